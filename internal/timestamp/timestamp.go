@@ -1,0 +1,88 @@
+// Package timestamp holds the instant of the HTTP contract: what a client may
+// write for one and how the servers write it back.
+//
+// Accepted are RFC 3339 and the looser ISO 8601 forms that the replaced
+// system's clients send: a blank or a lower-case t between date and time, no
+// seconds, an offset without a colon, no offset at all (then UTC), a bare date
+// (then midnight UTC). A number is no timestamp. Written is RFC 3339 in UTC
+// with Z, with a fraction only where there is one, in microseconds.
+package timestamp
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// Time is an instant in UTC with microsecond precision. It is a struct around
+// a private time.Time so that generated code binds, sends and marshals it with
+// the methods here alone.
+type Time struct{ t time.Time }
+
+// ErrMalformed is wrapped by every error of Parse.
+var ErrMalformed = errors.New("not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01")
+
+// New returns t in UTC, truncated to the microsecond.
+func New(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
+
+// Time returns the instant, in UTC.
+func (t Time) Time() time.Time { return t.t }
+
+// layouts are tried in order; time.Parse takes a fraction after the seconds
+// of any of them.
+var layouts = []string{
+	"2006-01-02T15:04:05Z07:00",
+	"2006-01-02T15:04:05",
+	"2006-01-02",
+	"2006-01-02T15:04Z07:00",
+	"2006-01-02T15:04",
+	"2006-01-02T15:04:05Z0700",
+	"2006-01-02T15:04:05Z07",
+	"2006-01-02T15:04Z0700",
+	"2006-01-02T15:04Z07",
+}
+
+// Parse reads s; the error wraps ErrMalformed. In a query string the plus of
+// an unescaped +01:00 arrives as a blank, so a blank before an offset is one.
+func Parse(s string) (Time, error) {
+	b := []byte(strings.TrimSpace(s))
+	if len(b) > 10 && (b[10] == ' ' || b[10] == 't') {
+		b[10] = 'T'
+	}
+	if i := strings.LastIndexByte(string(b), ' '); i > 10 {
+		b[i] = '+'
+	}
+	if n := len(b); n > 0 && b[n-1] == 'z' {
+		b[n-1] = 'Z'
+	}
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, string(b)); err == nil {
+			return New(t), nil
+		}
+	}
+	return Time{}, ErrMalformed
+}
+
+// AppendTo appends the text form to b.
+func AppendTo(b []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z")
+}
+
+// Bind reads a parameter's text; the generated servers call it.
+func (t *Time) Bind(s string) error { return t.UnmarshalText([]byte(s)) }
+
+// UnmarshalText implements encoding.TextUnmarshaler with Parse.
+func (t *Time) UnmarshalText(b []byte) error {
+	v, err := Parse(string(b))
+	if err != nil {
+		return err
+	}
+	*t = v
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Time) MarshalText() ([]byte, error) { return AppendTo(nil, t.t), nil }
+
+// String returns the text form.
+func (t Time) String() string { return string(AppendTo(nil, t.t)) }

@@ -1,0 +1,73 @@
+-- name: HasValues :one
+-- Whether the day [start, stop) holds any value; a day without takes the
+-- direct COPY. data_timestamp_idx serves it.
+SELECT EXISTS (
+    SELECT
+    FROM data
+    WHERE timestamp >= sqlc.arg(start)::timestamptz
+      AND timestamp < sqlc.arg(stop)::timestamptz
+);
+
+-- name: ReadValues :many
+-- What the target holds of some turbines in [start, stop), in the key's order,
+-- to be held against new windows. Turbines and signals are named, so that
+-- data_pkey serves one short range for each pair, however many years there are.
+SELECT turbine_id, signal_id, timestamp, value
+FROM data
+WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+  AND signal_id = ANY (sqlc.arg(signal_ids)::integer[])
+  AND timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp < sqlc.arg(stop)::timestamptz
+ORDER BY turbine_id, signal_id, timestamp;
+
+-- name: UpsertValues :execrows
+-- Writes new and changed values; data_pkey arbitrates.
+INSERT INTO data (turbine_id, signal_id, timestamp, value)
+SELECT
+    unnest(sqlc.arg(turbine_ids)::integer[]),
+    unnest(sqlc.arg(signal_ids)::integer[]),
+    unnest(sqlc.arg(timestamps)::timestamptz[]),
+    unnest(sqlc.arg(vals)::double precision[])
+ON CONFLICT (turbine_id, signal_id, timestamp) DO UPDATE
+SET value = excluded.value;
+
+-- name: DeleteValues :execrows
+-- Removes values whose readings are gone; data_pkey finds each.
+DELETE FROM data AS d
+USING (
+    SELECT
+        unnest(sqlc.arg(turbine_ids)::integer[]) AS turbine_id,
+        unnest(sqlc.arg(signal_ids)::integer[]) AS signal_id,
+        unnest(sqlc.arg(timestamps)::timestamptz[]) AS timestamp
+) AS gone
+WHERE d.turbine_id = gone.turbine_id
+  AND d.signal_id = gone.signal_id
+  AND d.timestamp = gone.timestamp;
+
+-- name: CountValuesOfOthers :one
+-- How many values of [start, stop) belong to turbines outside the list: what
+-- DeleteValuesOfOthers would remove. data_timestamp_idx serves it.
+SELECT count(*)
+FROM data
+WHERE timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp < sqlc.arg(stop)::timestamptz
+  AND turbine_id <> ALL (sqlc.arg(turbine_ids)::integer[]);
+
+-- name: DeleteValuesOfOthers :execrows
+-- Removes the values of [start, stop) of turbines that the source no longer
+-- has. data_timestamp_idx serves it.
+DELETE FROM data
+WHERE timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp < sqlc.arg(stop)::timestamptz
+  AND turbine_id <> ALL (sqlc.arg(turbine_ids)::integer[]);
+
+-- name: DigestValues :one
+-- How many values the day [start, stop) holds, and a digest of them that
+-- changes when any does; independent of their order, 0 when there are none.
+-- data_timestamp_idx serves it.
+SELECT
+    count(*) AS rows,
+    coalesce(bit_xor(hash_record_extended(row(turbine_id, signal_id, timestamp, value), 0)), 0)::bigint AS digest
+FROM data
+WHERE timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp < sqlc.arg(stop)::timestamptz;
