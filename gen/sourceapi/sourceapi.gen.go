@@ -55,7 +55,9 @@ func (e Variable) Valid() bool {
 	}
 }
 
-// Health Examples: {"status":"ok"}
+// Health That all is well.
+//
+// Examples: {"status":"ok"}
 type Health struct {
 	// Status Always `ok`; anything else is a problem.
 	Status HealthStatus `json:"status"`
@@ -64,7 +66,9 @@ type Health struct {
 // HealthStatus Always `ok`; anything else is a problem.
 type HealthStatus string
 
-// ParameterFault Examples: {"detail":"is required","parameter":"start"}
+// ParameterFault What is wrong with one parameter.
+//
+// Examples: {"detail":"is required","parameter":"start"}
 type ParameterFault struct {
 	// Detail What is allowed.
 	Detail string `json:"detail"`
@@ -107,9 +111,13 @@ type Problem struct {
 // Examples: {"ambient_temperature":21.37,"power":304.16,"timestamp":"2025-01-01T00:00:00Z","wind_speed":6.745}
 type Sample struct {
 	// AmbientTemperature Ambient temperature in °C.
+	//
+	// Examples: 21.37
 	AmbientTemperature *float64 `json:"ambient_temperature,omitempty"`
 
 	// Power Active power in kW.
+	//
+	// Examples: 304.16
 	Power *float64 `json:"power,omitempty"`
 
 	// Timestamp An instant; without an offset it is UTC, and a bare date is its midnight.
@@ -118,9 +126,13 @@ type Sample struct {
 	Timestamp Timestamp `json:"timestamp"`
 
 	// TurbineId The turbine; there when the request names `turbines`.
+	//
+	// Examples: 1
 	TurbineId *int32 `json:"turbine_id,omitempty"`
 
 	// WindSpeed Wind speed in m/s.
+	//
+	// Examples: 6.745
 	WindSpeed *float64 `json:"wind_speed,omitempty"`
 }
 
@@ -129,7 +141,9 @@ type Sample struct {
 // Examples: 2025-01-01T00:00:00Z
 type Timestamp = timestamp.Time
 
-// Turbine Examples: {"id":1,"name":"Turbine 1"}
+// Turbine A wind turbine.
+//
+// Examples: {"id":1,"name":"Turbine 1"}
 type Turbine struct {
 	// Id The turbine's id.
 	Id int32 `json:"id"`

@@ -225,13 +225,21 @@ SET claim_run_id = NULL,
     claim_backend_start = NULL,
     lease_until = NULL,
     run_id = $1::bigint,
-    outcome = CASE WHEN $2::boolean THEN p.outcome ELSE $3::text END,
+    outcome = CASE
+        WHEN $2::boolean THEN p.outcome
+        WHEN $3::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.outcome
+        ELSE $3::text
+    END,
     attempt = CASE
         WHEN $2::boolean THEN p.attempt
         WHEN p.outcome = 'failed' THEN p.attempt + 1
         ELSE 1
     END,
-    error = CASE WHEN $2::boolean THEN p.error ELSE $4::text END,
+    error = CASE
+        WHEN $2::boolean THEN p.error
+        WHEN $3::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.error
+        ELSE $4::text
+    END,
     started_at = $5::timestamptz,
     finished_at = clock_timestamp(),
     inserted = 0,
@@ -253,7 +261,8 @@ type FailPartitionParams struct {
 }
 
 // Releases the claim of an attempt that wrote nothing and records why, if the
-// claim is still ours. A subset of the turbines leaves the outcome as it was.
+// claim is still ours. A subset of the turbines leaves the outcome as it was,
+// and so does a cancelled rerun of a day that had succeeded.
 func (q *Queries) FailPartition(ctx context.Context, arg FailPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, FailPartition,
 		arg.RunID,
@@ -493,6 +502,7 @@ SET outcome = $1::text,
     finished_at = clock_timestamp()
 WHERE run_id = $3
   AND day = $4
+  AND coalesce(token, 0) <= $2
 `
 
 type SettleRunPartitionParams struct {
@@ -502,7 +512,8 @@ type SettleRunPartitionParams struct {
 	Day     time.Time
 }
 
-// Records in the run how its day ended. run_partition_pkey serves it.
+// Records in the run how its day ended; an attempt that was overtaken does not
+// overwrite the later one. run_partition_pkey serves it.
 func (q *Queries) SettleRunPartition(ctx context.Context, arg SettleRunPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, SettleRunPartition,
 		arg.Outcome,

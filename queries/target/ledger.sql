@@ -118,13 +118,15 @@ WHERE day = sqlc.arg(day)
   AND outcome IS NULL;
 
 -- name: SettleRunPartition :execrows
--- Records in the run how its day ended. run_partition_pkey serves it.
+-- Records in the run how its day ended; an attempt that was overtaken does not
+-- overwrite the later one. run_partition_pkey serves it.
 UPDATE run_partition
 SET outcome = sqlc.arg(outcome)::text,
     token = sqlc.arg(token),
     finished_at = clock_timestamp()
 WHERE run_id = sqlc.arg(run_id)
-  AND day = sqlc.arg(day);
+  AND day = sqlc.arg(day)
+  AND coalesce(token, 0) <= sqlc.arg(token);
 
 -- name: CommitPartition :execrows
 -- The last statement before the load's COMMIT: releases the claim and records
@@ -161,20 +163,29 @@ WHERE p.day = sqlc.arg(day)
 
 -- name: FailPartition :execrows
 -- Releases the claim of an attempt that wrote nothing and records why, if the
--- claim is still ours. A subset of the turbines leaves the outcome as it was.
+-- claim is still ours. A subset of the turbines leaves the outcome as it was,
+-- and so does a cancelled rerun of a day that had succeeded.
 UPDATE partition AS p
 SET claim_run_id = NULL,
     claim_pid = NULL,
     claim_backend_start = NULL,
     lease_until = NULL,
     run_id = sqlc.arg(run_id)::bigint,
-    outcome = CASE WHEN sqlc.arg(subset)::boolean THEN p.outcome ELSE sqlc.arg(outcome)::text END,
+    outcome = CASE
+        WHEN sqlc.arg(subset)::boolean THEN p.outcome
+        WHEN sqlc.arg(outcome)::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.outcome
+        ELSE sqlc.arg(outcome)::text
+    END,
     attempt = CASE
         WHEN sqlc.arg(subset)::boolean THEN p.attempt
         WHEN p.outcome = 'failed' THEN p.attempt + 1
         ELSE 1
     END,
-    error = CASE WHEN sqlc.arg(subset)::boolean THEN p.error ELSE sqlc.arg(error)::text END,
+    error = CASE
+        WHEN sqlc.arg(subset)::boolean THEN p.error
+        WHEN sqlc.arg(outcome)::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.error
+        ELSE sqlc.arg(error)::text
+    END,
     started_at = sqlc.arg(started_at)::timestamptz,
     finished_at = clock_timestamp(),
     inserted = 0,

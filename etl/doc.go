@@ -1,0 +1,14 @@
+// Package etl is the job: it pulls a day of one-minute samples through the
+// source API's typed client, computes the statistics of every 10-minute window
+// (etl/window) and loads them into the target, one transaction a day.
+//
+//	extract.go  GET /data by groups of turbines, verified, retried
+//	ledger.go   who may write a day: claim, lease, fencing token
+//	load.go     windows against what the target holds; COPY or the difference
+//	partition.go one day, from claim to commit
+//	run.go      a range of days
+//
+// After a partition has succeeded, the target holds exactly the windows of what
+// the source held; one that failed or was killed leaves its day as it was. The
+// source is reached through its API alone.
+package etl

@@ -1,0 +1,307 @@
+package etl
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+const (
+	// groupSize is how many turbines one request asks for. A group is verified
+	// by its trailers before any of it is loaded, so it bounds the memory too:
+	// 64 turbines' windows of a day are some 9,000 windows.
+	groupSize = 64
+	// stallTimeout ends a request whose answer has stopped arriving.
+	stallTimeout = time.Minute
+)
+
+// source reads from the source API.
+type source struct {
+	client sourceapi.ClientInterface
+	retry  Retry
+	log    *slog.Logger
+}
+
+func newSource(url string, retry Retry, log *slog.Logger) (*source, *http.Transport, error) {
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		ResponseHeaderTimeout: stallTimeout,
+		IdleConnTimeout:       30 * time.Second,
+		// The digest of an answer is over the bytes as sent.
+		DisableCompression: true,
+	}
+	client, err := sourceapi.NewClient(url, sourceapi.WithHTTPClient(&http.Client{Transport: transport}))
+	if err != nil {
+		return nil, nil, fmt.Errorf("source API %s: %w", url, err)
+	}
+	return &source{client: client, retry: retry, log: log}, transport, nil
+}
+
+// series is one turbine's windows of a day, in order of time.
+type series struct {
+	turbine int32
+	windows []window.Window
+}
+
+// group is what became of a group of turbines. Those of read whose samples are
+// none have no series.
+type group struct {
+	read    []int32
+	series  []series
+	samples int64
+	broken  []BrokenTurbine
+}
+
+// turbines lists the ids of the source's turbines, ascending.
+func (s *source) turbines(ctx context.Context) ([]int32, error) {
+	ids, err := try(ctx, s.retry, s.log, func() ([]int32, error) {
+		response, err := s.client.ListTurbines(ctx)
+		if err != nil {
+			return nil, away(ctx, err)
+		}
+		defer drain(response.Body)
+		if response.StatusCode != http.StatusOK {
+			return nil, s.refusal(response)
+		}
+		var turbines []sourceapi.Turbine
+		if err := json.NewDecoder(response.Body).Decode(&turbines); err != nil {
+			return nil, fmt.Errorf("%w: %w", errBroken, err)
+		}
+		ids := make([]int32, len(turbines))
+		for i, turbine := range turbines {
+			ids[i] = turbine.Id
+		}
+		return ids, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list turbines: %w", err)
+	}
+	return ids, nil
+}
+
+// extract reads the day of some turbines, in ascending order, and hands them
+// on group by group. When a group can't be had it is halved until the turbines
+// that break it are known. An error is of the source as a whole, or of emit.
+func (s *source) extract(ctx context.Context, day time.Time, turbines []int32, emit func(group) error) error {
+	for len(turbines) > 0 {
+		n := min(len(turbines), groupSize)
+		g, err := s.group(ctx, day, turbines[:n])
+		if err != nil {
+			return err
+		}
+		if err := emit(g); err != nil {
+			return err
+		}
+		turbines = turbines[n:]
+	}
+	return nil
+}
+
+func (s *source) group(ctx context.Context, day time.Time, turbines []int32) (group, error) {
+	g, err := try(ctx, s.retry, s.log, func() (group, error) { return s.read(ctx, day, turbines) })
+	var status *statusError
+	switch {
+	case err == nil:
+		return g, nil
+	case ctx.Err() != nil, errors.Is(err, ErrSourceAway), errors.As(err, &status) && status.status < http.StatusInternalServerError:
+		return group{}, fmt.Errorf("extract turbines %d to %d: %w", turbines[0], turbines[len(turbines)-1], err)
+	case len(turbines) == 1:
+		return group{broken: []BrokenTurbine{{turbines[0], err}}}, nil
+	}
+	first, err := s.group(ctx, day, turbines[:len(turbines)/2])
+	if err != nil {
+		return group{}, err
+	}
+	second, err := s.group(ctx, day, turbines[len(turbines)/2:])
+	if err != nil {
+		return group{}, err
+	}
+	return group{
+		read:    append(first.read, second.read...),
+		series:  append(first.series, second.series...),
+		samples: first.samples + second.samples,
+		broken:  append(first.broken, second.broken...),
+	}, nil
+}
+
+// read asks once. It believes an answer only when rows and digest agree with
+// the trailers that close it.
+func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (group, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	first, last := day, day.AddDate(0, 0, 1).Add(-time.Microsecond)
+	selectors := make([]sourceapi.TurbineSelector, len(turbines))
+	for i, id := range turbines {
+		selectors[i] = strconv.Itoa(int(id))
+	}
+	response, err := s.client.GetData(ctx, &sourceapi.GetDataParams{
+		Start: timestamp.New(first), End: timestamp.New(last), Turbines: &selectors,
+	}, func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("Accept-Encoding", "identity")
+		return nil
+	})
+	if err != nil {
+		return group{}, away(ctx, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return group{}, s.refusal(response)
+	}
+
+	hash := sha256.New()
+	stall := newStallReader(response.Body, cancel)
+	defer stall.timer.Stop()
+	body := io.TeeReader(stall, hash)
+	g := group{read: turbines}
+	if err := g.decode(body, first, last); err != nil {
+		return group{}, err
+	}
+	if rows := response.Trailer.Get("Delfos-Rows"); rows != strconv.FormatInt(g.samples, 10) {
+		return group{}, fmt.Errorf("%w: %d rows, Delfos-Rows is %q", errBroken, g.samples, rows)
+	}
+	digest := "sha-256=:" + base64.StdEncoding.EncodeToString(hash.Sum(nil)) + ":"
+	if want := response.Trailer.Get("Content-Digest"); want != digest {
+		return group{}, fmt.Errorf("%w: its digest is %s, Content-Digest is %q", errBroken, digest, want)
+	}
+	return g, nil
+}
+
+// decode reads a JSON array of samples to its end and windows them as they
+// arrive.
+func (g *group) decode(body io.Reader, first, last time.Time) error {
+	decoder := json.NewDecoder(body)
+	if err := expect(decoder, json.Delim('[')); err != nil {
+		return err
+	}
+	aggregator := window.NewAggregator(len(signal.Variables))
+	current := -1 // in g.read
+	var readings [len(signal.Variables)]float64
+	finish := func() error {
+		if current < 0 {
+			return nil
+		}
+		windows, err := aggregator.Windows()
+		if err != nil {
+			return fmt.Errorf("turbine %d: %w", g.read[current], err)
+		}
+		if len(windows) > 0 {
+			g.series = append(g.series, series{g.read[current], windows})
+		}
+		return nil
+	}
+	for decoder.More() {
+		var sample sourceapi.Sample
+		if err := decoder.Decode(&sample); err != nil {
+			return fmt.Errorf("%w: row %d: %w", errBroken, g.samples+1, err)
+		}
+		if sample.TurbineId == nil {
+			return fmt.Errorf("row %d has no turbine_id", g.samples+1)
+		}
+		if current < 0 || g.read[current] != *sample.TurbineId {
+			if err := finish(); err != nil {
+				return err
+			}
+			for current++; current < len(g.read) && g.read[current] != *sample.TurbineId; current++ {
+			}
+			if current == len(g.read) {
+				return fmt.Errorf("row %d: turbine %d was not asked for, or comes out of order", g.samples+1, *sample.TurbineId)
+			}
+		}
+		at := sample.Timestamp.Time()
+		if at.Before(first) || at.After(last) {
+			return fmt.Errorf("row %d: timestamp %s was not asked for", g.samples+1, sample.Timestamp)
+		}
+		for i, reading := range [...]*float64{sample.WindSpeed, sample.Power, sample.AmbientTemperature} {
+			readings[i] = math.NaN()
+			if reading != nil {
+				readings[i] = *reading
+			}
+		}
+		if err := aggregator.Add(at.UnixMicro(), readings[:]); err != nil {
+			return fmt.Errorf("row %d: turbine %d: %w", g.samples+1, *sample.TurbineId, err)
+		}
+		g.samples++
+	}
+	if err := expect(decoder, json.Delim(']')); err != nil {
+		return err
+	}
+	// Trailers are there once the body has been read to its end.
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	return finish()
+}
+
+func expect(decoder *json.Decoder, want json.Delim) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	if token != want {
+		return fmt.Errorf("%w: %v where %v should be", errBroken, token, want)
+	}
+	return nil
+}
+
+// refusal turns an answer other than 200 into an error with the detail of its
+// problem.
+func (s *source) refusal(response *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	var problem sourceapi.Problem
+	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&problem)
+	return &statusError{
+		status: response.StatusCode,
+		detail: problem.Detail,
+		after:  retryAfter(response.Header, time.Now(), s.retry.Obey),
+	}
+}
+
+// away marks an error of the connection, unless the caller gave up.
+func away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", ErrSourceAway, err)
+}
+
+func drain(body io.ReadCloser) {
+	_, _ = io.Copy(io.Discard, io.LimitReader(body, 64<<10))
+	_ = body.Close()
+}
+
+// stallReader cancels a request whose body has stopped arriving.
+type stallReader struct {
+	r     io.Reader
+	timer *time.Timer
+}
+
+func newStallReader(r io.Reader, cancel context.CancelCauseFunc) *stallReader {
+	timer := time.AfterFunc(stallTimeout, func() {
+		cancel(fmt.Errorf("%w: nothing arrived for %s", errBroken, stallTimeout))
+	})
+	return &stallReader{r: r, timer: timer}
+}
+
+func (r *stallReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.timer.Reset(stallTimeout)
+	return n, err //nolint:wrapcheck // an io.Reader passes io.EOF on as it is
+}

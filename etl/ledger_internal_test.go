@@ -1,0 +1,161 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+var day = time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC)
+
+// worker is a ledger with sessions of its own, as another process has.
+func worker(t *testing.T, url string, lease time.Duration) *ledger {
+	t.Helper()
+	pool, err := OpenTarget(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return &ledger{pool: pool, lease: lease, log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+}
+
+func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
+	t.Helper()
+	j := &Job{target: pool}
+	id, err := j.open(t.Context(), Request{From: day, To: day, Turbines: selector.All()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func mustClaim(t *testing.T, l *ledger, runID int64) (context.Context, *claim) {
+	t.Helper()
+	ctx, c, err := l.claim(t.Context(), day, runID, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx, c
+}
+
+func TestClaimWaitsForItsHolder(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Target(t)
+	first, second := worker(t, url, DefaultLease), worker(t, url, DefaultLease)
+	run := newRun(t, first.pool)
+	_, held := mustClaim(t, first, run)
+
+	short, cancel := context.WithTimeout(t.Context(), 5*poll)
+	defer cancel()
+	if _, _, err := second.claim(short, day, run, false); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("claim of a held day: got %v, want it to wait", err)
+	}
+	if _, err := held.fail(t.Context(), Failed, errors.New("nothing to do")); err != nil {
+		t.Fatal(err)
+	}
+	held.release(true)
+	_, c := mustClaim(t, second, run)
+	if c.token != held.token+1 {
+		t.Errorf("token: got %d, want %d", c.token, held.token+1)
+	}
+	c.release(false)
+}
+
+func TestClaimOfADeadSessionIsFreeAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Target(t)
+	first, second := worker(t, url, time.Hour), worker(t, url, time.Hour)
+	run := newRun(t, first.pool)
+	_, held := mustClaim(t, first, run)
+	held.release(false) // closes the session with the claim still standing
+	_, c := mustClaim(t, second, run)
+	c.release(false)
+}
+
+func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Target(t)
+	first, second := worker(t, url, 300*time.Millisecond), worker(t, url, time.Hour)
+	run := newRun(t, first.pool)
+	ctx, held := mustClaim(t, first, run)
+	tx, err := held.conn.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.quiet() // as a stopped process does, it renews no more
+
+	_, c := mustClaim(t, second, run)
+	if c.token != held.token+1 {
+		t.Errorf("token: got %d, want %d", c.token, held.token+1)
+	}
+	if err := held.commit(ctx, tx, result{outcome: Done}); err == nil {
+		t.Error("the old holder's commit succeeded")
+	}
+	mine, err := held.fail(ctx, Failed, errors.New("woke too late"))
+	if err != nil || mine {
+		t.Errorf("the old holder's record: got mine %t, %v, want false and no error", mine, err)
+	}
+	held.release(true)
+
+	got, err := targetdb.New(second.pool).ReadPartition(t.Context(), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Token != c.token || got.LeaseUntil == nil || got.Outcome != nil {
+		t.Errorf("partition: got token %d, lease %v, outcome %v; want the new holder's, untouched", got.Token, got.LeaseUntil, got.Outcome)
+	}
+	c.release(false)
+}
+
+func TestClaimLostWhileRunning(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Target(t)
+	first := worker(t, url, 300*time.Millisecond)
+	run := newRun(t, first.pool)
+	ctx, held := mustClaim(t, first, run)
+	// Somebody else's token: as after a takeover whose end of the session
+	// this worker has not noticed.
+	if _, err := first.pool.Exec(t.Context(), "UPDATE partition SET token = token + 1"); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, ErrClaimLost) {
+		t.Errorf("cause: got %v, want %v", cause, ErrClaimLost)
+	}
+	held.release(true)
+}
+
+func TestLeaseIsKept(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Target(t)
+	first := worker(t, url, 300*time.Millisecond)
+	run := newRun(t, first.pool)
+	_, held := mustClaim(t, first, run)
+	q := targetdb.New(first.pool)
+	begun, err := q.ReadPartition(t.Context(), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for renewed := 0; renewed < 5; {
+		now, err := q.ReadPartition(t.Context(), day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.LeaseUntil.After(*begun.LeaseUntil) {
+			renewed++
+			begun = now
+		}
+	}
+	if claim, err := q.ReadClaim(t.Context(), day); err != nil || !claim.Alive || claim.Expired {
+		t.Errorf("claim: got %+v, %v, want it alive", claim, err)
+	}
+	held.release(false)
+}

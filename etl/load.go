@@ -1,0 +1,235 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/signal"
+)
+
+const copyValues = "COPY data (turbine_id, signal_id, timestamp, value) FROM STDIN (FORMAT binary)"
+
+// ErrNoSignals is wrapped when the target lacks signals to write under.
+var ErrNoSignals = errors.New("the target lacks signals; `delfos schema apply target` writes them")
+
+// column is a signal of the target: which statistic of which variable it holds.
+type column struct {
+	id                  int32
+	variable, statistic int
+}
+
+// value is a row of the target's data; at is in microseconds of Unix time.
+type value struct {
+	turbine, signal int32
+	at              int64
+	value           float64
+}
+
+// written counts rows.
+type written struct{ inserted, updated, deleted int64 }
+
+func (w *written) add(o written) {
+	w.inserted += o.inserted
+	w.updated += o.updated
+	w.deleted += o.deleted
+}
+
+// loader writes the day [start, stop) within one transaction.
+type loader struct {
+	tx          pgx.Tx
+	q           *targetdb.Queries
+	start, stop time.Time
+	columns     []column
+}
+
+func newLoader(tx pgx.Tx, day time.Time) *loader {
+	return &loader{tx: tx, q: targetdb.New(tx), start: day, stop: day.AddDate(0, 0, 1)}
+}
+
+// resolve finds the ids of all signals; what lists them may also lock them.
+func (l *loader) resolve(signals []targetdb.Signal) error {
+	ids := make(map[string]int32, len(signals))
+	for _, s := range signals {
+		ids[s.Name] = s.ID
+	}
+	var missing []string
+	for i, name := range signal.Names() {
+		id, ok := ids[name]
+		if !ok {
+			missing = append(missing, name)
+		}
+		l.columns = append(l.columns, column{id, i / len(signal.Statistics), i % len(signal.Statistics)})
+	}
+	if missing != nil {
+		return fmt.Errorf("%w: %q", ErrNoSignals, missing)
+	}
+	slices.SortFunc(l.columns, func(a, b column) int { return int(a.id - b.id) })
+	return nil
+}
+
+// values yields the rows that windows make, in the order of data's key.
+func (l *loader) values(g group) iter.Seq[value] {
+	return func(yield func(value) bool) {
+		for _, s := range g.series {
+			for _, c := range l.columns {
+				for _, w := range s.windows {
+					stats := w.Stats[c.variable]
+					v := [len(signal.Statistics)]float64{stats.Mean, stats.Min, stats.Max, stats.Std, float64(stats.Count)}[c.statistic]
+					if stats.Count == 0 || math.IsNaN(v) {
+						continue
+					}
+					if !yield(value{s.turbine, c.id, w.Start, v}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// copy loads groups into a day that holds nothing.
+func (l *loader) copy(ctx context.Context, groups iter.Seq[group]) (written, error) {
+	rows, err := pgcopy.From(ctx, l.tx.Conn().PgConn(), copyValues, func(w *pgcopy.Writer) error {
+		for g := range groups {
+			for v := range l.values(g) {
+				w.Row(4)
+				w.Int32(v.turbine)
+				w.Int32(v.signal)
+				w.Timestamp(v.at)
+				w.Float64(v.value)
+			}
+			if err := w.Err(); err != nil {
+				return err //nolint:wrapcheck // the COPY's own end, told by pgcopy.From
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return written{}, fmt.Errorf("load: %w", err)
+	}
+	return written{inserted: rows}, nil
+}
+
+// apply brings what the target holds of a group's turbines to what the group
+// says, touching only what differs; a dry run counts alone.
+func (l *loader) apply(ctx context.Context, g group, dry bool) (written, error) {
+	if len(g.read) == 0 {
+		return written{}, nil
+	}
+	signals := make([]int32, len(l.columns))
+	for i, c := range l.columns {
+		signals[i] = c.id
+	}
+	held, err := l.q.ReadValues(ctx, targetdb.ReadValuesParams{TurbineIds: g.read, SignalIds: signals, Start: l.start, Stop: l.stop})
+	if err != nil {
+		return written{}, fmt.Errorf("read what the target holds: %w", err)
+	}
+	d := compare(held, l.values(g))
+	if dry {
+		return d.written, nil
+	}
+	if len(d.gone.TurbineIds) > 0 {
+		if _, err := l.q.DeleteValues(ctx, d.gone); err != nil {
+			return written{}, fmt.Errorf("delete values: %w", err)
+		}
+	}
+	if len(d.set.TurbineIds) > 0 {
+		if _, err := l.q.UpsertValues(ctx, d.set); err != nil {
+			return written{}, fmt.Errorf("upsert values: %w", err)
+		}
+	}
+	return d.written, nil
+}
+
+// applyAll applies one group after another.
+func (l *loader) applyAll(ctx context.Context, groups iter.Seq[group], dry bool) (written, error) {
+	var sum written
+	for g := range groups {
+		one, err := l.apply(ctx, g, dry)
+		if err != nil {
+			return written{}, err
+		}
+		sum.add(one)
+	}
+	return sum, nil
+}
+
+// sweep removes the day's values of turbines that the source no longer has.
+func (l *loader) sweep(ctx context.Context, turbines []int32, dry bool) (written, error) {
+	var gone int64
+	var err error
+	if dry {
+		gone, err = l.q.CountValuesOfOthers(ctx, targetdb.CountValuesOfOthersParams{Start: l.start, Stop: l.stop, TurbineIds: turbines})
+	} else {
+		gone, err = l.q.DeleteValuesOfOthers(ctx, targetdb.DeleteValuesOfOthersParams{Start: l.start, Stop: l.stop, TurbineIds: turbines})
+	}
+	if err != nil {
+		return written{}, fmt.Errorf("values of turbines that are gone: %w", err)
+	}
+	return written{deleted: gone}, nil
+}
+
+// difference is what makes held rows equal to wanted ones.
+type difference struct {
+	written
+	set  targetdb.UpsertValuesParams
+	gone targetdb.DeleteValuesParams
+}
+
+// compare merges held and wanted rows, both in the order of data's key.
+func compare(held []targetdb.Value, wanted iter.Seq[value]) difference {
+	var d difference
+	drop := func(h targetdb.Value) {
+		d.deleted++
+		d.gone.TurbineIds = append(d.gone.TurbineIds, h.TurbineID)
+		d.gone.SignalIds = append(d.gone.SignalIds, h.SignalID)
+		d.gone.Timestamps = append(d.gone.Timestamps, h.Timestamp)
+	}
+	for w := range wanted {
+		order := 1
+		for len(held) > 0 {
+			if order = orderOf(held[0], w); order >= 0 {
+				break
+			}
+			drop(held[0])
+			held = held[1:]
+		}
+		if len(held) > 0 && order == 0 {
+			same := held[0].Value == w.value
+			held = held[1:]
+			if same {
+				continue
+			}
+			d.updated++
+		} else {
+			d.inserted++
+		}
+		d.set.TurbineIds = append(d.set.TurbineIds, w.turbine)
+		d.set.SignalIds = append(d.set.SignalIds, w.signal)
+		d.set.Timestamps = append(d.set.Timestamps, time.UnixMicro(w.at).UTC())
+		d.set.Vals = append(d.set.Vals, w.value)
+	}
+	for _, h := range held {
+		drop(h)
+	}
+	return d
+}
+
+func orderOf(h targetdb.Value, w value) int {
+	if h.TurbineID != w.turbine {
+		return int(h.TurbineID) - int(w.turbine)
+	}
+	if h.SignalID != w.signal {
+		return int(h.SignalID) - int(w.signal)
+	}
+	return h.Timestamp.Compare(time.UnixMicro(w.at))
+}

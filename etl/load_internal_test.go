@@ -1,0 +1,85 @@
+package etl
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	at := func(minute int) time.Time { return time.Date(2025, 1, 1, 0, minute, 0, 0, time.UTC) }
+	held := func(turbine, signal int32, minute int, v float64) targetdb.Value {
+		return targetdb.Value{TurbineID: turbine, SignalID: signal, Timestamp: at(minute), Value: v}
+	}
+	want := func(turbine, signal int32, minute int, v float64) value {
+		return value{turbine, signal, at(minute).UnixMicro(), v}
+	}
+	tests := map[string]struct {
+		held    []targetdb.Value
+		wanted  []value
+		written written
+		set     []float64
+		gone    []int32 // signals
+	}{
+		"both empty": {},
+		"equal":      {held: []targetdb.Value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 5)}},
+		"new":        {wanted: []value{want(1, 1, 0, 5)}, written: written{inserted: 1}, set: []float64{5}},
+		"changed":    {held: []targetdb.Value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 6)}, written: written{updated: 1}, set: []float64{6}},
+		"gone":       {held: []targetdb.Value{held(1, 7, 0, 5)}, written: written{deleted: 1}, gone: []int32{7}},
+		"gone before, between and after": {
+			held:    []targetdb.Value{held(1, 1, 0, 1), held(1, 2, 0, 1), held(1, 2, 10, 1), held(1, 3, 0, 1), held(2, 4, 0, 1)},
+			wanted:  []value{want(1, 2, 0, 1), want(1, 3, 0, 2)},
+			written: written{updated: 1, deleted: 3}, set: []float64{2}, gone: []int32{1, 2, 4},
+		},
+		"new before, between and after": {
+			held:    []targetdb.Value{held(2, 2, 0, 1)},
+			wanted:  []value{want(1, 9, 0, 3), want(2, 1, 0, 4), want(2, 2, 0, 1), want(2, 2, 10, 5), want(3, 1, 0, 6)},
+			written: written{inserted: 4}, set: []float64{3, 4, 5, 6},
+		},
+		"all replaced": {
+			held:    []targetdb.Value{held(1, 1, 0, 1)},
+			wanted:  []value{want(1, 1, 10, 1)},
+			written: written{inserted: 1, deleted: 1}, set: []float64{1}, gone: []int32{1},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := compare(tt.held, slices.Values(tt.wanted))
+			if got.written != tt.written {
+				t.Errorf("written: got %+v, want %+v", got.written, tt.written)
+			}
+			if diff := cmp.Diff(tt.set, got.set.Vals); diff != "" {
+				t.Errorf("values to set (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.gone, got.gone.SignalIds); diff != "" {
+				t.Errorf("signals of values to delete (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"0":                             0,
+		"-3":                            0,
+		"soon":                          0,
+		"7":                             7 * time.Second,
+		"100000":                        time.Minute,
+		"Wed, 01 Jan 2025 00:00:09 GMT": 9 * time.Second,
+		"Tue, 31 Dec 2024 23:59:00 GMT": 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, now, time.Minute); got != want {
+			t.Errorf("Retry-After %q: got %s, want %s", value, got, want)
+		}
+	}
+}

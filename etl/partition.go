@@ -1,0 +1,309 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+// Outcome is how an attempt at a partition ended.
+type Outcome string
+
+// The outcomes, as the ledger writes them.
+const (
+	// Done: the target holds the windows of what the source held.
+	Done Outcome = "done"
+	// Empty: the source held no samples, and the target holds no values.
+	Empty Outcome = "empty"
+	// Failed: something is wrong; turbines that could be had are loaded, and
+	// all else is as it was.
+	Failed Outcome = "failed"
+	// Cancelled: the run was ended; the day is as it was.
+	Cancelled Outcome = "cancelled"
+)
+
+// ErrNoSamples is wrapped when the source holds no samples of a day.
+var ErrNoSamples = errors.New("the source has no samples of this day")
+
+// samplesPerDay is how many samples a turbine logs on a day without gaps.
+const samplesPerDay = 24 * 60
+
+// Partition tells what became of one day. Rows are values of the target's data.
+type Partition struct {
+	Day      string  `json:"day"`
+	Outcome  Outcome `json:"outcome"`
+	Samples  int64   `json:"samples"`
+	Expected int64   `json:"expected"`
+	Windows  int64   `json:"windows"`
+	Rows     int64   `json:"rows"`
+	Inserted int64   `json:"inserted"`
+	Updated  int64   `json:"updated"`
+	Deleted  int64   `json:"deleted"`
+	// Written is the sum of the three; a dry run writes none of them.
+	Written int64   `json:"written"`
+	Seconds float64 `json:"seconds"`
+	// Token fenced the attempt; the ledger's table attempt has it too.
+	Token int64  `json:"token,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// partition brings one day of the target to what the source holds, or says
+// what that would change.
+func (j *Job) partition(ctx context.Context, r Request, day time.Time, runID int64) (Partition, error) {
+	begun := time.Now()
+	p := Partition{Day: format(day), Outcome: Failed}
+	var err error
+	if r.DryRun {
+		err = j.preview(ctx, r, day, &p)
+	} else {
+		err = j.load(ctx, r, day, runID, &p)
+	}
+	p.Seconds = time.Since(begun).Seconds()
+	p.Written = p.Inserted + p.Updated + p.Deleted
+	if err != nil {
+		if ctx.Err() != nil {
+			p.Outcome = Cancelled
+		}
+		err = fmt.Errorf("%s: %w", p.Day, explain(err))
+		p.Error = err.Error()
+	}
+	return p, err
+}
+
+// load claims the day, makes an attempt at it and settles the claim.
+func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p *Partition) error {
+	claimed, c, err := j.ledger.claim(ctx, day, runID, !r.Turbines.All())
+	if err != nil {
+		return err
+	}
+	p.Token = c.token
+	committed, err := j.attempt(claimed, c, r, day, p)
+	if committed {
+		c.release(true)
+		return err
+	}
+	outcome := Failed
+	if ctx.Err() != nil {
+		outcome = Cancelled
+	}
+	if cause := context.Cause(claimed); cause != nil {
+		err = cause
+	}
+	mine, told := c.fail(ctx, outcome, explain(err))
+	c.release(told == nil)
+	switch {
+	case told != nil:
+		return fmt.Errorf("%w; and the ledger could not be told: %w", err, told)
+	case !mine && !errors.Is(err, ErrClaimLost):
+		return fmt.Errorf("%w: %w", ErrClaimLost, err)
+	}
+	return err
+}
+
+// attempt extracts and loads a claimed day in one transaction. When some
+// turbines are broken the others are committed, and the error names the broken.
+func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p *Partition) (committed bool, err error) {
+	turbines, all, err := j.turbines(ctx, r.Turbines)
+	if err != nil {
+		return false, err
+	}
+	tx, err := c.conn.Begin(ctx)
+	if err != nil {
+		return false, fmt.Errorf("begin: %w", err)
+	}
+	// After a commit it does nothing; after a loss of the session it can't.
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	l := newLoader(tx, day)
+	signals, err := l.q.LockSignals(ctx)
+	if err != nil {
+		return false, fmt.Errorf("lock signals: %w", err)
+	}
+	if err := l.resolve(signals); err != nil {
+		return false, err
+	}
+	held, err := l.q.HasValues(ctx, targetdb.HasValuesParams{Start: l.start, Stop: l.stop})
+	if err != nil {
+		return false, fmt.Errorf("look for values: %w", err)
+	}
+
+	t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups iter.Seq[group]) (written, error) {
+		if !held {
+			return l.copy(ctx, groups)
+		}
+		return l.applyAll(ctx, groups, false)
+	})
+	if err != nil {
+		return false, err
+	}
+	if err := t.verdict(r); err != nil {
+		return false, err
+	}
+	if r.Turbines.All() {
+		swept, err := l.sweep(ctx, all, false)
+		if err != nil {
+			return false, err
+		}
+		t.written.add(swept)
+	}
+	digest, err := l.q.DigestValues(ctx, targetdb.DigestValuesParams{Start: l.start, Stop: l.stop})
+	if err != nil {
+		return false, fmt.Errorf("digest: %w", err)
+	}
+	outcome := t.outcome()
+	broken := t.brokenError()
+	if err := c.commit(ctx, tx, result{
+		outcome: outcome, err: broken, samples: t.samples, expected: int64(len(turbines)) * samplesPerDay,
+		written: t.written, rows: digest.Rows, digest: digest.Digest,
+	}); err != nil {
+		return false, err
+	}
+	t.report(p, len(turbines))
+	p.Outcome, p.Rows = outcome, digest.Rows
+	return true, broken
+}
+
+// preview computes what load would change, without a claim, from one snapshot
+// of the target.
+func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partition) error {
+	turbines, all, err := j.turbines(ctx, r.Turbines)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginTxFunc(ctx, j.target, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { //nolint:wrapcheck // wrapped inside, and by the caller
+		l := newLoader(tx, day)
+		signals, err := l.q.ListSignals(ctx)
+		if err != nil {
+			return fmt.Errorf("list signals: %w", err)
+		}
+		if err := l.resolve(signals); err != nil {
+			return err
+		}
+		t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups iter.Seq[group]) (written, error) {
+			return l.applyAll(ctx, groups, true)
+		})
+		if err != nil {
+			return err
+		}
+		if err := t.verdict(r); err != nil {
+			return err
+		}
+		if r.Turbines.All() {
+			swept, err := l.sweep(ctx, all, true)
+			if err != nil {
+				return err
+			}
+			t.written.add(swept)
+		}
+		now, err := l.q.DigestValues(ctx, targetdb.DigestValuesParams{Start: l.start, Stop: l.stop})
+		if err != nil {
+			return fmt.Errorf("digest: %w", err)
+		}
+		t.report(p, len(turbines))
+		p.Outcome, p.Rows = t.outcome(), now.Rows+t.written.inserted-t.written.deleted
+		return t.brokenError()
+	})
+}
+
+// turbines returns the source's turbines that are selected, and all of them.
+func (j *Job) turbines(ctx context.Context, selected selector.Set) (wanted, all []int32, err error) {
+	all, err = j.source.turbines(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range all {
+		if selected.Contains(id) {
+			wanted = append(wanted, id)
+		}
+	}
+	if len(wanted) == 0 && !selected.All() {
+		return nil, nil, fmt.Errorf("turbines %s: the source has none of them", selected)
+	}
+	return wanted, all, nil
+}
+
+// tally adds up what a day's groups brought.
+type tally struct {
+	written
+	read    int
+	samples int64
+	windows int64
+	broken  []BrokenTurbine
+}
+
+// stream extracts a day group by group while load takes what has arrived.
+func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, load func(context.Context, iter.Seq[group]) (written, error)) (tally, error) {
+	var t tally
+	work, ctx := errgroup.WithContext(ctx)
+	groups := make(chan group, 1)
+	work.Go(func() error {
+		defer close(groups)
+		return j.source.extract(ctx, day, turbines, func(g group) error {
+			select {
+			case groups <- g:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+	})
+	work.Go(func() (err error) {
+		t.written, err = load(ctx, func(yield func(group) bool) {
+			for g := range groups {
+				t.read += len(g.read)
+				t.samples += g.samples
+				t.broken = append(t.broken, g.broken...)
+				for _, s := range g.series {
+					t.windows += int64(len(s.windows))
+				}
+				if !yield(g) {
+					return
+				}
+			}
+		})
+		return err
+	})
+	err := work.Wait()
+	return t, err //nolint:wrapcheck // wrapped by extract and load
+}
+
+// verdict tells whether there is anything to commit.
+func (t tally) verdict(r Request) error {
+	switch {
+	case t.read == 0 && len(t.broken) > 0:
+		return t.brokenError()
+	case t.samples == 0 && len(t.broken) == 0 && !r.AllowEmpty:
+		return ErrNoSamples
+	}
+	return nil
+}
+
+func (t tally) outcome() Outcome {
+	switch {
+	case len(t.broken) > 0:
+		return Failed
+	case t.samples == 0:
+		return Empty
+	}
+	return Done
+}
+
+// brokenError names the broken turbines; nil if there are none.
+func (t tally) brokenError() error {
+	if len(t.broken) == 0 {
+		return nil
+	}
+	return &BrokenError{Turbines: t.broken}
+}
+
+func (t tally) report(p *Partition, turbines int) {
+	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*samplesPerDay, t.windows
+	p.Inserted, p.Updated, p.Deleted = t.inserted, t.updated, t.deleted
+}

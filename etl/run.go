@@ -1,0 +1,197 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+// Config is what a Job needs.
+type Config struct {
+	// Target is a pool of OpenTarget; a partition takes two sessions of it.
+	Target *pgxpool.Pool
+	// SourceURL is where the source API answers.
+	SourceURL string
+	// Retry bounds the attempts at one request; DefaultRetry if it is zero.
+	Retry Retry
+	// Lease is how long a claim lives without a sign of life; DefaultLease if
+	// it is zero.
+	Lease time.Duration
+	Log   *slog.Logger
+}
+
+// Job loads partitions. It is safe for concurrent use.
+type Job struct {
+	target    *pgxpool.Pool
+	source    *source
+	transport *http.Transport
+	ledger    *ledger
+	log       *slog.Logger
+}
+
+// New returns a Job; the error is of the configuration alone.
+func New(c Config) (*Job, error) {
+	if c.Retry == (Retry{}) {
+		c.Retry = DefaultRetry
+	}
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
+	}
+	source, transport, err := newSource(c.SourceURL, c.Retry, c.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &Job{
+		target: c.Target, source: source, transport: transport, log: c.Log,
+		ledger: &ledger{pool: c.Target, lease: c.Lease, log: c.Log},
+	}, nil
+}
+
+// Close ends the idle connections to the source API.
+func (j *Job) Close() { j.transport.CloseIdleConnections() }
+
+// Trigger is what asked for a run.
+type Trigger string
+
+// Command is a run that a person asked for on the command line.
+const Command Trigger = "command"
+
+// Request asks for the days From to To, both inclusive, at UTC midnight.
+type Request struct {
+	From, To time.Time
+	// Turbines selects what to extract; less than all never makes a day done.
+	Turbines selector.Set
+	// AllowEmpty takes a day without samples for a success.
+	AllowEmpty bool
+	// DryRun computes what would change and writes nothing, not even a run.
+	DryRun bool
+	// Progress, if any, is called after each day.
+	Progress func(Partition)
+}
+
+// Summary is what became of a run. Its counts are sums over its partitions.
+type Summary struct {
+	RunID      int64       `json:"run_id,omitempty"`
+	From       string      `json:"from"`
+	To         string      `json:"to"`
+	DryRun     bool        `json:"dry_run"`
+	Partitions []Partition `json:"partitions"`
+	Done       int         `json:"done"`
+	Empty      int         `json:"empty"`
+	Failed     int         `json:"failed"`
+	Cancelled  int         `json:"cancelled"`
+	Samples    int64       `json:"samples"`
+	Rows       int64       `json:"rows"`
+	Inserted   int64       `json:"inserted"`
+	Updated    int64       `json:"updated"`
+	Deleted    int64       `json:"deleted"`
+	Written    int64       `json:"written"`
+	Seconds    float64     `json:"seconds"`
+}
+
+// Run brings the days of r to what the source holds, one after another. A day
+// that fails does not hold up the others, unless the source API or the target
+// is away. The error joins those of the days.
+func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
+	begun := time.Now()
+	s := Summary{From: format(r.From), To: format(r.To), DryRun: r.DryRun, Partitions: []Partition{}}
+	if !r.DryRun {
+		var err error
+		if s.RunID, err = j.open(ctx, r); err != nil {
+			return s, fmt.Errorf("open a run: %w", explain(err))
+		}
+	}
+	var errs []error
+	for day := r.From; !day.After(r.To); day = day.AddDate(0, 0, 1) {
+		p, err := j.partition(ctx, r, day, s.RunID)
+		s.add(p)
+		if r.Progress != nil {
+			r.Progress(p)
+		}
+		if err == nil {
+			j.log.DebugContext(ctx, "partition", "day", p.Day, "outcome", p.Outcome, "samples", p.Samples, "written", p.Written, "seconds", p.Seconds)
+			continue
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+		if left := int(r.To.Sub(day) / (24 * time.Hour)); left > 0 && (errors.Is(err, ErrSourceAway) || targetAway(err)) {
+			errs = append(errs, fmt.Errorf("%d more days were not tried", left))
+			break
+		}
+	}
+	if s.Inserted > 0 && !r.DryRun && ctx.Err() == nil {
+		if err := j.tend(ctx, s.Inserted); err != nil {
+			// Readers are slower for a while; nothing that was asked for failed.
+			j.log.WarnContext(ctx, "bringing the planner's statistics up to date failed", "error", err)
+		}
+	}
+	s.Seconds = time.Since(begun).Seconds()
+	return s, errors.Join(errs...)
+}
+
+// tend keeps the target's readers fast after a load that was large for it.
+func (j *Job) tend(ctx context.Context, inserted int64) error {
+	q := targetdb.New(j.target)
+	stale, err := q.StatisticsStale(ctx, inserted)
+	if err != nil || !stale {
+		return err //nolint:wrapcheck // logged by the caller
+	}
+	return errors.Join(q.SummarizeData(ctx), q.AnalyzeData(ctx))
+}
+
+// open enters the run and its days in the ledger.
+func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
+	var turbines *string
+	if !r.Turbines.All() {
+		text := r.Turbines.String()
+		turbines = &text
+	}
+	err = pgx.BeginFunc(ctx, j.target, func(tx pgx.Tx) error {
+		q := targetdb.New(tx)
+		id, err = q.CreateRun(ctx, targetdb.CreateRunParams{
+			Trigger: string(Command), FirstDay: r.From, LastDay: r.To, Turbines: turbines,
+		})
+		if err != nil {
+			return fmt.Errorf("create: %w", err)
+		}
+		if _, err := q.AddRunPartitions(ctx, id); err != nil {
+			return fmt.Errorf("enter its days: %w", err)
+		}
+		return nil
+	})
+	return id, err //nolint:wrapcheck // wrapped inside, and by the caller
+}
+
+func (s *Summary) add(p Partition) {
+	s.Partitions = append(s.Partitions, p)
+	switch p.Outcome {
+	case Done:
+		s.Done++
+	case Empty:
+		s.Empty++
+	case Failed:
+		s.Failed++
+	case Cancelled:
+		s.Cancelled++
+	}
+	s.Samples += p.Samples
+	s.Rows += p.Rows
+	s.Inserted += p.Inserted
+	s.Updated += p.Updated
+	s.Deleted += p.Deleted
+	s.Written += p.Written
+}
+
+// format writes a day as the ledger and the command line do.
+func format(day time.Time) string { return day.Format(time.DateOnly) }

@@ -1,0 +1,16 @@
+-- name: StatisticsStale :one
+-- Whether data has grown by a tenth or more since the planner last looked at
+-- it, given how many rows a run inserted. One row of the catalog.
+SELECT coalesce(c.reltuples < 10 * sqlc.arg(inserted)::bigint, true)::boolean AS stale
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = 'public.data'::regclass;
+
+-- name: AnalyzeData :exec
+-- Tells the planner what data holds after a large load, so that readers get
+-- data_timestamp_idx at once and not when autovacuum comes by.
+ANALYZE data;
+
+-- name: SummarizeData :exec
+-- Enters what was appended into data_timestamp_idx; until then its readers
+-- look through all of it.
+SELECT brin_summarize_new_values('public.data_timestamp_idx'::regclass);
