@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// groupSize is how many turbines one request asks for. A group is verified
-	// by its trailers before any of it is loaded, so it bounds the memory too:
-	// 64 turbines' windows of a day are some 9,000 windows.
-	groupSize = 64
+	// DefaultGroup is how many turbines one request asks for. A group is
+	// verified by its trailers before any of it is loaded, so it bounds the
+	// memory too: 64 turbines' day is some 9,000 windows.
+	DefaultGroup = 64
 	// stallTimeout ends a request whose answer has stopped arriving.
 	stallTimeout = time.Minute
 )
@@ -35,10 +35,11 @@ const (
 type source struct {
 	client sourceapi.ClientInterface
 	retry  Retry
+	group  int
 	log    *slog.Logger
 }
 
-func newSource(url string, retry Retry, log *slog.Logger) (*source, *http.Transport, error) {
+func newSource(c Config) (*source, *http.Transport, error) {
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
@@ -47,11 +48,11 @@ func newSource(url string, retry Retry, log *slog.Logger) (*source, *http.Transp
 		// The digest of an answer is over the bytes as sent.
 		DisableCompression: true,
 	}
-	client, err := sourceapi.NewClient(url, sourceapi.WithHTTPClient(&http.Client{Transport: transport}))
+	client, err := sourceapi.NewClient(c.SourceURL, sourceapi.WithHTTPClient(&http.Client{Transport: transport}))
 	if err != nil {
-		return nil, nil, fmt.Errorf("source API %s: %w", url, err)
+		return nil, nil, fmt.Errorf("source API %s: %w", c.SourceURL, err)
 	}
-	return &source{client: client, retry: retry, log: log}, transport, nil
+	return &source{client: client, retry: c.Retry, group: c.Group, log: c.Log}, transport, nil
 }
 
 // series is one turbine's windows of a day, in order of time.
@@ -101,8 +102,8 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 // that break it are known. An error is of the source as a whole, or of emit.
 func (s *source) extract(ctx context.Context, day time.Time, turbines []int32, emit func(group) error) error {
 	for len(turbines) > 0 {
-		n := min(len(turbines), groupSize)
-		g, err := s.group(ctx, day, turbines[:n])
+		n := min(len(turbines), s.group)
+		g, err := s.ask(ctx, day, turbines[:n])
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,8 @@ func (s *source) extract(ctx context.Context, day time.Time, turbines []int32, e
 	return nil
 }
 
-func (s *source) group(ctx context.Context, day time.Time, turbines []int32) (group, error) {
+// ask reads a group, with retries, and narrows down what breaks it.
+func (s *source) ask(ctx context.Context, day time.Time, turbines []int32) (group, error) {
 	g, err := try(ctx, s.retry, s.log, func() (group, error) { return s.read(ctx, day, turbines) })
 	var status *statusError
 	switch {
@@ -125,11 +127,11 @@ func (s *source) group(ctx context.Context, day time.Time, turbines []int32) (gr
 	case len(turbines) == 1:
 		return group{broken: []BrokenTurbine{{turbines[0], err}}}, nil
 	}
-	first, err := s.group(ctx, day, turbines[:len(turbines)/2])
+	first, err := s.ask(ctx, day, turbines[:len(turbines)/2])
 	if err != nil {
 		return group{}, err
 	}
-	second, err := s.group(ctx, day, turbines[len(turbines)/2:])
+	second, err := s.ask(ctx, day, turbines[len(turbines)/2:])
 	if err != nil {
 		return group{}, err
 	}

@@ -26,6 +26,9 @@ type Config struct {
 	// Lease is how long a claim lives without a sign of life; DefaultLease if
 	// it is zero.
 	Lease time.Duration
+	// Group is how many turbines one request asks for; DefaultGroup if it is
+	// zero.
+	Group int
 	Log   *slog.Logger
 }
 
@@ -46,7 +49,10 @@ func New(c Config) (*Job, error) {
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
 	}
-	source, transport, err := newSource(c.SourceURL, c.Retry, c.Log)
+	if c.Group == 0 {
+		c.Group = DefaultGroup
+	}
+	source, transport, err := newSource(c)
 	if err != nil {
 		return nil, err
 	}

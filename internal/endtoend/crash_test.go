@@ -1,0 +1,173 @@
+package endtoend_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/delfos/delfos/etl"
+)
+
+// twoGroups is more turbines than a job of these tests asks for at once: when
+// the second request is held, the first group's values are in the open
+// transaction.
+const twoGroups = 3
+
+// hold is a fault that passes one request to the second group on only when it
+// is released; reached is closed when the request has come.
+func hold() (f fault, reached, release chan struct{}) {
+	reached, release = make(chan struct{}), make(chan struct{})
+	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		close(reached)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		return false
+	}, reached, release
+}
+
+func pass(http.ResponseWriter, *http.Request, http.Handler) bool { return false }
+
+func TestKilledInTheMiddleOfALoad(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, twoGroups)
+	held, reached, _ := hold()
+	s.gateway.spoil(pass, held)
+	w := s.worker(t, 1, time.Hour)
+	<-reached
+	w.signal(syscall.SIGKILL)
+	_ = w.Wait()
+
+	// A lease of an hour is no hindrance: the session died with its process.
+	got := s.run(t, 1)
+	if got.Inserted != twoGroups*2160 || got.Partitions[0].Token != 2 {
+		t.Errorf("rerun: got %d inserted, token %d, want %d and 2", got.Inserted, got.Partitions[0].Token, twoGroups*2160)
+	}
+	near(t, s.values(t), s.expected(t))
+}
+
+func TestKilledAtRandomMoments(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 10, 3)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 10 {
+		w := s.worker(t, 10, time.Hour)
+		done := make(chan struct{})
+		go func() { _ = w.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(time.Duration(r.Int64N(int64(600 * time.Millisecond)))):
+			w.signal(syscall.SIGKILL)
+			<-done
+		}
+	}
+	if got := s.run(t, 10); got.Done != 10 {
+		t.Errorf("clean run: got %d done, want 10", got.Done)
+	}
+	near(t, s.values(t), s.expected(t))
+	s.noOverlap(t)
+}
+
+func TestStoppedInTheMiddleOfALoad(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, twoGroups)
+	held, reached, release := hold()
+	s.gateway.spoil(pass, held)
+	w := s.worker(t, 1, time.Second)
+	<-reached
+	w.signal(syscall.SIGSTOP)
+
+	// The source changes meanwhile; the later extract must win.
+	s.exec(t, s.source, "UPDATE data SET power = power + 1 WHERE turbine_id = 1")
+	got := s.run(t, 1)
+	if got.Done != 1 {
+		t.Fatalf("second run: got %+v, want it done", got)
+	}
+	want := s.values(t)
+	near(t, want, s.expected(t))
+
+	close(release)
+	w.signal(syscall.SIGCONT)
+	if err := w.Wait(); err == nil {
+		t.Error("the stopped run succeeded after another had taken its day over")
+	}
+	same(t, s.values(t), want, 0)
+	if outcome := query[string](t, s.target, "SELECT outcome || token FROM partition"); outcome != "done2" {
+		t.Errorf("ledger: got %s, want done2", outcome)
+	}
+}
+
+func TestManyRunsOfOneDayAtOnce(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 2, 2)
+	var work sync.WaitGroup
+	for range 4 {
+		job := s.newJob(t, s.targetURL)
+		work.Go(func() {
+			if _, err := job.Run(t.Context(), request(2)); err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+	}
+	work.Wait()
+	near(t, s.values(t), s.expected(t))
+	s.noOverlap(t)
+	if n := query[int](t, s.target, "SELECT count(*) FROM attempt WHERE outcome = 'done'"); n != 8 {
+		t.Errorf("attempts done: got %d, want 8", n)
+	}
+}
+
+// noOverlap proves by the ledger that no day was written by two at once.
+func (s *system) noOverlap(t *testing.T) {
+	t.Helper()
+	if n := query[int](t, s.target, `
+		SELECT count(*) FROM attempt AS a JOIN attempt AS b ON b.day = a.day AND b.token > a.token
+		WHERE a.finished_at > b.started_at`); n != 0 {
+		t.Errorf("%d pairs of attempts overlap", n)
+	}
+	if n := query[int](t, s.target, "SELECT count(*) FROM partition WHERE lease_until IS NOT NULL"); n != 0 {
+		t.Errorf("%d claims are left", n)
+	}
+}
+
+func TestAPIStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 3, twoGroups)
+	s.run(t, 1)
+	s.exec(t, s.source, "UPDATE data SET power = power + 1")
+	want := s.values(t)
+	held, reached, release := hold()
+	s.gateway.spoil(pass, held)
+	go func() {
+		<-reached
+		s.stopAPI()
+		close(release)
+	}()
+	got, err := s.job.Run(t.Context(), request(3))
+	if !errors.Is(err, etl.ErrSourceAway) {
+		t.Fatalf("run: got %v, want %v", err, etl.ErrSourceAway)
+	}
+	if !strings.Contains(err.Error(), "2025-01-01") || !strings.Contains(err.Error(), "2 more days were not tried") {
+		t.Errorf("error %q does not name the day and what was left", err)
+	}
+	if got.Failed != 1 || got.Written != 0 || len(got.Partitions) != 1 {
+		t.Errorf("summary: got %d failed, %d written, %d partitions, want 1, 0, 1", got.Failed, got.Written, len(got.Partitions))
+	}
+	same(t, s.values(t), want, 0)
+	if p := query[string](t, s.target, "SELECT outcome || attempt || (error LIKE '%502 Bad Gateway%') FROM partition"); p != "failed1true" {
+		t.Errorf("ledger: got %s, want failed1true", p)
+	}
+}

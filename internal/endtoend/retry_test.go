@@ -1,0 +1,114 @@
+package endtoend_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		faults   []fault
+		requests int
+	}{
+		"503, Retry-After":            {[]fault{status(503, "Retry-After", "1")}, 2},
+		"429, 502, 504":               {[]fault{status(429), status(502), status(504)}, 4},
+		"no answer":                   {[]fault{hangUp}, 2},
+		"cut in the middle":           {[]fault{cutShort}, 2},
+		"half, ending cleanly":        {[]fault{endEarly}, 2},
+		"a wrong count of rows":       {[]fault{wrongRows}, 2},
+		"a digit changed on the wire": {[]fault{flipDigit}, 2},
+		"one after another":           {[]fault{cutShort, flipDigit, status(503)}, 4},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 1, 1)
+			s.gateway.spoil(tt.faults...)
+			s.run(t, 1)
+			if n := s.gateway.count(); n != tt.requests {
+				t.Errorf("requests: got %d, want %d", n, tt.requests)
+			}
+			near(t, s.values(t), s.expected(t))
+		})
+	}
+}
+
+func TestGivesUp(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		fault    fault
+		requests int
+		away     bool
+		want     string
+	}{
+		"away":                    {status(503), 4, true, "503 Service Unavailable: made to fail (4 attempts)"},
+		"a fault of our request":  {status(422), 1, false, "422 Unprocessable Entity: made to fail"},
+		"a fault of the server's": {status(500), 1, false, "turbine 1: 500 Internal Server Error: made to fail"},
+		"always cut":              {cutShort, 4, false, "turbine 1: broken answer"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 1, 1)
+			s.gateway.spoil()
+			s.gateway.spoilAll(tt.fault)
+			_, err := s.job.Run(t.Context(), request(1))
+			if err == nil || errors.Is(err, etl.ErrSourceAway) != tt.away || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("run: got %v, want %q, away %t", err, tt.want, tt.away)
+			}
+			if n := s.gateway.count(); n != tt.requests {
+				t.Errorf("requests: got %d, want %d", n, tt.requests)
+			}
+			if n := len(s.values(t)); n != 0 {
+				t.Errorf("values: got %d, want none", n)
+			}
+		})
+	}
+}
+
+func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 5)
+	s.run(t, 1)
+	before := s.values(t)
+	s.exec(t, s.source, "UPDATE data SET power = power + 1")
+	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
+		for _, id := range r.URL.Query()["turbines"] {
+			if id == "3" {
+				return status(500)(w, r, next)
+			}
+		}
+		return false
+	})
+	got, err := s.job.Run(t.Context(), request(1))
+	var broken *etl.BrokenError
+	if !errors.As(err, &broken) || len(broken.Turbines) != 1 || broken.Turbines[0].ID != 3 {
+		t.Fatalf("run: got %v, want turbine 3 to be named", err)
+	}
+	if p := got.Partitions[0]; p.Outcome != etl.Failed || p.Updated == 0 || p.Samples != 4*1440 {
+		t.Errorf("partition: got %s, %d updated, %d samples, want failed, some and %d", p.Outcome, p.Updated, p.Samples, 4*1440)
+	}
+	want := s.expected(t)
+	for k, v := range before {
+		if k.turbine == 3 {
+			want[k] = v
+		}
+	}
+	near(t, s.values(t), want)
+	p, err := targetdb.New(s.target).ReadPartition(t.Context(), date("2025-01-01"))
+	if err != nil || *p.Outcome != "failed" || !strings.Contains(*p.Error, "turbine 3") {
+		t.Errorf("ledger: got %v, %v, %v, want failed and turbine 3", *p.Outcome, p.Error, err)
+	}
+	s.gateway.spoilAll(nil)
+	s.run(t, 1)
+	near(t, s.values(t), s.expected(t))
+}

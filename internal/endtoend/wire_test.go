@@ -1,0 +1,193 @@
+package endtoend_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// wire passes bytes between the job and the target's server, until it is cut.
+type wire struct {
+	address string
+	ln      net.Listener
+
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	down     bool
+	onCommit func(client, server net.Conn, message []byte) bool
+}
+
+func newWire(t *testing.T, databaseURL string) (w *wire, through string) {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = &wire{address: u.Host, ln: ln, conns: map[net.Conn]bool{}}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { w.carry(client) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		w.cut(true)
+		serving.Wait()
+	})
+	u.Host = ln.Addr().String()
+	return w, u.String()
+}
+
+func (w *wire) add(c net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down {
+		_ = c.Close()
+		return false
+	}
+	w.conns[c] = true
+	return true
+}
+
+// cut breaks all connections; while down, it refuses new ones.
+func (w *wire) cut(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
+	for c := range w.conns {
+		_ = c.Close()
+	}
+	clear(w.conns)
+}
+
+// atCommit sets what happens, once, to the next COMMIT: f may carry it itself,
+// and returns whether the connection is to live on.
+func (w *wire) atCommit(f func(client, server net.Conn, message []byte) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.onCommit = f
+}
+
+func (w *wire) takeCommit() (f func(client, server net.Conn, message []byte) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f, w.onCommit = w.onCommit, nil
+	return f
+}
+
+func (w *wire) carry(client net.Conn) {
+	if !w.add(client) {
+		return
+	}
+	defer client.Close()
+	server, err := net.Dial("tcp", w.address)
+	if err != nil || !w.add(server) {
+		return
+	}
+	defer server.Close()
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(client, server)
+		_ = client.Close()
+	})
+	defer back.Wait()
+	defer server.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil {
+			return
+		}
+		// The simple query that pgx sends for Tx.Commit.
+		if bytes.Contains(buffer[:n], []byte("commit\x00")) {
+			if f := w.takeCommit(); f != nil && !f(client, server, buffer[:n]) {
+				return
+			}
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func TestAnswerToCommitIsLost(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		cut  func(client, server net.Conn, message []byte) bool
+		done bool
+	}{
+		"it was done": {func(client, server net.Conn, message []byte) bool {
+			_ = client.Close() // the answer finds nobody
+			_, _ = server.Write(message)
+			return false
+		}, true},
+		"it was not": {func(client, _ net.Conn, _ []byte) bool {
+			_ = client.Close()
+			return false
+		}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 1, 1)
+			w, through := newWire(t, s.targetURL)
+			job := s.newJob(t, through)
+			// The first COMMIT is of the run, the second of the load.
+			w.atCommit(func(net.Conn, net.Conn, []byte) bool {
+				w.atCommit(tt.cut)
+				return true
+			})
+			got, err := job.Run(t.Context(), request(1))
+			held := len(s.values(t))
+			if tt.done && (err != nil || got.Done != 1 || held != 2160) {
+				t.Errorf("got %v, %d done, %d values; want no error, 1, 2160", err, got.Done, held)
+			}
+			if !tt.done && (err == nil || got.Failed != 1 || held != 0) {
+				t.Errorf("got %v, %d failed, %d values; want an error, 1, 0", err, got.Failed, held)
+			}
+			s.noOverlap(t)
+			s.run(t, 1)
+			near(t, s.values(t), s.expected(t))
+		})
+	}
+}
+
+func TestTargetGoneInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 2, twoGroups)
+	w, through := newWire(t, s.targetURL)
+	job := s.newJob(t, through)
+	held, reached, release := hold()
+	s.gateway.spoil(pass, held)
+	go func() {
+		<-reached
+		w.cut(true)
+		close(release)
+	}()
+	got, err := job.Run(t.Context(), request(2))
+	if err == nil || got.Failed != 1 || len(got.Partitions) != 1 {
+		t.Fatalf("run: got %v, %d failed, %d partitions; want an error, 1, 1", err, got.Failed, len(got.Partitions))
+	}
+	if n := len(s.values(t)); n != 0 {
+		t.Errorf("values: got %d, want none", n)
+	}
+	w.cut(false)
+	if got, err := job.Run(t.Context(), request(2)); err != nil || got.Done != 2 {
+		t.Errorf("run with the target back: got %d done, %v, want 2", got.Done, err)
+	}
+	near(t, s.values(t), s.expected(t))
+}
