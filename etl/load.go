@@ -178,6 +178,15 @@ func (l *loader) sweep(ctx context.Context, turbines []int32, dry bool) (written
 	return written{deleted: gone}, nil
 }
 
+// digest counts and digests what the target holds of the day.
+func (l *loader) digest(ctx context.Context) (targetdb.DigestValuesRow, error) {
+	d, err := l.q.DigestValues(ctx, targetdb.DigestValuesParams{Start: l.start, Stop: l.stop})
+	if err != nil {
+		return d, fmt.Errorf("digest what the target holds: %w", err)
+	}
+	return d, nil
+}
+
 // difference is what makes held rows equal to wanted ones.
 type difference struct {
 	written

@@ -129,13 +129,13 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	if err := l.resolve(signals); err != nil {
 		return false, err
 	}
-	held, err := l.q.HasValues(ctx, targetdb.HasValuesParams{Start: l.start, Stop: l.stop})
+	before, err := l.digest(ctx)
 	if err != nil {
-		return false, fmt.Errorf("look for values: %w", err)
+		return false, err
 	}
 
 	t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups iter.Seq[group]) (written, error) {
-		if !held {
+		if before.Rows == 0 {
 			return l.copy(ctx, groups)
 		}
 		return l.applyAll(ctx, groups, false)
@@ -153,21 +153,33 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		}
 		t.written.add(swept)
 	}
-	digest, err := l.q.DigestValues(ctx, targetdb.DigestValuesParams{Start: l.start, Stop: l.stop})
+	after, err := l.digest(ctx)
 	if err != nil {
-		return false, fmt.Errorf("digest: %w", err)
+		return false, err
 	}
 	outcome := t.outcome()
 	broken := t.brokenError()
 	if err := c.commit(ctx, tx, result{
 		outcome: outcome, err: broken, samples: t.samples, expected: int64(len(turbines)) * samplesPerDay,
-		written: t.written, rows: digest.Rows, digest: digest.Digest,
+		written: t.written, rows: after.Rows, digest: after.Digest,
 	}); err != nil {
 		return false, err
 	}
 	t.report(p, len(turbines))
-	p.Outcome, p.Rows = outcome, digest.Rows
+	p.Outcome, p.Rows = outcome, after.Rows
+	if t.inserted > 0 {
+		j.summarize(ctx)
+	}
 	return true, broken
+}
+
+// summarize enters new rows in the index on timestamp; until then whoever looks
+// for a day looks through all of them. It can't be part of the transaction, as
+// it would hold up other days' loads. A failure costs time alone.
+func (j *Job) summarize(ctx context.Context) {
+	if err := targetdb.New(j.target).SummarizeData(ctx); err != nil {
+		j.log.WarnContext(ctx, "summarizing new rows for data_timestamp_idx failed", "error", err)
+	}
 }
 
 // preview computes what load would change, without a claim, from one snapshot
@@ -202,9 +214,9 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 			}
 			t.written.add(swept)
 		}
-		now, err := l.q.DigestValues(ctx, targetdb.DigestValuesParams{Start: l.start, Stop: l.stop})
+		now, err := l.digest(ctx)
 		if err != nil {
-			return fmt.Errorf("digest: %w", err)
+			return err
 		}
 		t.report(p, len(turbines))
 		p.Outcome, p.Rows = t.outcome(), now.Rows+t.written.inserted-t.written.deleted

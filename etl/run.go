@@ -136,24 +136,24 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 			break
 		}
 	}
-	if s.Inserted > 0 && !r.DryRun && ctx.Err() == nil {
-		if err := j.tend(ctx, s.Inserted); err != nil {
-			// Readers are slower for a while; nothing that was asked for failed.
-			j.log.WarnContext(ctx, "bringing the planner's statistics up to date failed", "error", err)
-		}
+	if s.Inserted > 0 && !r.DryRun {
+		j.analyze(ctx, s.Inserted)
 	}
 	s.Seconds = time.Since(begun).Seconds()
 	return s, errors.Join(errs...)
 }
 
-// tend keeps the target's readers fast after a load that was large for it.
-func (j *Job) tend(ctx context.Context, inserted int64) error {
+// analyze brings the planner's statistics up to date after a load that was
+// large for the target. A failure costs its readers time alone.
+func (j *Job) analyze(ctx context.Context, inserted int64) {
 	q := targetdb.New(j.target)
 	stale, err := q.StatisticsStale(ctx, inserted)
-	if err != nil || !stale {
-		return err //nolint:wrapcheck // logged by the caller
+	if err == nil && stale {
+		err = q.AnalyzeData(ctx)
 	}
-	return errors.Join(q.SummarizeData(ctx), q.AnalyzeData(ctx))
+	if err != nil {
+		j.log.WarnContext(ctx, "bringing the planner's statistics up to date failed", "error", err)
+	}
 }
 
 // open enters the run and its days in the ledger.

@@ -104,36 +104,13 @@ type DigestValuesRow struct {
 }
 
 // How many values the day [start, stop) holds, and a digest of them that
-// changes when any does; independent of their order, 0 when there are none.
-// data_timestamp_idx serves it.
+// changes when any does; independent of their order, 0 when there are none. A
+// day that holds none takes the direct COPY. data_timestamp_idx serves it.
 func (q *Queries) DigestValues(ctx context.Context, arg DigestValuesParams) (DigestValuesRow, error) {
 	row := q.db.QueryRow(ctx, DigestValues, arg.Start, arg.Stop)
 	var i DigestValuesRow
 	err := row.Scan(&i.Rows, &i.Digest)
 	return i, err
-}
-
-const HasValues = `-- name: HasValues :one
-SELECT EXISTS (
-    SELECT
-    FROM data
-    WHERE timestamp >= $1::timestamptz
-      AND timestamp < $2::timestamptz
-)
-`
-
-type HasValuesParams struct {
-	Start time.Time
-	Stop  time.Time
-}
-
-// Whether the day [start, stop) holds any value; a day without takes the
-// direct COPY. data_timestamp_idx serves it.
-func (q *Queries) HasValues(ctx context.Context, arg HasValuesParams) (bool, error) {
-	row := q.db.QueryRow(ctx, HasValues, arg.Start, arg.Stop)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
 }
 
 const ReadValues = `-- name: ReadValues :many

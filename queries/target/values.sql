@@ -1,13 +1,3 @@
--- name: HasValues :one
--- Whether the day [start, stop) holds any value; a day without takes the
--- direct COPY. data_timestamp_idx serves it.
-SELECT EXISTS (
-    SELECT
-    FROM data
-    WHERE timestamp >= sqlc.arg(start)::timestamptz
-      AND timestamp < sqlc.arg(stop)::timestamptz
-);
-
 -- name: ReadValues :many
 -- What the target holds of some turbines in [start, stop), in the key's order,
 -- to be held against new windows. Turbines and signals are named, so that
@@ -63,8 +53,8 @@ WHERE timestamp >= sqlc.arg(start)::timestamptz
 
 -- name: DigestValues :one
 -- How many values the day [start, stop) holds, and a digest of them that
--- changes when any does; independent of their order, 0 when there are none.
--- data_timestamp_idx serves it.
+-- changes when any does; independent of their order, 0 when there are none. A
+-- day that holds none takes the direct COPY. data_timestamp_idx serves it.
 SELECT
     count(*) AS rows,
     coalesce(bit_xor(hash_record_extended(row(turbine_id, signal_id, timestamp, value), 0)), 0)::bigint AS digest
