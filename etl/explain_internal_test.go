@@ -36,6 +36,7 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	day := testDay()
 	start, stop := day, day.AddDate(0, 0, 1)
 	signals := []int32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 	tests := map[string]struct {
@@ -51,6 +52,7 @@ func TestPlans(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			rows, err := pool.Query(t.Context(), "EXPLAIN (COSTS OFF) "+tt.sql, tt.args...)
 			if err != nil {
 				t.Fatal(err)

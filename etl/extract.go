@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/sourceapi"
-	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -77,7 +75,7 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 		if err != nil {
 			return nil, away(ctx, err)
 		}
-		defer drain(response.Body)
+		defer func() { _ = response.Body.Close() }()
 		if response.StatusCode != http.StatusOK {
 			return nil, s.refusal(response)
 		}
@@ -172,8 +170,8 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 	stall := newStallReader(response.Body, cancel)
 	defer stall.timer.Stop()
 	body := io.TeeReader(stall, hash)
-	g := group{read: turbines}
-	if err := g.decode(body, first, last); err != nil {
+	g, err := decode(body, turbines, first, last)
+	if err != nil {
 		return group{}, err
 	}
 	if rows := response.Trailer.Get("Delfos-Rows"); rows != strconv.FormatInt(g.samples, 10) {
@@ -184,83 +182,6 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 		return group{}, fmt.Errorf("%w: its digest is %s, Content-Digest is %q", errBroken, digest, want)
 	}
 	return g, nil
-}
-
-// decode reads a JSON array of samples to its end and windows them as they
-// arrive.
-func (g *group) decode(body io.Reader, first, last time.Time) error {
-	decoder := json.NewDecoder(body)
-	if err := expect(decoder, json.Delim('[')); err != nil {
-		return err
-	}
-	aggregator := window.NewAggregator(len(signal.Variables))
-	current := -1 // in g.read
-	var readings [len(signal.Variables)]float64
-	finish := func() error {
-		if current < 0 {
-			return nil
-		}
-		windows, err := aggregator.Windows()
-		if err != nil {
-			return fmt.Errorf("turbine %d: %w", g.read[current], err)
-		}
-		if len(windows) > 0 {
-			g.series = append(g.series, series{g.read[current], windows})
-		}
-		return nil
-	}
-	for decoder.More() {
-		var sample sourceapi.Sample
-		if err := decoder.Decode(&sample); err != nil {
-			return fmt.Errorf("%w: row %d: %w", errBroken, g.samples+1, err)
-		}
-		if sample.TurbineId == nil {
-			return fmt.Errorf("row %d has no turbine_id", g.samples+1)
-		}
-		if current < 0 || g.read[current] != *sample.TurbineId {
-			if err := finish(); err != nil {
-				return err
-			}
-			for current++; current < len(g.read) && g.read[current] != *sample.TurbineId; current++ {
-			}
-			if current == len(g.read) {
-				return fmt.Errorf("row %d: turbine %d was not asked for, or comes out of order", g.samples+1, *sample.TurbineId)
-			}
-		}
-		at := sample.Timestamp.Time()
-		if at.Before(first) || at.After(last) {
-			return fmt.Errorf("row %d: timestamp %s was not asked for", g.samples+1, sample.Timestamp)
-		}
-		for i, reading := range [...]*float64{sample.WindSpeed, sample.Power, sample.AmbientTemperature} {
-			readings[i] = math.NaN()
-			if reading != nil {
-				readings[i] = *reading
-			}
-		}
-		if err := aggregator.Add(at.UnixMicro(), readings[:]); err != nil {
-			return fmt.Errorf("row %d: turbine %d: %w", g.samples+1, *sample.TurbineId, err)
-		}
-		g.samples++
-	}
-	if err := expect(decoder, json.Delim(']')); err != nil {
-		return err
-	}
-	// Trailers are there once the body has been read to its end.
-	if _, err := io.Copy(io.Discard, body); err != nil {
-		return fmt.Errorf("%w: %w", errBroken, err)
-	}
-	return finish()
-}
-
-func expect(decoder *json.Decoder, want json.Delim) error {
-	token, err := decoder.Token()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errBroken, err)
-	}
-	if token != want {
-		return fmt.Errorf("%w: %v where %v should be", errBroken, token, want)
-	}
-	return nil
 }
 
 // refusal turns an answer other than 200 into an error with the detail of its
@@ -282,28 +203,4 @@ func away(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("%w: %w", ErrSourceAway, err)
-}
-
-func drain(body io.ReadCloser) {
-	_, _ = io.Copy(io.Discard, io.LimitReader(body, 64<<10))
-	_ = body.Close()
-}
-
-// stallReader cancels a request whose body has stopped arriving.
-type stallReader struct {
-	r     io.Reader
-	timer *time.Timer
-}
-
-func newStallReader(r io.Reader, cancel context.CancelCauseFunc) *stallReader {
-	timer := time.AfterFunc(stallTimeout, func() {
-		cancel(fmt.Errorf("%w: nothing arrived for %s", errBroken, stallTimeout))
-	})
-	return &stallReader{r: r, timer: timer}
-}
-
-func (r *stallReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	r.timer.Reset(stallTimeout)
-	return n, err //nolint:wrapcheck // an io.Reader passes io.EOF on as it is
 }

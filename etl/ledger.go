@@ -156,11 +156,11 @@ func (c *claim) keep(ctx context.Context) {
 
 // release ends the claim's upkeep and gives its session back. A session that
 // may still hold the claim is closed, for nobody shall find it alive.
-func (c *claim) release(settled bool) {
+func (c *claim) release(ctx context.Context, settled bool) {
 	c.lost(nil)
 	<-c.stopped
 	if !settled {
-		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
 		_ = c.conn.Conn().Close(ctx)
 	}
@@ -177,6 +177,7 @@ func (c *claim) quiet() {
 // result is what an attempt has to record.
 type result struct {
 	written
+
 	outcome           Outcome
 	err               error
 	samples, expected int64
@@ -299,5 +300,5 @@ func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bo
 		mine = released > 0
 		return nil
 	})
-	return mine, err //nolint:wrapcheck // wrapped inside, and by the caller
+	return mine, err
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/delfos/delfos/internal/selector"
 )
 
-var day = time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC)
+// testDay is the testDay() that these tests claim.
+func testDay() time.Time { return time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC) }
 
 // worker is a ledger with sessions of its own, as another process has.
 func worker(t *testing.T, url string, lease time.Duration) *ledger {
@@ -30,7 +31,7 @@ func worker(t *testing.T, url string, lease time.Duration) *ledger {
 func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
 	t.Helper()
 	j := &Job{target: pool}
-	id, err := j.open(t.Context(), Request{From: day, To: day, Turbines: selector.All()})
+	id, err := j.open(t.Context(), Request{From: testDay(), To: testDay(), Turbines: selector.All()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
 
 func mustClaim(t *testing.T, l *ledger, runID int64) (context.Context, *claim) {
 	t.Helper()
-	ctx, c, err := l.claim(t.Context(), day, runID, false)
+	ctx, c, err := l.claim(t.Context(), testDay(), runID, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,18 +56,18 @@ func TestClaimWaitsForItsHolder(t *testing.T) {
 
 	short, cancel := context.WithTimeout(t.Context(), 5*poll)
 	defer cancel()
-	if _, _, err := second.claim(short, day, run, false); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := second.claim(short, testDay(), run, false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("claim of a held day: got %v, want it to wait", err)
 	}
 	if _, err := held.fail(t.Context(), Failed, errors.New("nothing to do")); err != nil {
 		t.Fatal(err)
 	}
-	held.release(true)
+	held.release(t.Context(), true)
 	_, c := mustClaim(t, second, run)
 	if c.token != held.token+1 {
 		t.Errorf("token: got %d, want %d", c.token, held.token+1)
 	}
-	c.release(false)
+	c.release(t.Context(), false)
 }
 
 func TestClaimOfADeadSessionIsFreeAtOnce(t *testing.T) {
@@ -75,9 +76,9 @@ func TestClaimOfADeadSessionIsFreeAtOnce(t *testing.T) {
 	first, second := worker(t, url, time.Hour), worker(t, url, time.Hour)
 	run := newRun(t, first.pool)
 	_, held := mustClaim(t, first, run)
-	held.release(false) // closes the session with the claim still standing
+	held.release(t.Context(), false) // closes the session with the claim still standing
 	_, c := mustClaim(t, second, run)
-	c.release(false)
+	c.release(t.Context(), false)
 }
 
 func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
@@ -103,16 +104,16 @@ func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
 	if err != nil || mine {
 		t.Errorf("the old holder's record: got mine %t, %v, want false and no error", mine, err)
 	}
-	held.release(true)
+	held.release(t.Context(), true)
 
-	got, err := targetdb.New(second.pool).ReadPartition(t.Context(), day)
+	got, err := targetdb.New(second.pool).ReadPartition(t.Context(), testDay())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Token != c.token || got.LeaseUntil == nil || got.Outcome != nil {
 		t.Errorf("partition: got token %d, lease %v, outcome %v; want the new holder's, untouched", got.Token, got.LeaseUntil, got.Outcome)
 	}
-	c.release(false)
+	c.release(t.Context(), false)
 }
 
 func TestClaimLostWhileRunning(t *testing.T) {
@@ -130,7 +131,7 @@ func TestClaimLostWhileRunning(t *testing.T) {
 	if cause := context.Cause(ctx); !errors.Is(cause, ErrClaimLost) {
 		t.Errorf("cause: got %v, want %v", cause, ErrClaimLost)
 	}
-	held.release(true)
+	held.release(t.Context(), true)
 }
 
 func TestLeaseIsKept(t *testing.T) {
@@ -140,12 +141,12 @@ func TestLeaseIsKept(t *testing.T) {
 	run := newRun(t, first.pool)
 	_, held := mustClaim(t, first, run)
 	q := targetdb.New(first.pool)
-	begun, err := q.ReadPartition(t.Context(), day)
+	begun, err := q.ReadPartition(t.Context(), testDay())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for renewed := 0; renewed < 5; {
-		now, err := q.ReadPartition(t.Context(), day)
+		now, err := q.ReadPartition(t.Context(), testDay())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,8 +155,8 @@ func TestLeaseIsKept(t *testing.T) {
 			begun = now
 		}
 	}
-	if claim, err := q.ReadClaim(t.Context(), day); err != nil || !claim.Alive || claim.Expired {
+	if claim, err := q.ReadClaim(t.Context(), testDay()); err != nil || !claim.Alive || claim.Expired {
 		t.Errorf("claim: got %+v, %v, want it alive", claim, err)
 	}
-	held.release(false)
+	held.release(t.Context(), false)
 }

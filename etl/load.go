@@ -108,7 +108,7 @@ func (l *loader) copy(ctx context.Context, groups iter.Seq[group]) (written, err
 				w.Float64(v.value)
 			}
 			if err := w.Err(); err != nil {
-				return err //nolint:wrapcheck // the COPY's own end, told by pgcopy.From
+				return err
 			}
 		}
 		return nil
@@ -190,6 +190,7 @@ func (l *loader) digest(ctx context.Context) (targetdb.DigestValuesRow, error) {
 // difference is what makes held rows equal to wanted ones.
 type difference struct {
 	written
+
 	set  targetdb.UpsertValuesParams
 	gone targetdb.DeleteValuesParams
 }

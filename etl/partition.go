@@ -87,7 +87,7 @@ func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p
 	p.Token = c.token
 	committed, err := j.attempt(claimed, c, r, day, p)
 	if committed {
-		c.release(true)
+		c.release(ctx, true)
 		return err
 	}
 	outcome := Failed
@@ -98,7 +98,7 @@ func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p
 		err = cause
 	}
 	mine, told := c.fail(ctx, outcome, explain(err))
-	c.release(told == nil)
+	c.release(ctx, told == nil)
 	switch {
 	case told != nil:
 		return fmt.Errorf("%w; and the ledger could not be told: %w", err, told)
@@ -151,7 +151,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		if err != nil {
 			return false, err
 		}
-		t.written.add(swept)
+		t.add(swept)
 	}
 	after, err := l.digest(ctx)
 	if err != nil {
@@ -189,7 +189,7 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 	if err != nil {
 		return err
 	}
-	return pgx.BeginTxFunc(ctx, j.target, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { //nolint:wrapcheck // wrapped inside, and by the caller
+	return pgx.BeginTxFunc(ctx, j.target, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		l := newLoader(tx, day)
 		signals, err := l.q.ListSignals(ctx)
 		if err != nil {
@@ -212,14 +212,14 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 			if err != nil {
 				return err
 			}
-			t.written.add(swept)
+			t.add(swept)
 		}
 		now, err := l.digest(ctx)
 		if err != nil {
 			return err
 		}
 		t.report(p, len(turbines))
-		p.Outcome, p.Rows = t.outcome(), now.Rows+t.written.inserted-t.written.deleted
+		p.Outcome, p.Rows = t.outcome(), now.Rows+t.inserted-t.deleted
 		return t.brokenError()
 	})
 }
@@ -244,6 +244,7 @@ func (j *Job) turbines(ctx context.Context, selected selector.Set) (wanted, all 
 // tally adds up what a day's groups brought.
 type tally struct {
 	written
+
 	read    int
 	samples int64
 	windows int64
@@ -283,7 +284,7 @@ func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, load 
 		return err
 	})
 	err := work.Wait()
-	return t, err //nolint:wrapcheck // wrapped by extract and load
+	return t, err
 }
 
 // verdict tells whether there is anything to commit.

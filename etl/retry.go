@@ -21,8 +21,11 @@ type Retry struct {
 	Obey           time.Duration
 }
 
-// DefaultRetry gives up after about ten seconds of refusals.
-var DefaultRetry = Retry{Attempts: 6, First: 250 * time.Millisecond, Longest: 5 * time.Second, Obey: time.Minute}
+// DefaultRetry gives up after about three seconds of refusals, or six minutes
+// of 503s that ask to wait.
+func DefaultRetry() Retry {
+	return Retry{Attempts: 6, First: 250 * time.Millisecond, Longest: 5 * time.Second, Obey: time.Minute}
+}
 
 // ErrSourceAway is wrapped by errors that concern the source API as a whole,
 // not what was asked of it: it refuses connections or says that it can't serve.

@@ -44,7 +44,7 @@ type Job struct {
 // New returns a Job; the error is of the configuration alone.
 func New(c Config) (*Job, error) {
 	if c.Retry == (Retry{}) {
-		c.Retry = DefaultRetry
+		c.Retry = DefaultRetry()
 	}
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
@@ -176,7 +176,7 @@ func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
 		}
 		return nil
 	})
-	return id, err //nolint:wrapcheck // wrapped inside, and by the caller
+	return id, err
 }
 
 func (s *Summary) add(p Partition) {

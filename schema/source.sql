@@ -1,4 +1,6 @@
 -- The source database: one row a turbine and minute, as the farm logs it.
+--
+-- A CHECK that changes takes a new name: Atlas's command line compares names.
 
 CREATE TABLE turbine (
     id integer NOT NULL,

@@ -1,5 +1,7 @@
 -- The target database: the statistics of every 10-minute window, and the
 -- ledger of who wrote which day.
+--
+-- A CHECK that changes takes a new name: Atlas's command line compares names.
 
 -- A signal is one statistic of one variable, named {variable}_{statistic}.
 CREATE TABLE signal (

@@ -17,10 +17,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var nan = math.NaN()
-
 func TestOf(t *testing.T) {
 	t.Parallel()
+	nan := math.NaN()
 	tests := map[string]struct {
 		readings []float64
 		want     window.Stats
@@ -159,6 +158,7 @@ func TestStart(t *testing.T) {
 
 func TestAggregator(t *testing.T) {
 	t.Parallel()
+	nan := math.NaN()
 	type sample struct {
 		at     string
 		values []float64

@@ -100,18 +100,18 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 // rewrite sends the real answer with another body or other trailers.
 func rewrite(change func(body []byte, trailer http.Header) ([]byte, bool)) fault {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		real := &answer{header: http.Header{}}
-		next.ServeHTTP(real, r)
+		whole := &answer{header: http.Header{}}
+		next.ServeHTTP(whole, r)
 		trailer := http.Header{}
 		for _, name := range []string{"Delfos-Rows", "Content-Digest"} {
-			trailer.Set(name, real.header.Get(name))
+			trailer.Set(name, whole.header.Get(name))
 		}
-		body, whole := change(real.body.Bytes(), trailer)
+		body, ends := change(whole.body.Bytes(), trailer)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Trailer", "Delfos-Rows, Content-Digest")
 		w.WriteHeader(http.StatusOK)
 		_, _ = io.Copy(w, bytes.NewReader(body))
-		if !whole {
+		if !ends {
 			panic(http.ErrAbortHandler)
 		}
 		for name := range trailer {
@@ -121,26 +121,37 @@ func rewrite(change func(body []byte, trailer http.Header) ([]byte, bool)) fault
 	}
 }
 
-var (
-	cutShort = rewrite(func(body []byte, _ http.Header) ([]byte, bool) { return body[:len(body)/2], false })
-	// endEarly is half an answer that ends cleanly, in valid JSON.
-	endEarly = rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
+// cutShort breaks off in the middle.
+func cutShort() fault {
+	return rewrite(func(body []byte, _ http.Header) ([]byte, bool) { return body[:len(body)/2], false })
+}
+
+// endEarly is half an answer that ends cleanly, in valid JSON.
+func endEarly() fault {
+	return rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
 		half := bytes.LastIndexByte(body[:len(body)/2], '}') + 1
-		for name := range trailer {
-			delete(trailer, name)
-		}
+		clear(trailer)
 		return append(bytes.Clone(body[:half]), ']'), true
 	})
-	wrongRows = rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
+}
+
+func wrongRows() fault {
+	return rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
 		trailer.Set("Delfos-Rows", "7")
 		return body, true
 	})
-	// flipDigit changes a reading, as a faulty wire does.
-	flipDigit = rewrite(func(body []byte, _ http.Header) ([]byte, bool) {
+}
+
+// flipDigit changes a reading, as a faulty wire does.
+func flipDigit() fault {
+	return rewrite(func(body []byte, _ http.Header) ([]byte, bool) {
 		spoiled := bytes.Clone(body)
 		i := bytes.Index(spoiled, []byte(`"wind_speed":`)) + len(`"wind_speed":`)
 		spoiled[i] = '1' + (spoiled[i]-'0')%9
 		return spoiled, true
 	})
-	hangUp fault = func(http.ResponseWriter, *http.Request, http.Handler) bool { panic(http.ErrAbortHandler) }
-)
+}
+
+func hangUp() fault {
+	return func(http.ResponseWriter, *http.Request, http.Handler) bool { panic(http.ErrAbortHandler) }
+}

@@ -48,7 +48,7 @@ func work(days string) error {
 	}
 	defer pool.Close()
 	job, err := etl.New(etl.Config{
-		Target: pool, SourceURL: os.Getenv("SOURCE_API_URL"), Retry: fast, Lease: lease, Group: 2,
+		Target: pool, SourceURL: os.Getenv("SOURCE_API_URL"), Retry: fast(), Lease: lease, Group: 2,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -61,6 +61,7 @@ func work(days string) error {
 // worker is another process that runs the days from 2025-01-01 on.
 type worker struct {
 	*exec.Cmd
+
 	t *testing.T
 }
 

@@ -3,6 +3,7 @@ package endtoend_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,12 +19,12 @@ func TestRetries(t *testing.T) {
 	}{
 		"503, Retry-After":            {[]fault{status(503, "Retry-After", "1")}, 2},
 		"429, 502, 504":               {[]fault{status(429), status(502), status(504)}, 4},
-		"no answer":                   {[]fault{hangUp}, 2},
-		"cut in the middle":           {[]fault{cutShort}, 2},
-		"half, ending cleanly":        {[]fault{endEarly}, 2},
-		"a wrong count of rows":       {[]fault{wrongRows}, 2},
-		"a digit changed on the wire": {[]fault{flipDigit}, 2},
-		"one after another":           {[]fault{cutShort, flipDigit, status(503)}, 4},
+		"no answer":                   {[]fault{hangUp()}, 2},
+		"cut in the middle":           {[]fault{cutShort()}, 2},
+		"half, ending cleanly":        {[]fault{endEarly()}, 2},
+		"a wrong count of rows":       {[]fault{wrongRows()}, 2},
+		"a digit changed on the wire": {[]fault{flipDigit()}, 2},
+		"one after another":           {[]fault{cutShort(), flipDigit(), status(503)}, 4},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +52,7 @@ func TestGivesUp(t *testing.T) {
 		"away":                    {status(503), 4, true, "503 Service Unavailable: made to fail (4 attempts)"},
 		"a fault of our request":  {status(422), 1, false, "422 Unprocessable Entity: made to fail"},
 		"a fault of the server's": {status(500), 1, false, "turbine 1: 500 Internal Server Error: made to fail"},
-		"always cut":              {cutShort, 4, false, "turbine 1: broken answer"},
+		"always cut":              {cutShort(), 4, false, "turbine 1: broken answer"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,12 +83,7 @@ func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 	before := s.values(t)
 	s.exec(t, s.source, "UPDATE data SET power = power + 1")
 	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		for _, id := range r.URL.Query()["turbines"] {
-			if id == "3" {
-				return status(500)(w, r, next)
-			}
-		}
-		return false
+		return slices.Contains(r.URL.Query()["turbines"], "3") && status(500)(w, r, next)
 	})
 	got, err := s.job.Run(t.Context(), request(1))
 	var broken *etl.BrokenError

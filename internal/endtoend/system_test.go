@@ -37,7 +37,9 @@ type system struct {
 }
 
 // fast retries quickly; a test has no time to be polite.
-var fast = etl.Retry{Attempts: 4, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond}
+func fast() etl.Retry {
+	return etl.Retry{Attempts: 4, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond}
+}
 
 func setup(t *testing.T) *system {
 	t.Helper()
@@ -55,7 +57,7 @@ func setup(t *testing.T) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() {
 		served <- server.Serve(ctx, ln, server.New(server.Config{Pool: pool, Log: log}), server.Options{Log: log})
@@ -88,7 +90,7 @@ func (s *system) newJob(t *testing.T, targetURL string) *etl.Job {
 	}
 	t.Cleanup(pool.Close)
 	job, err := etl.New(etl.Config{
-		Target: pool, SourceURL: s.apiURL, Retry: fast, Group: 2, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Target: pool, SourceURL: s.apiURL, Retry: fast(), Group: 2, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

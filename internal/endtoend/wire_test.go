@@ -91,19 +91,18 @@ func (w *wire) carry(client net.Conn) {
 	if !w.add(client) {
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	server, err := net.Dial("tcp", w.address)
 	if err != nil || !w.add(server) {
 		return
 	}
-	defer server.Close()
 	var back sync.WaitGroup
 	back.Go(func() {
 		_, _ = io.Copy(client, server)
 		_ = client.Close()
 	})
 	defer back.Wait()
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := client.Read(buffer)

@@ -20,9 +20,9 @@ import (
 // Size is how many bytes are gathered before they are sent.
 const Size = 64 << 10
 
-var (
-	signature = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-	trailer   = []byte{0xff, 0xff}
+const (
+	signature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	trailer   = "\xff\xff"
 )
 
 // epoch is PostgreSQL's, in microseconds of Unix time.

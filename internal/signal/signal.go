@@ -6,10 +6,10 @@ package signal
 
 // Variables are the readings of a sample, in the order of the API's fields and
 // of the source's columns.
-var Variables = [...]string{"wind_speed", "power", "ambient_temperature"}
+var Variables = [...]string{"wind_speed", "power", "ambient_temperature"} //nolint:gochecknoglobals // Go has no constant arrays
 
 // Statistics are what is computed of a variable in each window.
-var Statistics = [...]string{"mean", "min", "max", "std", "count"}
+var Statistics = [...]string{"mean", "min", "max", "std", "count"} //nolint:gochecknoglobals // as Variables
 
 // Count is the number of signals.
 const Count = len(Variables) * len(Statistics)

@@ -1,0 +1,36 @@
+# For Atlas's own command line, in place of `delfos schema apply`:
+#
+#   atlas schema apply --env source --auto-approve
+#
+# or, with the version of tools/atlas,
+#
+#   go tool -modfile=tools/atlas/go.mod atlas schema apply --env source --auto-approve
+#
+# SOURCE_DB_URL and TARGET_DB_URL name the databases. ATLAS_DEV_URL names an
+# empty scratch database on the same version of PostgreSQL, in which Atlas
+# tries the SQL out.
+#
+# Every URL is bound to the schema public: otherwise Atlas would drop what else
+# a database holds, River's schema before all. Unlike `delfos schema apply`,
+# the command line neither writes the reference rows nor refuses to drop
+# tables, nor does it see that a CHECK of the same name has another expression.
+
+locals {
+  # The stand-ins make Atlas say which variable is missing:
+  # unknown driver "atlas-dev-url.is.not.set".
+  source = getenv("SOURCE_DB_URL") != "" ? getenv("SOURCE_DB_URL") : "SOURCE-DB-URL.is.not.set://name.it"
+  target = getenv("TARGET_DB_URL") != "" ? getenv("TARGET_DB_URL") : "TARGET-DB-URL.is.not.set://name.it"
+  dev    = getenv("ATLAS_DEV_URL") != "" ? getenv("ATLAS_DEV_URL") : "ATLAS-DEV-URL.is.not.set://name.it"
+}
+
+env "source" {
+  src = "file://schema/source.sql"
+  url = urlqueryset(local.source, "search_path", "public")
+  dev = urlqueryset(local.dev, "search_path", "public")
+}
+
+env "target" {
+  src = "file://schema/target.sql"
+  url = urlqueryset(local.target, "search_path", "public")
+  dev = urlqueryset(local.dev, "search_path", "public")
+}

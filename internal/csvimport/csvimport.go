@@ -1,0 +1,156 @@
+// Package csvimport loads a person's own samples from CSV files into the
+// source. A header names the columns timestamp, wind_speed, power,
+// ambient_temperature and optionally turbine_id (1 without it), in any order.
+// An empty reading is missing, a timestamp without an offset is UTC, blanks
+// are not trimmed, and turbines that are not there yet are created.
+//
+// All files are one transaction. Any fault imports nothing and is told in one
+// line with the file, the line and the column. Importing again updates the
+// rows that differ. Memory does not grow with the files.
+package csvimport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/timestamp"
+	"github.com/delfos/delfos/schema"
+)
+
+const (
+	copyStage = `COPY data_stage (turbine_id, timestamp, wind_speed, power, ambient_temperature, file, line)
+FROM STDIN (FORMAT binary)`
+	stageFields = 7
+)
+
+// A File is one CSV file: what errors call it, and how to open it. It is
+// opened when its turn comes and closed after it.
+type File struct {
+	Name string
+	Open func() (io.ReadCloser, error)
+}
+
+// Options are what a caller may leave out.
+type Options struct {
+	// Progress is told how many bytes of all files have been read, from
+	// another goroutine than Run's caller. It may be nil.
+	Progress func(readBytes int64)
+}
+
+// Result counts the rows of the files by what became of them.
+type Result struct{ Inserted, Updated, Unchanged int64 }
+
+// Run imports the files in one transaction. A fault in a file is an *Error.
+func Run(ctx context.Context, pool *pgxpool.Pool, files []File, opts Options) (Result, error) {
+	if len(files) == 0 {
+		return Result{}, errors.New("import: no file is given")
+	}
+	var result Result
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		var err error
+		result, err = load(ctx, tx, files, opts)
+		return err
+	})
+	if err == nil {
+		return result, nil
+	}
+	if fault, ok := errors.AsType[*Error](err); ok {
+		return Result{}, fault
+	}
+	return Result{}, fmt.Errorf("import: %w", err)
+}
+
+func load(ctx context.Context, tx pgx.Tx, files []File, opts Options) (Result, error) {
+	if _, err := tx.Exec(ctx, schema.SourceStage); err != nil {
+		return Result{}, fmt.Errorf("create the staging table: %w", err)
+	}
+	var read int64
+	count := func(n int) {
+		read += int64(n)
+		if opts.Progress != nil {
+			opts.Progress(read)
+		}
+	}
+	staged, err := pgcopy.From(ctx, tx.Conn().PgConn(), copyStage, func(w *pgcopy.Writer) error {
+		for i, f := range files {
+			if err := stage(ctx, w, int32(i), f, count); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	queries := sourcedb.New(tx)
+	switch twice, err := queries.FindStagedDuplicate(ctx); {
+	case err == nil:
+		return Result{}, duplicate(twice, files)
+	case !errors.Is(err, pgx.ErrNoRows):
+		return Result{}, fmt.Errorf("look for duplicates: %w", err)
+	}
+	if _, err := queries.EnsureStagedTurbines(ctx); err != nil {
+		return Result{}, fmt.Errorf("create turbines: %w", err)
+	}
+	written, err := queries.UpsertStaged(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("write staged rows: %w", err)
+	}
+	return Result{
+		Inserted:  written.Inserted,
+		Updated:   written.Updated,
+		Unchanged: staged - written.Inserted - written.Updated,
+	}, nil
+}
+
+// stage appends the rows of one file.
+func stage(ctx context.Context, w *pgcopy.Writer, number int32, f File, count func(int)) error {
+	in, err := f.Open()
+	if err != nil {
+		return fileFault(f.Name, err)
+	}
+	defer in.Close() // only read: nothing can be lost
+	p, err := newParser(f.Name, &input{ctx: ctx, r: in, count: count})
+	if err != nil {
+		return err
+	}
+	for {
+		r, err := p.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if w.Err() != nil {
+			return w.Err()
+		}
+		w.Row(stageFields)
+		w.Int32(r.turbine)
+		w.Timestamp(r.micros)
+		for i, v := range r.values {
+			if r.missing[i] {
+				w.Null()
+			} else {
+				w.Float64(v)
+			}
+		}
+		w.Int32(number)
+		w.Int64(int64(r.line))
+	}
+}
+
+func duplicate(d sourcedb.FindStagedDuplicateRow, files []File) *Error {
+	return &Error{
+		File: files[d.File].Name, Line: int(d.Line), Column: columnTimestamp,
+		Reason: fmt.Sprintf("%s of turbine %d is already in %s: line %d",
+			timestamp.New(d.Timestamp), d.TurbineID, files[d.FirstFile].Name, d.FirstLine),
+	}
+}

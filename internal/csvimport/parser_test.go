@@ -1,0 +1,263 @@
+package csvimport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const header = "timestamp,wind_speed,power,ambient_temperature\n"
+
+func parse(ctx context.Context, r io.Reader) ([]row, error) {
+	p, err := newParser("a.csv", &input{ctx: ctx, r: r, count: func(int) {}})
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for {
+		r, err := p.next()
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, *r)
+	}
+}
+
+// at returns an instant of 2025-01-02 in microseconds of Unix time.
+func at(hour, minute int) int64 {
+	return time.Date(2025, 1, 2, hour, minute, 0, 0, time.UTC).UnixMicro()
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	full := row{turbine: 1, micros: at(0, 1), values: [3]float64{8.5, -12, 21}, line: 2}
+	for name, tt := range map[string]struct {
+		text string
+		want []row
+	}{
+		"header alone":      {header, nil},
+		"without line end":  {strings.TrimSuffix(header, "\n"), nil},
+		"LF":                {header + "2025-01-02T00:01:00,8.5,-12,21\n", []row{full}},
+		"no LF at the end":  {header + "2025-01-02T00:01:00,8.5,-12,21", []row{full}},
+		"CRLF":              {strings.ReplaceAll(header, "\n", "\r\n") + "2025-01-02T00:01:00,8.5,-12,21\r\n", []row{full}},
+		"byte order mark":   {"\ufeff" + header + "2025-01-02T00:01:00,8.5,-12,21\n", []row{full}},
+		"mark and quote":    {"\ufeff\"timestamp\",wind_speed,power,ambient_temperature\n2025-01-02T00:01:00,8.5,-12,21\n", []row{full}},
+		"quoted fields":     {header + `"2025-01-02T00:01:00","8.5","-12","21"` + "\n", []row{full}},
+		"columns reordered": {"power,timestamp,ambient_temperature,wind_speed\n-12,2025-01-02T00:01:00,21,8.5\n", []row{full}},
+		"missing readings": {header + "2025-01-02,,1,\"\"\n2025-01-02,1,,1\n", []row{
+			{turbine: 1, micros: at(0, 0), values: [3]float64{0, 1, 0}, missing: [3]bool{true, false, true}, line: 2},
+			{turbine: 1, micros: at(0, 0), values: [3]float64{1, 0, 1}, missing: [3]bool{false, true, false}, line: 3},
+		}},
+		"turbines": {
+			"turbine_id,timestamp,wind_speed,power,ambient_temperature\n7,2025-01-02,1,1,1\n2147483647,2025-01-02,1,1,1\n",
+			[]row{
+				{turbine: 7, micros: at(0, 0), values: [3]float64{1, 1, 1}, line: 2},
+				{turbine: math.MaxInt32, micros: at(0, 0), values: [3]float64{1, 1, 1}, line: 3},
+			},
+		},
+		"blank lines": {"\n" + header + "\n\n2025-01-02,1,1,1\n\n", []row{
+			{turbine: 1, micros: at(0, 0), values: [3]float64{1, 1, 1}, line: 5},
+		}},
+		"numbers": {header + "2025-01-02,1e9,+.5,-1.7976931348623157e+308\n2025-01-02,5.,1E-3,007\n", []row{
+			{turbine: 1, micros: at(0, 0), values: [3]float64{1e9, 0.5, -math.MaxFloat64}, line: 2},
+			{turbine: 1, micros: at(0, 0), values: [3]float64{5, 0.001, 7}, line: 3},
+		}},
+		"timestamps": {
+			header + "2025-01-02T00:01:00Z,1,1,1\n2025-01-02 00:02:00,1,1,1\n2025-01-02T01:03:00+01:00,1,1,1\n" +
+				"2025-01-01 19:04:00-05,1,1,1\n2025-01-02T00:05:00.000000000z,1,1,1\n2025-01-02t00:06,1,1,1\n",
+			[]row{
+				{turbine: 1, micros: at(0, 1), values: [3]float64{1, 1, 1}, line: 2},
+				{turbine: 1, micros: at(0, 2), values: [3]float64{1, 1, 1}, line: 3},
+				{turbine: 1, micros: at(0, 3), values: [3]float64{1, 1, 1}, line: 4},
+				{turbine: 1, micros: at(0, 4), values: [3]float64{1, 1, 1}, line: 5},
+				{turbine: 1, micros: at(0, 5), values: [3]float64{1, 1, 1}, line: 6},
+				{turbine: 1, micros: at(0, 6), values: [3]float64{1, 1, 1}, line: 7},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// One byte at a time: nothing may depend on how the bytes arrive.
+			got, err := parse(t.Context(), iotest.OneByteReader(strings.NewReader(tt.text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(row{})); diff != "" {
+				t.Errorf("rows (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	t.Parallel()
+	const (
+		wanted = "wanted are timestamp, wind_speed, power, ambient_temperature and optionally turbine_id, separated by commas"
+		number = " is not a number such as -12.5 or 1e3 (a missing reading is an empty field)"
+		when   = " is not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01"
+		good   = "2025-01-02,1,1,1\n"
+	)
+	withTurbine := "timestamp,wind_speed,power,ambient_temperature,turbine_id\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"empty file":     {"", "a.csv: line 1: the header is missing: " + wanted},
+		"mark alone":     {"\ufeff", "a.csv: line 1: the header is missing: " + wanted},
+		"blank lines":    {"\n\r\n", "a.csv: line 1: the header is missing: " + wanted},
+		"no header":      {good, `a.csv: line 1: "2025-01-02": unknown column: ` + wanted},
+		"unknown column": {"timestamp,wind_speed,power,ambient_temperature,rpm\n", `a.csv: line 1: "rpm": unknown column: ` + wanted},
+		"upper case":     {"Timestamp,wind_speed,power,ambient_temperature\n", `a.csv: line 1: "Timestamp": unknown column: ` + wanted},
+		"blank in name":  {"timestamp, wind_speed,power,ambient_temperature\n", `a.csv: line 1: " wind_speed": unknown column: ` + wanted},
+		"unnamed column": {"timestamp,,power,ambient_temperature\n", `a.csv: line 1: "": unknown column: ` + wanted},
+		"semicolons": {
+			"timestamp;wind_speed;power;ambient_temperature\n",
+			`a.csv: line 1: "timestamp;wind_speed;power;ambient_temperature": unknown column: ` + wanted,
+		},
+		"column twice":      {"timestamp,power,wind_speed,power,ambient_temperature\n", "a.csv: line 1: power: the column stands twice"},
+		"no timestamp":      {"wind_speed,power,ambient_temperature\n", "a.csv: line 1: timestamp: the column is missing"},
+		"no variable":       {"timestamp,wind_speed,ambient_temperature\n", "a.csv: line 1: power: the column is missing"},
+		"quote in header":   {"timestamp,wind\"_speed\n", "a.csv: line 1: a quote in a field that does not begin with one"},
+		"decimal comma":     {header + good + "2025-01-02,1,\"12,5\",1\n", `a.csv: line 3: power: "12,5"` + number},
+		"text":              {header + "2025-01-02,calm,1,1\n", `a.csv: line 2: wind_speed: "calm"` + number},
+		"NaN":               {header + "2025-01-02,1,1,NaN\n", `a.csv: line 2: ambient_temperature: "NaN"` + number},
+		"infinity":          {header + "2025-01-02,1,-inf,1\n", `a.csv: line 2: power: "-inf"` + number},
+		"hexadecimal":       {header + "2025-01-02,1,0x1p-2,1\n", `a.csv: line 2: power: "0x1p-2"` + number},
+		"underscore":        {header + "2025-01-02,1,1_000,1\n", `a.csv: line 2: power: "1_000"` + number},
+		"a lone sign":       {header + "2025-01-02,1,-,1\n", `a.csv: line 2: power: "-"` + number},
+		"NULL in letters":   {header + "2025-01-02,1,NULL,1\n", `a.csv: line 2: power: "NULL"` + number},
+		"blank":             {header + "2025-01-02,1, ,1\n", `a.csv: line 2: power: " "` + number},
+		"blank and number":  {header + "2025-01-02,1, 1,1\n", `a.csv: line 2: power: " 1"` + number},
+		"out of range":      {header + "2025-01-02,1,1e999,1\n", `a.csv: line 2: power: "1e999" is out of range: at most 1.7976931348623157e+308 either way`},
+		"first fault":       {header + good + good + "x,y,z,1\n", `a.csv: line 4: timestamp: "x"` + when},
+		"no time":           {header + ",1,1,1\n", `a.csv: line 2: timestamp: ""` + when},
+		"epoch":             {header + "1735689600,1,1,1\n", `a.csv: line 2: timestamp: "1735689600"` + when},
+		"no such day":       {header + "2025-02-30,1,1,1\n", `a.csv: line 2: timestamp: "2025-02-30"` + when},
+		"blank as plus":     {header + "2025-01-02T00:00:00 01:00,1,1,1\n", `a.csv: line 2: timestamp: "2025-01-02T00:00:00 01:00"` + when},
+		"year 0":            {header + "0000-12-31,1,1,1\n", `a.csv: line 2: timestamp: "0000-12-31" is not within the years 0001 to 9999 (UTC)`},
+		"blank after time":  {header + "2025-01-02 ,1,1,1\n", `a.csv: line 2: timestamp: "2025-01-02 "` + when},
+		"turbine 0":         {withTurbine + "2025-01-02,1,1,1,0\n", `a.csv: line 2: turbine_id: "0" is not a turbine's id from 1 to 2147483647`},
+		"turbine -1":        {withTurbine + "2025-01-02,1,1,1,-1\n", `a.csv: line 2: turbine_id: "-1" is not a turbine's id from 1 to 2147483647`},
+		"turbine too large": {withTurbine + "2025-01-02,1,1,1,2147483648\n", `a.csv: line 2: turbine_id: "2147483648" is not a turbine's id from 1 to 2147483647`},
+		"turbine 1.0":       {withTurbine + "2025-01-02,1,1,1,1.0\n", `a.csv: line 2: turbine_id: "1.0" is not a turbine's id from 1 to 2147483647`},
+		"no turbine":        {withTurbine + "2025-01-02,1,1,1,\n", `a.csv: line 2: turbine_id: "" is not a turbine's id from 1 to 2147483647`},
+		"too few fields":    {header + good + "2025-01-02,1\n", "a.csv: line 3: power: the field is missing: the header has 4 fields, the line 2"},
+		"too many fields":   {header + "2025-01-02,1,12,5,1\n", "a.csv: line 2: ambient_temperature: something follows the last field: the header has 4 fields, the line 5"},
+		"quote inside":      {header + "2025-01-02,1,1\"2,1\n", "a.csv: line 2: power: a quote in a field that does not begin with one"},
+		"text after quote":  {header + "2025-01-02,\"1\"2,1,1\n", "a.csv: line 2: wind_speed: the quoted field is not closed, or something follows its closing quote"},
+		"quote not closed":  {header + good + "2025-01-02,1,\"12,1\n" + good + good, "a.csv: line 3: power: the quoted field is not closed, or something follows its closing quote"},
+		"closed too late":   {header + "2025-01-02,1,\"12,1\n2025-01-02,1,\"12\",1\n", "a.csv: line 2: power: the quoted field is not closed, or something follows its closing quote"},
+		"line break inside": {header + "2025-01-02,1,\"1\n2\",x\n", `a.csv: line 2: power: "1\n2"` + number},
+		"lines before it":   {header + "\"2025-01-02\",1,1,1\n\n2025-01-02,1,1,x\n", `a.csv: line 4: ambient_temperature: "x"` + number},
+		"long value": {
+			header + "2025-01-02,1," + strings.Repeat("9x", 100) + ",1\n",
+			`a.csv: line 2: power: "` + strings.Repeat("9x", 30) + `"…` + number,
+		},
+		"not UTF-8":       {header + "2025-01-02,1,\xff\x00,1\n", `a.csv: line 2: power: "\xff\x00"` + number},
+		"long record":     {header + good + `2025-01-02,1,"` + strings.Repeat("1\n", 1<<20), "a.csv: line 3: the record is longer than 1 MiB; is a quote not closed?"},
+		"one long line":   {strings.Repeat("x", 2<<20), "a.csv: line 1: the record is longer than 1 MiB; is a quote not closed?"},
+		"long, after ok":  {header + strings.Repeat(good, 100_000) + strings.Repeat("x", 2<<20), "a.csv: line 100002: the record is longer than 1 MiB; is a quote not closed?"},
+		"bare CR as ends": {strings.ReplaceAll(header+good, "\n", "\r"), `a.csv: line 1: "ambient_temperature\r2025-01-02": unknown column: ` + wanted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parse(t.Context(), strings.NewReader(tt.text))
+			if err == nil {
+				t.Fatalf("no error, want %s", tt.want)
+			}
+			if _, ok := errors.AsType[*Error](err); !ok {
+				t.Errorf("got a %T, want an *Error", err)
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the disk is gone")
+	_, err := parse(t.Context(), io.MultiReader(strings.NewReader(header+"2025-01-02,1,1"), iotest.ErrReader(broken)))
+	if !errors.Is(err, broken) || err.Error() != "a.csv: the disk is gone" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestContextEndsBlockedRead(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	defer func() { _ = w.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := parse(ctx, r)
+		done <- err
+	}()
+	// Written once the parser reads; it then blocks on the next read.
+	if _, err := io.WriteString(w, header); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(header + "2025-01-02T00:01:00Z,8.5,-12,\n"))
+	f.Add([]byte("\ufeffturbine_id,timestamp,wind_speed,power,ambient_temperature\r\n7,2025-01-02,1e9,+.5,\"\"\r\n"))
+	f.Add([]byte(header + "2025-01-02,1,\"12,1\n\n\"\n"))
+	f.Add([]byte(header + "2025-01-02 00:00:00 01:00,NaN,0x1p4,1e999\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rows, err := parse(t.Context(), bytes.NewReader(text))
+		if err != nil {
+			if _, ok := errors.AsType[*Error](err); !ok || strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("the error is no *Error of one line: %q", err)
+			}
+		}
+		line := 1
+		for _, r := range rows {
+			for i, v := range r.values {
+				if math.IsNaN(v) || math.IsInf(v, 0) || (r.missing[i] && v != 0) {
+					t.Errorf("line %d holds %g", r.line, v)
+				}
+			}
+			if year := time.UnixMicro(r.micros).UTC().Year(); year < 1 || year > 9999 {
+				t.Errorf("line %d is of the year %d", r.line, year)
+			}
+			if r.turbine < 1 || r.line <= line {
+				t.Errorf("turbine %d on line %d after line %d", r.turbine, r.line, line)
+			}
+			line = r.line
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	const rows = 100_000
+	text := header + strings.Repeat("2025-01-01T00:01:00Z,5.792603548243223,129.52087093094104,21.784795820898974\n", rows)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := newParser("a.csv", &input{ctx: b.Context(), r: strings.NewReader(text), count: func(int) {}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for err == nil {
+			_, err = p.next()
+		}
+		if !errors.Is(err, io.EOF) {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*rows/b.Elapsed().Seconds(), "rows/s")
+}

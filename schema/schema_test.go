@@ -1,0 +1,262 @@
+package schema_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/schema"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	for _, s := range []schema.Schema{schema.Source, schema.Target} {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+
+			planned := db.apply(t, s, schema.Options{DryRun: true})
+			wantGolden(t, filepath.Join("testdata", s.Name+".plan.sql"), planned.SQL())
+			if got := db.relations(t, "public"); len(got) > 0 {
+				t.Errorf("relations after a dry run: got %q, want none", got)
+			}
+
+			applied := db.apply(t, s, schema.Options{})
+			if diff := cmp.Diff(planned, applied); diff != "" {
+				t.Errorf("dry run and run plan differently (-dry +run):\n%s", diff)
+			}
+
+			before := db.relations(t, "public")
+			if plan := db.apply(t, s, schema.Options{}); plan.Statements != nil {
+				t.Errorf("second plan: got %q, want none", plan.SQL())
+			}
+			if diff := cmp.Diff(before, db.relations(t, "public")); diff != "" {
+				t.Errorf("second run changed relations (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func wantGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; -update accepts it):\n%s", path, diff)
+	}
+}
+
+func TestPlanIsAScript(t *testing.T) {
+	t.Parallel()
+	for _, s := range []schema.Schema{schema.Source, schema.Target} {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+			plan, err := os.ReadFile(filepath.Join("testdata", s.Name+".plan.sql"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.exec(t, string(plan))
+			db.wantNothingToDo(t, s)
+		})
+	}
+}
+
+func TestSchemaByHandIsInPlace(t *testing.T) {
+	t.Parallel()
+	for _, s := range []schema.Schema{schema.Source, schema.Target} {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+			db.exec(t, s.SQL())
+			db.wantNothingToDo(t, s)
+		})
+	}
+}
+
+func TestReferenceRows(t *testing.T) {
+	t.Parallel()
+
+	t.Run("source", func(t *testing.T) {
+		t.Parallel()
+		db := setup(t)
+		db.apply(t, schema.Source, schema.Options{})
+		db.exec(t, "INSERT INTO turbine VALUES (7, 'Seven')")
+		turbines := func() []string { return db.lines(t, "SELECT id || ' ' || name FROM turbine ORDER BY id") }
+		if diff := cmp.Diff([]string{"1 Turbine 1", "7 Seven"}, turbines()); diff != "" {
+			t.Errorf("turbines (-want +got):\n%s", diff)
+		}
+		// A turbine's name is its owner's choice.
+		db.exec(t, "UPDATE turbine SET name = 'North' WHERE id = 1")
+		db.apply(t, schema.Source, schema.Options{})
+		if diff := cmp.Diff([]string{"1 North", "7 Seven"}, turbines()); diff != "" {
+			t.Errorf("turbines after a second run (-want +got):\n%s", diff)
+		}
+	})
+
+	t.Run("target", func(t *testing.T) {
+		t.Parallel()
+		db := setup(t)
+		db.apply(t, schema.Target, schema.Options{})
+		signals := func() []string { return db.lines(t, "SELECT name FROM signal WHERE id BETWEEN 1 AND 15 ORDER BY id") }
+		if diff := cmp.Diff(signal.Names(), signals()); diff != "" {
+			t.Errorf("signals (-want +got):\n%s", diff)
+		}
+		db.exec(t, "UPDATE signal SET name = 'power' WHERE id = 6; DELETE FROM signal WHERE id = 15")
+		db.apply(t, schema.Target, schema.Options{DryRun: true})
+		if got := signals(); len(got) != 14 || got[5] != "power" {
+			t.Errorf("signals after a dry run: got %q, want them as they were", got)
+		}
+		if plan := db.apply(t, schema.Target, schema.Options{}); plan.Statements != nil {
+			t.Errorf("plan: got %q, want none: reference rows are no part of it", plan.SQL())
+		}
+		if diff := cmp.Diff(signal.Names(), signals()); diff != "" {
+			t.Errorf("signals after repair (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A load holds the signals locked until it commits.
+func TestApplyDoesNotWaitForALoad(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.apply(t, schema.Target, schema.Options{})
+	db.exec(t, "BEGIN; SELECT FROM signal FOR KEY SHARE; INSERT INTO data (signal_id, timestamp, value) VALUES (1, now(), 1)")
+	db.apply(t, schema.Target, schema.Options{})
+}
+
+func TestOtherSchemasAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	for _, s := range []schema.Schema{schema.Source, schema.Target} {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+			db.exec(t, `
+				CREATE SCHEMA river;
+				CREATE TYPE river.state AS ENUM ('available', 'running');
+				CREATE TABLE river.job (id bigserial PRIMARY KEY, state river.state NOT NULL);
+				CREATE TABLE river.data (job_id bigint REFERENCES river.job);
+				CREATE TYPE mood AS ENUM ('calm');
+				CREATE FUNCTION answer() RETURNS integer LANGUAGE sql AS 'SELECT 42';
+				CREATE VIEW job AS SELECT id, state FROM river.job;
+				COMMENT ON SCHEMA public IS 'ours';
+				INSERT INTO river.job (state) VALUES ('available'), ('running')`)
+			before := db.relations(t, "river")
+			plan := db.apply(t, s, schema.Options{})
+			if strings.Contains(plan.SQL(), "river") || strings.Contains(plan.SQL(), "mood") || strings.Contains(plan.SQL(), "SCHEMA") {
+				t.Errorf("the plan touches what is not ours:\n%s", plan.SQL())
+			}
+			db.wantNothingToDo(t, s)
+			if diff := cmp.Diff(before, db.relations(t, "river")); diff != "" {
+				t.Errorf("relations of river (-before +after):\n%s", diff)
+			}
+			if got := db.lines(t, "SELECT concat(id, state, answer()) FROM job ORDER BY id"); !cmp.Equal(got, []string{"1available42", "2running42"}) {
+				t.Errorf("rows of river.job: got %q", got)
+			}
+		})
+	}
+}
+
+func TestConcurrentApplies(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	var group errgroup.Group
+	plans := make([]schema.Plan, 4)
+	for i := range plans {
+		group.Go(func() (err error) {
+			plans[i], err = schema.Apply(t.Context(), db.url, schema.Target, schema.Options{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatalf("Apply: %v", err)
+	}
+	did := 0
+	for _, plan := range plans {
+		if len(plan.Statements) > 0 {
+			did++
+		}
+	}
+	if did != 1 {
+		t.Errorf("runs that had something to do: got %d, want 1", did)
+	}
+	db.wantNothingToDo(t, schema.Target)
+}
+
+func TestFailureRollsBack(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.apply(t, schema.New("CREATE TABLE a (x integer)"), schema.Options{})
+	db.exec(t, "INSERT INTO a VALUES (1)")
+	before := db.relations(t, "public")
+	_, err := schema.Apply(t.Context(), db.url, schema.New(
+		"CREATE TABLE a (x integer CONSTRAINT a_x_large CHECK (x > 1)); CREATE TABLE b (y integer)"), schema.Options{})
+	if err == nil || !strings.Contains(err.Error(), `"a" table: ERROR: check constraint "a_x_large"`) {
+		t.Errorf("error: got %v, want one that names the table and the constraint", err)
+	}
+	if diff := cmp.Diff(before, db.relations(t, "public")); diff != "" {
+		t.Errorf("relations (-before +after):\n%s", diff)
+	}
+}
+
+func TestCancelWhileWaiting(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.apply(t, schema.New("CREATE TABLE a (x integer)"), schema.Options{})
+	before := db.relations(t, "public")
+	db.exec(t, "BEGIN; LOCK TABLE a")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error)
+	go func() {
+		_, err := schema.Apply(ctx, db.url, schema.New("CREATE TABLE a (x integer, y integer); CREATE TABLE b (z integer)"), schema.Options{})
+		ended <- err
+	}()
+	for len(db.lines(t, "SELECT mode FROM pg_locks WHERE relation = 'a'::regclass AND NOT granted")) == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("Apply ended early: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("error: got %v, want the cancel", err)
+	}
+	db.exec(t, "ROLLBACK")
+	if diff := cmp.Diff(before, db.relations(t, "public")); diff != "" {
+		t.Errorf("relations (-before +after):\n%s", diff)
+	}
+}
+
+func TestChangedCheckIsSeen(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.apply(t, schema.New("CREATE TABLE a (x integer CONSTRAINT a_x_known CHECK (x IN (1, 2)))"), schema.Options{})
+	changed := schema.New("CREATE TABLE a (x integer CONSTRAINT a_x_known CHECK (x IN (1, 2, 3)))")
+	db.apply(t, changed, schema.Options{})
+	db.exec(t, "INSERT INTO a VALUES (3)")
+	db.wantNothingToDo(t, changed)
+}
