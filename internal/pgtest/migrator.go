@@ -1,0 +1,35 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/peterldowns/pgtestdb"
+
+	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/schema"
+)
+
+// migrator makes a template database by schema.Apply, the same way as any
+// other database of ours.
+type migrator struct{ schema schema.Schema }
+
+// Hash covers what Apply writes, so that a change makes a new template on a
+// server that outlives the test.
+func (m migrator) Hash() (string, error) {
+	hash := sha256.New()
+	for _, part := range []string{m.schema.Name, m.schema.SQL(), sourcedb.EnsureTurbines, strings.Join(signal.Names(), ",")} {
+		fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+func (m migrator) Migrate(ctx context.Context, _ *sql.DB, template pgtestdb.Config) error {
+	_, err := schema.Apply(ctx, template.URL(), m.schema, schema.Options{})
+	return err
+}

@@ -1,0 +1,95 @@
+// Package pgtest gives each test a PostgreSQL database of its own.
+//
+// One server runs for all tests of a package, from the first that asks for a
+// database to the end of Main. DELFOS_TEST_PG_URL names one to use instead, by
+// the URL of a superuser; several packages share it safely. A database is a
+// copy of a template that is made once a server and schema, and is dropped
+// when its test succeeds; after a failed test it stays, with its URL in the
+// test's log, as long as the server does.
+//
+//	func TestMain(m *testing.M) { pgtest.Main(m) }
+//
+//	func TestLoad(t *testing.T) {
+//		pool := pgtest.Pool(t, pgtest.Target(t))
+//		…
+//	}
+package pgtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/peterldowns/pgtestdb"
+
+	"github.com/delfos/delfos/schema"
+)
+
+// role is who the tests connect as. It is no superuser, so that the tests show
+// that Delfos needs none; it may create databases and roles, as schema.Apply
+// and its tests do.
+func role() *pgtestdb.Role {
+	return &pgtestdb.Role{
+		Username:     "delfos_test",
+		Password:     "delfos_test",
+		Capabilities: "NOSUPERUSER CREATEDB CREATEROLE",
+	}
+}
+
+// Source returns the URL of a fresh source database: its tables and turbine 1.
+func Source(tb testing.TB) string {
+	tb.Helper()
+	return database(tb, migrator{schema.Source})
+}
+
+// Target returns the URL of a fresh target database: its tables and signals.
+func Target(tb testing.TB) string {
+	tb.Helper()
+	return database(tb, migrator{schema.Target})
+}
+
+// Empty returns the URL of a fresh database without tables.
+func Empty(tb testing.TB) string {
+	tb.Helper()
+	return database(tb, pgtestdb.NoopMigrator{})
+}
+
+func database(tb testing.TB, m pgtestdb.Migrator) string {
+	tb.Helper()
+	admin, err := adminURL()
+	if err != nil {
+		tb.Fatalf("test database: %v", err)
+	}
+	config, err := configOf(admin)
+	if err != nil {
+		tb.Fatalf("test database: %v", err)
+	}
+	return pgtestdb.Custom(tb, config, m).URL()
+}
+
+// Pool connects to url. It closes when the test ends.
+func Pool(tb testing.TB, url string) *pgxpool.Pool {
+	tb.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		tb.Fatalf("test database %s: %v", url, err)
+	}
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		// Without this, pgx scans a timestamptz into the machine's time zone.
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name:  "timestamptz",
+			OID:   pgtype.TimestamptzOID,
+			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(tb.Context(), config)
+	if err != nil {
+		tb.Fatalf("test database %s: %v", url, err)
+	}
+	tb.Cleanup(pool.Close)
+	return pool
+}
