@@ -2,8 +2,9 @@
 // source API's typed client, computes the statistics of every 10-minute window
 // (etl/window) and loads them into the target, one transaction a day.
 //
-//	extract.go  GET /data by groups of turbines, verified, retried
+//	extract.go  GET /data by groups of turbines, verified, retried; decode.go, retry.go
 //	ledger.go   who may write a day: claim, lease, fencing token
+//	stream.go   what has arrived is loaded while more is read
 //	load.go     windows against what the target holds; COPY or the difference
 //	partition.go one day, from claim to commit
 //	run.go      a range of days

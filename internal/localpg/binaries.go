@@ -107,7 +107,7 @@ func numberIn(path string) float64 {
 }
 
 func holdsServer(bin string) bool {
-	for _, name := range []string{"postgres", "initdb"} {
+	for _, name := range []string{program, "initdb"} {
 		info, err := os.Stat(filepath.Join(bin, name))
 		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 			return false
@@ -117,12 +117,12 @@ func holdsServer(bin string) bool {
 }
 
 func canRun(who account, bin string) bool {
-	return who.canReach(filepath.Join(bin, "postgres")) && who.canReach(filepath.Join(bin, "initdb"))
+	return who.canReach(filepath.Join(bin, program)) && who.canReach(filepath.Join(bin, "initdb"))
 }
 
 // versionOf asks the server program for its major version.
 func versionOf(ctx context.Context, bin string) (int, error) {
-	name := filepath.Join(bin, "postgres")
+	name := filepath.Join(bin, program)
 	text, err := exec.CommandContext(ctx, name, "--version").Output()
 	if err != nil {
 		return 0, fmt.Errorf("ask %s for its version: %w", name, err)

@@ -2,6 +2,7 @@ package localpg
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/jackc/pgx/v5"
 )
 
 const initPattern = "init-*"
@@ -52,7 +55,11 @@ func initCluster(ctx context.Context, c Config, p paths, bin string, who account
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return fmt.Errorf("make a folder for a new PostgreSQL cluster: %w", err)
 	}
-	if err := os.WriteFile(password, []byte(c.Password+"\n"), 0o600); err != nil {
+	secret := c.Password
+	if !c.Superuser {
+		secret = rand.Text() // nobody's: the role of c is made below
+	}
+	if err := os.WriteFile(password, []byte(secret+"\n"), 0o600); err != nil {
 		return fmt.Errorf("hand the password to initdb: %w", err)
 	}
 	for _, path := range []string{work, data, password} {
@@ -60,7 +67,11 @@ func initCluster(ctx context.Context, c Config, p paths, bin string, who account
 			return err
 		}
 	}
-	if err := initdb(ctx, c, bin, who, data, password, logFile); err != nil {
+	err = initdb(ctx, c, bin, who, data, password, logFile)
+	if err == nil && !c.Superuser {
+		err = createRole(ctx, c, bin, who, data, logFile)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("make a PostgreSQL cluster in %s: %w", p.data, ctx.Err())
 		}
@@ -79,7 +90,7 @@ func initdb(ctx context.Context, c Config, bin string, who account, data, passwo
 	}
 	defer func() { _ = secret.Close() }()
 	cmd := command(who, logFile, filepath.Join(bin, "initdb"),
-		"--username", c.User, "--auth", "scram-sha-256",
+		"--username", c.superuser(), "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C",
 		// Waiting for the disk would quadruple the time. What a crash of the
 		// machine in the next half minute could spoil is seconds old.
@@ -98,6 +109,43 @@ func initdb(ctx context.Context, c Config, bin string, who account, data, passwo
 	cmd.Args = append(cmd.Args, "--pgdata", name, "--pwfile", password)
 	dieWithParent(cmd, syscall.SIGKILL)
 	return run(ctx, cmd)
+}
+
+// superuser is the name of the cluster's first role.
+func (c Config) superuser() string {
+	switch {
+	case c.Superuser:
+		return c.User
+	case c.User == initial:
+		return "superuser"
+	}
+	return initial
+}
+
+// createRole makes the role of c and its database before the server first
+// listens, so that no superuser has to log in. Single-user mode reads a
+// statement a line.
+func createRole(ctx context.Context, c Config, bin string, who account, data string, logFile *os.File) error {
+	cmd := command(who, logFile, filepath.Join(bin, program), "--single", "-F", "-c", "exit_on_error=on")
+	name, folder, err := who.passData(cmd, data)
+	if err != nil {
+		return err
+	}
+	if folder != nil {
+		defer func() { _ = folder.Close() }()
+	}
+	cmd.Args = append(cmd.Args, "-D", name, initial)
+	role, database := pgx.Identifier{c.User}.Sanitize(), pgx.Identifier{c.Database}.Sanitize()
+	statements := fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD '%s'\n", role, strings.ReplaceAll(c.Password, "'", "''"))
+	if c.Database != initial {
+		statements += fmt.Sprintf("CREATE DATABASE %s OWNER %s\n", database, role)
+	}
+	cmd.Stdin = strings.NewReader(statements)
+	dieWithParent(cmd, syscall.SIGKILL)
+	if err := run(ctx, cmd); err != nil {
+		return fmt.Errorf("create the role %s: %w", c.User, err)
+	}
+	return nil
 }
 
 // removeHalfMade removes what an interrupted initCluster left.

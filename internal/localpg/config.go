@@ -12,6 +12,10 @@ import (
 
 const (
 	defaultName = "delfos"
+	// initial names what initdb makes: a database, and the superuser's role.
+	initial = "postgres"
+	// program is the server itself; initdb stands beside it.
+	program = "postgres"
 	loopback    = "127.0.0.1"
 	loopback6   = "::1"
 	maxPort     = 65535
@@ -21,9 +25,14 @@ const (
 type Config struct {
 	Dir      string // folder of the cluster and its log; made if absent
 	Port     int    // TCP port on 127.0.0.1; 0 takes a free one
-	User     string // superuser of a new cluster; "delfos" if empty
+	User     string // role of a new cluster; "delfos" if empty
 	Password string // its password; "delfos" if empty
 	Database string // made if absent; "delfos" if empty
+
+	// Superuser makes User one, for tests. Otherwise it may create databases
+	// and nothing more: a superuser whose password is well known would let
+	// everybody on this machine run programs as the server's account.
+	Superuser bool
 
 	// BinDir is the folder of postgres and initdb. If empty, the folders of
 	// Search are looked through, and after them the programs are fetched.

@@ -118,7 +118,7 @@ func (s *Server) launchOnce(ctx context.Context, bin string, who account, logFil
 		}
 		s.port = port
 	}
-	cmd := command(who, logFile, filepath.Join(bin, "postgres"))
+	cmd := command(who, logFile, filepath.Join(bin, program))
 	name, folder, err := who.passData(cmd, s.paths.data)
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func ensureDatabase(ctx context.Context, c Config, port int) error {
 // createDatabase runs the one statement that can't stand in queries/: it takes
 // no parameters, and no database to check it against holds its result.
 func createDatabase(ctx context.Context, c Config, port int) error {
-	conn, err := pgx.Connect(ctx, c.url(port, "postgres"))
+	conn, err := pgx.Connect(ctx, c.url(port, initial))
 	if err != nil {
 		return fmt.Errorf("connect to the PostgreSQL of %s: %w", c.Dir, err)
 	}

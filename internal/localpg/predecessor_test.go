@@ -158,7 +158,9 @@ func TestAccounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(parent, "pg")
-			server := start(t, config(dir))
+			c := config(dir)
+			c.Superuser = true // for the checkpoint and the reload
+			server := start(t, c)
 			exec1(t, server.URL(), "CREATE TABLE kept AS SELECT string_agg(i::text, ',') AS x FROM generate_series(1, 10000) AS i; CHECKPOINT; SELECT pg_reload_conf()")
 			exec1(t, server.URL(), "CREATE DATABASE another")
 			stop(t, server)

@@ -24,6 +24,7 @@ func TestServer(t *testing.T) {
 	dir := filepath.Join(folder(t), "made", "by it")
 	c := config(dir)
 	c.User, c.Password, c.Database = "us er", `p@ss/w:rd '?#%`, `Da"ta`
+	c.Superuser = true // to see all settings
 	server := start(t, c)
 
 	t.Run("settings", func(t *testing.T) {

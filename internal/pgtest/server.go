@@ -86,10 +86,11 @@ func start() (*localpg.Server, string, error) {
 	}
 	// A test ends later than its context, and the server later than any test.
 	server, err := localpg.Start(context.Background(), localpg.Config{
-		Dir:      dir,
-		BinDir:   os.Getenv("DELFOS_PG_BIN"),
-		Database: "postgres",
-		Fast:     true,
+		Dir:       dir,
+		BinDir:    os.Getenv("DELFOS_PG_BIN"),
+		Database:  "postgres",
+		Superuser: true,
+		Fast:      true,
 	})
 	if err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(dir))
