@@ -15,10 +15,10 @@ const (
 	// initial names what initdb makes: a database, and the superuser's role.
 	initial = "postgres"
 	// program is the server itself; initdb stands beside it.
-	program = "postgres"
-	loopback    = "127.0.0.1"
-	loopback6   = "::1"
-	maxPort     = 65535
+	program   = "postgres"
+	loopback  = "127.0.0.1"
+	loopback6 = "::1"
+	maxPort   = 65535
 )
 
 // Config says which server to run and where.

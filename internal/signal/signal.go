@@ -14,10 +14,6 @@ var Statistics = [...]string{"mean", "min", "max", "std", "count"} //nolint:goch
 // Count is the number of signals.
 const Count = len(Variables) * len(Statistics)
 
-// Index returns the place of a signal among Names, from 0, for a variable and
-// a statistic given by their places in Variables and Statistics.
-func Index(variable, statistic int) int { return variable*len(Statistics) + statistic }
-
 // Names returns the names of all signals, {variable}_{statistic}, ordered by
 // variable, then statistic. The target's reference rows give Names()[i] the
 // id i+1.

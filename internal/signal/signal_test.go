@@ -1,0 +1,30 @@
+package signal_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/delfos/delfos/internal/signal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestNames pins names and order: the target's rows refer to a signal by its
+// place.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"wind_speed_mean", "wind_speed_min", "wind_speed_max", "wind_speed_std", "wind_speed_count",
+		"power_mean", "power_min", "power_max", "power_std", "power_count",
+		"ambient_temperature_mean", "ambient_temperature_min", "ambient_temperature_max",
+		"ambient_temperature_std", "ambient_temperature_count",
+	}
+	if diff := cmp.Diff(want, signal.Names()); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	if signal.Count != len(want) {
+		t.Errorf("count: got %d, want %d", signal.Count, len(want))
+	}
+}
