@@ -4,11 +4,13 @@
 // Accepted are RFC 3339 and the looser ISO 8601 forms that the replaced
 // system's clients send: a blank or a lower-case t between date and time, no
 // seconds, an offset without a colon, no offset at all (then UTC), a bare date
-// (then midnight UTC). A number is no timestamp. Written is RFC 3339 in UTC
+// (then midnight UTC). A number is no timestamp, nor is an instant outside the
+// years 0001 to 9999, which RFC 3339 can't write. Written is RFC 3339 in UTC
 // with Z, with a fraction only where there is one, in microseconds.
 package timestamp
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"time"
@@ -17,10 +19,15 @@ import (
 // Time is an instant in UTC with microsecond precision. It is a struct around
 // a private time.Time so that generated code binds, sends and marshals it with
 // the methods here alone.
+//
+//nolint:recvcheck // It unmarshals by pointer and marshals by value, as time.Time does.
 type Time struct{ t time.Time }
 
-// ErrMalformed is wrapped by every error of Parse.
-var ErrMalformed = errors.New("not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01")
+// The errors of Parse.
+var (
+	ErrMalformed = errors.New("not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01")
+	ErrRange     = errors.New("not within the years 0001 to 9999 (UTC)")
+)
 
 // New returns t in UTC, truncated to the microsecond.
 func New(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
@@ -30,43 +37,55 @@ func (t Time) Time() time.Time { return t.t }
 
 // layouts are tried in order; time.Parse takes a fraction after the seconds
 // of any of them.
-var layouts = []string{
-	"2006-01-02T15:04:05Z07:00",
-	"2006-01-02T15:04:05",
-	"2006-01-02",
-	"2006-01-02T15:04Z07:00",
-	"2006-01-02T15:04",
-	"2006-01-02T15:04:05Z0700",
-	"2006-01-02T15:04:05Z07",
-	"2006-01-02T15:04Z0700",
-	"2006-01-02T15:04Z07",
+func layouts() [9]string {
+	return [...]string{
+		"2006-01-02T15:04:05Z07:00",
+		"2006-01-02T15:04:05",
+		"2006-01-02",
+		"2006-01-02T15:04Z07:00",
+		"2006-01-02T15:04",
+		"2006-01-02T15:04:05Z0700",
+		"2006-01-02T15:04:05Z07",
+		"2006-01-02T15:04Z0700",
+		"2006-01-02T15:04Z07",
+	}
 }
 
-// Parse reads s; the error wraps ErrMalformed. In a query string the plus of
-// an unescaped +01:00 arrives as a blank, so a blank before an offset is one.
+// Parse reads s; the error is ErrMalformed or ErrRange. In a query string the
+// plus of an unescaped +01:00 arrives as a blank, so a blank before an offset
+// is one.
 func Parse(s string) (Time, error) {
 	b := []byte(strings.TrimSpace(s))
-	if len(b) > 10 && (b[10] == ' ' || b[10] == 't') {
-		b[10] = 'T'
-	}
-	if i := strings.LastIndexByte(string(b), ' '); i > 10 {
-		b[i] = '+'
+	if len(b) > 10 {
+		if b[10] == ' ' || b[10] == 't' {
+			b[10] = 'T'
+		}
+		// time.Parse takes one digit for an hour and a comma for a fraction.
+		if len(b) < 14 || b[13] != ':' || bytes.IndexByte(b, ',') >= 0 {
+			return Time{}, ErrMalformed
+		}
+		if i := bytes.LastIndexByte(b, ' '); i > 10 {
+			b[i] = '+'
+		}
 	}
 	if n := len(b); n > 0 && b[n-1] == 'z' {
 		b[n-1] = 'Z'
 	}
-	for _, layout := range layouts {
+	for _, layout := range layouts() {
 		if t, err := time.Parse(layout, string(b)); err == nil {
-			return New(t), nil
+			v := New(t)
+			// An offset may push a year of four digits over the edge.
+			if y := v.t.Year(); y < 1 || y > 9999 {
+				return Time{}, ErrRange
+			}
+			return v, nil
 		}
 	}
 	return Time{}, ErrMalformed
 }
 
-// AppendTo appends the text form to b.
-func AppendTo(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z")
-}
+// AppendTo appends the text form of t, which is within the years 0001 to 9999, to b.
+func AppendTo(b []byte, t time.Time) []byte { return AppendMicros(b, t.UnixMicro()) }
 
 // Bind reads a parameter's text; the generated servers call it.
 func (t *Time) Bind(s string) error { return t.UnmarshalText([]byte(s)) }

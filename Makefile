@@ -1,0 +1,95 @@
+# Everything to be done with Delfos, from a fresh clone and with Go alone:
+# `make help` lists it. Tools are pinned in tools/, one module each, and
+# `go tool` builds them into Go's own cache.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
+
+# CGO_ENABLED=0: no tool needs a C compiler.
+tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
+
+.PHONY: help generate build demo test check lint vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
+	@# Both generators are built before anything is removed.
+	@$(call tool,sqlc) version >/dev/null
+	@$(call tool,oapi-codegen) -version >/dev/null
+	rm -rf gen
+	$(call tool,sqlc) generate
+	@set -e; for config in tools/oapi-codegen/*.yaml; do \
+		package=$$(basename "$$config" .yaml); mkdir -p "gen/$$package"; \
+		echo "oapi-codegen $$package"; $(call tool,oapi-codegen) -config "$$config" openapi.yaml; \
+	done
+
+build: ## Build bin/delfos, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/delfos .
+
+demo: build ## Run the whole system on this machine: databases, ten days of wind, API, ETL; Ctrl-C ends it
+	@exec bin/delfos demo
+
+test: ## Run every test under the race detector (needs gcc and PostgreSQL's server programs)
+	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
+		echo "make test: no C compiler ($$cc), which the race detector needs: install gcc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
+	@$(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 5m -json ./...
+
+check: lint vet drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
+
+lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
+	$(call tool,golangci-lint) fmt --diff
+	$(call tool,golangci-lint) run ./...
+	$(call tool,vacuum) lint --ruleset tools/vacuum/rules.yaml --fail-severity warn --details --silent --no-style --no-banner openapi.yaml
+
+vet:
+	$(GO) vet -tags atlas ./...
+
+# gen/ is written anew in a copy, so that the working tree stays as it is.
+drift:
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT INT TERM; \
+	cp -R Makefile go.mod go.sum openapi.yaml sqlc.yaml schema queries tools "$$copy"; \
+	$(MAKE) -C "$$copy" generate GO='$(GO)' >/dev/null; \
+	diff -r -u gen "$$copy/gen" || { echo "gen/ is not what the contracts make: run make generate and commit gen/" >&2; exit 1; }; \
+	echo "gen/ is what the contracts make"
+
+sqlc-vet:
+	CGO_ENABLED=0 $(GO) run ./tools/withpg $(GO) tool -modfile=tools/sqlc/go.mod sqlc vet
+	@echo "PostgreSQL takes every query"
+
+atlas-check:
+	CGO_ENABLED=0 $(GO) test -tags atlas -count=1 ./schema/clitest
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+db-up: build ## Start the two databases alone, on 5433 and 5434
+	bin/delfos postgres start
+
+db-down: build ## Stop them
+	bin/delfos postgres stop
+
+db-migrate: build ## Bring both schemas up to date
+	bin/delfos schema apply source target
+
+seeds: build ## Write ten days of wind into the source
+	bin/delfos seed
+
+run-dev: build ## Start databases, schemas and samples, then serve the API on 8000; Ctrl-C ends the API
+	bin/delfos postgres start
+	bin/delfos schema apply source target
+	bin/delfos seed
+	@exec bin/delfos serve
+
+up: ## Start everything in containers
+	$(COMPOSE) up --build -d
+
+down: ## Stop the containers; their volumes stay
+	$(COMPOSE) down
+
+clean: ## Remove what was built; databases under .delfos/ stay
+	rm -rf bin

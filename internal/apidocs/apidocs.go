@@ -1,0 +1,129 @@
+// Package apidocs serves a server's contract: openapi.yaml byte for byte, the
+// same as JSON, and two pages that show it, Swagger UI at /docs and ReDoc at
+// /redoc. All that the pages need is embedded. ReDoc's bundle would fetch its
+// makers' logo from their host; the pages' Content-Security-Policy forbids that
+// as anything else from outside, and ReDoc then does without.
+package apidocs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5/static"
+	"github.com/swaggest/swgui/v5emb"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/delfos/delfos/internal/problem"
+)
+
+//go:embed redoc
+var redoc embed.FS
+
+// policy lets a page load from its own server alone. Both pages style inline,
+// Swagger UI has a script inline, and ReDoc searches in a worker from a blob.
+const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
+	"img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'self'"
+
+// redocPage has a verb for its title.
+const redocPage = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%s - ReDoc</title>
+<link rel="icon" href="data:,">
+<style>body { margin: 0 }</style>
+</head>
+<body>
+<redoc spec-url="/openapi.json"></redoc>
+<script src="/redoc/redoc.standalone.js"></script>
+</body>
+</html>
+`
+
+// Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r, for the
+// contract spec, which is YAML. One that is no YAML shows when it is asked for
+// as JSON: a 500 whose cause is in the log.
+func Mount(r chi.Router, title string, spec []byte) {
+	swagger := own(v5emb.NewHandlerWithConfig(swgui.Config{
+		Title: title, SwaggerJSON: "/openapi.json", BasePath: "/docs/",
+		SettingsUI: map[string]string{"defaultModelsExpandDepth": "1"},
+	}))
+	r.Method(http.MethodGet, "/docs", swagger)
+	// A route a file, so that what isn't there is the router's 404.
+	for _, name := range names(static.FS, ".") {
+		r.Method(http.MethodGet, "/docs/"+strings.TrimSuffix(name, ".gz"), swagger)
+	}
+
+	page := fmt.Appendf(nil, redocPage, html.EscapeString(title))
+	r.Method(http.MethodGet, "/redoc", own(file("text/html; charset=utf-8", page)))
+	for _, name := range names(redoc, "redoc") {
+		r.Method(http.MethodGet, "/redoc/"+name, own(http.FileServerFS(redoc)))
+	}
+
+	asJSON := sync.OnceValues(func() ([]byte, error) { return toJSON(spec) })
+	r.Method(http.MethodGet, "/openapi.yaml", file("application/yaml", spec))
+	r.Get("/openapi.json", func(w http.ResponseWriter, req *http.Request) {
+		b, err := asJSON()
+		if err != nil {
+			problem.Write(w, req, err)
+			return
+		}
+		file("application/json", b).ServeHTTP(w, req)
+	})
+}
+
+// names are the files of a folder that is embedded.
+func names(files embed.FS, dir string) []string {
+	entries, _ := files.ReadDir(dir) // it is there, or this would not compile
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names
+}
+
+// own is a page, or a part of one, that loads from this server alone.
+func own(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// file serves bytes that do not change while the process runs.
+func file(contentType string, content []byte) http.Handler {
+	sum := sha256.Sum256(content)
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("ETag", tag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	})
+}
+
+// toJSON converts a YAML document whose keys are all strings; OpenAPI's are.
+func toJSON(spec []byte) ([]byte, error) {
+	var document map[string]any
+	if err := yaml.Unmarshal(spec, &document); err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	b, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("write openapi.yaml as JSON: %w", err)
+	}
+	return b, nil
+}

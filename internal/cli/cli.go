@@ -1,0 +1,110 @@
+// Package cli is the command line of Delfos: it reads arguments and
+// configuration, wires the packages that do the work, and turns what they
+// return into output and an exit code. It computes nothing itself.
+//
+// Results go to standard output; the log, errors and progress bars go to
+// standard error. Exit codes: 0 done, 1 failed, 2 used wrongly.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/delfos/delfos/internal/config"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// A Program is what the commands get from the process that runs them.
+type Program struct {
+	Path    string   // how this program was called, as in os.Args[0]
+	Args    []string // without the program's name
+	Environ []string // NAME=value, as os.Environ gives them
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version Version
+	OpenAPI []byte // the HTTP contract, openapi.yaml
+}
+
+// Main runs the command that p.Args names and returns the exit code. SIGINT,
+// SIGTERM and SIGHUP cancel it, so that it ends in good order; a second one
+// ends the process at once.
+func Main(ctx context.Context, p Program) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+
+	// Writing to a pipe that nobody reads any more is an error like any other,
+	// not the process's end: there may be servers to stop.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
+
+	root := newRoot(&runner{Program: p, screen: newScreen(p.Stderr)}) //nolint:contextcheck // cobra hands ctx to the commands
+	root.SetArgs(p.Args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	// What did not come out of a command's own function came from reading the
+	// command line.
+	if _, ran := errors.AsType[*failure](err); !ran {
+		err = usagef(cmd, "%w", err)
+	}
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		err = &failure{fmt.Errorf("stopped: %w", cause)} // how each part put it says no more
+	}
+	for _, line := range lines(err) {
+		fmt.Fprintln(p.Stderr, "delfos:", line)
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// lines are what is printed of an error: one line each fault of a configuration
+// and each part of a joined error.
+func lines(err error) []string {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return lines(f.err)
+	}
+	if bad, ok := errors.AsType[*config.Error](err); ok {
+		out := make([]string, len(bad.Faults))
+		for i, fault := range bad.Faults {
+			out[i] = fault.String()
+		}
+		if usage, ok := errors.AsType[*usageError](err); ok {
+			out[len(out)-1] += usage.hint()
+		}
+		return out
+	}
+	if parts, ok := err.(interface{ Unwrap() []error }); ok {
+		var texts, out []string
+		for _, part := range parts.Unwrap() {
+			texts = append(texts, part.Error())
+			out = append(out, lines(part)...)
+		}
+		// Only errors.Join puts a newline between the parts, and nothing else.
+		if strings.Join(texts, "\n") == err.Error() {
+			return out
+		}
+	}
+	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i := range fields {
+		fields[i] = strings.TrimSpace(fields[i])
+	}
+	return []string{strings.Join(fields, "; ")}
+}

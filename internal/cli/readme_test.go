@@ -1,0 +1,69 @@
+package cli_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestReadme runs every curl, psql and bin/delfos line of README.md, in order
+// and as it stands but for the ports, beside a demo.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`"timestamp":"2025-01-01T23:59:00Z"`, // curl: a day
+		`"power":`,
+		`"turbine_id":1`,
+		`"name":"Turbine 1"`,
+		"Content-Digest: sha-256=", // a trailer
+		"start must be earlier than end",
+		"ambient_temperature_count", // psql: the statistics
+		"2025-01-10 | done",
+		"UPDATE 1",
+		"DELETE 1",
+		"12 to write (0 new, 12 changed, 0 removed)",
+		"12 written (0 new, 12 changed, 0 removed)",
+		`"written":0`,
+	}
+	var lines []string
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		for line := range strings.Lines(block[1]) {
+			if regexp.MustCompile(`^(curl|psql|bin/delfos) `).MatchString(line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) != len(want) {
+		t.Fatalf("README.md has %d lines to run, want %d:\n%s", len(lines), len(want), strings.Join(lines, ""))
+	}
+
+	in := newInstallation(t)
+	in.source = strings.NewReplacer("me:it's%20secret", "delfos:delfos", "/wind", "/delfos").Replace(in.source)
+	demo := in.start(t, "demo")
+	demo.await(up)
+	if err := os.Symlink(in.bin, filepath.Join(in.dir, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	ports := strings.NewReplacer(":8000", ":"+port(in.ports[0]), ":5433", ":"+port(in.ports[1]), ":5434", ":"+port(in.ports[2]))
+	for i, line := range lines {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", ports.Replace(line))
+		cmd.Dir = in.dir
+		cmd.Env = slices.Concat(in.command(t.Context()).Env, []string{"SOURCE_API_URL=http://" + in.api, "PAGER=cat"})
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want[i]) {
+			t.Errorf("%s: got %v and\n%.2000s\nwant %q in it", strings.TrimSpace(line), err, out, want[i])
+		}
+	}
+	demo.signal(syscall.SIGINT)
+	demo.exit(0)
+	in.nothingLeft(t)
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/schema"
+)
+
+func newSchema(r *runner) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "schema",
+		Short: "Bring the databases to their schemas",
+		Long:  "Schema holds the commands for what the databases are made of.",
+		Example: `  delfos schema apply source target
+  delfos schema apply target --dry-run`,
+	}, newSchemaApply(r))
+}
+
+func newSchemaApply(r *runner) *cobra.Command {
+	var opts schema.Options
+	names := []string{schema.Source.Name, schema.Target.Name}
+	cmd := configure(r, &cobra.Command{
+		Use:   "apply source|target...",
+		Short: "Compare databases with their schemas and change what differs",
+		Long: `Apply compares each named database with its schema, prints the SQL that makes the
+difference on standard output, and runs it in one transaction. It also writes the
+rows that others refer to: turbine 1 in the source, the signals in the target.
+
+A plan that would drop a table or a column is refused unless
+--allow-destructive is given.`,
+		Example: `  delfos schema apply source target
+  delfos schema apply target --dry-run`,
+		Args:              oneOrMoreOf("SCHEMA", names...),
+		ValidArgsFunction: completing(names...),
+	}, func(ctx context.Context, c config.Schema, args []string) error {
+		opts.DevURL = c.DevURL
+		return r.applySchemas(ctx, c, args, opts)
+	})
+	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "print the SQL and change nothing")
+	cmd.Flags().BoolVar(&opts.AllowDestructive, "allow-destructive", false, "also drop tables and columns")
+	return cmd
+}
+
+// applySchemas goes through the named databases in the order given; one that
+// fails does not keep the next from its turn.
+func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []string, opts schema.Options) error {
+	var failed []error
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		s, url := schema.Source, c.SourceDBURL
+		if name == schema.Target.Name {
+			s, url = schema.Target, c.TargetDBURL
+		}
+		plan, err := schema.Apply(ctx, url, s, opts)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		if len(plan.Statements) == 0 {
+			r.log.InfoContext(ctx, "schema: nothing to do", "schema", name)
+			continue
+		}
+		if err := r.print("-- %s\n%s", name, strings.TrimSuffix(plan.SQL(), "\n")); err != nil {
+			return err
+		}
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,213 @@
+package config_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/delfos/delfos/internal/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// load reads a .env of the given text (none when empty) below the environment.
+func load(t *testing.T, dotenv string, environ ...string) *config.Vars {
+	t.Helper()
+	v, err := config.Load(environ, write(t, dotenv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func write(t *testing.T, dotenv string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if dotenv != "" {
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(dotenv), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := config.Parse[config.Demo](load(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Demo{
+		SourceDB: config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
+		TargetDB: config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
+		API:      config.API{APIAddr: "127.0.0.1:8000"},
+		Log:      config.Log{LogLevel: "info"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	const dotenv = "# a comment\nAPI_ADDR=127.0.0.1:1\nexport LOG_LEVEL=debug\nLOG_FORMAT='json'\n"
+	tests := []struct {
+		name    string
+		environ []string
+		flag    string
+		want    string
+	}{
+		{"file", nil, "", "127.0.0.1:1"},
+		{"environment over file", []string{"API_ADDR=127.0.0.1:2"}, "", "127.0.0.1:2"},
+		{"flag over both", []string{"API_ADDR=127.0.0.1:2"}, "127.0.0.1:3", "127.0.0.1:3"},
+		{"empty is unset", []string{"API_ADDR="}, "", "127.0.0.1:1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			v := load(t, dotenv, test.environ...)
+			if test.flag != "" {
+				v.Set("API_ADDR", test.flag, "--api-addr")
+			}
+			c, err := config.Parse[config.Serve](v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.APIAddr != test.want {
+				t.Errorf("API_ADDR: got %s, want %s", c.APIAddr, test.want)
+			}
+			if c.LogLevel != "debug" || c.LogFormat != "json" {
+				t.Errorf("log: got %s %s, want debug json", c.LogLevel, c.LogFormat)
+			}
+		})
+	}
+}
+
+func TestFaultsAreReportedTogetherAndNamed(t *testing.T) {
+	t.Parallel()
+	v := load(t, "API_ADDR=8000\n", "SOURCE_DB_URL=mysql://me:secret@db/delfos", "LOG_LEVEL=loud")
+	v.Set("LOG_FORMAT", "xml", "--log-format")
+	_, err := config.Parse[config.Serve](v)
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	want := strings.Join([]string{
+		`SOURCE_DB_URL is "mysql://me:xxxxx@db/delfos": want a URL such as postgres://user:password@localhost:5432/database`,
+		`API_ADDR in .env is "8000": want HOST:PORT such as 127.0.0.1:8000, or :8000 for every address`,
+		`LOG_LEVEL is "loud": want one of debug, info, warn, error`,
+		`--log-format is "xml": want one of text, json`,
+	}, "\n")
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, value string
+		ok          bool
+	}{
+		{"SOURCE_DB_URL", "postgresql://db/delfos", true},
+		{"SOURCE_DB_URL", "postgres://db", false},
+		{"SOURCE_DB_URL", "host=db dbname=delfos", false},
+		{"API_ADDR", ":8000", true},
+		{"API_ADDR", "[::1]:0", true},
+		{"API_ADDR", "localhost", false},
+		{"API_ADDR", "localhost:http", false},
+		{"API_ADDR", "localhost:65536", false},
+		{"LOG_LEVEL", "WARN", true},
+		{"LOG_LEVEL", "info+1", false},
+	}
+	for _, test := range tests {
+		_, err := config.Parse[config.Serve](load(t, "", test.name+"="+test.value))
+		if (err == nil) != test.ok {
+			t.Errorf("%s=%s: got %v, want ok %t", test.name, test.value, err, test.ok)
+		}
+	}
+	for value, ok := range map[string]bool{
+		"https://api.example.com/delfos": true,
+		"api:8000":                       false,
+		"ftp://api":                      false,
+		"http://":                        false,
+	} {
+		_, err := config.Parse[config.ETL](load(t, "", "SOURCE_API_URL="+value))
+		if (err == nil) != ok {
+			t.Errorf("SOURCE_API_URL=%s: got %v, want ok %t", value, err, ok)
+		}
+	}
+}
+
+func TestMalformedFileNamesItsLineAndQuotesNothing(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(nil, write(t, "LOG_LEVEL=info\n\nnot a variable\nTARGET_DB_URL=postgres://u:secret@h/d\n"))
+	want := "read .env: line 3: want NAME=value, a comment or nothing"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	const hidden = "(not shown, it may hold a password)"
+	tests := []struct{ value, want string }{
+		{"postgres://u@h:1/d", "postgres://u@h:1/d"},
+		{"postgres://u:secret@h:1/d?sslmode=disable", "postgres://u:xxxxx@h:1/d?sslmode=disable"},
+		{"postgres://h/d?password=secret&user=u", "postgres://h/d?password=xxxxx&user=u"},
+		{"postgres://u:se/cret@h/d", hidden},
+		{"postgres://u:12/cret@h/d", hidden},
+		{"postgres://u:se%zzcret@h/d", hidden},
+		{"host=h password=secret", hidden},
+		{"u:secret@h", hidden},
+		{"localhost:5433", "localhost:5433"},
+		{"nonsense", "nonsense"},
+	}
+	for _, test := range tests {
+		if got := config.Redact(test.value); got != test.want {
+			t.Errorf("Redact(%q): got %q, want %q", test.value, got, test.want)
+		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, v := range config.Variables[config.Postgres]() {
+		if v.Kind == "" || v.Help == "" {
+			t.Errorf("%s has no kind or no help", v.Name)
+		}
+		got = append(got, v.Name)
+	}
+	want := []string{"SOURCE_DB_URL", "TARGET_DB_URL", "DELFOS_PG_BIN", "LOG_LEVEL", "LOG_FORMAT"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		log      config.Log
+		terminal bool
+		json     bool
+	}{
+		{config.Log{LogLevel: "warn"}, true, false},
+		{config.Log{LogLevel: "warn"}, false, true},
+		{config.Log{LogLevel: "warn", LogFormat: "json"}, true, true},
+		{config.Log{LogLevel: "warn", LogFormat: "TEXT"}, false, false},
+	}
+	for _, test := range tests {
+		var b strings.Builder
+		log := test.log.Logger(&b, test.terminal)
+		log.Info("hidden")
+		log.Warn("shown", slog.Int("n", 1))
+		if got := strings.HasPrefix(b.String(), "{"); got != test.json || strings.Contains(b.String(), "hidden") {
+			t.Errorf("%+v on terminal %t: got %s", test.log, test.terminal, b.String())
+		}
+	}
+}

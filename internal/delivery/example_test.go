@@ -1,0 +1,46 @@
+package delivery_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/joho/godotenv"
+)
+
+// .env.example changes nothing: copied as it is, it sets every default.
+func TestExampleHoldsDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := godotenv.Unmarshal(read(t, ".env.example"))
+	if err != nil {
+		t.Fatalf("read .env.example: %v", err)
+	}
+	want := map[string]string{
+		"SOURCE_DB_URL":      "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable",
+		"TARGET_DB_URL":      "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable",
+		"SOURCE_API_URL":     "http://localhost:8000",
+		"API_ADDR":           "127.0.0.1:8000",
+		"CONSOLE_ADDR":       "127.0.0.1:3000",
+		"LOG_LEVEL":          "info",
+		"LOG_FORMAT":         "",
+		"DELFOS_PG_BIN":      "",
+		"SCHEDULE":           "0 1 * * *",
+		"CATCH_UP_DAYS":      "7",
+		"STALE_DAYS":         "30",
+		"PARTITION_START":    "",
+		"SOURCE_DB_USER":     "delfos",
+		"SOURCE_DB_PASSWORD": "delfos",
+		"SOURCE_DB_HOST":     "localhost",
+		"SOURCE_DB_PORT":     "5433",
+		"SOURCE_DB_NAME":     "delfos",
+		"TARGET_DB_USER":     "delfos",
+		"TARGET_DB_PASSWORD": "delfos",
+		"TARGET_DB_HOST":     "localhost",
+		"TARGET_DB_PORT":     "5434",
+		"TARGET_DB_NAME":     "delfos",
+		"DELFOS_VERSION":     "dev",
+		"DELFOS_COMMIT":      "unknown",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf(".env.example (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,45 @@
+package delivery_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// What is generated imports of ours the timestamp type alone: the last of the
+// arrows that .golangci.yaml keeps.
+func TestGeneratedImports(t *testing.T) {
+	t.Parallel()
+	const ours, allowed = "github.com/delfos/delfos", "github.com/delfos/delfos/internal/timestamp"
+	files := 0
+	err := filepath.WalkDir(filepath.Join(root, "gen"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		files++
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(name, ours) && name != allowed {
+				t.Errorf("%s imports %s; of ours, only %s is allowed", path, name, allowed)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read gen: %v", err)
+	}
+	if files == 0 {
+		t.Error("gen holds no Go file")
+	}
+}

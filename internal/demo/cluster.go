@@ -1,0 +1,98 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/localpg"
+)
+
+// Dir is the folder, below the working directory, that holds the data of the
+// embedded servers.
+const Dir = ".delfos"
+
+// A Pair is the configuration of the two embedded servers.
+type Pair struct {
+	Source, Target Cluster
+}
+
+// A Cluster is one embedded server and the URL that it is to answer at.
+type Cluster struct {
+	variable string
+	url      *url.URL
+	Server   localpg.Config
+}
+
+// NewPair takes ports, users, passwords and database names from the URLs, which
+// must point at this machine. Data goes to dir/source and dir/target. The error
+// is a *config.Error.
+func NewPair(sourceURL, targetURL, dir, binDir string, log *slog.Logger) (Pair, error) {
+	source, faults := newCluster("SOURCE_DB_URL", sourceURL, filepath.Join(dir, "source"), binDir, log)
+	target, more := newCluster("TARGET_DB_URL", targetURL, filepath.Join(dir, "target"), binDir, log)
+	faults = append(faults, more...)
+	if len(faults) == 0 && source.Server.Port == target.Server.Port && source.Server.Port != 0 {
+		faults = append(faults, config.Fault{
+			Variable: "TARGET_DB_URL", Value: config.Redact(targetURL), Want: "another port than that of SOURCE_DB_URL",
+		})
+	}
+	if err := config.Join(faults); err != nil {
+		return Pair{}, err
+	}
+	return Pair{Source: source, Target: target}, nil
+}
+
+func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster, []config.Fault) {
+	fault := func(want string) (Cluster, []config.Fault) {
+		return Cluster{}, []config.Fault{{Variable: variable, Value: config.Redact(value), Want: want}}
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return fault("a URL such as postgres://user:password@localhost:5433/database")
+	}
+	if host := u.Hostname(); host != "localhost" && host != "127.0.0.1" {
+		return fault("the host localhost, since the embedded servers run on this machine")
+	}
+	port := uint64(5432) // PostgreSQL's own, as every client takes it
+	if u.Port() != "" {
+		if port, err = strconv.ParseUint(u.Port(), 10, 16); err != nil {
+			return fault("a port from 0 to 65535")
+		}
+	}
+	password, _ := u.User.Password()
+	return Cluster{variable: variable, url: u, Server: localpg.Config{
+		Dir: dir, Port: int(port), BinDir: binDir, Log: log,
+		User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/"),
+	}}, nil
+}
+
+// URL is the configured URL, at the port that the server really has, and with
+// the user and password that it fell back to when there were none.
+func (c Cluster) URL(port int, serverURL string) string {
+	u := *c.url
+	u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(port))
+	if served, err := url.Parse(serverURL); err == nil && u.User == nil {
+		u.User = served.User
+	}
+	return u.String()
+}
+
+// checkPort tells whether the server's port is taken before anything starts.
+func (c Cluster) checkPort(ctx context.Context) error {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Server.Port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d is taken: stop what listens there (`delfos postgres stop`, if it is Delfos's own pair, or `docker compose down`), or set %s to a URL with a free port", c.Server.Port, c.variable)
+	}
+	if err != nil {
+		return fmt.Errorf("try port %d of %s: %w", c.Server.Port, c.variable, err)
+	}
+	return ln.Close()
+}

@@ -1,0 +1,70 @@
+// Package demo runs the whole system in one process and two children: embedded
+// PostgreSQL servers for source and target, schemas, ten seeded days, the
+// source API, and the ETL of every day. It proves to a newcomer that the system
+// works, and leaves it there to be tried.
+//
+//	ports free? ──> servers, schemas, samples ──> API ──> ETL ──> up ──> stopped
+//	     └──────────────────┴──────── any fault ───┴───────┴──────┴────────^
+//
+// However it ends, it returns only after everything that it started has ended.
+// What it wrote stays in its folder, and the next demo continues from there.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// days is how many days the demo seeds and loads.
+const days = 10
+
+// A Config says where the parts of the demo are.
+type Config struct {
+	Pair     Pair
+	Listener net.Listener // of the API; Run closes it
+	OpenAPI  []byte
+	Delfos   string    // how a shell calls this program
+	FirstDay time.Time // of the ten, midnight UTC
+	Once     bool      // end after the ETL
+	Out      io.Writer
+	Log      *slog.Logger
+}
+
+// Run starts the system and keeps it until ctx ends, which is no error once the
+// system is up. A part that ends by itself is one.
+func Run(ctx context.Context, c Config) error {
+	// Closed already when it came to serving, which does no harm.
+	defer func() { _ = c.Listener.Close() }()
+	for _, cluster := range []Cluster{c.Pair.Source, c.Pair.Target} {
+		if err := cluster.checkPort(ctx); err != nil {
+			return err
+		}
+	}
+	var talk func()
+	c.Log, talk = newQuiet(ctx, c.Log)
+	within, fail := context.WithCancelCause(ctx)
+	s := &system{Config: c, begun: time.Now(), fail: fail, talk: talk}
+	err := s.run(within)
+	if fault, ok := errors.AsType[*partError](context.Cause(within)); ok {
+		err = fault // whatever else failed, failed because of it
+	} else if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("before the system was up: %w", context.Cause(ctx))
+	}
+	fail(nil)
+	s.stop(context.WithoutCancel(ctx))
+	return err
+}
+
+// A partError is the end of a part that should have gone on.
+type partError struct {
+	part string
+	err  error
+}
+
+func (e *partError) Error() string { return e.part + ": " + e.err.Error() }
+func (e *partError) Unwrap() error { return e.err }

@@ -1,0 +1,69 @@
+package demo
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// query is how the clients of the replaced system read the target.
+const query = `SELECT d.timestamp, s.name, d.value FROM data d JOIN signal s ON d.signal_id = s.id ` +
+	`WHERE d.timestamp >= '2025-01-01' AND d.timestamp < '2025-01-02' ORDER BY d.timestamp, s.name LIMIT 20;`
+
+// say prints a line. That nobody reads any more ends the demo.
+func (s *system) say(format string, args ...any) error {
+	s.printing.Lock()
+	defer s.printing.Unlock()
+	if _, err := fmt.Fprintf(s.Out, format+"\n", args...); err != nil {
+		return fmt.Errorf("print what is going on: %w", err)
+	}
+	return nil
+}
+
+// step prints what has been reached, and after how long.
+func (s *system) step(format string, args ...any) error {
+	return s.say("%5.1fs  %s", time.Since(s.begun).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// guide is what to open and try. Each line works from another shell as it is.
+func (s *system) guide(api string) string {
+	return fmt.Sprintf(`
+Delfos is up after %.1f s. Open in a browser:
+
+  %s/docs     the API, to try out
+  %s/redoc    the API, to read
+
+Try in another shell:
+
+  curl "%s/data?start=2025-01-01T00:00:00&end=2025-01-01T00:09:59"
+  curl "%s/data?start=2025-01-01T12:00:00&end=2025-01-01T12:04:59&variables=wind_speed,power"
+  psql %s -c "SELECT count(*), min(timestamp), max(timestamp) FROM data"
+  psql %s -c "%s"
+  %s etl 2025-01-02
+
+Ctrl-C ends it; the data stays in %s/.`,
+		time.Since(s.begun).Seconds(), api, api, api, api,
+		quote(s.source.url), quote(s.target.url), query, s.delfos(api), Dir)
+}
+
+// delfos is how a shell calls the program on this demo's parts.
+func (s *system) delfos(api string) string {
+	var set []string
+	for _, v := range []struct{ name, value, usual string }{
+		{"SOURCE_API_URL", api, "http://localhost:8000"},
+		{"TARGET_DB_URL", s.target.url, "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
+	} {
+		if v.value != v.usual {
+			set = append(set, v.name+"="+quote(v.value)+" ")
+		}
+	}
+	return strings.Join(set, "") + s.Delfos
+}
+
+// quote protects a word from a POSIX shell.
+func quote(word string) string {
+	if !strings.ContainsAny(word, "'$`\\!") {
+		return `"` + strings.ReplaceAll(word, `"`, `\"`) + `"`
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

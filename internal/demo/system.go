@@ -1,0 +1,199 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/localpg"
+	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/schema"
+	"github.com/delfos/delfos/server"
+)
+
+const (
+	// drainLimit bounds the API's end; stopLimit the servers' after it.
+	drainLimit = time.Second
+	stopLimit  = 3 * time.Second
+)
+
+// A system is what Run has started so far.
+type system struct {
+	Config
+
+	begun time.Time
+	fail  context.CancelCauseFunc
+	talk  func() // from now on, log requests
+
+	source, target *database
+	pool           *pgxpool.Pool  // the API's
+	served         chan struct{}  // closed when the API has ended; nil before it serves
+	parts          sync.WaitGroup // the API, and who watches the servers
+
+	printing sync.Mutex
+}
+
+// A database is an embedded server that runs, and the URL to use it by.
+type database struct {
+	*localpg.Server
+
+	url string
+}
+
+// run brings everything up in order and stays until ctx ends.
+func (s *system) run(ctx context.Context) error {
+	if err := s.databases(ctx); err != nil {
+		return err
+	}
+	api := apiURL(s.Listener.Addr())
+	if err := s.serve(ctx); err != nil {
+		return err
+	}
+	if err := s.step("api: listening on %s", api); err != nil {
+		return err
+	}
+	if err := s.etl(ctx, api); err != nil {
+		return err
+	}
+	if s.Once {
+		return s.say("It works. Everything is being stopped; the data stays in %s/.", Dir)
+	}
+	if err := s.say("%s", s.guide(api)); err != nil {
+		return err
+	}
+	s.talk()
+	<-ctx.Done()
+	return nil
+}
+
+// databases starts both servers, applies the schemas and seeds the source, the
+// source's steps beside the target's.
+func (s *system) databases(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() (err error) {
+		if s.source, err = s.start(ctx, schema.Source, s.Pair.Source); err != nil {
+			return err
+		}
+		pool, err := pgpool.Open(ctx, s.source.url, pgpool.Options{})
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		seeded, err := seed.Run(ctx, pool, seed.Options{Start: s.FirstDay, Days: days, Turbines: 1})
+		if err != nil {
+			return err
+		}
+		return s.step("source: %d days of samples, %d written, %d there already", days, seeded.Inserted, seeded.Existing)
+	})
+	work.Go(func() (err error) {
+		s.target, err = s.start(ctx, schema.Target, s.Pair.Target)
+		return err
+	})
+	return work.Wait()
+}
+
+// start starts one server and applies its schema. The server is returned also
+// with an error, to be stopped.
+func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*database, error) {
+	running, err := localpg.Start(ctx, c.Server)
+	if err != nil {
+		return nil, fmt.Errorf("%s database: %w", sc.Name, err)
+	}
+	db := &database{Server: running, url: c.URL(running.Port(), running.URL())}
+	s.parts.Go(func() {
+		<-running.Done()
+		if err := running.Err(); err != nil {
+			s.fail(&partError{sc.Name + " database", err})
+		}
+	})
+	if err := s.step("%s: PostgreSQL on port %d", sc.Name, running.Port()); err != nil {
+		return db, err
+	}
+	if _, err := schema.Apply(ctx, db.url, sc, schema.Options{}); err != nil {
+		return db, err
+	}
+	return db, s.step("%s: schema applied", sc.Name)
+}
+
+// serve answers on the listener until ctx ends.
+func (s *system) serve(ctx context.Context) (err error) {
+	if s.pool, err = server.OpenPool(ctx, s.source.url); err != nil {
+		return err
+	}
+	s.served = make(chan struct{})
+	handler := server.New(server.Config{Pool: s.pool, Log: s.Log, OpenAPI: s.OpenAPI})
+	s.parts.Go(func() {
+		defer close(s.served)
+		if err := server.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit}); err != nil {
+			s.fail(&partError{"source API", err})
+		}
+	})
+	return nil
+}
+
+// etl runs every day through the job.
+func (s *system) etl(ctx context.Context, api string) error {
+	pool, err := etl.OpenTarget(ctx, s.target.url)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	job, err := etl.New(etl.Config{Target: pool, SourceURL: api, Log: s.Log})
+	if err != nil {
+		return err
+	}
+	defer job.Close()
+	sum, err := job.Run(ctx, etl.Request{From: s.FirstDay, To: s.FirstDay.AddDate(0, 0, days-1), Turbines: selector.All()})
+	if err != nil {
+		return fmt.Errorf("etl: %w", err)
+	}
+	return s.step("etl: %d days done, %d samples read, %d values in the target, %d of them written now",
+		sum.Done, sum.Samples, sum.Rows, sum.Written)
+}
+
+// stop ends what runs, the API first. It is called when run has returned and
+// its context has ended.
+func (s *system) stop(ctx context.Context) {
+	if s.served != nil {
+		<-s.served
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	var stopping sync.WaitGroup
+	for _, db := range []*database{s.source, s.target} {
+		if db == nil {
+			continue
+		}
+		stopping.Go(func() {
+			if err := db.Stop(ctx); err != nil {
+				s.Log.ErrorContext(ctx, "stop PostgreSQL", "error", err)
+			}
+		})
+	}
+	stopping.Wait()
+	s.parts.Wait()
+}
+
+// apiURL is how this machine reaches the API; localhost for people to read.
+func apiURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && (ip.IsUnspecified() || ip.Equal(net.IPv4(127, 0, 0, 1))) {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,175 @@
+// Package param checks a request's query before the generated code binds it.
+// Of itself that code takes unknown parameters, values outside an enum and
+// empty or repeated ones, stops at the first fault, and reads a list by commas
+// or by repetition, never both. Here every fault is found at once, by name, and
+// lists are split, so that what is bound afterwards is sound.
+package param
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+// Param is one parameter of an operation.
+type Param struct {
+	Name     string
+	Required bool
+	List     bool // a,b and repetition; otherwise it may stand once
+	// Check returns what is wrong with a value, as the end of a sentence that
+	// begins with the name and the value, or "".
+	Check func(value string) string
+}
+
+// Operations are the parameters of each path's GET.
+type Operations map[string][]Param
+
+// Middleware answers a faulty query by fail, with a *problem.Error that lists
+// all its faults, and hands a sound one on with lists split. Paths without an
+// entry pass as they are.
+func (o Operations) Middleware(fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			params, ok := o[r.URL.Path]
+			if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+				next.ServeHTTP(w, r)
+				return
+			}
+			values, faults := Parse(r.URL.RawQuery, params)
+			if len(faults) > 0 {
+				fail(w, r, problem.Parameters(faults...))
+				return
+			}
+			split := *r.URL
+			split.RawQuery = values.Encode()
+			sound := r.WithContext(r.Context()) // a copy; the log keeps the query as it came
+			sound.URL = &split
+			next.ServeHTTP(w, sound)
+		})
+	}
+}
+
+// Parse reads a raw query against params and returns its values, lists split,
+// and every fault: those of the query in its order, then what is missing.
+func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
+	q := query{params: params, values: make(url.Values)}
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		if pair != "" {
+			q.add(pair)
+		}
+	}
+	for _, p := range params {
+		if p.Required && !q.values.Has(p.Name) {
+			q.fault(problem.Missing(p.Name))
+		}
+	}
+	return q.values, q.faults
+}
+
+// query is one that is being read.
+type query struct {
+	params   []Param
+	values   url.Values
+	faults   []problem.Fault
+	repeated []string // names that were given again, each faulted once
+}
+
+func (q *query) fault(f problem.Fault) { q.faults = append(q.faults, f) }
+
+// add reads name=value, percent-encoded.
+func (q *query) add(pair string) {
+	rawName, rawValue, _ := strings.Cut(pair, "=")
+	name, err := url.QueryUnescape(rawName)
+	if err != nil {
+		q.fault(problem.Fault{Parameter: rawName, Detail: "has a name that is not percent-encoded"})
+		return
+	}
+	p, ok := find(q.params, name)
+	if !ok {
+		q.fault(unknown(name, q.params))
+		return
+	}
+	value, err := url.QueryUnescape(rawValue)
+	switch {
+	case err != nil:
+		q.fault(problem.Invalid(name, rawValue, "is not percent-encoded"))
+		q.values.Add(name, "") // there, so not missing too
+	case p.List:
+		for item := range strings.SplitSeq(value, ",") {
+			q.check(p, item, value)
+		}
+	case q.values.Has(name):
+		if !slices.Contains(q.repeated, name) {
+			q.repeated = append(q.repeated, name)
+			q.fault(problem.Invalid(name, value, "is given again; it may stand once"))
+		}
+	default:
+		q.check(p, value, value)
+	}
+}
+
+// check takes an item of a value, or faults it.
+func (q *query) check(p Param, item, value string) {
+	q.values.Add(p.Name, item)
+	if item == "" {
+		q.fault(problem.Invalid(p.Name, value, "has an empty value; "+p.want()))
+	} else if wrong := p.Check(item); wrong != "" {
+		q.fault(problem.Invalid(p.Name, item, wrong))
+	}
+}
+
+// want is what an empty value is told, from what Check says of it.
+func (p Param) want() string { return "it " + p.Check("") }
+
+func find(params []Param, name string) (Param, bool) {
+	for _, p := range params {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+func unknown(name string, params []Param) problem.Fault {
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name
+	}
+	detail := "is not a parameter here; there are none"
+	if len(names) > 0 {
+		detail = "is not a parameter here; those are " + strings.Join(names, ", ")
+	}
+	return problem.Fault{Parameter: name, Detail: detail}
+}
+
+// Timestamp checks an instant.
+func Timestamp(value string) string {
+	if _, err := timestamp.Parse(value); err != nil {
+		return "is " + err.Error()
+	}
+	return ""
+}
+
+// Turbines checks one item of a turbine selector.
+func Turbines(value string) string {
+	if _, err := selector.Parse(value); err != nil {
+		return "is not " + selector.Allowed
+	}
+	return ""
+}
+
+// OneOf checks that a value is one of those allowed.
+func OneOf(allowed ...string) func(string) string {
+	return func(value string) string {
+		if slices.Contains(allowed, value) {
+			return ""
+		}
+		return fmt.Sprintf("is none of %s", strings.Join(allowed, ", "))
+	}
+}

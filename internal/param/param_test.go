@@ -1,0 +1,104 @@
+package param_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/delfos/delfos/internal/param"
+	"github.com/delfos/delfos/internal/problem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func params() []param.Param {
+	return []param.Param{
+		{Name: "at", Required: true, Check: param.Timestamp},
+		{Name: "colour", List: true, Check: param.OneOf("red", "green")},
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		query  string
+		values url.Values
+		faults []string
+	}{
+		{"at=2025-01-01", url.Values{"at": {"2025-01-01"}}, nil},
+		{"&at=2025-01-01&&", url.Values{"at": {"2025-01-01"}}, nil},
+		{"at=2025-01-01T00:00:00+01:00", url.Values{"at": {"2025-01-01T00:00:00 01:00"}}, nil},
+		{"%61t=2025-01-01", url.Values{"at": {"2025-01-01"}}, nil},
+		{
+			"at=2025-01-01&colour=red,green&colour=red",
+			url.Values{"at": {"2025-01-01"}, "colour": {"red", "green", "red"}},
+			nil,
+		},
+		{"", nil, []string{"at is required"}},
+		{"at=1", nil, []string{`at "1" is not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01`}},
+		{"at=2025-01-01&at=2025-01-01", nil, []string{`at "2025-01-01" is given again; it may stand once`}},
+		{"at=2025-01-01&colour=", nil, []string{`colour "" has an empty value; it is none of red, green`}},
+		{"at=2025-01-01&colour=red,blue", nil, []string{`colour "blue" is none of red, green`}},
+		{"at=%g0", nil, []string{`at "%g0" is not percent-encoded`}},
+		{"b=1", nil, []string{"b is not a parameter here; those are at, colour", "at is required"}},
+		{"at=2025-01-01;b=1", nil, []string{
+			`at "2025-01-01;b=1" is not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01`,
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.query, func(t *testing.T) {
+			t.Parallel()
+			values, faults := param.Parse(tt.query, params())
+			var got []string
+			for _, f := range faults {
+				got = append(got, f.String())
+			}
+			if diff := cmp.Diff(tt.faults, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.values, values); tt.values != nil && diff != "" {
+				t.Errorf("values (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMiddleware(t *testing.T) {
+	t.Parallel()
+	var failed error
+	var seen url.Values
+	handler := param.Operations{"/paint": params()}.Middleware(
+		func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
+	)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.URL.Query() }))
+	call := func(method, target string) {
+		failed, seen = nil, nil
+		r := httptest.NewRequest(method, target, nil)
+		before := r.URL.RawQuery
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		if r.URL.RawQuery != before {
+			t.Errorf("%s: the caller's request was changed", target)
+		}
+	}
+
+	call(http.MethodGet, "/paint?at=2025-01-01&colour=red,green")
+	if diff := cmp.Diff([]string{"red", "green"}, seen["colour"]); diff != "" || failed != nil {
+		t.Errorf("lists are not split: %v (-want +got):\n%s", failed, diff)
+	}
+	call(http.MethodHead, "/paint?at=x")
+	if e, ok := errors.AsType[*problem.Error](failed); !ok || seen != nil {
+		t.Errorf("a faulty query gave %v and passed as %v", e, seen)
+	}
+	for _, target := range []string{"/other?at=x&b=c,d", "/paint/?x=1"} {
+		if call(http.MethodGet, target); failed != nil || seen == nil {
+			t.Errorf("%s, of no operation, gave %v", target, failed)
+		}
+	}
+	if call(http.MethodPost, "/paint?x=1"); failed != nil || seen == nil {
+		t.Errorf("a POST gave %v", failed)
+	}
+}

@@ -1,0 +1,164 @@
+package problem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+)
+
+// Error is an error that a client may read whole.
+type Error struct {
+	status int
+	detail string
+	faults []Fault
+	header map[string]string
+	cause  error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return e.detail + ": " + e.cause.Error()
+	}
+	return e.detail
+}
+
+// Unwrap returns the cause, which only the log sees.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Status returns the status that err is answered with.
+func Status(err error) int { return classify(err).status }
+
+// BadRequest says that the parameters contradict one another.
+func BadRequest(detail string) *Error { return &Error{status: http.StatusBadRequest, detail: detail} }
+
+// NotFound says that there is nothing at the path.
+func NotFound(path string) *Error {
+	return &Error{status: http.StatusNotFound, detail: "there is nothing at " + path}
+}
+
+// MethodNotAllowed says which methods the path has.
+func MethodNotAllowed(method, path string, allow []string) *Error {
+	return &Error{
+		status: http.StatusMethodNotAllowed,
+		detail: method + " is not allowed at " + path,
+		header: map[string]string{"Allow": strings.Join(allow, ", ")},
+	}
+}
+
+// NotAcceptable says which media types are on offer.
+func NotAcceptable(accept string, onOffer []string) *Error {
+	return &Error{
+		status: http.StatusNotAcceptable,
+		detail: fmt.Sprintf("Accept: %s can't be had here; on offer is %s", clip(accept), strings.Join(onOffer, ", ")),
+		header: map[string]string{"Vary": "Accept"},
+	}
+}
+
+// Parameters says what is wrong with each of the parameters; there must be at
+// least one fault.
+func Parameters(faults ...Fault) *Error {
+	sentences := make([]string, len(faults))
+	for i, f := range faults {
+		sentences[i] = f.String()
+	}
+	return &Error{
+		status: http.StatusUnprocessableEntity,
+		detail: strings.Join(sentences, "; "),
+		faults: faults,
+	}
+}
+
+// Missing is the fault of a parameter that must be there and is not.
+func Missing(parameter string) Fault { return Fault{Parameter: parameter, Detail: "is required"} }
+
+// Invalid is the fault of a parameter with a value that is not allowed; detail
+// completes the sentence that begins with both.
+func Invalid(parameter, value, detail string) Fault {
+	value = clip(value)
+	return Fault{Parameter: parameter, Value: &value, Detail: detail}
+}
+
+// String returns the fault as a sentence.
+func (f Fault) String() string {
+	if f.Value == nil {
+		return f.Parameter + " " + f.Detail
+	}
+	return fmt.Sprintf("%s %q %s", f.Parameter, *f.Value, f.Detail)
+}
+
+// Unavailable says that the database is away for now.
+func Unavailable(cause error) *Error {
+	return &Error{
+		status: http.StatusServiceUnavailable,
+		detail: "the database does not answer; try again shortly",
+		header: map[string]string{"Retry-After": "2"},
+		cause:  cause,
+	}
+}
+
+// clip keeps what a client sent from growing its answer and the log.
+func clip(s string) string {
+	const most = 120
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// classify finds what a client is told of err: the one table from error to
+// status. The first match wins.
+func classify(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if isDatabaseAway(err) {
+		return Unavailable(err)
+	}
+	return &Error{
+		status: http.StatusInternalServerError,
+		detail: "the server failed to answer; its log has the cause under the request's id",
+		cause:  err,
+	}
+}
+
+// isDatabaseAway says whether a later try may find what failed now: no
+// connection, a broken one, a server that stops, starts or is full, a lock or
+// an answer that took too long, or a pool that is closed as we stop ourselves.
+func isDatabaseAway(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return isAwayCode(e.Code)
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, puddle.ErrClosedPool) || pgconn.SafeToRetry(err)
+}
+
+// isAwayCode says so of an SQLSTATE.
+func isAwayCode(code string) bool {
+	switch code {
+	case "55P03", // lock not available within lock_timeout
+		"57014", // query canceled
+		"57P01", // admin shutdown
+		"57P02", // crash shutdown
+		"57P03", // cannot connect now
+		"57P05": // idle session timeout
+		return true
+	}
+	// Connection exceptions and insufficient resources.
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53")
+}

@@ -1,0 +1,135 @@
+// Package selector reads the choice of turbines that clients and commands
+// make: ids, ranges of ids with both ends, or all, as in "1-50,80". A range is
+// kept as its ends, never spelled out, so that 1-2147483647 costs nothing.
+package selector
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Allowed says in words what an item of a selector may be.
+const Allowed = "an id (80), a range of ids with the lower end first (1-50) or all; ids are 1 to 2147483647"
+
+// ErrMalformed is wrapped by every error of Parse.
+var ErrMalformed = errors.New("not " + Allowed)
+
+// A Set is a set of turbine ids. The zero Set is empty.
+type Set struct {
+	all    bool
+	ranges []span // sorted, apart from one another by at least one id
+}
+
+// span is a range of ids with both ends.
+type span struct{ lo, hi int32 }
+
+// All returns the set of every turbine.
+func All() Set { return Set{all: true} }
+
+// Of returns the set of the given ids.
+func Of(ids ...int32) Set {
+	ranges := make([]span, len(ids))
+	for i, id := range ids {
+		ranges[i] = span{id, id}
+	}
+	return Set{ranges: merge(ranges)}
+}
+
+// Parse reads a comma-separated list; whichever of its items is "all" makes
+// the whole set all. The error names the faulty item and what is allowed.
+func Parse(s string) (Set, error) {
+	var set Set
+	for item := range strings.SplitSeq(s, ",") {
+		if item == "all" {
+			set.all = true
+			continue
+		}
+		r, err := parseSpan(item)
+		if err != nil {
+			return Set{}, err
+		}
+		set.ranges = append(set.ranges, r)
+	}
+	if set.all {
+		return All(), nil
+	}
+	set.ranges = merge(set.ranges)
+	return set, nil
+}
+
+// parseSpan reads an id or a range of ids.
+func parseSpan(item string) (span, error) {
+	first, last, isRange := strings.Cut(item, "-")
+	lo, ok := parseID(first)
+	hi := lo
+	if ok && isRange {
+		hi, ok = parseID(last)
+	}
+	if !ok || lo > hi {
+		return span{}, fmt.Errorf("turbine selector %q is %w", item, ErrMalformed)
+	}
+	return span{lo, hi}, nil
+}
+
+// parseID reads digits alone: strconv would take a sign too.
+func parseID(s string) (int32, bool) {
+	if s == "" || len(s) > 10 || s[0] < '0' || s[0] > '9' {
+		return 0, false
+	}
+	id, err := strconv.ParseInt(s, 10, 32)
+	return int32(id), err == nil && id > 0
+}
+
+// merge sorts the ranges and joins those that overlap or touch.
+func merge(ranges []span) []span {
+	slices.SortFunc(ranges, func(a, b span) int { return int(int64(a.lo) - int64(b.lo)) })
+	merged := ranges[:0]
+	for _, r := range ranges {
+		if n := len(merged); n > 0 && int64(r.lo) <= int64(merged[n-1].hi)+1 {
+			merged[n-1].hi = max(merged[n-1].hi, r.hi)
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+// All says whether the set is every turbine.
+func (s Set) All() bool { return s.all }
+
+// Contains says whether the set has the turbine.
+func (s Set) Contains(id int32) bool {
+	if s.all {
+		return true
+	}
+	_, found := slices.BinarySearchFunc(s.ranges, id, func(r span, id int32) int {
+		switch {
+		case r.hi < id:
+			return -1
+		case r.lo > id:
+			return 1
+		default:
+			return 0
+		}
+	})
+	return found
+}
+
+// String returns the shortest text that Parse reads as the same set; it is
+// empty for the empty set.
+func (s Set) String() string {
+	if s.all {
+		return "all"
+	}
+	items := make([]string, len(s.ranges))
+	for i, r := range s.ranges {
+		items[i] = strconv.Itoa(int(r.lo))
+		if r.hi > r.lo {
+			items[i] += "-" + strconv.Itoa(int(r.hi))
+		}
+	}
+	return strings.Join(items, ",")
+}

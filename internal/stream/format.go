@@ -1,0 +1,61 @@
+// Package stream writes rows as they arrive into an HTTP answer, in one of the
+// formats that a client may ask for. Rows are never collected: a Buffer of
+// some 50 KiB is all that an answer costs, however long.
+//
+// A stream ends in one of two ways:
+//
+//	complete  its trailers Delfos-Rows and Content-Digest (RFC 9530, sha-256
+//	          over the bytes as sent) close it
+//	broken    the connection is cut off, and no trailers come
+//
+// An error before the first byte left is returned, for a proper answer instead.
+package stream
+
+// Kind is the type of a column's values.
+type Kind int
+
+// The kinds of columns.
+const (
+	Int32     Kind = iota // a number of 32 bits
+	Float64               // finite; NaN and infinities are an error
+	Timestamp             // microseconds of Unix time, UTC
+)
+
+// Column is a column of an answer.
+type Column struct {
+	Name string
+	Kind Kind
+}
+
+// Buffer gathers bytes until they are sent. Encoders append to B or write to it.
+type Buffer struct{ B []byte }
+
+// Write implements io.Writer; it never fails.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.B = append(b.B, p...)
+	return len(p), nil
+}
+
+// Encoder writes one answer: Begin once, Row for each row, End once. Each
+// appends what it has to say to the buffer, which is emptied in between; an
+// encoder that works in batches may keep rows back until End.
+type Encoder interface {
+	Begin(*Buffer) error
+	// Row takes a value for each column; they are valid during the call.
+	Row(*Buffer, []Value) error
+	End(*Buffer) error
+}
+
+// Format is a way to write rows.
+type Format struct {
+	Name      string // how a query asks for it
+	MediaType string // how Accept asks for it
+	New       func([]Column) Encoder
+}
+
+// Formats are all there are, the preferred one first.
+func Formats() []Format {
+	return []Format{
+		{Name: "json", MediaType: "application/json", New: NewJSON},
+	}
+}

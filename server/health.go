@@ -1,0 +1,28 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+)
+
+// GetHealth implements sourceapi.StrictServerInterface: the process is up.
+func (s *Server) GetHealth(context.Context, sourceapi.GetHealthRequestObject) (sourceapi.GetHealthResponseObject, error) {
+	return sourceapi.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
+}
+
+// GetReady implements sourceapi.StrictServerInterface: the database answers.
+func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject) (sourceapi.GetReadyResponseObject, error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	bounded, cancel := context.WithTimeout(ctx, s.acquireTimeout)
+	defer cancel()
+	if err := conn.Ping(bounded); err != nil {
+		return nil, fmt.Errorf("ping the source database: %w", err)
+	}
+	return sourceapi.GetReady200JSONResponse{Status: sourceapi.Ok}, nil
+}

@@ -1,0 +1,113 @@
+// Package server is the source API: the HTTP face of the database of one-minute
+// readings, as openapi.yaml declares it under the tag source. Handlers are
+// short; what they share with the target API lives in internal/ (httpserve,
+// problem, param, stream, apidocs).
+//
+// A request's way: httpserve's middleware, param's check of the query, the
+// generated router and binding, the handler, internal/stream. Every error on
+// that way is answered by internal/problem.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/apidocs"
+	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/param"
+	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/signal"
+)
+
+// Config is what the API needs. Zero durations take the defaults named.
+type Config struct {
+	Pool    *pgxpool.Pool // of the source database; OpenPool makes a fit one
+	Log     *slog.Logger  // slog.Default()
+	OpenAPI []byte        // openapi.yaml, served as it is and shown by the docs
+
+	WriteTimeout   time.Duration // httpserve.WriteTimeout: for a client to take a chunk
+	AcquireTimeout time.Duration // 5 s for a connection of the pool to be free
+}
+
+// Server answers the operations of the source API.
+type Server struct {
+	pool           *pgxpool.Pool
+	acquireTimeout time.Duration
+}
+
+var _ sourceapi.StrictServerInterface = (*Server)(nil)
+
+// New returns the handler of the whole API. It asks nothing of the database
+// before the first request that does.
+func New(config Config) http.Handler {
+	if config.Log == nil {
+		config.Log = slog.Default()
+	}
+	s := &Server{pool: config.Pool, acquireTimeout: config.AcquireTimeout}
+	if s.acquireTimeout == 0 {
+		s.acquireTimeout = 5 * time.Second
+	}
+	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
+
+	r := chi.NewRouter()
+	r.Use(chain.Middleware, middleware.GetHead, operations().Middleware(problem.Write))
+	problem.Routes(r)
+	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
+
+	strict := sourceapi.NewStrictHandlerWithOptions(s, nil, sourceapi.StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  problem.Write,
+		ResponseErrorHandlerFunc: problem.Write,
+	})
+	return sourceapi.HandlerWithOptions(strict, sourceapi.ChiServerOptions{
+		BaseRouter:       r,
+		Middlewares:      []sourceapi.MiddlewareFunc{withRequest},
+		ErrorHandlerFunc: problem.Write,
+	})
+}
+
+// Options bound what a client may cost; see httpserve.
+type Options = httpserve.Options
+
+// Serve answers on ln until ctx ends, and drains then; see httpserve.Serve.
+func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options Options) error {
+	return httpserve.Serve(ctx, ln, handler, options)
+}
+
+// operations are the parameters of openapi.yaml; a test holds them against it.
+func operations() param.Operations {
+	return param.Operations{
+		"/data": {
+			{Name: "start", Required: true, Check: param.Timestamp},
+			{Name: "end", Required: true, Check: param.Timestamp},
+			{Name: "variables", List: true, Check: param.OneOf(signal.Variables[:]...)},
+			{Name: "turbines", List: true, Check: param.Turbines},
+		},
+		"/turbines": nil,
+		"/health":   nil,
+		"/ready":    nil,
+	}
+}
+
+type requestKey struct{}
+
+// withRequest puts the request into its context: the strict handlers see no
+// more of it than their parameters, and need Accept, the method and the
+// protocol's version.
+func withRequest(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+	})
+}
+
+func requestOf(ctx context.Context) *http.Request {
+	r, _ := ctx.Value(requestKey{}).(*http.Request)
+	return r
+}

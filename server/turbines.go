@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/stream"
+)
+
+// ListTurbines implements sourceapi.StrictServerInterface.
+func (s *Server) ListTurbines(ctx context.Context, _ sourceapi.ListTurbinesRequestObject) (sourceapi.ListTurbinesResponseObject, error) {
+	accept := requestOf(ctx).Header.Values("Accept")
+	if _, err := stream.Negotiate(accept, stream.Formats()[:1]); err != nil {
+		return nil, err
+	}
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	turbines, err := listTurbines(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	response := make(sourceapi.ListTurbines200JSONResponse, len(turbines))
+	for i, t := range turbines {
+		response[i] = sourceapi.Turbine{Id: t.ID, Name: t.Name}
+	}
+	return response, nil
+}
+
+func listTurbines(ctx context.Context, db sourcedb.DBTX) ([]sourcedb.Turbine, error) {
+	turbines, err := sourcedb.New(db).ListTurbines(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list turbines: %w", err)
+	}
+	return turbines, nil
+}
+
+// acquire takes a connection of the pool; the caller releases it. When none is
+// free in time, the answer is a 503, not a queue without end.
+func (s *Server) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	bounded, cancel := context.WithTimeout(ctx, s.acquireTimeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(bounded)
+	if err == nil {
+		return conn, nil
+	}
+	err = fmt.Errorf("get a connection to the source database: %w", err)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, problem.Unavailable(fmt.Errorf("%w (%d of %d connections are in use)",
+			err, s.pool.Stat().AcquiredConns(), s.pool.Config().MaxConns))
+	}
+	return nil, err
+}
