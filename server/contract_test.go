@@ -157,7 +157,7 @@ func TestLogLine(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, lines[0][name], value)
 		}
 	}
-	for _, name := range []string{"bytes", "duration", "remote", "time"} {
+	for _, name := range []string{"bytes", "duration_ms", "remote", "time"} {
 		if lines[0][name] == nil {
 			t.Errorf("the line has no %s", name)
 		}
