@@ -17,7 +17,35 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+// Defines values for Format.
+const (
+	Arrow   Format = "arrow"
+	Csv     Format = "csv"
+	Json    Format = "json"
+	Ndjson  Format = "ndjson"
+	Parquet Format = "parquet"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case Arrow:
+		return true
+	case Csv:
+		return true
+	case Json:
+		return true
+	case Ndjson:
+		return true
+	case Parquet:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for HealthStatus.
 const (
@@ -54,6 +82,46 @@ func (e Variable) Valid() bool {
 		return false
 	}
 }
+
+// Digest What a turbine's samples of one day amount to.
+//
+// Examples: {"day":"2025-01-01","digest":"9f86d081884c7d65","first":"2025-01-01T00:00:00Z","last":"2025-01-01T23:59:00Z","samples":1440,"turbine_id":1}
+type Digest struct {
+	// Day The UTC day.
+	//
+	// Examples: 2025-01-01
+	Day openapi_types.Date `json:"day"`
+
+	// Digest 64 bits in hexadecimal, independent of the samples' order.
+	//
+	// Examples: 9f86d081884c7d65
+	Digest string `json:"digest"`
+
+	// First An instant; without an offset it is UTC, and a bare date is its midnight.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	First Timestamp `json:"first"`
+
+	// Last An instant; without an offset it is UTC, and a bare date is its midnight.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	Last Timestamp `json:"last"`
+
+	// Samples How many samples there are.
+	//
+	// Examples: 1440
+	Samples int64 `json:"samples"`
+
+	// TurbineId The turbine.
+	//
+	// Examples: 1
+	TurbineId int32 `json:"turbine_id"`
+}
+
+// Format A format of rows.
+//
+// Examples: parquet
+type Format string
 
 // Health That all is well.
 //
@@ -212,6 +280,31 @@ type GetDataParams struct {
 	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated. An id
 	// that no turbine has contributes no rows.
 	Turbines *[]TurbineSelector `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// Format The format of the answer; it wins over `Accept`.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// Limit At most so many rows; such an answer is no stream, and `Link` with `rel="next"`
+	// has the address of the rows that follow, if there are any.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where a `Link` with `rel="next"` goes on; with the parameters of its request.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds; one that is still true is answered with 304.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// GetDataDigestParams defines parameters for GetDataDigest.
+type GetDataDigestParams struct {
+	// Start First instant, inclusive; earlier than `end`.
+	Start Timestamp `form:"start" json:"start"`
+
+	// End Last instant, inclusive.
+	End Timestamp `form:"end" json:"end"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated.
+	Turbines *[]TurbineSelector `form:"turbines,omitempty" json:"turbines,omitempty"`
 }
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
@@ -299,6 +392,16 @@ type ClientInterface interface {
 	// Corresponds with GET /data (the `GetData` operationId).
 	GetData(ctx context.Context, params *GetDataParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetDataDigest Digest the samples by day and turbine
+	//
+	// A line for each UTC day and turbine that has samples from `start` to `end`, both
+	// inclusive: how many, the first, the last, and a digest that changes when any
+	// reading does. Computed in the database, without sending rows. Ordered by day, then
+	// turbine. Without `turbines` it is every turbine.
+	//
+	// Corresponds with GET /data/digest (the `GetDataDigest` operationId).
+	GetDataDigest(ctx context.Context, params *GetDataDigestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetHealth Is the process up?
 	//
 	// Answers as soon as the server listens; asks nothing of the database.
@@ -332,6 +435,26 @@ type ClientInterface interface {
 // Corresponds with GET /data (the `GetData` operationId).
 func (c *Client) GetData(ctx context.Context, params *GetDataParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDataRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDataDigest Digest the samples by day and turbine
+//
+// A line for each UTC day and turbine that has samples from `start` to `end`, both
+// inclusive: how many, the first, the last, and a digest that changes when any
+// reading does. Computed in the database, without sending rows. Ordered by day, then
+// turbine. Without `turbines` it is every turbine.
+//
+// Corresponds with GET /data/digest (the `GetDataDigest` operationId).
+func (c *Client) GetDataDigest(ctx context.Context, params *GetDataDigestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDataDigestRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -447,6 +570,127 @@ func NewGetDataRequest(server string, params *GetDataParams) (*http.Request, err
 				}
 			}
 
+		}
+
+		if params.Turbines != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "turbines", *params.Turbines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDataDigestRequest constructs an http.Request for the GetDataDigest method
+func NewGetDataDigestRequest(server string, params *GetDataDigestParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/data/digest")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
 		}
 
 		if params.Turbines != nil {
@@ -613,6 +857,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /data (the `GetData` operationId).
 	GetDataWithResponse(ctx context.Context, params *GetDataParams, reqEditors ...RequestEditorFn) (*GetDataResponse, error)
 
+	// GetDataDigestWithResponse Digest the samples by day and turbine
+	//
+	// A line for each UTC day and turbine that has samples from `start` to `end`, both
+	// inclusive: how many, the first, the last, and a digest that changes when any
+	// reading does. Computed in the database, without sending rows. Ordered by day, then
+	// turbine. Without `turbines` it is every turbine.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /data/digest (the `GetDataDigest` operationId).
+	GetDataDigestWithResponse(ctx context.Context, params *GetDataDigestParams, reqEditors ...RequestEditorFn) (*GetDataDigestResponse, error)
+
 	// GetHealthWithResponse Is the process up?
 	//
 	// Answers as soon as the server listens; asks nothing of the database.
@@ -643,7 +899,15 @@ type ClientWithResponsesInterface interface {
 
 // GetDataResponse200Headers the declared response headers of an HTTP 200 response for GetData
 type GetDataResponse200Headers struct {
-	Trailer *string
+	ContentDisposition *string
+	ETag               *string
+	Link               *string
+	Trailer            *string
+}
+
+// GetDataResponse304Headers the declared response headers of an HTTP 304 response for GetData
+type GetDataResponse304Headers struct {
+	ETag *string
 }
 
 // GetDataResponse405Headers the declared response headers of an HTTP 405 response for GetData
@@ -677,6 +941,8 @@ type GetDataResponse struct {
 	ApplicationproblemJSON503 *ServiceUnavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetDataResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetDataResponse304Headers
 	// Headers405 the parsed response headers for an HTTP 405 response
 	Headers405 *GetDataResponse405Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -746,6 +1012,103 @@ func (r GetDataResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDataResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDataDigestResponse405Headers the declared response headers of an HTTP 405 response for GetDataDigest
+type GetDataDigestResponse405Headers struct {
+	Allow *string
+}
+
+// GetDataDigestResponse503Headers the declared response headers of an HTTP 503 response for GetDataDigest
+type GetDataDigestResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetDataDigestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]Digest
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *BadRequest
+	// ApplicationproblemJSON405 the response for an HTTP 405 `application/problem+json` response
+	ApplicationproblemJSON405 *MethodNotAllowed
+	// ApplicationproblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationproblemJSON406 *NotAcceptable
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *UnprocessableContent
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalServerError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *ServiceUnavailable
+	// Headers405 the parsed response headers for an HTTP 405 response
+	Headers405 *GetDataDigestResponse405Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetDataDigestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDataDigestResponse) GetJSON200() *[]Digest {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetDataDigestResponse) GetApplicationproblemJSON400() *BadRequest {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON405 returns the response for an HTTP 405 `application/problem+json` response
+func (r GetDataDigestResponse) GetApplicationproblemJSON405() *MethodNotAllowed {
+	return r.ApplicationproblemJSON405
+}
+
+// GetApplicationproblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetDataDigestResponse) GetApplicationproblemJSON406() *NotAcceptable {
+	return r.ApplicationproblemJSON406
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetDataDigestResponse) GetApplicationproblemJSON422() *UnprocessableContent {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetDataDigestResponse) GetApplicationproblemJSON500() *InternalServerError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetDataDigestResponse) GetApplicationproblemJSON503() *ServiceUnavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDataDigestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDataDigestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDataDigestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDataDigestResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -1013,6 +1376,24 @@ func (c *ClientWithResponses) GetDataWithResponse(ctx context.Context, params *G
 	return ParseGetDataResponse(rsp)
 }
 
+// GetDataDigestWithResponse Digest the samples by day and turbine
+//
+// A line for each UTC day and turbine that has samples from `start` to `end`, both
+// inclusive: how many, the first, the last, and a digest that changes when any
+// reading does. Computed in the database, without sending rows. Ordered by day, then
+// turbine. Without `turbines` it is every turbine.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /data/digest (the `GetDataDigest` operationId).
+func (c *ClientWithResponses) GetDataDigestWithResponse(ctx context.Context, params *GetDataDigestParams, reqEditors ...RequestEditorFn) (*GetDataDigestResponse, error) {
+	rsp, err := c.GetDataDigest(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDataDigestResponse(rsp)
+}
+
 // GetHealthWithResponse Is the process up?
 //
 // Answers as soon as the server listens; asks nothing of the database.
@@ -1079,6 +1460,9 @@ func ParseGetDataResponse(rsp *http.Response) (*GetDataResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -1128,11 +1512,35 @@ func ParseGetDataResponse(rsp *http.Response) (*GetDataResponse, error) {
 		}
 		response.ApplicationproblemJSON503 = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetDataResponse200Headers
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
 		if values := rsp.Header.Values("Trailer"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Trailer", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -1141,6 +1549,16 @@ func ParseGetDataResponse(rsp *http.Response) (*GetDataResponse, error) {
 			headers.Trailer = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetDataResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 405:
 		var headers GetDataResponse405Headers
 		if values := rsp.Header.Values("Allow"); len(values) > 0 {
@@ -1153,6 +1571,97 @@ func ParseGetDataResponse(rsp *http.Response) (*GetDataResponse, error) {
 		response.Headers405 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetDataResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDataDigestResponse parses an HTTP response from a GetDataDigestWithResponse call
+func ParseGetDataDigestResponse(rsp *http.Response) (*GetDataDigestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDataDigestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []Digest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 405:
+		var dest MethodNotAllowed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON405 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 405:
+		var headers GetDataDigestResponse405Headers
+		if values := rsp.Header.Values("Allow"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Allow", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Allow = &value
+		}
+		response.Headers405 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetDataDigestResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -1392,6 +1901,9 @@ type ServerInterface interface {
 	// GetData Read one-minute samples
 	// (GET /data)
 	GetData(w http.ResponseWriter, r *http.Request, params GetDataParams)
+	// GetDataDigest Digest the samples by day and turbine
+	// (GET /data/digest)
+	GetDataDigest(w http.ResponseWriter, r *http.Request, params GetDataDigestParams)
 	// GetHealth Is the process up?
 	// (GET /health)
 	GetHealth(w http.ResponseWriter, r *http.Request)
@@ -1410,6 +1922,12 @@ type Unimplemented struct{}
 // GetData Read one-minute samples
 // (GET /data)
 func (_ Unimplemented) GetData(w http.ResponseWriter, r *http.Request, params GetDataParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetDataDigest Digest the samples by day and turbine
+// (GET /data/digest)
+func (_ Unimplemented) GetDataDigest(w http.ResponseWriter, r *http.Request, params GetDataDigestParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1501,8 +2019,127 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 		return
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetData(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDataDigest operation middleware
+func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDataDigestParams
+
+	// ------------- Required query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "turbines"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "turbines", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDataDigest(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1671,6 +2308,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/data", wrapper.GetData)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/data/digest", wrapper.GetDataDigest)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/turbines", wrapper.ListTurbines)
 	})
 	r.Group(func(r chi.Router) {
@@ -1700,6 +2340,13 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotModifiedResponseHeaders struct {
+	ETag *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
+}
+
 type ServiceUnavailableResponseHeaders struct {
 	RetryAfter *int
 }
@@ -1720,7 +2367,10 @@ type GetDataResponseObject interface {
 }
 
 type GetData200ResponseHeaders struct {
-	Trailer *string
+	ContentDisposition *string
+	ETag               *string
+	Link               *string
+	Trailer            *string
 }
 
 type GetData200JSONResponse struct {
@@ -1735,12 +2385,186 @@ func (response GetData200JSONResponse) VisitGetDataResponse(w http.ResponseWrite
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	if response.Headers.Trailer != nil {
 		w.Header().Set("Trailer", fmt.Sprint(*response.Headers.Trailer))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetData200ApplicationvndApacheArrowStreamResponse struct {
+	Body          io.Reader
+	Headers       GetData200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetData200ApplicationvndApacheArrowStreamResponse) VisitGetDataResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.apache.arrow.stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	if response.Headers.Trailer != nil {
+		w.Header().Set("Trailer", fmt.Sprint(*response.Headers.Trailer))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetData200ApplicationvndApacheParquetResponse struct {
+	Body          io.Reader
+	Headers       GetData200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetData200ApplicationvndApacheParquetResponse) VisitGetDataResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.apache.parquet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	if response.Headers.Trailer != nil {
+		w.Header().Set("Trailer", fmt.Sprint(*response.Headers.Trailer))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetData200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	Headers       GetData200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetData200ApplicationxNdjsonResponse) VisitGetDataResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	if response.Headers.Trailer != nil {
+		w.Header().Set("Trailer", fmt.Sprint(*response.Headers.Trailer))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetData200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       GetData200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetData200TextcsvResponse) VisitGetDataResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	if response.Headers.Trailer != nil {
+		w.Header().Set("Trailer", fmt.Sprint(*response.Headers.Trailer))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetData304Response = NotModifiedResponse
+
+func (response GetData304Response) VisitGetDataResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetData400ApplicationProblemPlusJSONResponse struct {
@@ -1847,6 +2671,130 @@ type GetData503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetData503ApplicationProblemPlusJSONResponse) VisitGetDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigestRequestObject struct {
+	Params GetDataDigestParams
+}
+
+type GetDataDigestResponseObject interface {
+	VisitGetDataDigestResponse(w http.ResponseWriter) error
+}
+
+type GetDataDigest200JSONResponse []Digest
+
+func (response GetDataDigest200JSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataDigest400ApplicationProblemPlusJSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigest405ApplicationProblemPlusJSONResponse struct {
+	MethodNotAllowedApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataDigest405ApplicationProblemPlusJSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.Allow != nil {
+		w.Header().Set("Allow", fmt.Sprint(*response.Headers.Allow))
+	}
+	w.WriteHeader(405)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataDigest406ApplicationProblemPlusJSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataDigest422ApplicationProblemPlusJSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataDigest500ApplicationProblemPlusJSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataDigest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataDigest503ApplicationProblemPlusJSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2136,6 +3084,9 @@ type StrictServerInterface interface {
 	// GetData Read one-minute samples
 	// (GET /data)
 	GetData(ctx context.Context, request GetDataRequestObject) (GetDataResponseObject, error)
+	// GetDataDigest Digest the samples by day and turbine
+	// (GET /data/digest)
+	GetDataDigest(ctx context.Context, request GetDataDigestRequestObject) (GetDataDigestResponseObject, error)
 	// GetHealth Is the process up?
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -2205,6 +3156,32 @@ func (sh *strictHandler) GetData(w http.ResponseWriter, r *http.Request, params 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetDataResponseObject); ok {
 		if err := validResponse.VisitGetDataResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDataDigest operation middleware
+func (sh *strictHandler) GetDataDigest(w http.ResponseWriter, r *http.Request, params GetDataDigestParams) {
+	var request GetDataDigestRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDataDigest(ctx, request.(GetDataDigestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDataDigest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDataDigestResponseObject); ok {
+		if err := validResponse.VisitGetDataDigestResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -10,6 +10,67 @@ import (
 	"time"
 )
 
+const DigestSamples = `-- name: DigestSamples :many
+SELECT
+    (timestamp AT TIME ZONE 'UTC')::date AS day,
+    turbine_id,
+    count(*) AS samples,
+    min(timestamp)::timestamptz AS first,
+    max(timestamp)::timestamptz AS last,
+    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 0)), 0)::bigint AS digest
+FROM data
+WHERE turbine_id = ANY ($1::integer[])
+  AND timestamp >= $2::timestamptz
+  AND timestamp <= $3::timestamptz
+GROUP BY 1, 2
+ORDER BY 1, 2
+`
+
+type DigestSamplesParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+}
+
+type DigestSamplesRow struct {
+	Day       time.Time
+	TurbineID int32
+	Samples   int64
+	First     time.Time
+	Last      time.Time
+	Digest    int64
+}
+
+// A digest of each day and turbine's samples in [start, stop], for
+// GET /data/digest and the ETL: it changes when any reading does, and does not
+// depend on the order. data_pkey serves each turbine's range.
+func (q *Queries) DigestSamples(ctx context.Context, arg DigestSamplesParams) ([]DigestSamplesRow, error) {
+	rows, err := q.db.Query(ctx, DigestSamples, arg.TurbineIds, arg.Start, arg.Stop)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DigestSamplesRow
+	for rows.Next() {
+		var i DigestSamplesRow
+		if err := rows.Scan(
+			&i.Day,
+			&i.TurbineID,
+			&i.Samples,
+			&i.First,
+			&i.Last,
+			&i.Digest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const FindStagedDuplicate = `-- name: FindStagedDuplicate :one
 SELECT turbine_id, timestamp, file, line, first_file, first_line
 FROM (
@@ -127,6 +188,68 @@ func (q *Queries) ReadSamples(ctx context.Context, arg ReadSamplesParams) ([]Sam
 			&i.WindSpeed,
 			&i.Power,
 			&i.AmbientTemperature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ReadTaggedSamples = `-- name: ReadTaggedSamples :many
+SELECT
+    turbine_id, timestamp, wind_speed, power, ambient_temperature,
+    hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 0)::bigint AS hash
+FROM data
+WHERE turbine_id = ANY ($1::integer[])
+  AND timestamp >= $2::timestamptz
+  AND timestamp <= $3::timestamptz
+ORDER BY turbine_id, timestamp
+LIMIT $4::integer
+`
+
+type ReadTaggedSamplesParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+	Lim        *int32
+}
+
+type ReadTaggedSamplesRow struct {
+	TurbineID          int32
+	Timestamp          time.Time
+	WindSpeed          *float64
+	Power              *float64
+	AmbientTemperature *float64
+	Hash               int64
+}
+
+// ReadSamples with a hash of each row, which clients' entity tags are made of;
+// at most lim rows, NULL for all. Served as ReadSamples is.
+func (q *Queries) ReadTaggedSamples(ctx context.Context, arg ReadTaggedSamplesParams) ([]ReadTaggedSamplesRow, error) {
+	rows, err := q.db.Query(ctx, ReadTaggedSamples,
+		arg.TurbineIds,
+		arg.Start,
+		arg.Stop,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadTaggedSamplesRow
+	for rows.Next() {
+		var i ReadTaggedSamplesRow
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.Timestamp,
+			&i.WindSpeed,
+			&i.Power,
+			&i.AmbientTemperature,
+			&i.Hash,
 		); err != nil {
 			return nil, err
 		}

@@ -66,3 +66,34 @@ FROM (
 WHERE nth > 1
 ORDER BY file, line
 LIMIT 1;
+
+-- name: ReadTaggedSamples :many
+-- ReadSamples with a hash of each row, which clients' entity tags are made of;
+-- at most lim rows, NULL for all. Served as ReadSamples is.
+SELECT
+    turbine_id, timestamp, wind_speed, power, ambient_temperature,
+    hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 0)::bigint AS hash
+FROM data
+WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+  AND timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp <= sqlc.arg(stop)::timestamptz
+ORDER BY turbine_id, timestamp
+LIMIT sqlc.narg(lim)::integer;
+
+-- name: DigestSamples :many
+-- A digest of each day and turbine's samples in [start, stop], for
+-- GET /data/digest and the ETL: it changes when any reading does, and does not
+-- depend on the order. data_pkey serves each turbine's range.
+SELECT
+    (timestamp AT TIME ZONE 'UTC')::date AS day,
+    turbine_id,
+    count(*) AS samples,
+    min(timestamp)::timestamptz AS first,
+    max(timestamp)::timestamptz AS last,
+    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 0)), 0)::bigint AS digest
+FROM data
+WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+  AND timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp <= sqlc.arg(stop)::timestamptz
+GROUP BY 1, 2
+ORDER BY 1, 2;
