@@ -12,10 +12,10 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check lint vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats lint vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
 generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
 	@# Both generators are built before anything is removed.
@@ -49,7 +49,7 @@ lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vac
 	$(call tool,vacuum) lint --ruleset tools/vacuum/rules.yaml --fail-severity warn --details --silent --no-style --no-banner openapi.yaml
 
 vet:
-	$(GO) vet -tags atlas ./...
+	$(GO) vet -tags atlas,node ./...
 
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:
@@ -65,6 +65,10 @@ sqlc-vet:
 
 atlas-check:
 	CGO_ENABLED=0 $(GO) test -tags atlas -count=1 ./schema/clitest
+
+check-formats: ## Read every format back with programs that are not ours (needs node, npm, psql)
+	npm ci --prefix tools/readers --no-audit --no-fund
+	CGO_ENABLED=0 $(GO) test -tags node -count=1 ./internal/interop
 
 bench: ## Run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

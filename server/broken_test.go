@@ -66,6 +66,9 @@ func (b *bundle) open(ctx context.Context, path string) *http.Response {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	if resp.StatusCode != http.StatusOK {
+		b.t.Fatalf("%s: %s", path, resp.Status)
+	}
 	return resp
 }
 
@@ -274,6 +277,8 @@ func testPoolBusy(t *testing.T, database string) {
 	b := startOn(t, withParam(t, database, "pool_max_conns=1"), func(c *server.Config, _ *server.Options) {
 		c.AcquireTimeout = 50 * time.Millisecond
 	})
+	// To connect may take longer than to get a connection that is there.
+	eventually(t, "there is a connection", func() bool { return b.get("/ready").status == http.StatusOK })
 	slow := b.open(t.Context(), year)
 	defer slow.Body.Close()
 	for _, path := range []string{"/data?" + day, "/turbines", "/ready"} {

@@ -4,18 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/signal"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/internal/stream"
 )
 
 // document is what the tests need of openapi.json.
@@ -24,7 +22,9 @@ type document struct {
 		Tags       []string
 		Parameters []struct {
 			Name     string
+			In       string
 			Required bool
+			Example  any
 		}
 	}
 	Components struct {
@@ -55,6 +55,9 @@ func TestServesItsContract(t *testing.T) {
 		}
 		var declared, required []string
 		for _, p := range op.Parameters {
+			if p.In != "query" {
+				continue // headers are anybody's
+			}
 			declared = append(declared, p.Name)
 			if p.Required {
 				required = append(required, p.Name)
@@ -79,6 +82,13 @@ func TestServesItsContract(t *testing.T) {
 	if diff := cmp.Diff(doc.Components.Schemas["Variable"].Enum, signal.Variables[:]); diff != "" {
 		t.Errorf("variables (-contract +package signal):\n%s", diff)
 	}
+	var formats []string
+	for _, f := range stream.Formats() {
+		formats = append(formats, f.Name)
+	}
+	if diff := cmp.Diff(doc.Components.Schemas["Format"].Enum, formats); diff != "" {
+		t.Errorf("formats (-contract +package stream):\n%s", diff)
+	}
 	for _, path := range []string{"/docs", "/redoc", "/docs/swagger-ui-bundle.js", "/redoc/redoc.standalone.js", "/ready"} {
 		if a := b.get(path); a.status != http.StatusOK {
 			t.Errorf("%s: %d", path, a.status)
@@ -86,55 +96,39 @@ func TestServesItsContract(t *testing.T) {
 	}
 }
 
-// The hot query walks the key, and sorts nothing, whether PostgreSQL plans for
-// the values at hand or for any.
-func TestReadSamplesPlan(t *testing.T) {
+// The documents' pages fill in the examples: together they are a request that
+// is answered.
+func TestExamplesTogether(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.exec("INSERT INTO turbine SELECT i, 'Turbine ' || i FROM generate_series(2, 5) AS i")
-	// In the order of time, as turbines log: the key's order is not the table's.
-	b.exec(`INSERT INTO data SELECT turbine, '2025-01-01Z'::timestamptz + i * interval '1 min', 1, 2, 3
-		FROM generate_series(0, 19999) AS i, generate_series(1, 5) AS turbine`)
-	b.exec("ANALYZE data")
-	ctx := t.Context()
-	pool, err := server.OpenPool(ctx, b.database) // its settings decide
-	if err != nil {
+	var doc document
+	if err := json.Unmarshal([]byte(b.get("/openapi.json").body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	var plans strings.Builder
-	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-		for _, ids := range []string{"'{1}'", "'{1,2,5}'"} {
-			for _, sql := range []string{
-				"SET plan_cache_mode = " + mode,
-				"SET jit = off",
-				"DEALLOCATE ALL",
-				"PREPARE read (integer[], timestamptz, timestamptz) AS " + sourcedb.ReadSamples,
-			} {
-				if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-					t.Fatal(err)
+	for path, methods := range doc.Paths {
+		op, ok := methods["get"]
+		if !ok || !slices.Contains(op.Tags, "source") {
+			continue
+		}
+		query := url.Values{}
+		var headers []string
+		for _, p := range op.Parameters {
+			switch example := p.Example.(type) {
+			case []any:
+				for _, item := range example {
+					query.Add(p.Name, fmt.Sprint(item))
+				}
+			default:
+				if p.In == "header" {
+					headers = append(headers, p.Name+": "+fmt.Sprint(example))
+				} else {
+					query.Set(p.Name, fmt.Sprint(example))
 				}
 			}
-			rows, err := conn.Query(ctx, "EXPLAIN (COSTS OFF) EXECUTE read ("+ids+", '2025-01-02Z', '2025-01-03Z')",
-				pgx.QueryExecModeSimpleProtocol)
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&plans, "%s %s\n%s\n\n", mode, ids, strings.Join(lines, "\n"))
 		}
-	}
-	golden(t, "read_samples.plan", plans.String())
-	if regexp.MustCompile(`Sort|Seq Scan`).MatchString(plans.String()) {
-		t.Errorf("the plan reads or sorts more than is asked for:\n%s", plans.String())
+		if a := b.get(path+"?"+query.Encode(), headers...); a.status != http.StatusOK {
+			t.Errorf("%s?%s: %d %s", path, query.Encode(), a.status, a.body)
+		}
 	}
 }
 

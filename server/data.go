@@ -7,75 +7,77 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/delfos/delfos/gen/sourceapi"
-	"github.com/delfos/delfos/gen/sourcedb"
-	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
 
-// firstTurbine is the one that is meant without a selector: the replaced
-// system knew no other.
-const firstTurbine = 1
-
-// Places in a row of sourcedb.ReadSamples; variables follow in the order of
-// signal.Variables.
-const (
-	turbineField = iota
-	timestampField
-	firstVariableField
-)
+// maxLimit is the longest page: a limited answer is gathered before it is sent.
+const maxLimit = 10_000
 
 // GetData implements sourceapi.StrictServerInterface: it checks what the
-// parameters say together, and hands on a response that streams.
+// parameters say together, answers at once what needs no rows (HEAD, and a tag
+// that is still true), and hands on a response that streams otherwise.
 func (s *Server) GetData(ctx context.Context, request sourceapi.GetDataRequestObject) (sourceapi.GetDataResponseObject, error) {
 	p := request.Params
-	q := query{start: p.Start.Time(), stop: p.End.Time()}
-	if !q.start.Before(q.stop) {
-		return nil, problem.BadRequest("start must be earlier than end")
+	q, err := queryOf(p.Start, p.End, p.Turbines)
+	if err != nil {
+		return nil, err
 	}
-	if p.Turbines != nil {
-		set, err := selector.Parse(strings.Join(*p.Turbines, ","))
-		if err != nil {
-			return nil, err // each item was checked: a fault of ours
+	if p.Limit != nil {
+		q.limit = *p.Limit
+	}
+	if p.Cursor != nil {
+		after, ok := q.parseCursor(*p.Cursor)
+		if !ok {
+			return nil, problem.Parameters(problem.Invalid("cursor", *p.Cursor, wantCursor))
 		}
-		q.turbines = &set
+		q.after = &after
 	}
 	r := requestOf(ctx)
-	format, err := stream.Negotiate(r.Header.Values("Accept"), stream.Formats())
+	var format string
+	if p.Format != nil {
+		format = string(*p.Format)
+	}
+	chosen, err := stream.Negotiate(r.Header.Values("Accept"), format, stream.Formats())
 	if err != nil {
 		return nil, err
 	}
 	columns, fields := layout(p.Variables, q.turbines != nil)
-	return dataResponse{r, stream.Response{
-		Format:  format,
-		Columns: columns,
-		Rows: func(yield func([]stream.Value) error) error {
-			return s.readSamples(ctx, q, columns, fields, yield)
-		},
-	}}, nil
+	answer := answer{s: s, r: r, q: q, format: chosen, columns: columns, fields: fields}
+	if p.IfNoneMatch == nil && r.Method != http.MethodHead {
+		return answer, nil
+	}
+	got, err := s.tagSamples(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	etag := stream.ETag(got.tag(columns), chosen, stream.NegotiateCoding(r.Header.Values("Accept-Encoding"), chosen))
+	if p.IfNoneMatch != nil && matches(*p.IfNoneMatch, etag) {
+		return notModified{etag: etag, link: answer.link(got)}, nil
+	}
+	if r.Method == http.MethodHead {
+		answer.got = got
+	}
+	return answer, nil
 }
 
-// dataResponse is the streamed 200 of getData; the generated one would collect
-// every row first.
-type dataResponse struct {
-	r      *http.Request
-	stream stream.Response
-}
-
-// VisitGetDataResponse implements sourceapi.GetDataResponseObject.
-func (d dataResponse) VisitGetDataResponse(w http.ResponseWriter) error {
-	return d.stream.Write(w, d.r)
-}
-
-// query is what /data was asked for; turbines is nil when it was not said.
-type query struct {
-	start, stop time.Time
-	turbines    *selector.Set
+// queryOf is what start, end and turbines say together.
+func queryOf(start, end sourceapi.Timestamp, turbines *[]sourceapi.TurbineSelector) (query, error) {
+	q := query{start: start.Time(), stop: end.Time()}
+	if !q.start.Before(q.stop) {
+		return query{}, problem.BadRequest("start must be earlier than end")
+	}
+	if turbines != nil {
+		set, err := selector.Parse(strings.Join(*turbines, ","))
+		if err != nil {
+			return query{}, err // each item was checked: a fault of ours
+		}
+		q.turbines = &set
+	}
+	return q, nil
 }
 
 // layout returns the columns of the answer, in the contract's order whatever
@@ -89,53 +91,52 @@ func layout(variables *[]sourceapi.Variable, turbines bool) ([]stream.Column, []
 	}
 	for i, name := range signal.Variables {
 		if variables == nil || slices.Contains(*variables, sourceapi.Variable(name)) {
-			columns = append(columns, stream.Column{Name: name, Kind: stream.Float64})
+			columns = append(columns, stream.Column{Name: name, Kind: stream.Float64, Unit: signal.Units[i]})
 			fields = append(fields, firstVariableField+i)
 		}
 	}
 	return columns, fields
 }
 
-// readSamples yields the rows of q as they come from the database.
-func (s *Server) readSamples(ctx context.Context, q query, columns []stream.Column, fields []int, yield func([]stream.Value) error) error {
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	ids, err := resolve(ctx, conn, q.turbines)
-	if err != nil || len(ids) == 0 {
-		return err
-	}
-	row := make([]stream.Value, len(columns))
-	return pgstream.Read(ctx, conn, "read samples", sourcedb.ReadSamples, []any{ids, q.start, q.stop},
-		func(raw [][]byte) error {
-			for i, field := range fields {
-				v, err := stream.OfPostgres(columns[i].Kind, raw[field])
-				if err != nil {
-					return err
-				}
-				row[i] = v
-			}
-			return yield(row)
-		})
+// answer is the 200 of getData; the generated one would collect every row
+// first.
+type answer struct {
+	s       *Server
+	r       *http.Request
+	q       query
+	format  stream.Format
+	columns []stream.Column
+	fields  []int
+	got     reading // known before to HEAD, which reads no rows
 }
 
-// resolve returns the ids of the turbines of the set that there are, sorted:
-// a range is never spelled out beyond them.
-func resolve(ctx context.Context, conn *pgxpool.Conn, set *selector.Set) ([]int32, error) {
-	if set == nil {
-		return []int32{firstTurbine}, nil
+// VisitGetDataResponse implements sourceapi.GetDataResponseObject.
+func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
+	got := a.got
+	setNonEmpty(w.Header(), "Link", a.link(got))
+	response := stream.Response{
+		Format:   a.format,
+		Columns:  a.columns,
+		Filename: a.q.filename("data"),
+		Buffered: a.q.limit > 0,
+		Rows: func(yield func([]stream.Value) error) error {
+			return a.s.readSamples(a.r.Context(), a.q, a.columns, a.fields, &got, yield)
+		},
+		Tag:       func() string { return got.tag(a.columns) },
+		LinkAfter: func() string { return a.link(got) },
 	}
-	turbines, err := listTurbines(ctx, conn)
-	if err != nil {
-		return nil, err
+	return response.Write(w, a.r)
+}
+
+// setNonEmpty sets a header that has a value.
+func setNonEmpty(h http.Header, name, value string) {
+	if value != "" {
+		h.Set(name, value)
 	}
-	ids := make([]int32, 0, len(turbines))
-	for _, t := range turbines {
-		if set.Contains(t.ID) {
-			ids = append(ids, t.ID)
-		}
-	}
-	return ids, nil
+}
+
+// filename is what an answer is saved as: what it holds, from when to when.
+func (q query) filename(of string) string {
+	const layout = "20060102T150405Z"
+	return of + "_" + q.start.Format(layout) + "_" + q.stop.Truncate(time.Second).Format(layout)
 }

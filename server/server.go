@@ -25,6 +25,7 @@ import (
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/stream"
 )
 
 // Config is what the API needs. Zero durations take the defaults named.
@@ -58,7 +59,7 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, middleware.GetHead, operations().Middleware(problem.Write))
+	r.Use(chain.Middleware, middleware.GetHead, operations().Middleware(problem.Write), joinIfNoneMatch)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
 
@@ -83,11 +84,23 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 
 // operations are the parameters of openapi.yaml; a test holds them against it.
 func operations() param.Operations {
+	var formats []string
+	for _, f := range stream.Formats() {
+		formats = append(formats, f.Name)
+	}
 	return param.Operations{
 		"/data": {
 			{Name: "start", Required: true, Check: param.Timestamp},
 			{Name: "end", Required: true, Check: param.Timestamp},
 			{Name: "variables", List: true, Check: param.OneOf(signal.Variables[:]...)},
+			{Name: "turbines", List: true, Check: param.Turbines},
+			{Name: "format", Check: param.OneOf(formats...)},
+			{Name: "limit", Check: param.Whole(1, maxLimit)},
+			{Name: "cursor", Check: checkCursor},
+		},
+		"/data/digest": {
+			{Name: "start", Required: true, Check: param.Timestamp},
+			{Name: "end", Required: true, Check: param.Timestamp},
 			{Name: "turbines", List: true, Check: param.Turbines},
 		},
 		"/turbines": nil,

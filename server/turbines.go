@@ -16,7 +16,7 @@ import (
 // ListTurbines implements sourceapi.StrictServerInterface.
 func (s *Server) ListTurbines(ctx context.Context, _ sourceapi.ListTurbinesRequestObject) (sourceapi.ListTurbinesResponseObject, error) {
 	accept := requestOf(ctx).Header.Values("Accept")
-	if _, err := stream.Negotiate(accept, stream.Formats()[:1]); err != nil {
+	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
 		return nil, err
 	}
 	conn, err := s.acquire(ctx)

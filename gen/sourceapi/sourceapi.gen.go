@@ -288,7 +288,8 @@ type GetDataParams struct {
 	// has the address of the rows that follow, if there are any.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where a `Link` with `rel="next"` goes on; with the parameters of its request.
+	// Cursor Where a `Link` with `rel="next"` goes on; with the `start`, `end` and `turbines` of its
+	// request. Without `limit` all the rows that are left follow.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch Entity tags that the client holds; one that is still true is answered with 304.
@@ -908,6 +909,7 @@ type GetDataResponse200Headers struct {
 // GetDataResponse304Headers the declared response headers of an HTTP 304 response for GetData
 type GetDataResponse304Headers struct {
 	ETag *string
+	Link *string
 }
 
 // GetDataResponse405Headers the declared response headers of an HTTP 405 response for GetData
@@ -1557,6 +1559,13 @@ func ParseGetDataResponse(rsp *http.Response) (*GetDataResponse, error) {
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
 		}
 		response.Headers304 = &headers
 	case rsp.StatusCode == 405:
@@ -2342,6 +2351,7 @@ type NotFoundApplicationProblemPlusJSONResponse Problem
 
 type NotModifiedResponseHeaders struct {
 	ETag *string
+	Link *string
 }
 type NotModifiedResponse struct {
 	Headers NotModifiedResponseHeaders
@@ -2562,6 +2572,9 @@ type GetData304Response = NotModifiedResponse
 func (response GetData304Response) VisitGetDataResponse(w http.ResponseWriter) error {
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(304)
 	return nil

@@ -11,19 +11,23 @@ import (
 )
 
 const DigestSamples = `-- name: DigestSamples :many
-SELECT
-    (timestamp AT TIME ZONE 'UTC')::date AS day,
-    turbine_id,
-    count(*) AS samples,
-    min(timestamp)::timestamptz AS first,
-    max(timestamp)::timestamptz AS last,
-    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 0)), 0)::bigint AS digest
-FROM data
-WHERE turbine_id = ANY ($1::integer[])
-  AND timestamp >= $2::timestamptz
-  AND timestamp <= $3::timestamptz
-GROUP BY 1, 2
-ORDER BY 1, 2
+WITH line AS MATERIALIZED (
+    SELECT
+        date_bin('1 day'::interval, timestamp, '0001-01-01Z'::timestamptz)::timestamptz AS midnight,
+        turbine_id,
+        count(*) AS samples,
+        min(timestamp)::timestamptz AS first,
+        max(timestamp)::timestamptz AS last,
+        coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS digest
+    FROM data
+    WHERE turbine_id = ANY ($1::integer[])
+      AND timestamp >= $2::timestamptz
+      AND timestamp <= $3::timestamptz
+    GROUP BY 1, 2
+)
+SELECT midnight, turbine_id, samples, first, last, digest
+FROM line
+ORDER BY midnight, turbine_id
 `
 
 type DigestSamplesParams struct {
@@ -33,7 +37,7 @@ type DigestSamplesParams struct {
 }
 
 type DigestSamplesRow struct {
-	Day       time.Time
+	Midnight  time.Time
 	TurbineID int32
 	Samples   int64
 	First     time.Time
@@ -43,7 +47,9 @@ type DigestSamplesRow struct {
 
 // A digest of each day and turbine's samples in [start, stop], for
 // GET /data/digest and the ETL: it changes when any reading does, and does not
-// depend on the order. data_pkey serves each turbine's range.
+// depend on the order. The hash is that of TagSamples. data_pkey serves each
+// turbine's range. The lines are made before they are sorted: left to itself,
+// the planner sorts the samples, of which it expects a line each.
 func (q *Queries) DigestSamples(ctx context.Context, arg DigestSamplesParams) ([]DigestSamplesRow, error) {
 	rows, err := q.db.Query(ctx, DigestSamples, arg.TurbineIds, arg.Start, arg.Stop)
 	if err != nil {
@@ -54,7 +60,7 @@ func (q *Queries) DigestSamples(ctx context.Context, arg DigestSamplesParams) ([
 	for rows.Next() {
 		var i DigestSamplesRow
 		if err := rows.Scan(
-			&i.Day,
+			&i.Midnight,
 			&i.TurbineID,
 			&i.Samples,
 			&i.First,
@@ -155,6 +161,58 @@ func (q *Queries) InsertStaged(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const ReadSamplePage = `-- name: ReadSamplePage :many
+SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+FROM data
+WHERE turbine_id = ANY ($1::integer[])
+  AND timestamp >= $2::timestamptz
+  AND timestamp <= $3::timestamptz
+ORDER BY turbine_id, timestamp
+LIMIT $4::integer
+`
+
+type ReadSamplePageParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+	Lim        int32
+}
+
+// The first lim rows of ReadSamples, served as it is. The page after a row is
+// its own turbine's rest and then the turbines that follow: two ranges of
+// data_pkey, where a comparison of (turbine_id, timestamp) would read the
+// turbine from its start up to the row each time.
+func (q *Queries) ReadSamplePage(ctx context.Context, arg ReadSamplePageParams) ([]Sample, error) {
+	rows, err := q.db.Query(ctx, ReadSamplePage,
+		arg.TurbineIds,
+		arg.Start,
+		arg.Stop,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Sample
+	for rows.Next() {
+		var i Sample
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.Timestamp,
+			&i.WindSpeed,
+			&i.Power,
+			&i.AmbientTemperature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReadSamples = `-- name: ReadSamples :many
 SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
 FROM data
@@ -199,66 +257,93 @@ func (q *Queries) ReadSamples(ctx context.Context, arg ReadSamplesParams) ([]Sam
 	return items, nil
 }
 
-const ReadTaggedSamples = `-- name: ReadTaggedSamples :many
+const TagSamplePage = `-- name: TagSamplePage :one
+WITH page AS (
+    SELECT turbine_id, timestamp, hash, row_number() OVER (ORDER BY turbine_id, timestamp) AS nth
+    FROM (
+        SELECT
+            turbine_id, timestamp,
+            hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365) AS hash
+        FROM data
+        WHERE turbine_id = ANY ($3::integer[])
+          AND timestamp >= $2::timestamptz
+          AND timestamp <= $4::timestamptz
+        ORDER BY turbine_id, timestamp
+        LIMIT $1::integer + 1
+    ) AS hashed
+)
 SELECT
-    turbine_id, timestamp, wind_speed, power, ambient_temperature,
-    hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 0)::bigint AS hash
+    count(*) AS rows,
+    coalesce(bit_xor(hash) FILTER (WHERE nth <= $1::integer), 0)::bigint AS hash,
+    coalesce(max(turbine_id) FILTER (WHERE nth = $1::integer), 0)::integer AS last_turbine_id,
+    coalesce(max(timestamp) FILTER (WHERE nth = $1::integer), $2::timestamptz)::timestamptz AS last
+FROM page
+`
+
+type TagSamplePageParams struct {
+	Lim        int32
+	Start      time.Time
+	TurbineIds []int32
+	Stop       time.Time
+}
+
+type TagSamplePageRow struct {
+	Rows          int64
+	Hash          int64
+	LastTurbineID int32
+	Last          time.Time
+}
+
+// The same of the first lim rows; rows is one more when others follow, and
+// last_turbine_id and last are the key of row lim, if there is one. data_pkey
+// serves each turbine's range and gives the order.
+func (q *Queries) TagSamplePage(ctx context.Context, arg TagSamplePageParams) (TagSamplePageRow, error) {
+	row := q.db.QueryRow(ctx, TagSamplePage,
+		arg.Lim,
+		arg.Start,
+		arg.TurbineIds,
+		arg.Stop,
+	)
+	var i TagSamplePageRow
+	err := row.Scan(
+		&i.Rows,
+		&i.Hash,
+		&i.LastTurbineID,
+		&i.Last,
+	)
+	return i, err
+}
+
+const TagSamples = `-- name: TagSamples :one
+SELECT
+    count(*) AS rows,
+    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS hash
 FROM data
 WHERE turbine_id = ANY ($1::integer[])
   AND timestamp >= $2::timestamptz
   AND timestamp <= $3::timestamptz
-ORDER BY turbine_id, timestamp
-LIMIT $4::integer
 `
 
-type ReadTaggedSamplesParams struct {
+type TagSamplesParams struct {
 	TurbineIds []int32
 	Start      time.Time
 	Stop       time.Time
-	Lim        *int32
 }
 
-type ReadTaggedSamplesRow struct {
-	TurbineID          int32
-	Timestamp          time.Time
-	WindSpeed          *float64
-	Power              *float64
-	AmbientTemperature *float64
-	Hash               int64
+type TagSamplesRow struct {
+	Rows int64
+	Hash int64
 }
 
-// ReadSamples with a hash of each row, which clients' entity tags are made of;
-// at most lim rows, NULL for all. Served as ReadSamples is.
-func (q *Queries) ReadTaggedSamples(ctx context.Context, arg ReadTaggedSamplesParams) ([]ReadTaggedSamplesRow, error) {
-	rows, err := q.db.Query(ctx, ReadTaggedSamples,
-		arg.TurbineIds,
-		arg.Start,
-		arg.Stop,
-		arg.Lim,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ReadTaggedSamplesRow
-	for rows.Next() {
-		var i ReadTaggedSamplesRow
-		if err := rows.Scan(
-			&i.TurbineID,
-			&i.Timestamp,
-			&i.WindSpeed,
-			&i.Power,
-			&i.AmbientTemperature,
-			&i.Hash,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+// What entity tags are made of: how many rows ReadSamples gives, and the xor of
+// their hashes, which internal/pghash computes of rows that are read out. The
+// seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
+// data_pkey serves each turbine's range.
+func (q *Queries) TagSamples(ctx context.Context, arg TagSamplesParams) (TagSamplesRow, error) {
+	row := q.db.QueryRow(ctx, TagSamples, arg.TurbineIds, arg.Start, arg.Stop)
+	var i TagSamplesRow
+	err := row.Scan(&i.Rows, &i.Hash)
+	return i, err
 }
 
 const UpsertStaged = `-- name: UpsertStaged :one

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/delfos/delfos/internal/problem"
@@ -171,5 +172,17 @@ func OneOf(allowed ...string) func(string) string {
 			return ""
 		}
 		return fmt.Sprintf("is none of %s", strings.Join(allowed, ", "))
+	}
+}
+
+// Whole checks that a value is a whole number from least to most, both of them
+// positive, in digits alone.
+func Whole(least, most int) func(string) string {
+	return func(value string) string {
+		n, err := strconv.ParseUint(value, 10, 31) // takes no sign
+		if err != nil || n < uint64(least) || n > uint64(most) {
+			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
+		}
+		return ""
 	}
 }

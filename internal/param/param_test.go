@@ -102,3 +102,18 @@ func TestMiddleware(t *testing.T) {
 		t.Errorf("a POST gave %v", failed)
 	}
 }
+
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	check := param.Whole(1, 10_000)
+	for _, value := range []string{"1", "10000", "007"} {
+		if wrong := check(value); wrong != "" {
+			t.Errorf("%q %s", value, wrong)
+		}
+	}
+	for _, value := range []string{"", "0", "10001", "-1", "+1", "1.0", "1e3", " 1", "1_000", "0x10", "٣", "99999999999999999999"} {
+		if got, want := check(value), "is not a whole number from 1 to 10000"; got != want {
+			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
+	}
+}

@@ -62,6 +62,16 @@ func NotAcceptable(accept string, onOffer []string) *Error {
 	}
 }
 
+// NotAcceptableCoding says which content codings are on offer.
+func NotAcceptableCoding(acceptEncoding, onOffer []string) *Error {
+	return &Error{
+		status: http.StatusNotAcceptable,
+		detail: fmt.Sprintf("Accept-Encoding: %s can't be had here; on offer is %s",
+			clip(strings.Join(acceptEncoding, ",")), strings.Join(onOffer, ", ")),
+		header: map[string]string{"Vary": "Accept, Accept-Encoding"},
+	}
+}
+
 // Parameters says what is wrong with each of the parameters; there must be at
 // least one fault.
 func Parameters(faults ...Fault) *Error {

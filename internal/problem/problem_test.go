@@ -34,6 +34,7 @@ func TestStatus(t *testing.T) {
 		{problem.NotFound("/x"), 404},
 		{problem.MethodNotAllowed("POST", "/x", nil), 405},
 		{problem.NotAcceptable("text/html", []string{"application/json"}), 406},
+		{problem.NotAcceptableCoding([]string{"identity;q=0"}, []string{"identity"}), 406},
 		{problem.Parameters(problem.Missing("start")), 422},
 		{problem.Unavailable(errors.New("no")), 503},
 		{errors.New("who knows"), 500},

@@ -8,6 +8,9 @@ package signal
 // of the source's columns.
 var Variables = [...]string{"wind_speed", "power", "ambient_temperature"} //nolint:gochecknoglobals // Go has no constant arrays
 
+// Units are those of the Variables, in their order.
+var Units = [len(Variables)]string{"m/s", "kW", "°C"} //nolint:gochecknoglobals // as Variables
+
 // Statistics are what is computed of a variable in each window.
 var Statistics = [...]string{"mean", "min", "max", "std", "count"} //nolint:gochecknoglobals // as Variables
 

@@ -1,11 +1,12 @@
 // Package stream writes rows as they arrive into an HTTP answer, in one of the
-// formats that a client may ask for. Rows are never collected: a Buffer of
-// some 50 KiB is all that an answer costs, however long.
+// formats that a client may ask for. Rows are never collected: a buffer, or in
+// Parquet a row group, is all that an answer costs, however long.
 //
 // A stream ends in one of two ways:
 //
 //	complete  its trailers Delfos-Rows and Content-Digest (RFC 9530, sha-256
-//	          over the bytes as sent) close it
+//	          over the bytes as sent) close it, and ETag where the header
+//	          had left before it was known
 //	broken    the connection is cut off, and no trailers come
 //
 // An error before the first byte left is returned, for a proper answer instead.
@@ -14,10 +15,10 @@ package stream
 // Kind is the type of a column's values.
 type Kind int
 
-// The kinds of columns.
+// The kinds of columns. Only Float64 has nulls.
 const (
 	Int32     Kind = iota // a number of 32 bits
-	Float64               // finite; NaN and infinities are an error
+	Float64               // finite, or null; NaN and infinities are an error
 	Timestamp             // microseconds of Unix time, UTC
 )
 
@@ -25,6 +26,7 @@ const (
 type Column struct {
 	Name string
 	Kind Kind
+	Unit string // as m/s, "" for none; Arrow and Parquet carry it
 }
 
 // Buffer gathers bytes until they are sent. Encoders append to B or write to it.
@@ -37,8 +39,8 @@ func (b *Buffer) Write(p []byte) (int, error) {
 }
 
 // Encoder writes one answer: Begin once, Row for each row, End once. Each
-// appends what it has to say to the buffer, which is emptied in between; an
-// encoder that works in batches may keep rows back until End.
+// appends what it has to say to the buffer, the same one throughout, which is
+// emptied in between; an encoder that works in batches keeps rows back.
 type Encoder interface {
 	Begin(*Buffer) error
 	// Row takes a value for each column; they are valid during the call.
@@ -48,14 +50,20 @@ type Encoder interface {
 
 // Format is a way to write rows.
 type Format struct {
-	Name      string // how a query asks for it
-	MediaType string // how Accept asks for it
-	New       func([]Column) Encoder
+	Name       string // how a query asks for it
+	MediaType  string // how Accept asks for it
+	Extension  string // of a file's name, with its dot
+	Compressed bool   // by itself: no content coding goes on top
+	New        func([]Column) Encoder
 }
 
 // Formats are all there are, the preferred one first.
 func Formats() []Format {
 	return []Format{
-		{Name: "json", MediaType: "application/json", New: NewJSON},
+		{Name: "json", MediaType: "application/json", Extension: ".json", New: NewJSON},
+		{Name: "ndjson", MediaType: "application/x-ndjson", Extension: ".ndjson", New: NewNDJSON},
+		{Name: "csv", MediaType: "text/csv", Extension: ".csv", New: NewCSV},
+		{Name: "arrow", MediaType: "application/vnd.apache.arrow.stream", Extension: ".arrows", New: NewArrow},
+		{Name: "parquet", MediaType: "application/vnd.apache.parquet", Extension: ".parquet", Compressed: true, New: NewParquet},
 	}
 }

@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/delfos/delfos/internal/timestamp"
@@ -11,29 +9,12 @@ import (
 // jsonEncoder writes an array of objects, a row a line, without an allocation
 // a row. An answer without rows is exactly [].
 type jsonEncoder struct {
-	columns []jsonColumn
-	rows    int64
-}
-
-type jsonColumn struct {
-	kind Kind
-	key  string // what stands before a value: `{"timestamp":` or `,"power":`
-	name string
+	object jsonObject
+	rows   int64
 }
 
 // NewJSON returns the encoder of application/json.
-func NewJSON(columns []Column) Encoder {
-	// Names of columns are plain words, which Go and JSON quote alike.
-	e := &jsonEncoder{columns: make([]jsonColumn, len(columns))}
-	for i, c := range columns {
-		before := ","
-		if i == 0 {
-			before = "{"
-		}
-		e.columns[i] = jsonColumn{kind: c.Kind, key: before + strconv.Quote(c.Name) + ":", name: c.Name}
-	}
-	return e
-}
+func NewJSON(columns []Column) Encoder { return &jsonEncoder{object: newJSONObject(columns)} }
 
 // Begin implements Encoder.
 func (e *jsonEncoder) Begin(buf *Buffer) error {
@@ -48,28 +29,10 @@ func (e *jsonEncoder) Row(buf *Buffer, row []Value) error {
 		b = append(b, ",\n"...)
 	}
 	e.rows++
-	for i := range e.columns {
-		c := &e.columns[i]
-		b = append(b, c.key...)
-		v := row[i]
-		switch {
-		case v.Null():
-			b = append(b, "null"...)
-		case c.kind == Timestamp:
-			b = append(b, '"')
-			b = timestamp.AppendMicros(b, v.Timestamp())
-			b = append(b, '"')
-		case c.kind == Int32:
-			b = strconv.AppendInt(b, int64(v.Int32()), 10)
-		default:
-			f := v.Float64()
-			if math.IsNaN(f) || math.IsInf(f, 0) {
-				return fmt.Errorf("write %s of row %d as JSON: %v has no form there", c.name, e.rows, f)
-			}
-			b = appendFloat(b, f)
-		}
+	b, err := e.object.append(b, row)
+	if err != nil {
+		return rowError("JSON", e.rows, err)
 	}
-	b = append(b, '}')
 	buf.B = b
 	return nil
 }
@@ -78,4 +41,77 @@ func (e *jsonEncoder) Row(buf *Buffer, row []Value) error {
 func (e *jsonEncoder) End(buf *Buffer) error {
 	buf.B = append(buf.B, ']')
 	return nil
+}
+
+// ndjsonEncoder writes an object a line, and nothing else.
+type ndjsonEncoder struct {
+	object jsonObject
+	rows   int64
+}
+
+// NewNDJSON returns the encoder of application/x-ndjson.
+func NewNDJSON(columns []Column) Encoder { return &ndjsonEncoder{object: newJSONObject(columns)} }
+
+// Begin implements Encoder.
+func (e *ndjsonEncoder) Begin(*Buffer) error { return nil }
+
+// Row implements Encoder.
+func (e *ndjsonEncoder) Row(buf *Buffer, row []Value) error {
+	e.rows++
+	b, err := e.object.append(buf.B, row)
+	if err != nil {
+		return rowError("NDJSON", e.rows, err)
+	}
+	b = append(b, '\n')
+	buf.B = b
+	return nil
+}
+
+// End implements Encoder.
+func (e *ndjsonEncoder) End(*Buffer) error { return nil }
+
+// jsonObject writes a row as an object.
+type jsonObject []jsonMember
+
+type jsonMember struct {
+	Column
+
+	key string // what stands before a value: `{"timestamp":` or `,"power":`
+}
+
+func newJSONObject(columns []Column) jsonObject {
+	o := make(jsonObject, len(columns))
+	for i, c := range columns {
+		before := ","
+		if i == 0 {
+			before = "{"
+		}
+		// Names of columns are plain words, which Go and JSON quote alike.
+		o[i] = jsonMember{c, before + strconv.Quote(c.Name) + ":"}
+	}
+	return o
+}
+
+func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
+	for i := range o {
+		m := &o[i]
+		v := row[i]
+		if err := m.check(v); err != nil {
+			return nil, err
+		}
+		b = append(b, m.key...)
+		switch {
+		case v.Null():
+			b = append(b, "null"...)
+		case m.Kind == Timestamp:
+			b = append(b, '"')
+			b = timestamp.AppendMicros(b, v.Timestamp())
+			b = append(b, '"')
+		case m.Kind == Int32:
+			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		default:
+			b = appendFloat(b, v.Float64())
+		}
+	}
+	return append(b, '}'), nil
 }

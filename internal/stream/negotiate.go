@@ -8,10 +8,14 @@ import (
 	"github.com/delfos/delfos/internal/problem"
 )
 
-// Negotiate picks the format that the Accept headers like best (RFC 9110,
-// 12.5.1); among equals the first on offer, and that one too without a header.
-// The error is a 406 that lists what is on offer.
-func Negotiate(accept []string, onOffer []Format) (Format, error) {
+// Negotiate picks the format named, if one is, and else the one that the Accept
+// headers like best (RFC 9110, 12.5.1); among equals the first on offer, and
+// that one too when nothing is said. The error lists what is on offer: a 422
+// for a name that is not, a 406 for headers that take none.
+func Negotiate(accept []string, format string, onOffer []Format) (Format, error) {
+	if format != "" {
+		return named(format, onOffer)
+	}
 	all := strings.Join(accept, ",")
 	if strings.TrimSpace(all) == "" {
 		return onOffer[0], nil
@@ -32,6 +36,18 @@ func Negotiate(accept []string, onOffer []Format) (Format, error) {
 		return Format{}, problem.NotAcceptable(all, types)
 	}
 	return best, nil
+}
+
+// named is the format of the name.
+func named(name string, onOffer []Format) (Format, error) {
+	names := make([]string, len(onOffer))
+	for i, f := range onOffer {
+		if f.Name == name {
+			return f, nil
+		}
+		names[i] = f.Name
+	}
+	return Format{}, problem.Parameters(problem.Invalid("format", name, "is not on offer here; allowed is "+strings.Join(names, ", ")))
 }
 
 // mediaRange is an element of Accept.

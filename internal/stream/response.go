@@ -1,23 +1,30 @@
 package stream
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"hash"
+	"math"
+	"mime"
 	"net/http"
-	"strconv"
 
 	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/problem"
 )
 
-// The trailers that close a complete stream.
+// The trailers that close a complete stream. To HTTP/1.0, which has none, a
+// whole answer has them as headers.
 const (
 	RowsTrailer   = "Delfos-Rows"
 	DigestTrailer = "Content-Digest"
 )
 
-// ChunkSize is how many bytes are gathered before they are sent.
-const ChunkSize = 48 << 10
+const (
+	// ChunkSize is how many bytes are gathered before they are sent.
+	ChunkSize = 48 << 10
+
+	// WholeSize is how long an answer may be, in bytes as sent, that is held
+	// back until its entity tag is known, which is then a header. A longer one
+	// has it as a trailer.
+	WholeSize = 256 << 10
+)
 
 // Response is an answer of rows.
 type Response struct {
@@ -26,6 +33,28 @@ type Response struct {
 	// Rows calls yield with each row in turn, a value for each column, and
 	// returns yield's error at once.
 	Rows func(yield func([]Value) error) error
+
+	// Filename is the name, without an extension, that the answer is saved
+	// under; "" if it has none.
+	Filename string
+	// Tag, if there is one, is called once after the last row and returns what
+	// the entity tag is made of, "" for none. To HEAD it is called without rows.
+	Tag func() string
+	// LinkAfter, if there is one, is called after the last row and returns the
+	// Link header, "" for none. It asks for Buffered.
+	LinkAfter func() string
+	// Buffered holds the whole answer back until its end: ETag and Link are
+	// headers then, however long it is.
+	Buffered bool
+}
+
+// ETag is the entity tag of an answer whose rows have the tag. Each format and
+// coding has its own, as RFC 9110 wants: their bytes differ.
+func ETag(tag string, f Format, coding string) string {
+	if coding != "" {
+		coding = "-" + coding
+	}
+	return `"` + tag + "-" + f.Name + coding + `"`
 }
 
 // Write answers r. An error that it returns came before the first byte left:
@@ -34,15 +63,19 @@ type Response struct {
 // deadline that httpserve's middleware sets, so a client that stops reading
 // holds a database connection no longer than that.
 func (s Response) Write(w http.ResponseWriter, r *http.Request) error {
-	out := &sink{w: w, r: r, format: s.Format, hash: sha256.New()}
+	accept := r.Header.Values("Accept-Encoding")
+	coding, ok := negotiateCoding(accept, s.Format)
+	if !ok {
+		return problem.NotAcceptableCoding(accept, codingsOnOffer(s.Format))
+	}
+	out := &sink{Response: s, w: w, r: r, coding: coding}
 	if r.Method == http.MethodHead {
-		out.head()
+		out.setTag()
+		out.head(false)
 		return nil
 	}
-	err := out.stream(s)
-	if err == nil {
-		out.trailers()
-	}
+	defer out.open()()
+	err := out.stream()
 	httpserve.NoteRows(r.Context(), out.rows)
 	if err != nil && out.begun {
 		httpserve.Abort(r, err)
@@ -50,74 +83,32 @@ func (s Response) Write(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// sink is an answer on its way.
-type sink struct {
-	w      http.ResponseWriter
-	r      *http.Request
-	format Format
-	buf    Buffer
-	hash   hash.Hash
-	rows   int64
-	begun  bool
+// hold is how many bytes are kept back before the header leaves.
+func (s Response) hold() int {
+	switch {
+	case s.Buffered:
+		return math.MaxInt
+	case s.Tag != nil:
+		return WholeSize
+	default:
+		return ChunkSize
+	}
 }
 
-func (s *sink) stream(response Response) error {
-	s.buf.B = make([]byte, 0, ChunkSize+4<<10)
-	encoder := s.format.New(response.Columns)
-	if err := encoder.Begin(&s.buf); err != nil {
-		return err
+// describe sets the headers that say what is sent.
+func (s Response) describe(h http.Header, coding string) {
+	h.Set("Content-Type", s.Format.MediaType)
+	if coding != "" {
+		h.Set("Content-Encoding", coding)
 	}
-	err := response.Rows(func(row []Value) error {
-		if err := encoder.Row(&s.buf, row); err != nil {
-			return err
-		}
-		s.rows++
-		if len(s.buf.B) < ChunkSize {
-			return nil
-		}
-		return s.flush()
-	})
-	if err != nil {
-		return err
+	if s.Filename != "" {
+		h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": s.Filename + s.Format.Extension}))
 	}
-	if err := encoder.End(&s.buf); err != nil {
-		return err
-	}
-	return s.flush()
-}
-
-// flush sends what is gathered and adds it to the digest.
-func (s *sink) flush() error {
-	if !s.begun {
-		s.head()
-		s.begun = true
-	}
-	s.hash.Write(s.buf.B)
-	_, err := s.w.Write(s.buf.B)
-	s.buf.B = s.buf.B[:0]
-	return err
-}
-
-// head sends the header. Only HTTP/1.1 and later have trailers, and HEAD has
-// none.
-func (s *sink) head() {
-	h := s.w.Header()
-	h.Set("Content-Type", s.format.MediaType)
-	h.Set("Vary", "Accept")
+	h.Set("Vary", "Accept, Accept-Encoding")
+	// With a tag it may be kept, and is asked for anew each time.
 	h.Set("Cache-Control", "no-store")
+	if s.Tag != nil {
+		h.Set("Cache-Control", "no-cache")
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	if s.r.ProtoAtLeast(1, 1) && s.r.Method != http.MethodHead {
-		h.Set("Trailer", RowsTrailer+", "+DigestTrailer)
-	}
-	s.w.WriteHeader(http.StatusOK)
-}
-
-// trailers closes the stream; net/http sends none that head did not announce.
-func (s *sink) trailers() {
-	if !s.r.ProtoAtLeast(1, 1) {
-		return
-	}
-	h := s.w.Header()
-	h.Set(RowsTrailer, strconv.FormatInt(s.rows, 10))
-	h.Set(DigestTrailer, "sha-256=:"+base64.StdEncoding.EncodeToString(s.hash.Sum(nil))+":")
 }

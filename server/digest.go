@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgstream"
+	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/stream"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+// GetDataDigest implements sourceapi.StrictServerInterface: the lines stream,
+// as a year of a fleet has some hundred thousand.
+func (s *Server) GetDataDigest(ctx context.Context, request sourceapi.GetDataDigestRequestObject) (sourceapi.GetDataDigestResponseObject, error) {
+	p := request.Params
+	q, err := queryOf(p.Start, p.End, p.Turbines)
+	if err != nil {
+		return nil, err
+	}
+	if q.turbines == nil {
+		all := selector.All()
+		q.turbines = &all
+	}
+	r := requestOf(ctx)
+	format, err := stream.Negotiate(r.Header.Values("Accept"), "", stream.Formats()[:1])
+	if err != nil {
+		return nil, err
+	}
+	return digestAnswer{s, r, q, format}, nil
+}
+
+// digestAnswer is the streamed 200 of getDataDigest.
+type digestAnswer struct {
+	s      *Server
+	r      *http.Request
+	q      query
+	format stream.Format
+}
+
+// VisitGetDataDigestResponse implements sourceapi.GetDataDigestResponseObject.
+func (d digestAnswer) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+	encoder := &digestEncoder{}
+	d.format.New = func([]stream.Column) stream.Encoder { return encoder }
+	response := stream.Response{
+		Format:   d.format,
+		Filename: d.q.filename("digest"),
+		Rows: func(yield func([]stream.Value) error) error {
+			return d.s.digestSamples(d.r.Context(), d.q, func(line digest) error {
+				encoder.line = line
+				return yield(nil)
+			})
+		},
+	}
+	return response.Write(w, d.r)
+}
+
+// digest is a line of the answer.
+type digest struct {
+	day         int64 // its midnight
+	turbine     int32
+	samples     int64
+	first, last int64
+	digest      uint64
+	// Instants are in microseconds of Unix time.
+}
+
+// digestSamples yields the lines of q as they come from the database.
+func (s *Server) digestSamples(ctx context.Context, q query, yield func(digest) error) error {
+	return s.each(ctx, q, func(conn *pgxpool.Conn, span span) error {
+		// Planned each time for the turbines and the range at hand: the plan for
+		// any, which a session comes to by itself, walks a fleet's key with one core.
+		args := []any{pgx.QueryExecModeCacheDescribe, span.ids, span.start, q.stop}
+		return pgstream.Read(ctx, conn, "digest samples", sourcedb.DigestSamples, args, func(raw [][]byte) error {
+			return yield(digest{
+				day:     pgcopy.Micros(raw[0]),
+				turbine: pgcopy.Int32(raw[1]),
+				samples: int64(binary.BigEndian.Uint64(raw[2])),
+				first:   pgcopy.Micros(raw[3]),
+				last:    pgcopy.Micros(raw[4]),
+				digest:  binary.BigEndian.Uint64(raw[5]),
+			})
+		})
+	})
+}
+
+// digestEncoder writes an array of lines, each taken from line when its turn
+// comes: what a line holds is no row of readings.
+type digestEncoder struct {
+	line  digest
+	lines int64
+}
+
+// Begin implements stream.Encoder.
+func (e *digestEncoder) Begin(buf *stream.Buffer) error {
+	buf.B = append(buf.B, '[')
+	return nil
+}
+
+// Row implements stream.Encoder.
+func (e *digestEncoder) Row(buf *stream.Buffer, _ []stream.Value) error {
+	b := buf.B
+	if e.lines > 0 {
+		b = append(b, ",\n"...)
+	}
+	e.lines++
+	b = append(b, `{"day":"`...)
+	b = timestamp.AppendMicros(b, e.line.day)
+	b = b[:len(b)-len("T00:00:00Z")]
+	b = append(b, `","turbine_id":`...)
+	b = strconv.AppendInt(b, int64(e.line.turbine), 10)
+	b = append(b, `,"samples":`...)
+	b = strconv.AppendInt(b, e.line.samples, 10)
+	b = append(b, `,"first":"`...)
+	b = timestamp.AppendMicros(b, e.line.first)
+	b = append(b, `","last":"`...)
+	b = timestamp.AppendMicros(b, e.line.last)
+	b = append(b, `","digest":"`...)
+	b = appendHex(b, e.line.digest)
+	b = append(b, `"}`...)
+	buf.B = b
+	return nil
+}
+
+// End implements stream.Encoder.
+func (e *digestEncoder) End(buf *stream.Buffer) error {
+	buf.B = append(buf.B, ']')
+	return nil
+}
+
+// appendHex appends all 16 digits.
+func appendHex(b []byte, v uint64) []byte {
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[v>>shift&15])
+	}
+	return b
+}

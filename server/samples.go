@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pghash"
+	"github.com/delfos/delfos/internal/pgstream"
+	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/stream"
+)
+
+// firstTurbine is the one that is meant without a selector: the replaced
+// system knew no other.
+const firstTurbine = 1
+
+// Places in a row of sourcedb.ReadSamples; variables follow in the order of
+// signal.Variables.
+const (
+	turbineField = iota
+	timestampField
+	firstVariableField
+)
+
+// query is what /data was asked for.
+type query struct {
+	start, stop time.Time
+	turbines    *selector.Set // nil when it was not said
+	after       *key          // the answer goes on behind it; nil: from the start
+	limit       int32         // rows at most; 0: all of them
+}
+
+// key is that of a sample.
+type key struct {
+	turbine int32
+	micros  int64 // of Unix time
+}
+
+// reading is what the rows that answer a query come to, be they read out or
+// hashed in the database.
+type reading struct {
+	rows int64
+	hash uint64 // the xor of theirs
+	last key    // of the last one, when more is true
+	more bool   // others follow: the limit cut them off
+}
+
+// span is a range of data_pkey: turbines with the same bounds.
+type span struct {
+	ids   []int32
+	start time.Time
+}
+
+// spans are the ranges of q among the turbines that there are, in the order of
+// the answer: what is left of the cursor's own turbine, and those that follow.
+func (q query) spans(ids []int32) []span {
+	if q.after == nil {
+		return []span{{ids, q.start}}
+	}
+	i, found := slices.BinarySearch(ids, q.after.turbine)
+	if !found {
+		return []span{{ids[i:], q.start}}
+	}
+	return []span{
+		{ids[i : i+1], time.UnixMicro(q.after.micros + 1).UTC()},
+		{ids[i+1:], q.start},
+	}
+}
+
+// each calls do for each range of q that can hold rows.
+func (s *Server) each(ctx context.Context, q query, do func(*pgxpool.Conn, span) error) error {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	ids, err := resolve(ctx, conn, q.turbines)
+	if err != nil {
+		return err
+	}
+	for _, span := range q.spans(ids) {
+		if len(span.ids) == 0 || span.start.After(q.stop) {
+			continue
+		}
+		if err := do(conn, span); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSamples yields the rows of q as they come from the database, and counts
+// them in got.
+func (s *Server) readSamples(ctx context.Context, q query, columns []stream.Column, fields []int, got *reading, yield func([]stream.Value) error) error {
+	row := make([]stream.Value, len(columns))
+	limit := int64(q.limit)
+	return s.each(ctx, q, func(conn *pgxpool.Conn, span span) error {
+		if got.more {
+			return nil
+		}
+		sql, args := sourcedb.ReadSamples, []any{span.ids, span.start, q.stop}
+		if limit > 0 {
+			sql, args = sourcedb.ReadSamplePage, append(args, limit-got.rows+1)
+		}
+		return pgstream.Read(ctx, conn, "read samples", sql, args, func(raw [][]byte) error {
+			if limit > 0 {
+				if got.rows == limit {
+					got.more = true
+					return nil
+				}
+				got.last = key{pgcopy.Int32(raw[turbineField]), pgcopy.Micros(raw[timestampField])}
+			}
+			got.rows++
+			got.hash ^= hash(raw)
+			for i, field := range fields {
+				v, err := stream.OfPostgres(columns[i].Kind, raw[field])
+				if err != nil {
+					return err
+				}
+				row[i] = v
+			}
+			return yield(row)
+		})
+	})
+}
+
+// hash is that of a row of ReadSamples, as TagSamples computes it.
+func hash(raw [][]byte) uint64 {
+	var r pghash.Record
+	r.Int32(raw[turbineField])
+	r.Timestamp(raw[timestampField])
+	for _, variable := range raw[firstVariableField:] {
+		r.Float64(variable)
+	}
+	return uint64(r)
+}
+
+// tagSamples says what readSamples would count, by the database alone.
+func (s *Server) tagSamples(ctx context.Context, q query) (reading, error) {
+	var got reading
+	limit := int64(q.limit)
+	err := s.each(ctx, q, func(conn *pgxpool.Conn, span span) error {
+		if got.more {
+			return nil
+		}
+		db := sourcedb.New(conn)
+		if limit == 0 {
+			tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
+			got.rows += tag.Rows
+			got.hash ^= uint64(tag.Hash)
+			return err
+		}
+		left := limit - got.rows
+		tag, err := db.TagSamplePage(ctx, sourcedb.TagSamplePageParams{
+			Lim: int32(left), TurbineIds: span.ids, Start: span.start, Stop: q.stop,
+		})
+		got.more = tag.Rows > left
+		got.rows += min(tag.Rows, left)
+		got.hash ^= uint64(tag.Hash)
+		if tag.LastTurbineID > 0 {
+			got.last = key{tag.LastTurbineID, tag.Last.UnixMicro()}
+		}
+		return err
+	})
+	if err != nil {
+		return reading{}, fmt.Errorf("tag samples: %w", err)
+	}
+	return got, nil
+}
+
+// resolve returns the ids of the turbines of the set that there are, sorted:
+// a range is never spelled out beyond them.
+func resolve(ctx context.Context, conn *pgxpool.Conn, set *selector.Set) ([]int32, error) {
+	if set == nil {
+		return []int32{firstTurbine}, nil
+	}
+	turbines, err := listTurbines(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int32, 0, len(turbines))
+	for _, t := range turbines {
+		if set.Contains(t.ID) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids, nil
+}
