@@ -128,7 +128,7 @@ func (r *runner) report(s etl.Summary) error {
 		verb = "to write"
 	}
 	for _, p := range s.Partitions {
-		if err := r.print("%s  %-9s  %d samples, %d windows, %d values: %d %s (%d new, %d changed, %d removed)",
+		if err := r.print("%s  %-9s  %d samples, %d windows, %d values in the day: %d %s (%d new, %d changed, %d removed)",
 			p.Day, p.Outcome, p.Samples, p.Windows, p.Rows, p.Written, verb, p.Inserted, p.Updated, p.Deleted); err != nil {
 			return err
 		}
