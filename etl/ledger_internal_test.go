@@ -25,7 +25,7 @@ func worker(t *testing.T, url string, lease time.Duration) *ledger {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	upkeep, err := openUpkeep(pool)
+	upkeep, err := openUpkeep(t.Context(), pool)
 	if err != nil {
 		t.Fatal(err)
 	}

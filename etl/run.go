@@ -45,7 +45,7 @@ type Job struct {
 
 // New returns a Job, to be closed after use; the error is of the configuration
 // alone.
-func New(c Config) (*Job, error) {
+func New(ctx context.Context, c Config) (*Job, error) {
 	if c.Retry == (Retry{}) {
 		c.Retry = DefaultRetry()
 	}
@@ -59,7 +59,7 @@ func New(c Config) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	upkeep, err := openUpkeep(c.Target)
+	upkeep, err := openUpkeep(ctx, c.Target)
 	if err != nil {
 		return nil, err
 	}

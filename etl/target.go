@@ -25,10 +25,10 @@ const upkeepConns = 2
 
 // openUpkeep returns a small pool beside target's, for what must not wait until
 // one of target's sessions is free.
-func openUpkeep(target *pgxpool.Pool) (*pgxpool.Pool, error) {
+func openUpkeep(ctx context.Context, target *pgxpool.Pool) (*pgxpool.Pool, error) {
 	config := target.Config()
 	config.MaxConns, config.MinConns, config.MinIdleConns = upkeepConns, 0, 0
-	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("target database: %w", err)
 	}

@@ -88,7 +88,7 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request) (et
 		return etl.Summary{}, err
 	}
 	defer target.Close()
-	job, err := etl.New(etl.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log})
+	job, err := etl.New(ctx, etl.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log})
 	if err != nil {
 		return etl.Summary{}, err
 	}

@@ -94,7 +94,7 @@ func (s *system) leasedJob(t *testing.T, targetURL string, lease time.Duration) 
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	job, err := etl.New(etl.Config{
+	job, err := etl.New(t.Context(), etl.Config{
 		Target: pool, SourceURL: s.apiURL, Retry: fast(), Lease: lease, Group: 2, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
