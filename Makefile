@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats lint vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats lint format vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +28,9 @@ generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no d
 		echo "oapi-codegen $$package"; $(call tool,oapi-codegen) -config "$$config" openapi.yaml; \
 	done
 
-build: ## Build bin/delfos, a static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/delfos .
+# With the flags of a plain go build, so that its cache serves; the image's binary is static.
+build: ## Build bin/delfos
+	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/delfos .
 
 demo: build ## Run the whole system on this machine: databases, ten days of wind, API, ETL; Ctrl-C ends it
 	@exec bin/delfos demo
@@ -47,6 +48,9 @@ lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vac
 	$(call tool,golangci-lint) fmt --diff
 	$(call tool,golangci-lint) run ./...
 	$(call tool,vacuum) lint --ruleset tools/vacuum/rules.yaml --fail-severity warn --details --silent --no-style --no-banner openapi.yaml
+
+format: ## Format the Go code as lint wants it
+	$(call tool,golangci-lint) fmt
 
 vet:
 	$(GO) vet -tags atlas,node ./...
@@ -97,5 +101,6 @@ up: ## Start everything in containers
 down: ## Stop the containers; their volumes stay
 	$(COMPOSE) down
 
-clean: ## Remove what was built; databases under .delfos/ stay
-	rm -rf bin
+clean: ## Remove what was built and the databases under .delfos/
+	@if [ -d .delfos ] && [ -x bin/delfos ]; then bin/delfos postgres stop; fi
+	rm -rf bin .delfos

@@ -1,7 +1,6 @@
 package etl
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,23 +119,4 @@ func expect(in *json.Decoder, want json.Delim) error {
 		return fmt.Errorf("%w: %v where %v should be", errBroken, token, want)
 	}
 	return nil
-}
-
-// stallReader cancels a request whose body has stopped arriving.
-type stallReader struct {
-	r     io.Reader
-	timer *time.Timer
-}
-
-func newStallReader(r io.Reader, cancel context.CancelCauseFunc) *stallReader {
-	timer := time.AfterFunc(stallTimeout, func() {
-		cancel(fmt.Errorf("%w: nothing arrived for %s", errBroken, stallTimeout))
-	})
-	return &stallReader{r: r, timer: timer}
-}
-
-func (r *stallReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	r.timer.Reset(stallTimeout)
-	return n, err
 }

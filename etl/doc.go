@@ -3,7 +3,9 @@
 // (etl/window) and loads them into the target, one transaction a day.
 //
 //	extract.go  GET /data by groups of turbines, verified, retried; decode.go, retry.go
+//	stall.go    an end to requests whose answers stop arriving
 //	ledger.go   who may write a day: claim, lease, fencing token
+//	settle.go   how an attempt ends: committed, failed, or in doubt
 //	stream.go   what has arrived is loaded while more is read
 //	load.go     windows against what the target holds; COPY or the difference
 //	partition.go one day, from claim to commit

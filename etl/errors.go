@@ -59,7 +59,7 @@ func explain(err error) error {
 }
 
 // targetAway tells whether err is of the connection to the target rather than
-// of what was asked of it.
+// of what was asked of it, or of the source.
 func targetAway(err error) bool {
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
@@ -72,6 +72,8 @@ func targetAway(err error) bool {
 	case errors.As(err, &pg):
 		// Class 08: connection exception; 57P: the server was told to stop.
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
+	case errors.Is(err, ErrSourceAway), errors.Is(err, errBroken):
+		return false
 	}
 	return errors.As(err, &network)
 }

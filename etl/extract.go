@@ -2,6 +2,7 @@ package etl
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,13 +27,18 @@ const (
 	// verified by its trailers before any of it is loaded, so it bounds the
 	// memory too: 64 turbines' day is some 9,000 windows.
 	DefaultGroup = 64
-	// stallTimeout ends a request whose answer has stopped arriving.
+	// stallTimeout ends a request whose answer does not arrive or stops to.
 	stallTimeout = time.Minute
+	// hopeless is how many requests in a row may fail for good before a day is
+	// given up, for it is no matter of single turbines then. It is reached when
+	// every fourth of 64 turbines is broken, and evenly spread.
+	hopeless = 32
 )
 
 // source reads from the source API.
 type source struct {
 	client sourceapi.ClientInterface
+	guard  *stallGuard
 	retry  Retry
 	group  int
 	log    *slog.Logger
@@ -39,18 +46,18 @@ type source struct {
 
 func newSource(c Config) (*source, *http.Transport, error) {
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		ResponseHeaderTimeout: stallTimeout,
-		IdleConnTimeout:       30 * time.Second,
+		Proxy:           http.ProxyFromEnvironment,
+		DialContext:     (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		IdleConnTimeout: 30 * time.Second,
 		// The digest of an answer is over the bytes as sent.
 		DisableCompression: true,
 	}
-	client, err := sourceapi.NewClient(c.SourceURL, sourceapi.WithHTTPClient(&http.Client{Transport: transport}))
+	guard := &stallGuard{transport, stallTimeout}
+	client, err := sourceapi.NewClient(c.SourceURL, sourceapi.WithHTTPClient(&http.Client{Transport: guard}))
 	if err != nil {
 		return nil, nil, fmt.Errorf("source API %s: %w", c.SourceURL, err)
 	}
-	return &source{client: client, retry: c.Retry, group: c.Group, log: c.Log}, transport, nil
+	return &source{client: client, guard: guard, retry: c.Retry, group: c.Group, log: c.Log}, transport, nil
 }
 
 // series is one turbine's windows of a day, in order of time.
@@ -68,6 +75,19 @@ type group struct {
 	broken  []BrokenTurbine
 }
 
+func (g *group) add(part group) {
+	g.read = append(g.read, part.read...)
+	g.series = append(g.series, part.series...)
+	g.samples += part.samples
+}
+
+// sort restores the order of data's key after parts came as they could be had.
+func (g *group) sort() {
+	slices.Sort(g.read)
+	slices.SortFunc(g.series, func(a, b series) int { return cmp.Compare(a.turbine, b.turbine) })
+	slices.SortFunc(g.broken, func(a, b BrokenTurbine) int { return cmp.Compare(a.ID, b.ID) })
+}
+
 // turbines lists the ids of the source's turbines, ascending.
 func (s *source) turbines(ctx context.Context) ([]int32, error) {
 	ids, err := try(ctx, s.retry, s.log, func() ([]int32, error) {
@@ -83,11 +103,15 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 		if err := json.NewDecoder(response.Body).Decode(&turbines); err != nil {
 			return nil, fmt.Errorf("%w: %w", errBroken, err)
 		}
+		if turbines == nil {
+			return nil, fmt.Errorf("%w: null", errBroken)
+		}
 		ids := make([]int32, len(turbines))
 		for i, turbine := range turbines {
 			ids[i] = turbine.Id
 		}
-		return ids, nil
+		slices.Sort(ids)
+		return slices.Compact(ids), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list turbines: %w", err)
@@ -96,56 +120,67 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 }
 
 // extract reads the day of some turbines, in ascending order, and hands them
-// on group by group. When a group can't be had it is halved until the turbines
-// that break it are known. An error is of the source as a whole, or of emit.
+// on group by group. An error is of the source as a whole, or of emit.
 func (s *source) extract(ctx context.Context, day time.Time, turbines []int32, emit func(group) error) error {
-	for len(turbines) > 0 {
-		n := min(len(turbines), s.group)
-		g, err := s.ask(ctx, day, turbines[:n])
+	failures := 0
+	for part := range slices.Chunk(turbines, s.group) {
+		g, err := s.ask(ctx, day, part, &failures)
 		if err != nil {
 			return err
 		}
 		if err := emit(g); err != nil {
 			return err
 		}
-		turbines = turbines[n:]
 	}
 	return nil
 }
 
-// ask reads a group, with retries, and narrows down what breaks it.
-func (s *source) ask(ctx context.Context, day time.Time, turbines []int32) (group, error) {
-	g, err := try(ctx, s.retry, s.log, func() (group, error) { return s.read(ctx, day, turbines) })
-	var status *statusError
-	switch {
-	case err == nil:
-		return g, nil
-	case ctx.Err() != nil, errors.Is(err, ErrSourceAway), errors.As(err, &status) && status.status < http.StatusInternalServerError:
-		return group{}, fmt.Errorf("extract turbines %d to %d: %w", turbines[0], turbines[len(turbines)-1], err)
-	case len(turbines) == 1:
-		return group{broken: []BrokenTurbine{{turbines[0], err}}}, nil
+// ask reads a group, with retries. When it can't be had it is halved until the
+// turbines that break it are known, the larger parts first. failures counts the
+// requests that failed since one succeeded.
+func (s *source) ask(ctx context.Context, day time.Time, turbines []int32, failures *int) (group, error) {
+	var whole group
+	retry := s.retry
+	for parts := [][]int32{turbines}; len(parts) > 0; parts = parts[1:] {
+		part := parts[0]
+		g, err := try(ctx, retry, s.log, func() (group, error) { return s.read(ctx, day, part) })
+		retry = s.retry.again()
+		if err == nil {
+			*failures = 0
+			whole.add(g)
+			continue
+		}
+		if *failures++; *failures == hopeless {
+			err = fmt.Errorf("%d requests in a row failed, the last with: %w", hopeless, err)
+		}
+		var status *statusError
+		switch {
+		case *failures == hopeless, ctx.Err() != nil, errors.Is(err, ErrSourceAway),
+			errors.As(err, &status) && status.status < http.StatusInternalServerError:
+			return group{}, fmt.Errorf("extract %s: %w", span(part), err)
+		case len(part) == 1:
+			whole.broken = append(whole.broken, BrokenTurbine{part[0], err})
+		default:
+			half := len(part) / 2
+			parts = append(parts, part[:half], part[half:])
+		}
 	}
-	first, err := s.ask(ctx, day, turbines[:len(turbines)/2])
-	if err != nil {
-		return group{}, err
+	whole.sort()
+	return whole, nil
+}
+
+// span names turbines in ascending order by the first and the last.
+func span(turbines []int32) string {
+	first, last := turbines[0], turbines[len(turbines)-1]
+	if first == last {
+		return fmt.Sprintf("turbine %d", first)
 	}
-	second, err := s.ask(ctx, day, turbines[len(turbines)/2:])
-	if err != nil {
-		return group{}, err
-	}
-	return group{
-		read:    append(first.read, second.read...),
-		series:  append(first.series, second.series...),
-		samples: first.samples + second.samples,
-		broken:  append(first.broken, second.broken...),
-	}, nil
+	return fmt.Sprintf("turbines %d to %d", first, last)
 }
 
 // read asks once. It believes an answer only when rows and digest agree with
 // the trailers that close it.
 func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (group, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	first, last := day, day.AddDate(0, 0, 1).Add(-time.Microsecond)
 	selectors := make([]sourceapi.TurbineSelector, len(turbines))
 	for i, id := range turbines {
@@ -167,10 +202,7 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 	}
 
 	hash := sha256.New()
-	stall := newStallReader(response.Body, cancel)
-	defer stall.timer.Stop()
-	body := io.TeeReader(stall, hash)
-	g, err := decode(body, turbines, first, last)
+	g, err := decode(io.TeeReader(response.Body, hash), turbines, first, last)
 	if err != nil {
 		return group{}, err
 	}

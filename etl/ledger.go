@@ -23,8 +23,9 @@ const (
 	renewals = 3
 	// poll is how often a claim that somebody else holds is looked at.
 	poll = 100 * time.Millisecond
-	// settleTimeout bounds what is still done for a run that was cancelled.
-	settleTimeout = 10 * time.Second
+	// settleTimeout bounds each step that is still taken for an attempt that
+	// failed or was cancelled, so that a target that is away holds nobody up.
+	settleTimeout = 5 * time.Second
 	// resolveTimeout bounds the search for the outcome of a COMMIT whose answer
 	// was lost.
 	resolveTimeout = 30 * time.Second
@@ -37,9 +38,12 @@ var ErrClaimLost = errors.New("the claim on the day was lost to another worker")
 // ledger hands out claims on days. All its state is in the target's tables
 // partition, attempt and run_partition.
 type ledger struct {
-	pool  *pgxpool.Pool
-	lease time.Duration
-	log   *slog.Logger
+	pool *pgxpool.Pool // of the sessions that hold claims
+	// upkeep is for what must go on while any number of claims waits for a
+	// session of pool: renewals, and the record of failures.
+	upkeep *pgxpool.Pool
+	lease  time.Duration
+	log    *slog.Logger
 }
 
 // claim is the right to write one day, bound to one database session and
@@ -53,6 +57,7 @@ type claim struct {
 	token     int64
 	startedAt time.Time
 	subset    bool
+	doubtful  bool // a COMMIT of the session was not answered
 	lost      context.CancelCauseFunc
 	stop      chan struct{}
 	stopped   chan struct{}
@@ -94,7 +99,7 @@ func (c *claim) take(ctx context.Context, q *targetdb.Queries) error {
 		}
 		if held.Claimed && held.Alive && held.Expired {
 			c.ledger.log.WarnContext(ctx, "ending the session of an expired claim", "day", format(c.day), "token", held.Token, "pid", held.Pid)
-			if err := q.EndSession(ctx, targetdb.EndSessionParams{Pid: &held.Pid, BackendStart: held.BackendStart}); err != nil {
+			if err := q.EndExpired(ctx, targetdb.EndExpiredParams{Day: c.day, Token: held.Token}); err != nil {
 				return fmt.Errorf("end the session of an expired claim: %w", err)
 			}
 		}
@@ -124,7 +129,7 @@ func (c *claim) take(ctx context.Context, q *targetdb.Queries) error {
 // loading.
 func (c *claim) keep(ctx context.Context) {
 	defer close(c.stopped)
-	q := targetdb.New(c.ledger.pool)
+	q := targetdb.New(c.ledger.upkeep)
 	renewal := c.ledger.lease / renewals
 	ticker := time.NewTicker(renewal)
 	defer ticker.Stop()
@@ -141,7 +146,8 @@ func (c *claim) keep(ctx context.Context) {
 		cancel()
 		switch {
 		case err != nil && ctx.Err() == nil:
-			// The load's own session will tell if the target is gone.
+			// The load's own session tells if the target is gone, the next
+			// renewal if the claim is.
 			c.ledger.log.WarnContext(ctx, "renewing the lease failed", "day", format(c.day), "error", err)
 		case err == nil && kept == 0:
 			select {
@@ -159,7 +165,7 @@ func (c *claim) keep(ctx context.Context) {
 func (c *claim) release(ctx context.Context, settled bool) {
 	c.lost(nil)
 	<-c.stopped
-	if !settled {
+	if !settled || c.doubtful {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
 		_ = c.conn.Conn().Close(ctx)
@@ -172,133 +178,4 @@ func (c *claim) release(ctx context.Context, settled bool) {
 func (c *claim) quiet() {
 	close(c.stop)
 	<-c.stopped
-}
-
-// result is what an attempt has to record.
-type result struct {
-	written
-
-	outcome           Outcome
-	err               error
-	samples, expected int64
-	rows, digest      int64
-}
-
-// commit writes the ledger as the last statements of the load's transaction
-// and commits it. ErrClaimLost: the claim is somebody else's, all is rolled
-// back.
-func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
-	q := targetdb.New(tx)
-	var message *string
-	if r.err != nil {
-		text := r.err.Error()
-		message = &text
-	}
-	if _, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
-		Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message,
-		Samples: &r.samples, Expected: &r.expected,
-		Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted, TargetDigest: &r.digest,
-	}); err != nil {
-		return fmt.Errorf("record the attempt: %w", err)
-	}
-	if _, err := q.SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
-		RunID: c.runID, Day: c.day, Token: &c.token, Outcome: string(r.outcome),
-	}); err != nil {
-		return fmt.Errorf("settle the day in its run: %w", err)
-	}
-	c.quiet()
-	mine, err := q.CommitPartition(ctx, targetdb.CommitPartitionParams{
-		Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
-		Outcome: string(r.outcome), Error: message, StartedAt: c.startedAt,
-		Samples: r.samples, Expected: r.expected,
-		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
-		Rows: r.rows, TargetDigest: r.digest,
-	})
-	if err != nil {
-		return fmt.Errorf("record the partition: %w", err)
-	}
-	if mine == 0 {
-		return ErrClaimLost
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return c.resolve(ctx, fmt.Errorf("commit: %w", err))
-	}
-	return nil
-}
-
-// resolve finds out whether a transaction was committed whose answer was lost:
-// once its session is gone the ledger tells.
-func (c *claim) resolve(ctx context.Context, lost error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
-	defer cancel()
-	q := targetdb.New(c.ledger.pool)
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for {
-		outcome, err := c.outcome(ctx, q)
-		switch {
-		case err == nil && outcome != "":
-			c.ledger.log.InfoContext(ctx, "the answer to COMMIT was lost, but it was done", "day", format(c.day), "token", c.token)
-			return nil
-		case err == nil:
-			return lost
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w; whether it was done can't be found out, run the day again: %w", lost, err)
-		case <-ticker.C:
-		}
-	}
-}
-
-// outcome reads how the attempt ended, after the end of its session.
-func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (string, error) {
-	session := targetdb.SessionAliveParams{Pid: &c.session.Pid, BackendStart: c.session.BackendStart}
-	if err := q.EndSession(ctx, targetdb.EndSessionParams(session)); err != nil {
-		return "", fmt.Errorf("end the session: %w", err)
-	}
-	alive, err := q.SessionAlive(ctx, session)
-	if err != nil {
-		return "", fmt.Errorf("look for the session: %w", err)
-	}
-	if alive {
-		return "", errors.New("the session has not ended")
-	}
-	outcome, err := q.ReadOutcome(ctx, targetdb.ReadOutcomeParams{Day: c.day, Token: c.token})
-	if err != nil {
-		return "", fmt.Errorf("read the attempt: %w", err)
-	}
-	return outcome, nil
-}
-
-// fail records an attempt that wrote nothing, on another session than the one
-// that may have broken, and tells whether the claim was still ours. It works
-// for a cancelled context too.
-func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	err = pgx.BeginFunc(ctx, c.ledger.pool, func(tx pgx.Tx) error {
-		q := targetdb.New(tx)
-		message := cause.Error()
-		if _, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
-			Day: c.day, Token: c.token, Outcome: string(outcome), Error: &message,
-		}); err != nil {
-			return fmt.Errorf("record the attempt: %w", err)
-		}
-		if _, err := q.SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
-			RunID: c.runID, Day: c.day, Token: &c.token, Outcome: string(outcome),
-		}); err != nil {
-			return fmt.Errorf("settle the day in its run: %w", err)
-		}
-		released, err := q.FailPartition(ctx, targetdb.FailPartitionParams{
-			Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
-			Outcome: string(outcome), Error: message, StartedAt: c.startedAt,
-		})
-		if err != nil {
-			return fmt.Errorf("record the partition: %w", err)
-		}
-		mine = released > 0
-		return nil
-	})
-	return mine, err
 }

@@ -25,7 +25,12 @@ func worker(t *testing.T, url string, lease time.Duration) *ledger {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return &ledger{pool: pool, lease: lease, log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	upkeep, err := openUpkeep(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(upkeep.Close)
+	return &ledger{pool: pool, upkeep: upkeep, lease: lease, log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
 func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
@@ -137,7 +142,8 @@ func TestClaimLostWhileRunning(t *testing.T) {
 func TestLeaseIsKept(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
-	first := worker(t, url, 300*time.Millisecond)
+	const lease = 3 * time.Second // long enough for a machine that is busy
+	first := worker(t, url, lease)
 	run := newRun(t, first.pool)
 	_, held := mustClaim(t, first, run)
 	q := targetdb.New(first.pool)
@@ -145,7 +151,7 @@ func TestLeaseIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for renewed := 0; renewed < 5; {
+	for renewed := 0; renewed < 2; {
 		now, err := q.ReadPartition(t.Context(), testDay())
 		if err != nil {
 			t.Fatal(err)
@@ -159,4 +165,45 @@ func TestLeaseIsKept(t *testing.T) {
 		t.Errorf("claim: got %+v, %v, want it alive", claim, err)
 	}
 	held.release(t.Context(), false)
+}
+
+// TestEndExpiredSparesOthers shows that only the session of the expired claim
+// is ended: none that has settled the day meanwhile, nor one that is alive.
+func TestEndExpiredSparesOthers(t *testing.T) {
+	t.Parallel()
+	first := worker(t, pgtest.Target(t), time.Hour)
+	_, held := mustClaim(t, first, newRun(t, first.pool))
+	q := targetdb.New(first.upkeep)
+	spared := func(when string) {
+		t.Helper()
+		if err := q.EndExpired(t.Context(), targetdb.EndExpiredParams{Day: held.day, Token: held.token}); err != nil {
+			t.Fatal(err)
+		}
+		if alive, err := q.SessionAlive(t.Context(), targetdb.SessionAliveParams{Pid: &held.session.Pid, BackendStart: held.session.BackendStart}); err != nil || !alive {
+			t.Errorf("session of %s: got alive %t, %v, want it spared", when, alive, err)
+		}
+	}
+	spared("a claim that is kept")
+	if mine, err := held.fail(t.Context(), Failed, errors.New("nothing to do")); err != nil || !mine {
+		t.Fatalf("fail: got mine %t, %v", mine, err)
+	}
+	spared("a claim that was settled")
+	held.release(t.Context(), true)
+}
+
+// TestFailureIsRecordedOnce covers a record whose answer was lost.
+func TestFailureIsRecordedOnce(t *testing.T) {
+	t.Parallel()
+	first := worker(t, pgtest.Target(t), time.Hour)
+	_, held := mustClaim(t, first, newRun(t, first.pool))
+	for _, message := range []string{"first", "second"} {
+		if mine, err := held.fail(t.Context(), Failed, errors.New(message)); err != nil || !mine {
+			t.Errorf("%s fail: got mine %t, %v, want true", message, mine, err)
+		}
+	}
+	held.release(t.Context(), true)
+	p, err := targetdb.New(first.pool).ReadPartition(t.Context(), testDay())
+	if err != nil || *p.Error != "first" || p.Attempt != 1 {
+		t.Errorf("partition: got error %q, attempt %d, %v, want first and 1", *p.Error, p.Attempt, err)
+	}
 }

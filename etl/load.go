@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (l *loader) resolve(signals []targetdb.Signal) error {
 	if missing != nil {
 		return fmt.Errorf("%w: %q", ErrNoSignals, missing)
 	}
-	slices.SortFunc(l.columns, func(a, b column) int { return int(a.id - b.id) })
+	slices.SortFunc(l.columns, func(a, b column) int { return cmp.Compare(a.id, b.id) })
 	return nil
 }
 
@@ -97,9 +98,18 @@ func (l *loader) values(g group) iter.Seq[value] {
 }
 
 // copy loads groups into a day that holds nothing.
-func (l *loader) copy(ctx context.Context, groups iter.Seq[group]) (written, error) {
+func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error) {
 	rows, err := pgcopy.From(ctx, l.tx.Conn().PgConn(), copyValues, func(w *pgcopy.Writer) error {
-		for g := range groups {
+		for {
+			var g group
+			var more bool
+			select {
+			case g, more = <-groups:
+			case <-w.Done(): // whatever the source takes its time for
+			}
+			if !more {
+				return nil
+			}
 			for v := range l.values(g) {
 				w.Row(4)
 				w.Int32(v.turbine)
@@ -111,7 +121,6 @@ func (l *loader) copy(ctx context.Context, groups iter.Seq[group]) (written, err
 				return err
 			}
 		}
-		return nil
 	})
 	if err != nil {
 		return written{}, fmt.Errorf("load: %w", err)
@@ -151,7 +160,7 @@ func (l *loader) apply(ctx context.Context, g group, dry bool) (written, error) 
 }
 
 // applyAll applies one group after another.
-func (l *loader) applyAll(ctx context.Context, groups iter.Seq[group], dry bool) (written, error) {
+func (l *loader) applyAll(ctx context.Context, groups <-chan group, dry bool) (written, error) {
 	var sum written
 	for g := range groups {
 		one, err := l.apply(ctx, g, dry)
@@ -235,11 +244,9 @@ func compare(held []targetdb.Value, wanted iter.Seq[value]) difference {
 }
 
 func orderOf(h targetdb.Value, w value) int {
-	if h.TurbineID != w.turbine {
-		return int(h.TurbineID) - int(w.turbine)
-	}
-	if h.SignalID != w.signal {
-		return int(h.SignalID) - int(w.signal)
-	}
-	return h.Timestamp.Compare(time.UnixMicro(w.at))
+	return cmp.Or(
+		cmp.Compare(h.TurbineID, w.turbine),
+		cmp.Compare(h.SignalID, w.signal),
+		cmp.Compare(h.Timestamp.UnixMicro(), w.at),
+	)
 }

@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"testing"
@@ -42,6 +43,16 @@ func TestCompare(t *testing.T) {
 			wanted:  []value{want(1, 9, 0, 3), want(2, 1, 0, 4), want(2, 2, 0, 1), want(2, 2, 10, 5), want(3, 1, 0, 6)},
 			written: written{inserted: 4}, set: []float64{3, 4, 5, 6},
 		},
+		"ids far apart": {
+			held:    []targetdb.Value{held(math.MinInt32, 1, 0, 1), held(math.MaxInt32, 1, 0, 1)},
+			wanted:  []value{want(math.MinInt32, 1, 0, 1), want(math.MaxInt32, 1, 0, 2)},
+			written: written{updated: 1}, set: []float64{2},
+		},
+		"a zero's sign does not count": {held: []targetdb.Value{held(1, 1, 0, 0)}, wanted: []value{want(1, 1, 0, math.Copysign(0, -1))}},
+		"before 1970": {
+			held:   []targetdb.Value{{TurbineID: 1, SignalID: 1, Timestamp: time.UnixMicro(-600_000_000), Value: 1}},
+			wanted: []value{{1, 1, -600_000_000, 1}},
+		},
 		"all replaced": {
 			held:    []targetdb.Value{held(1, 1, 0, 1)},
 			wanted:  []value{want(1, 1, 10, 1)},
@@ -75,6 +86,7 @@ func TestRetryAfter(t *testing.T) {
 		"soon":                          0,
 		"7":                             7 * time.Second,
 		"100000":                        time.Minute,
+		"99999999999":                   time.Minute, // in nanoseconds more than an int64 holds
 		"Wed, 01 Jan 2025 00:00:09 GMT": 9 * time.Second,
 		"Tue, 31 Dec 2024 23:59:00 GMT": 0,
 	} {

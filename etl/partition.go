@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,43 +60,49 @@ func (j *Job) partition(ctx context.Context, r Request, day time.Time, runID int
 	p := Partition{Day: format(day), Outcome: Failed}
 	var err error
 	if r.DryRun {
-		err = j.preview(ctx, r, day, &p)
+		if err = j.preview(ctx, r, day, &p); err != nil {
+			p.Outcome = unfinished(ctx)
+		}
 	} else {
 		err = j.load(ctx, r, day, runID, &p)
 	}
 	p.Seconds = time.Since(begun).Seconds()
 	p.Written = p.Inserted + p.Updated + p.Deleted
 	if err != nil {
-		if ctx.Err() != nil {
-			p.Outcome = Cancelled
-		}
-		err = fmt.Errorf("%s: %w", p.Day, explain(err))
+		err = explain(err)
 		p.Error = err.Error()
+		err = fmt.Errorf("%s: %w", p.Day, err)
 	}
 	return p, err
+}
+
+// unfinished is the outcome of an attempt that was not committed.
+func unfinished(ctx context.Context) Outcome {
+	if ctx.Err() != nil {
+		return Cancelled
+	}
+	return Failed
 }
 
 // load claims the day, makes an attempt at it and settles the claim.
 func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p *Partition) error {
 	claimed, c, err := j.ledger.claim(ctx, day, runID, !r.Turbines.All())
 	if err != nil {
+		p.Outcome = unfinished(ctx)
 		return err
 	}
 	p.Token = c.token
-	committed, err := j.attempt(claimed, c, r, day, p)
-	if committed {
-		c.release(ctx, true)
+	settled := false
+	defer func() { c.release(ctx, settled) }()
+	if settled, err = j.attempt(claimed, c, r, day, p); settled {
 		return err
 	}
-	outcome := Failed
-	if ctx.Err() != nil {
-		outcome = Cancelled
-	}
+	p.Outcome = unfinished(ctx)
 	if cause := context.Cause(claimed); cause != nil {
 		err = cause
 	}
-	mine, told := c.fail(ctx, outcome, explain(err))
-	c.release(ctx, told == nil)
+	mine, told := c.fail(ctx, p.Outcome, explain(err))
+	settled = told == nil
 	switch {
 	case told != nil:
 		return fmt.Errorf("%w; and the ledger could not be told: %w", err, told)
@@ -119,7 +124,11 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		return false, fmt.Errorf("begin: %w", err)
 	}
 	// After a commit it does nothing; after a loss of the session it can't.
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}()
 	l := newLoader(tx, day)
 	signals, err := l.q.LockSignals(ctx)
 	if err != nil {
@@ -133,7 +142,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		return false, err
 	}
 
-	t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups iter.Seq[group]) (written, error) {
+	t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups <-chan group) (written, error) {
 		if before.Rows == 0 {
 			return l.copy(ctx, groups)
 		}
@@ -166,18 +175,19 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	}
 	t.report(p, len(turbines))
 	p.Outcome, p.Rows = outcome, after.Rows
-	if t.inserted > 0 {
-		j.summarize(ctx)
+	if t.inserted > 0 && !c.doubtful && ctx.Err() == nil {
+		j.summarize(ctx, c)
 	}
 	return true, broken
 }
 
 // summarize enters new rows in the index on timestamp; until then whoever looks
 // for a day looks through all of them. It can't be part of the transaction, as
-// it would hold up other days' loads. A failure costs time alone.
-func (j *Job) summarize(ctx context.Context) {
-	if err := targetdb.New(j.target).SummarizeData(ctx); err != nil {
-		j.log.WarnContext(ctx, "summarizing new rows for data_timestamp_idx failed", "error", err)
+// it would hold up other days' loads, and takes the claim's own session, as a
+// free one may be long in coming. A failure costs time alone.
+func (j *Job) summarize(ctx context.Context, c *claim) {
+	if err := targetdb.New(c.conn).SummarizeData(ctx); err != nil {
+		j.log.WarnContext(ctx, "summarizing new rows for data_timestamp_idx failed", "day", format(c.day), "error", err)
 	}
 }
 
@@ -197,7 +207,7 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 		if err := l.resolve(signals); err != nil {
 			return err
 		}
-		t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups iter.Seq[group]) (written, error) {
+		t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups <-chan group) (written, error) {
 			return l.applyAll(ctx, groups, true)
 		})
 		if err != nil {

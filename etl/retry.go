@@ -2,6 +2,7 @@ package etl
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,7 +22,7 @@ type Retry struct {
 	Obey           time.Duration
 }
 
-// DefaultRetry gives up after about three seconds of refusals, or six minutes
+// DefaultRetry gives up after about three seconds of refusals, or five minutes
 // of 503s that ask to wait.
 func DefaultRetry() Retry {
 	return Retry{Attempts: 6, First: 250 * time.Millisecond, Longest: 5 * time.Second, Obey: time.Minute}
@@ -70,17 +71,34 @@ func (e *statusError) temporary() bool {
 	return false
 }
 
+// retriable tells whether another try may end otherwise: not when the server
+// refuses what was asked, or isn't the one that its certificate should name.
+func retriable(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var handshake tls.RecordHeaderError
+	if errors.As(err, &certificate) || errors.As(err, &handshake) || errors.Is(err, http.ErrSchemeMismatch) {
+		return false
+	}
+	return errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken)
+}
+
 // retryAfter reads a Retry-After header, in seconds or as a date; 0 if there is
 // none.
 func retryAfter(header http.Header, now time.Time, longest time.Duration) time.Duration {
 	value := header.Get("Retry-After")
 	wait := time.Duration(0)
 	if seconds, err := strconv.Atoi(value); err == nil {
-		wait = time.Duration(seconds) * time.Second
+		wait = time.Duration(min(seconds, int(longest/time.Second)+1)) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
 		wait = at.Sub(now)
 	}
 	return min(max(wait, 0), longest)
+}
+
+// again is r for a part of what has failed with r: there is less patience left.
+func (r Retry) again() Retry {
+	r.Attempts = (r.Attempts + 1) / 2
+	return r
 }
 
 // try runs attempt until it succeeds, fails for good, or r is exhausted.
@@ -91,16 +109,16 @@ func try[T any](ctx context.Context, r Retry, log *slog.Logger, attempt func() (
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		attempts++
 		v, err := attempt()
-		if err != nil && !errors.Is(err, ErrSourceAway) && !errors.Is(err, errBroken) {
+		if err != nil && !retriable(err) {
 			err = backoff.Permanent(err)
 		}
 		return v, err
 	},
 		backoff.WithBackOff(wait), backoff.WithMaxTries(r.Attempts), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, wait time.Duration) {
-			log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond))
+			log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond).String())
 		}))
-	if err != nil && attempts > 1 {
+	if err != nil && attempts > 1 && ctx.Err() == nil {
 		err = fmt.Errorf("%w (%d attempts)", err, attempts)
 	}
 	return v, err

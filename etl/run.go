@@ -17,7 +17,8 @@ import (
 
 // Config is what a Job needs.
 type Config struct {
-	// Target is a pool of OpenTarget; a partition takes two sessions of it.
+	// Target is a pool of OpenTarget; a partition takes one session of it, also
+	// while it waits for its day. A job has two more sessions for their upkeep.
 	Target *pgxpool.Pool
 	// SourceURL is where the source API answers.
 	SourceURL string
@@ -35,14 +36,16 @@ type Config struct {
 // Job loads partitions. It is safe for concurrent use.
 type Job struct {
 	target    *pgxpool.Pool
+	upkeep    *pgxpool.Pool
 	source    *source
 	transport *http.Transport
 	ledger    *ledger
 	log       *slog.Logger
 }
 
-// New returns a Job; the error is of the configuration alone.
-func New(c Config) (*Job, error) {
+// New returns a Job, to be closed after use; the error is of the configuration
+// alone.
+func New(ctx context.Context, c Config) (*Job, error) {
 	if c.Retry == (Retry{}) {
 		c.Retry = DefaultRetry()
 	}
@@ -56,14 +59,22 @@ func New(c Config) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	upkeep, err := openUpkeep(ctx, c.Target)
+	if err != nil {
+		return nil, err
+	}
 	return &Job{
-		target: c.Target, source: source, transport: transport, log: c.Log,
-		ledger: &ledger{pool: c.Target, lease: c.Lease, log: c.Log},
+		target: c.Target, upkeep: upkeep, source: source, transport: transport, log: c.Log,
+		ledger: &ledger{pool: c.Target, upkeep: upkeep, lease: c.Lease, log: c.Log},
 	}, nil
 }
 
-// Close ends the idle connections to the source API.
-func (j *Job) Close() { j.transport.CloseIdleConnections() }
+// Close ends the job's own sessions and its idle connections to the source API.
+// The pool that it was given stays open.
+func (j *Job) Close() {
+	j.upkeep.Close()
+	j.transport.CloseIdleConnections()
+}
 
 // Trigger is what asked for a run.
 type Trigger string
@@ -110,6 +121,9 @@ type Summary struct {
 func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	begun := time.Now()
 	s := Summary{From: format(r.From), To: format(r.To), DryRun: r.DryRun, Partitions: []Partition{}}
+	if r.To.Before(r.From) {
+		return s, fmt.Errorf("the last day is %s: want one not before the first, %s", s.To, s.From)
+	}
 	if !r.DryRun {
 		var err error
 		if s.RunID, err = j.open(ctx, r); err != nil {
@@ -136,11 +150,25 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 			break
 		}
 	}
-	if s.Inserted > 0 && !r.DryRun {
+	err := errors.Join(errs...)
+	if err != nil && !r.DryRun && !targetAway(err) {
+		j.leave(ctx, s.RunID)
+	}
+	if s.Inserted > 0 && !r.DryRun && ctx.Err() == nil {
 		j.analyze(ctx, s.Inserted)
 	}
 	s.Seconds = time.Since(begun).Seconds()
-	return s, errors.Join(errs...)
+	return s, err
+}
+
+// leave settles the days that a run which ends early has not come to, so that
+// the ledger does not show it as under way for ever.
+func (j *Job) leave(ctx context.Context, runID int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if _, err := targetdb.New(j.upkeep).CancelRunPartitions(ctx, runID); err != nil {
+		j.log.WarnContext(ctx, "settling the days that were not tried failed", "run", runID, "error", err)
+	}
 }
 
 // analyze brings the planner's statistics up to date after a load that was

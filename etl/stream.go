@@ -2,7 +2,6 @@ package etl
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,14 +17,27 @@ type tally struct {
 	broken  []BrokenTurbine
 }
 
-// stream extracts a day group by group while load takes what has arrived.
-func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, load func(context.Context, iter.Seq[group]) (written, error)) (tally, error) {
-	var t tally
+// count adds a group in.
+func (t *tally) count(g group) {
+	t.read += len(g.read)
+	t.samples += g.samples
+	t.broken = append(t.broken, g.broken...)
+	for _, s := range g.series {
+		t.windows += int64(len(s.windows))
+	}
+}
+
+// stream extracts a day group by group while load takes what has arrived. The
+// error is of the side that failed first.
+func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, load func(context.Context, <-chan group) (written, error)) (*tally, error) {
+	t := &tally{}
+	var loaded written
 	work, ctx := errgroup.WithContext(ctx)
 	groups := make(chan group, 1)
 	work.Go(func() error {
 		defer close(groups)
 		return j.source.extract(ctx, day, turbines, func(g group) error {
+			t.count(g)
 			select {
 			case groups <- g:
 				return nil
@@ -35,37 +47,26 @@ func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, load 
 		})
 	})
 	work.Go(func() (err error) {
-		t.written, err = load(ctx, func(yield func(group) bool) {
-			for g := range groups {
-				t.read += len(g.read)
-				t.samples += g.samples
-				t.broken = append(t.broken, g.broken...)
-				for _, s := range g.series {
-					t.windows += int64(len(s.windows))
-				}
-				if !yield(g) {
-					return
-				}
-			}
-		})
+		loaded, err = load(ctx, groups)
 		return err
 	})
 	err := work.Wait()
+	t.written = loaded
 	return t, err
 }
 
 // verdict tells whether there is anything to commit.
-func (t tally) verdict(r Request) error {
+func (t *tally) verdict(r Request) error {
 	switch {
-	case t.read == 0 && len(t.broken) > 0:
+	case t.samples > 0, r.AllowEmpty && t.read > 0, r.AllowEmpty && len(t.broken) == 0:
+		return nil
+	case len(t.broken) > 0:
 		return t.brokenError()
-	case t.samples == 0 && len(t.broken) == 0 && !r.AllowEmpty:
-		return ErrNoSamples
 	}
-	return nil
+	return ErrNoSamples
 }
 
-func (t tally) outcome() Outcome {
+func (t *tally) outcome() Outcome {
 	switch {
 	case len(t.broken) > 0:
 		return Failed
@@ -76,14 +77,14 @@ func (t tally) outcome() Outcome {
 }
 
 // brokenError names the broken turbines; nil if there are none.
-func (t tally) brokenError() error {
+func (t *tally) brokenError() error {
 	if len(t.broken) == 0 {
 		return nil
 	}
 	return &BrokenError{Turbines: t.broken}
 }
 
-func (t tally) report(p *Partition, turbines int) {
+func (t *tally) report(p *Partition, turbines int) {
 	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*samplesPerDay, t.windows
 	p.Inserted, p.Updated, p.Deleted = t.inserted, t.updated, t.deleted
 }

@@ -18,3 +18,19 @@ func OpenTarget(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	}
 	return pool, nil
 }
+
+// upkeepConns is how many sessions serve the upkeep of all of a job's claims;
+// each of its statements is over in a moment.
+const upkeepConns = 2
+
+// openUpkeep returns a small pool beside target's, for what must not wait until
+// one of target's sessions is free.
+func openUpkeep(ctx context.Context, target *pgxpool.Pool) (*pgxpool.Pool, error) {
+	config := target.Config()
+	config.MaxConns, config.MinConns, config.MinIdleConns = upkeepConns, 0, 0
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("target database: %w", err)
+	}
+	return pool, nil
+}

@@ -26,6 +26,24 @@ func (q *Queries) AddRunPartitions(ctx context.Context, runID int64) (int64, err
 	return result.RowsAffected(), nil
 }
 
+const CancelRunPartitions = `-- name: CancelRunPartitions :execrows
+UPDATE run_partition
+SET outcome = 'cancelled',
+    finished_at = clock_timestamp()
+WHERE run_id = $1
+  AND outcome IS NULL
+`
+
+// Settles the days that a run leaves behind untried. run_partition_pkey serves
+// it.
+func (q *Queries) CancelRunPartitions(ctx context.Context, runID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, CancelRunPartitions, runID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const ClaimPartition = `-- name: ClaimPartition :one
 WITH claimed AS (
     UPDATE partition AS p
@@ -186,6 +204,29 @@ func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, er
 	return id, err
 }
 
+const EndExpired = `-- name: EndExpired :exec
+SELECT pg_terminate_backend(a.pid, 5000)
+FROM partition AS p
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
+WHERE p.day = $1
+  AND p.token = $2
+  AND p.lease_until < clock_timestamp()
+`
+
+type EndExpiredParams struct {
+	Day   time.Time
+	Token int64
+}
+
+// Ends the session of a day's claim, if it still is the one that ReadClaim saw
+// and its lease has run out, and waits until it has ended. Nothing milder stops
+// a client that hangs in COPY. A session that has gone on to another day, or a
+// later one with the same pid, is left alone. partition_pkey serves it.
+func (q *Queries) EndExpired(ctx context.Context, arg EndExpiredParams) error {
+	_, err := q.db.Exec(ctx, EndExpired, arg.Day, arg.Token)
+	return err
+}
+
 const EndSession = `-- name: EndSession :exec
 SELECT pg_terminate_backend(a.pid, 5000)
 FROM pg_catalog.pg_stat_activity AS a
@@ -198,9 +239,7 @@ type EndSessionParams struct {
 	BackendStart time.Time
 }
 
-// Ends the session of an expired claim and waits until it has ended. Nothing
-// milder stops a client that hangs in COPY. The start time keeps a later
-// session with the same pid out of harm.
+// Ends a session whose COMMIT was not answered and waits until it has ended.
 func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) error {
 	_, err := q.db.Exec(ctx, EndSession, arg.Pid, arg.BackendStart)
 	return err
@@ -208,11 +247,18 @@ func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) error {
 
 const EnsurePartition = `-- name: EnsurePartition :exec
 INSERT INTO partition (day)
-VALUES ($1)
+SELECT $1::date
+WHERE NOT EXISTS (
+    SELECT
+    FROM partition
+    WHERE day = $1::date
+)
 ON CONFLICT (day) DO NOTHING
 `
 
-// Gives a day its row in the ledger; partition_pkey arbitrates.
+// Gives a day its row in the ledger; partition_pkey arbitrates. It looks first,
+// as ON CONFLICT alone waits for whoever has changed the row and not committed:
+// for ever, if that is a stopped process.
 func (q *Queries) EnsurePartition(ctx context.Context, day time.Time) error {
 	_, err := q.db.Exec(ctx, EnsurePartition, day)
 	return err

@@ -88,7 +88,7 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request) (et
 		return etl.Summary{}, err
 	}
 	defer target.Close()
-	job, err := etl.New(etl.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log})
+	job, err := etl.New(ctx, etl.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log})
 	if err != nil {
 		return etl.Summary{}, err
 	}
@@ -128,7 +128,7 @@ func (r *runner) report(s etl.Summary) error {
 		verb = "to write"
 	}
 	for _, p := range s.Partitions {
-		if err := r.print("%s  %-9s  %d samples, %d windows, %d values: %d %s (%d new, %d changed, %d removed)",
+		if err := r.print("%s  %-9s  %d samples, %d windows, %d values in the day: %d %s (%d new, %d changed, %d removed)",
 			p.Day, p.Outcome, p.Samples, p.Windows, p.Rows, p.Written, verb, p.Inserted, p.Updated, p.Deleted); err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func TestComposeServices(t *testing.T) {
 		},
 		"api": {
 			Command: "serve", Ports: []string{"127.0.0.1:8000:8000"}, Restart: "unless-stopped", Health: "healthcheck",
-			After: map[string]string{"source_db": healthy, "migrate": completed, "seed": completed},
+			After: map[string]string{"source_db": healthy, "migrate": completed},
 		},
 		"etl": {
 			Command: "/usr/local/bin/delfos etl --help", Restart: "no", Profiles: []string{"tools"},

@@ -147,7 +147,7 @@ func (s *system) etl(ctx context.Context, api string) error {
 		return err
 	}
 	defer pool.Close()
-	job, err := etl.New(etl.Config{Target: pool, SourceURL: api, Log: s.Log})
+	job, err := etl.New(ctx, etl.Config{Target: pool, SourceURL: api, Log: s.Log})
 	if err != nil {
 		return err
 	}

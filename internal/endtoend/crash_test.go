@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -169,5 +170,60 @@ func TestAPIStoppedInTheMiddle(t *testing.T) {
 	same(t, s.values(t), want, 0)
 	if p := query[string](t, s.target, "SELECT outcome || attempt || (error LIKE '%502 Bad Gateway%') FROM partition"); p != "failed1true" {
 		t.Errorf("ledger: got %s, want failed1true", p)
+	}
+}
+
+// TestTakenOverDuringItsCommit has the first run's COMMIT wait at a lock until
+// its lease has run out and a second run has ended it.
+func TestTakenOverDuringItsCommit(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 1)
+	s.exec(t, s.target, `CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END'`)
+	s.exec(t, s.target, `CREATE CONSTRAINT TRIGGER gate AFTER UPDATE ON partition DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW WHEN (new.loaded_at IS DISTINCT FROM old.loaded_at) EXECUTE FUNCTION gate()`)
+	tx, err := s.target.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.leasedJob(t, s.targetURL, time.Second).Run(t.Context(), request(1))
+		first <- err
+	}()
+	s.await(t, "the first COMMIT to wait", "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))")
+	s.exec(t, s.source, "UPDATE data SET power = power + 1")
+	second := make(chan error, 1)
+	go func() {
+		_, err := s.job.Run(t.Context(), request(1))
+		second <- err
+	}()
+	if err := <-first; err == nil {
+		t.Error("the first run succeeded though its COMMIT was ended")
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-second; err != nil {
+		t.Errorf("second run: %v", err)
+	}
+	near(t, s.values(t), s.expected(t))
+	if got := query[string](t, s.target, "SELECT string_agg(outcome, ' ' ORDER BY token) FROM attempt"); got != "failed done" {
+		t.Errorf("attempts: got %s, want failed done", got)
+	}
+}
+
+// await looks until a query is true.
+func (s *system) await(t *testing.T, what, sql string) {
+	t.Helper()
+	for !query[bool](t, s.target, sql) {
+		if t.Context().Err() != nil {
+			t.Fatalf("waiting for %s: %v", what, t.Context().Err())
+		}
+		runtime.Gosched()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -150,6 +151,22 @@ func flipDigit() fault {
 		spoiled[i] = '1' + (spoiled[i]-'0')%9
 		return spoiled, true
 	})
+}
+
+// reset begins an answer and resets the connection.
+func reset(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+	w.Header().Set("Content-Length", "1000")
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, "[")
+	control := http.NewResponseController(w)
+	_ = control.Flush()
+	conn, _, err := control.Hijack()
+	if err != nil {
+		panic(err)
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+	return true
 }
 
 func hangUp() fault {

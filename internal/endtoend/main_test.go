@@ -47,7 +47,7 @@ func work(days string) error {
 		return err
 	}
 	defer pool.Close()
-	job, err := etl.New(etl.Config{
+	job, err := etl.New(context.Background(), etl.Config{
 		Target: pool, SourceURL: os.Getenv("SOURCE_API_URL"), Retry: fast(), Lease: lease, Group: 2,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})

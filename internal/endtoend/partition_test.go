@@ -152,8 +152,11 @@ func TestDayWithoutSamples(t *testing.T) {
 	if !errors.Is(err, etl.ErrNoSamples) {
 		t.Fatalf("run: got %v, want %v", err, etl.ErrNoSamples)
 	}
-	if got := summary.Partitions[0]; got.Outcome != etl.Failed || !strings.Contains(got.Error, "2025-01-01") {
-		t.Errorf("partition: got outcome %s, error %q, want failed and the day", got.Outcome, got.Error)
+	if !strings.HasPrefix(err.Error(), "2025-01-01: ") {
+		t.Errorf("error %q does not name the day", err)
+	}
+	if got := summary.Partitions[0]; got.Outcome != etl.Failed || got.Error != etl.ErrNoSamples.Error() {
+		t.Errorf("partition: got outcome %s, error %q, want failed and %q", got.Outcome, got.Error, etl.ErrNoSamples)
 	}
 	allowed := request(1)
 	allowed.AllowEmpty = true

@@ -84,13 +84,18 @@ func setup(t *testing.T) *system {
 // newJob is a job with sessions of its own, as another process has.
 func (s *system) newJob(t *testing.T, targetURL string) *etl.Job {
 	t.Helper()
+	return s.leasedJob(t, targetURL, etl.DefaultLease)
+}
+
+func (s *system) leasedJob(t *testing.T, targetURL string, lease time.Duration) *etl.Job {
+	t.Helper()
 	pool, err := etl.OpenTarget(t.Context(), targetURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	job, err := etl.New(etl.Config{
-		Target: pool, SourceURL: s.apiURL, Retry: fast(), Group: 2, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	job, err := etl.New(t.Context(), etl.Config{
+		Target: pool, SourceURL: s.apiURL, Retry: fast(), Lease: lease, Group: 2, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

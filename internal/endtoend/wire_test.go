@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -17,8 +18,17 @@ type wire struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
 	down     bool
-	onCommit func(client, server net.Conn, message []byte) bool
+	onCommit func() fate
 }
+
+// fate is what becomes of a COMMIT.
+type fate int
+
+const (
+	carried    fate = iota
+	lost            // the server never sees it
+	unanswered      // the server does it, and its answer is lost
+)
 
 func newWire(t *testing.T, databaseURL string) (w *wire, through string) {
 	t.Helper()
@@ -72,15 +82,14 @@ func (w *wire) cut(down bool) {
 	clear(w.conns)
 }
 
-// atCommit sets what happens, once, to the next COMMIT: f may carry it itself,
-// and returns whether the connection is to live on.
-func (w *wire) atCommit(f func(client, server net.Conn, message []byte) bool) {
+// atCommit sets what happens, once, to the next COMMIT.
+func (w *wire) atCommit(f func() fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.onCommit = f
 }
 
-func (w *wire) takeCommit() (f func(client, server net.Conn, message []byte) bool) {
+func (w *wire) takeCommit() (f func() fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f, w.onCommit = w.onCommit, nil
@@ -97,8 +106,14 @@ func (w *wire) carry(client net.Conn) {
 		return
 	}
 	var back sync.WaitGroup
+	var deaf atomic.Bool
 	back.Go(func() {
-		_, _ = io.Copy(client, server)
+		_, _ = io.Copy(writer(func(b []byte) (int, error) {
+			if deaf.Load() {
+				return 0, net.ErrClosed
+			}
+			return client.Write(b)
+		}), server)
 		_ = client.Close()
 	})
 	defer back.Wait()
@@ -111,8 +126,14 @@ func (w *wire) carry(client net.Conn) {
 		}
 		// The simple query that pgx sends for Tx.Commit.
 		if bytes.Contains(buffer[:n], []byte("commit\x00")) {
-			if f := w.takeCommit(); f != nil && !f(client, server, buffer[:n]) {
-				return
+			if f := w.takeCommit(); f != nil {
+				switch f() {
+				case carried:
+				case lost:
+					return
+				case unanswered:
+					deaf.Store(true)
+				}
 			}
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
@@ -121,21 +142,19 @@ func (w *wire) carry(client net.Conn) {
 	}
 }
 
+// writer is an io.Writer by a function.
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }
+
 func TestAnswerToCommitIsLost(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		cut  func(client, server net.Conn, message []byte) bool
+		fate fate
 		done bool
 	}{
-		"it was done": {func(client, server net.Conn, message []byte) bool {
-			_ = client.Close() // the answer finds nobody
-			_, _ = server.Write(message)
-			return false
-		}, true},
-		"it was not": {func(client, _ net.Conn, _ []byte) bool {
-			_ = client.Close()
-			return false
-		}, false},
+		"it was done": {unanswered, true},
+		"it was not":  {lost, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -145,9 +164,9 @@ func TestAnswerToCommitIsLost(t *testing.T) {
 			w, through := newWire(t, s.targetURL)
 			job := s.newJob(t, through)
 			// The first COMMIT is of the run, the second of the load.
-			w.atCommit(func(net.Conn, net.Conn, []byte) bool {
-				w.atCommit(tt.cut)
-				return true
+			w.atCommit(func() fate {
+				w.atCommit(func() fate { return tt.fate })
+				return carried
 			})
 			got, err := job.Run(t.Context(), request(1))
 			held := len(s.values(t))
@@ -188,5 +207,32 @@ func TestTargetGoneInTheMiddle(t *testing.T) {
 	if got, err := job.Run(t.Context(), request(2)); err != nil || got.Done != 2 {
 		t.Errorf("run with the target back: got %d done, %v, want 2", got.Done, err)
 	}
+	near(t, s.values(t), s.expected(t))
+}
+
+// TestTargetBackAtOnce cuts all connections once: the ledger is told by another.
+func TestTargetBackAtOnce(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 2, twoGroups)
+	w, through := newWire(t, s.targetURL)
+	job := s.newJob(t, through)
+	held, reached, release := hold()
+	s.gateway.spoil(pass, held)
+	go func() {
+		<-reached
+		w.cut(true)
+		go w.cut(false)
+		close(release)
+	}()
+	got, err := job.Run(t.Context(), request(2))
+	if err == nil || got.Failed == 0 {
+		t.Errorf("run: got %v, %d failed, want an error and 1", err, got.Failed)
+	}
+	if outcome := query[string](t, s.target, "SELECT outcome FROM partition WHERE day = '2025-01-01'"); outcome != "failed" {
+		t.Errorf("ledger: got %s, want failed", outcome)
+	}
+	s.noOverlap(t)
+	s.run(t, 2)
 	near(t, s.values(t), s.expected(t))
 }

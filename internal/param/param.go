@@ -18,6 +18,13 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
+// What one query may cost. net/url refuses more than 10,000 values, which the
+// lists of a query become when they are split.
+const (
+	maxItems  = 9_000
+	maxFaults = 20 // told; a missing parameter always is
+)
+
 // Param is one parameter of an operation.
 type Param struct {
 	Name     string
@@ -57,7 +64,7 @@ func (o Operations) Middleware(fail func(http.ResponseWriter, *http.Request, err
 }
 
 // Parse reads a raw query against params and returns its values, lists split,
-// and every fault: those of the query in its order, then what is missing.
+// and its faults: the first ones in the order of the query, then what is missing.
 func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
 	q := query{params: params, values: make(url.Values)}
 	for pair := range strings.SplitSeq(rawQuery, "&") {
@@ -67,7 +74,7 @@ func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
 	}
 	for _, p := range params {
 		if p.Required && !q.values.Has(p.Name) {
-			q.fault(problem.Missing(p.Name))
+			q.faults = append(q.faults, problem.Missing(p.Name))
 		}
 	}
 	return q.values, q.faults
@@ -79,16 +86,25 @@ type query struct {
 	values   url.Values
 	faults   []problem.Fault
 	repeated []string // names that were given again, each faulted once
+	items    int      // of all lists
 }
 
-func (q *query) fault(f problem.Fault) { q.faults = append(q.faults, f) }
+// full says that there are faults enough: a query of some kilobytes must not be
+// answered, nor searched, by the megabyte.
+func (q *query) full() bool { return len(q.faults) >= maxFaults }
+
+func (q *query) fault(f problem.Fault) {
+	if !q.full() {
+		q.faults = append(q.faults, f)
+	}
+}
 
 // add reads name=value, percent-encoded.
 func (q *query) add(pair string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, err := url.QueryUnescape(rawName)
 	if err != nil {
-		q.fault(problem.Fault{Parameter: rawName, Detail: "has a name that is not percent-encoded"})
+		q.fault(problem.Unknown(rawName, "has a name that is not percent-encoded"))
 		return
 	}
 	p, ok := find(q.params, name)
@@ -103,7 +119,7 @@ func (q *query) add(pair string) {
 		q.values.Add(name, "") // there, so not missing too
 	case p.List:
 		for item := range strings.SplitSeq(value, ",") {
-			q.check(p, item, value)
+			q.item(p, item, value)
 		}
 	case q.values.Has(name):
 		if !slices.Contains(q.repeated, name) {
@@ -115,9 +131,22 @@ func (q *query) add(pair string) {
 	}
 }
 
+// item takes an item of a list, or faults it, the list once if it is too long.
+func (q *query) item(p Param, item, value string) {
+	q.items++
+	if q.items <= maxItems {
+		q.check(p, item, value)
+	} else if q.items == maxItems+1 {
+		q.fault(problem.Unknown(p.Name, fmt.Sprintf("brings the query to more than %d items", maxItems)))
+	}
+}
+
 // check takes an item of a value, or faults it.
 func (q *query) check(p Param, item, value string) {
 	q.values.Add(p.Name, item)
+	if q.full() {
+		return
+	}
 	if item == "" {
 		q.fault(problem.Invalid(p.Name, value, "has an empty value; "+p.want()))
 	} else if wrong := p.Check(item); wrong != "" {
@@ -146,7 +175,7 @@ func unknown(name string, params []Param) problem.Fault {
 	if len(names) > 0 {
 		detail = "is not a parameter here; those are " + strings.Join(names, ", ")
 	}
-	return problem.Fault{Parameter: name, Detail: detail}
+	return problem.Unknown(name, detail)
 }
 
 // Timestamp checks an instant.

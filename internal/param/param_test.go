@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,8 @@ func TestParse(t *testing.T) {
 		{"at=2025-01-01&colour=red,blue", nil, []string{`colour "blue" is none of red, green`}},
 		{"at=%g0", nil, []string{`at "%g0" is not percent-encoded`}},
 		{"b=1", nil, []string{"b is not a parameter here; those are at, colour", "at is required"}},
+		{"at=2025-01-01&=1", nil, []string{`"" is not a parameter here; those are at, colour`}},
+		{"at=2025-01-01&%00=1", nil, []string{`"\x00" is not a parameter here; those are at, colour`}},
 		{"at=2025-01-01;b=1", nil, []string{
 			`at "2025-01-01;b=1" is not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01`,
 		}},
@@ -65,6 +68,45 @@ func TestParse(t *testing.T) {
 				t.Errorf("values (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A query of some kilobytes is not answered with megabytes: few faults are
+// told, and of long names the beginning.
+func TestManyFaults(t *testing.T) {
+	t.Parallel()
+	for name, query := range map[string]string{
+		"unknown": strings.Repeat("a&", 30_000),
+		"empty":   "colour=" + strings.Repeat(",", 60_000),
+		"wrong":   strings.Repeat("colour=x&", 7_000),
+		"name":    strings.Repeat("a", 60_000) + "=1",
+		"escape":  strings.Repeat("a", 60_000) + "%zz=1",
+	} {
+		_, faults := param.Parse(query, params())
+		size := 0
+		for _, f := range faults {
+			size += len(f.String())
+		}
+		if last := faults[len(faults)-1].String(); len(faults) > 21 || size > 10_000 || last != "at is required" {
+			t.Errorf("%s: %d faults of %d bytes, the last %q", name, len(faults), size, last)
+		}
+	}
+}
+
+// net/url refuses a query of more than 10,000 values, so a list that would
+// become one is a fault of the client's and not of the server's.
+func TestManyItems(t *testing.T) {
+	t.Parallel()
+	query := func(n int) string {
+		return "colour=" + strings.TrimSuffix(strings.Repeat("red,", n), ",") + "&at=2025-01-01"
+	}
+	values, faults := param.Parse(query(9_000), params())
+	if got, err := url.ParseQuery(values.Encode()); len(faults) > 0 || err != nil || len(got["colour"]) != 9_000 {
+		t.Errorf("9,000 items: %v, %v, %d of them", faults, err, len(got["colour"]))
+	}
+	_, faults = param.Parse(query(9_001), params())
+	if len(faults) != 1 || faults[0].String() != "colour brings the query to more than 9000 items" {
+		t.Errorf("9,001 items: %v", faults)
 	}
 }
 

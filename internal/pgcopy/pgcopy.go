@@ -6,15 +6,10 @@
 package pgcopy
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"math"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Size is how many bytes are gathered before they are sent.
@@ -35,6 +30,7 @@ type Writer struct {
 	buf  []byte
 	rows int64
 	err  error
+	done <-chan struct{}
 }
 
 // NewWriter returns a Writer that has the format's header in its buffer.
@@ -79,6 +75,10 @@ func (w *Writer) Rows() int64 { return w.rows }
 // can end early.
 func (w *Writer) Err() error { return w.err }
 
+// Done is closed when the COPY that From runs has ended before its rows did:
+// who waits for something to write need wait no longer.
+func (w *Writer) Done() <-chan struct{} { return w.done }
+
 // Close ends the stream; without it PostgreSQL refuses the whole COPY.
 func (w *Writer) Close() error {
 	w.buf = append(w.buf, trailer...)
@@ -104,32 +104,3 @@ func Float64(b []byte) float64 { return math.Float64frombits(binary.BigEndian.Ui
 
 // Int32 reads an integer in binary format.
 func Int32(b []byte) int32 { return int32(binary.BigEndian.Uint32(b)) }
-
-// From runs sql, a COPY … FROM STDIN (FORMAT binary), with the rows that write
-// appends, and returns how many the server took. An error of write ends the
-// COPY and is returned as it is; the transaction around it is then aborted.
-func From(ctx context.Context, conn *pgconn.PgConn, sql string, write func(*Writer) error) (int64, error) {
-	r, pipe := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		w := NewWriter(pipe)
-		err := write(w)
-		if err == nil {
-			err = w.Close()
-		}
-		pipe.CloseWithError(err)
-		written <- err
-	}()
-	tag, err := conn.CopyFrom(ctx, r, sql)
-	// Frees the writer when the server ended the COPY first.
-	_ = r.CloseWithError(errEnded)
-	if werr := <-written; werr != nil && !errors.Is(werr, errEnded) {
-		return 0, werr
-	}
-	if err != nil {
-		return 0, fmt.Errorf("copy: %w", err)
-	}
-	return tag.RowsAffected(), nil
-}
-
-var errEnded = errors.New("the server ended the copy")

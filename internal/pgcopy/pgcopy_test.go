@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/pgtest"
@@ -129,6 +130,59 @@ func TestFromFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFromEndsWhenTheServerDoes has a writer that waits for more rows while the
+// server refuses those it has, or is gone.
+func TestFromEndsWhenTheServerDoes(t *testing.T) {
+	t.Parallel()
+	refused := func(w *pgcopy.Writer) error {
+		for range pgcopy.Size { // more than a buffer, so that it is sent
+			w.Row(3)
+		}
+		<-w.Done()
+		return nil
+	}
+	t.Run("refused", func(t *testing.T) {
+		t.Parallel()
+		conn := setup(t)
+		_, err := pgcopy.From(t.Context(), conn.PgConn(), copyRow, refused)
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "22P04" {
+			t.Errorf("From: got %v, want the server's bad_copy_file_format", err)
+		}
+		if err := conn.Ping(t.Context()); err != nil {
+			t.Errorf("the session is of no more use: %v", err)
+		}
+	})
+	t.Run("gone", func(t *testing.T) {
+		t.Parallel()
+		conn, other := setup(t), setup(t)
+		_, err := pgcopy.From(t.Context(), conn.PgConn(), copyRow, func(w *pgcopy.Writer) error {
+			if _, err := other.Exec(t.Context(), "SELECT pg_terminate_backend($1)", conn.PgConn().PID()); err != nil {
+				return err
+			}
+			<-w.Done()
+			return nil
+		})
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "57P01" {
+			t.Errorf("From: got %v, want the server's admin_shutdown", err)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		t.Parallel()
+		conn := setup(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := pgcopy.From(ctx, conn.PgConn(), copyRow, func(w *pgcopy.Writer) error {
+			cancel()
+			<-w.Done()
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("From: got %v, want %v", err, context.Canceled)
+		}
+	})
 }
 
 func BenchmarkWriter(b *testing.B) {

@@ -40,7 +40,9 @@ func Open(ctx context.Context, url string, options Options) (*pgxpool.Pool, erro
 	if options.MaxConns > 0 && !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = options.MaxConns
 	}
-	config.ConnConfig.ConnectTimeout = connectTimeout
+	if !strings.Contains(url, "connect_timeout") {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
 	settings := map[string]string{
 		"application_name": "delfos",
 		"timezone":         "UTC",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -89,6 +90,12 @@ func Parameters(faults ...Fault) *Error {
 // Missing is the fault of a parameter that must be there and is not.
 func Missing(parameter string) Fault { return Fault{Parameter: parameter, Detail: "is required"} }
 
+// Unknown is the fault of a parameter whose name is the client's own, or of one
+// that is wrong as a whole; detail completes the sentence that begins with it.
+func Unknown(parameter, detail string) Fault {
+	return Fault{Parameter: clip(parameter), Detail: detail}
+}
+
 // Invalid is the fault of a parameter with a value that is not allowed; detail
 // completes the sentence that begins with both.
 func Invalid(parameter, value, detail string) Fault {
@@ -98,10 +105,14 @@ func Invalid(parameter, value, detail string) Fault {
 
 // String returns the fault as a sentence.
 func (f Fault) String() string {
-	if f.Value == nil {
-		return f.Parameter + " " + f.Detail
+	name := f.Parameter
+	if quoted := strconv.Quote(name); name == "" || quoted != `"`+name+`"` {
+		name = quoted // one that can't be read in a sentence
 	}
-	return fmt.Sprintf("%s %q %s", f.Parameter, *f.Value, f.Detail)
+	if f.Value == nil {
+		return name + " " + f.Detail
+	}
+	return fmt.Sprintf("%s %q %s", name, *f.Value, f.Detail)
 }
 
 // Unavailable says that the database is away for now.

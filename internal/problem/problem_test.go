@@ -135,6 +135,8 @@ func TestRoutes(t *testing.T) {
 		"POST /things/1": {405, "GET, HEAD"},
 		"GET /runs":      {405, "POST"},
 		"GET /nowhere":   {404, ""},
+		"BREW /nowhere":  {404, ""}, // a method that the router has never heard of
+		"BREW /runs":     {405, "POST"},
 		"POST /runs":     {200, ""},
 	} {
 		var method, path string

@@ -12,7 +12,13 @@ import (
 func Routes(r chi.Router) {
 	r.NotFound(func(w http.ResponseWriter, req *http.Request) { Write(w, req, NotFound(req.URL.Path)) })
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
-		Write(w, req, MethodNotAllowed(req.Method, req.URL.Path, allowed(r, req.URL.Path)))
+		allow := allowed(r, req.URL.Path)
+		if len(allow) == 0 {
+			// chi says so of a method that it does not know, whatever the path.
+			Write(w, req, NotFound(req.URL.Path))
+			return
+		}
+		Write(w, req, MethodNotAllowed(req.Method, req.URL.Path, allow))
 	})
 }
 

@@ -73,6 +73,9 @@ func Parse(s string) (Time, error) {
 	}
 	for _, layout := range layouts() {
 		if t, err := time.Parse(layout, string(b)); err == nil {
+			if !soundOffset(b) {
+				return Time{}, ErrMalformed
+			}
 			v := New(t)
 			// An offset may push a year of four digits over the edge.
 			if y := v.t.Year(); y < 1 || y > 9999 {
@@ -82,6 +85,17 @@ func Parse(s string) (Time, error) {
 		}
 	}
 	return Time{}, ErrMalformed
+}
+
+// soundOffset says whether the offset of b, which time.Parse has read, is within
+// a day: it takes +24:00 and +01:60 too.
+func soundOffset(b []byte) bool {
+	i := bytes.LastIndexAny(b, "+-")
+	if i <= len(time.DateOnly) {
+		return true
+	}
+	hours, minutes := b[i+1:i+3], b[len(b)-2:]
+	return string(hours) < "24" && (len(b) == i+3 || string(minutes) < "60")
 }
 
 // AppendTo appends the text form of t, which is within the years 0001 to 9999, to b.

@@ -11,10 +11,26 @@ SELECT r.id, r.first_day + n
 FROM run AS r, generate_series(0, r.last_day - r.first_day) AS n
 WHERE r.id = sqlc.arg(run_id);
 
+-- name: CancelRunPartitions :execrows
+-- Settles the days that a run leaves behind untried. run_partition_pkey serves
+-- it.
+UPDATE run_partition
+SET outcome = 'cancelled',
+    finished_at = clock_timestamp()
+WHERE run_id = sqlc.arg(run_id)
+  AND outcome IS NULL;
+
 -- name: EnsurePartition :exec
--- Gives a day its row in the ledger; partition_pkey arbitrates.
+-- Gives a day its row in the ledger; partition_pkey arbitrates. It looks first,
+-- as ON CONFLICT alone waits for whoever has changed the row and not committed:
+-- for ever, if that is a stopped process.
 INSERT INTO partition (day)
-VALUES (sqlc.arg(day))
+SELECT sqlc.arg(day)::date
+WHERE NOT EXISTS (
+    SELECT
+    FROM partition
+    WHERE day = sqlc.arg(day)::date
+)
 ON CONFLICT (day) DO NOTHING;
 
 -- name: ReadClaim :one
@@ -35,10 +51,20 @@ SELECT
 FROM partition AS p
 WHERE p.day = sqlc.arg(day);
 
+-- name: EndExpired :exec
+-- Ends the session of a day's claim, if it still is the one that ReadClaim saw
+-- and its lease has run out, and waits until it has ended. Nothing milder stops
+-- a client that hangs in COPY. A session that has gone on to another day, or a
+-- later one with the same pid, is left alone. partition_pkey serves it.
+SELECT pg_terminate_backend(a.pid, 5000)
+FROM partition AS p
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
+WHERE p.day = sqlc.arg(day)
+  AND p.token = sqlc.arg(token)
+  AND p.lease_until < clock_timestamp();
+
 -- name: EndSession :exec
--- Ends the session of an expired claim and waits until it has ended. Nothing
--- milder stops a client that hangs in COPY. The start time keeps a later
--- session with the same pid out of harm.
+-- Ends a session whose COMMIT was not answered and waits until it has ended.
 SELECT pg_terminate_backend(a.pid, 5000)
 FROM pg_catalog.pg_stat_activity AS a
 WHERE a.pid = sqlc.arg(pid)

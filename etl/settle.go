@@ -1,0 +1,168 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+// result is what an attempt has to record.
+type result struct {
+	written
+
+	outcome           Outcome
+	err               error
+	samples, expected int64
+	rows, digest      int64
+}
+
+// commit writes the ledger as the last statements of the load's transaction
+// and commits it. ErrClaimLost: the claim is somebody else's, all is rolled
+// back.
+func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
+	q := targetdb.New(tx)
+	var message *string
+	if r.err != nil {
+		text := r.err.Error()
+		message = &text
+	}
+	if _, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
+		Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message,
+		Samples: &r.samples, Expected: &r.expected,
+		Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted, TargetDigest: &r.digest,
+	}); err != nil {
+		return fmt.Errorf("record the attempt: %w", err)
+	}
+	if _, err := q.SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
+		RunID: c.runID, Day: c.day, Token: &c.token, Outcome: string(r.outcome),
+	}); err != nil {
+		return fmt.Errorf("settle the day in its run: %w", err)
+	}
+	c.quiet()
+	mine, err := q.CommitPartition(ctx, targetdb.CommitPartitionParams{
+		Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
+		Outcome: string(r.outcome), Error: message, StartedAt: c.startedAt,
+		Samples: r.samples, Expected: r.expected,
+		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
+		Rows: r.rows, TargetDigest: r.digest,
+	})
+	if err != nil {
+		return fmt.Errorf("record the partition: %w", err)
+	}
+	if mine == 0 {
+		return ErrClaimLost
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return c.resolve(ctx, fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
+
+// resolve finds out whether a transaction was committed whose answer was lost:
+// once its session is gone the ledger tells.
+func (c *claim) resolve(ctx context.Context, lost error) error {
+	c.doubtful = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
+	defer cancel()
+	q := targetdb.New(c.ledger.upkeep)
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		outcome, err := c.outcome(ctx, q)
+		switch {
+		case err == nil && outcome != "":
+			c.ledger.log.InfoContext(ctx, "the answer to COMMIT was lost, but it was done", "day", format(c.day), "token", c.token)
+			return nil
+		case err == nil:
+			return lost
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w; whether it was done can't be found out, run the day again: %w", lost, err)
+		case <-ticker.C:
+		}
+	}
+}
+
+// outcome reads how the attempt ended, after the end of its session.
+func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (string, error) {
+	session := targetdb.SessionAliveParams{Pid: &c.session.Pid, BackendStart: c.session.BackendStart}
+	if err := q.EndSession(ctx, targetdb.EndSessionParams(session)); err != nil {
+		return "", fmt.Errorf("end the session: %w", err)
+	}
+	alive, err := q.SessionAlive(ctx, session)
+	if err != nil {
+		return "", fmt.Errorf("look for the session: %w", err)
+	}
+	if alive {
+		return "", errors.New("the session has not ended")
+	}
+	outcome, err := q.ReadOutcome(ctx, targetdb.ReadOutcomeParams{Day: c.day, Token: c.token})
+	if err != nil {
+		return "", fmt.Errorf("read the attempt: %w", err)
+	}
+	return outcome, nil
+}
+
+// fail records an attempt that wrote nothing, on another session than the one
+// that may have broken, and tells whether the claim was still ours. It works
+// for a cancelled context too; for a live one it waits a little for a target
+// that restarts.
+func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		mine, err = c.recordFailure(bounded, outcome, cause)
+		var refused *pgconn.PgError
+		if err == nil || errors.As(err, &refused) && !targetAway(err) {
+			return mine, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, err
+		case <-bounded.Done():
+			return false, err
+		case <-ticker.C:
+		}
+	}
+}
+
+func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
+	err = pgx.BeginFunc(ctx, c.ledger.upkeep, func(tx pgx.Tx) error {
+		q := targetdb.New(tx)
+		message := cause.Error()
+		fresh, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
+			Day: c.day, Token: c.token, Outcome: string(outcome), Error: &message,
+		})
+		if err != nil {
+			return fmt.Errorf("record the attempt: %w", err)
+		}
+		if fresh == 0 { // it is recorded, only the answer was lost
+			mine = true
+			return nil
+		}
+		if _, err := q.SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
+			RunID: c.runID, Day: c.day, Token: &c.token, Outcome: string(outcome),
+		}); err != nil {
+			return fmt.Errorf("settle the day in its run: %w", err)
+		}
+		released, err := q.FailPartition(ctx, targetdb.FailPartitionParams{
+			Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
+			Outcome: string(outcome), Error: message, StartedAt: c.startedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("record the partition: %w", err)
+		}
+		mine = released > 0
+		return nil
+	})
+	return mine, err
+}
