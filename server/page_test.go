@@ -176,7 +176,7 @@ func TestCursors(t *testing.T) {
 		wantNotModified(t, b, page, a, "If-None-Match: "+a.header.Get("ETag"))
 	}
 	csv := b.get(path + cursor + "&format=csv&variables=power&limit=2")
-	if want := "timestamp,turbine_id,power\r\n2025-01-01T00:03:00Z,1,1\r\n2025-01-01T00:04:00Z,1,1\r\n"; csv.body != want {
+	if want := "timestamp,turbine_id,power\r\n2025-01-01T00:03:00Z,1,1.0\r\n2025-01-01T00:04:00Z,1,1.0\r\n"; csv.body != want {
 		t.Errorf("as CSV %q, want %q", csv.body, want)
 	}
 	if got := next(t, csv); !strings.Contains(got, "format=csv&limit=2") || !strings.Contains(got, "turbines=1-2&variables=power") {
