@@ -12,7 +12,7 @@ import (
 )
 
 // hyparquet and Arrow's JavaScript library make the same NDJSON of Parquet and
-// Arrow as the API itself: JavaScript writes numbers as JSON wants them.
+// Arrow as the API itself.
 func TestNodeReads(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -51,6 +51,11 @@ async function readParquet(bytes) {
 const read = { arrow: readArrow, parquet: readParquet }[process.argv[2]]
 if (!read) throw new Error('usage: node read.mjs arrow|parquet')
 const { rows, parts, units } = await read(readFileSync(0))
-const out = Buffer.from(rows.map(row => JSON.stringify(row) + '\n').join(''))
+
+// The API writes a whole-number reading with .0, which JavaScript leaves out.
+const written = (name, value) =>
+  name in units && Number.isInteger(value) && Math.abs(value) < 1e21 ? value + '.0' : JSON.stringify(value)
+const line = row => '{' + Object.entries(row).map(([name, value]) => `"${name}":${written(name, value)}`).join() + '}\n'
+const out = Buffer.from(rows.map(line).join(''))
 for (let at = 0; at < out.length;) at += writeSync(1, out, at)
 console.error(JSON.stringify({ parts, units }))
