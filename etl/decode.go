@@ -2,7 +2,6 @@ package etl
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,69 +10,78 @@ import (
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/timestamp"
 )
 
 // decoder turns the rows of a group's answer into windows as they arrive.
 type decoder struct {
 	group
 
-	first, last time.Time // what was asked for, both inclusive
+	first, last int64 // what was asked for, in microseconds of Unix time, both inclusive
 	aggregator  *window.Aggregator
 	current     int // in read; -1 before the first row
 	readings    [len(signal.Variables)]float64
 }
 
-// decode reads a JSON array of samples to the end of body: of the turbines
-// named and the time from first to last, ordered by turbine, then time. Errors
-// wrap errBroken when the answer is no such thing as JSON, and do not when it
-// says what it must not.
-func decode(body io.Reader, turbines []int32, first, last time.Time) (group, error) {
+// decode reads samples of the given media type, Arrow or else JSON: of the
+// turbines named and the time from first to last, ordered by
+// turbine, then time. Errors wrap errBroken when the answer is damaged, and do
+// not when it says what it must not.
+func decode(body io.Reader, mediaType string, turbines []int32, first, last time.Time) (group, error) {
 	d := decoder{
-		group: group{read: turbines}, first: first, last: last,
+		group: group{read: turbines}, first: first.UnixMicro(), last: last.UnixMicro(),
 		aggregator: window.NewAggregator(len(signal.Variables)), current: -1,
 	}
-	in := json.NewDecoder(body)
-	if err := expect(in, json.Delim('[')); err != nil {
+	var err error
+	if mediaType == arrowStream {
+		err = d.arrow(body)
+	} else {
+		err = d.json(body)
+	}
+	if err != nil {
 		return group{}, err
-	}
-	for in.More() {
-		var sample sourceapi.Sample
-		if err := in.Decode(&sample); err != nil {
-			return group{}, fmt.Errorf("%w: row %d: %w", errBroken, d.samples+1, err)
-		}
-		if err := d.add(&sample); err != nil {
-			return group{}, fmt.Errorf("row %d: %w", d.samples+1, err)
-		}
-	}
-	if err := expect(in, json.Delim(']')); err != nil {
-		return group{}, err
-	}
-	// Trailers are there once the body has been read to its end.
-	if _, err := io.Copy(io.Discard, body); err != nil {
-		return group{}, fmt.Errorf("%w: %w", errBroken, err)
 	}
 	return d.group, d.finish()
 }
 
-func (d *decoder) add(sample *sourceapi.Sample) error {
-	if sample.TurbineId == nil {
-		return errors.New("it has no turbine_id")
-	}
-	if err := d.turn(*sample.TurbineId); err != nil {
+// json reads an array of samples.
+func (d *decoder) json(body io.Reader) error {
+	in := json.NewDecoder(body)
+	if err := expect(in, json.Delim('[')); err != nil {
 		return err
 	}
-	at := sample.Timestamp.Time()
-	if at.Before(d.first) || at.After(d.last) {
-		return fmt.Errorf("timestamp %s was not asked for", sample.Timestamp)
-	}
-	for i, reading := range [...]*float64{sample.WindSpeed, sample.Power, sample.AmbientTemperature} {
-		d.readings[i] = math.NaN()
-		if reading != nil {
-			d.readings[i] = *reading
+	for in.More() {
+		var sample sourceapi.Sample
+		if err := in.Decode(&sample); err != nil {
+			return fmt.Errorf("%w: row %d: %w", errBroken, d.samples+1, err)
+		}
+		if sample.TurbineId == nil {
+			return fmt.Errorf("row %d: it has no turbine_id", d.samples+1)
+		}
+		for i, reading := range [...]*float64{sample.WindSpeed, sample.Power, sample.AmbientTemperature} {
+			d.readings[i] = math.NaN()
+			if reading != nil {
+				d.readings[i] = *reading
+			}
+		}
+		if err := d.add(*sample.TurbineId, sample.Timestamp.Time().UnixMicro()); err != nil {
+			return err
 		}
 	}
-	if err := d.aggregator.Add(at.UnixMicro(), d.readings[:]); err != nil {
-		return fmt.Errorf("turbine %d: %w", *sample.TurbineId, err)
+	return expect(in, json.Delim(']'))
+}
+
+// add takes a row whose readings stand in d.readings; at is in microseconds of
+// Unix time.
+func (d *decoder) add(turbine int32, at int64) error {
+	if err := d.turn(turbine); err != nil {
+		return fmt.Errorf("row %d: %w", d.samples+1, err)
+	}
+	if at < d.first || at > d.last {
+		return fmt.Errorf("row %d: timestamp %s was not asked for", d.samples+1, timestamp.New(time.UnixMicro(at)))
+	}
+	if err := d.aggregator.Add(at, d.readings[:]); err != nil {
+		return fmt.Errorf("row %d: turbine %d: %w", d.samples+1, turbine, err)
 	}
 	d.samples++
 	return nil

@@ -31,7 +31,7 @@ func dayOf(turbines []int32) []byte {
 }
 
 func decodeDay(body string, turbines ...int32) (group, error) {
-	return decode(strings.NewReader(body), turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond))
+	return decode(strings.NewReader(body), "application/json", turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond))
 }
 
 func TestDecode(t *testing.T) {
@@ -87,7 +87,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decode(bytes.NewReader(body), turbines, first, last); err != nil {
+		if _, err := decode(bytes.NewReader(body), "application/json", turbines, first, last); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,7 +92,10 @@ type Request struct {
 	AllowEmpty bool
 	// DryRun computes what would change and writes nothing, not even a run.
 	DryRun bool
-	// Progress, if any, is called after each day.
+	// Parallel is how many days are in work at once, one if it is zero. Each
+	// takes a session of the target's pool.
+	Parallel int
+	// Progress, if any, is called after each day, one call at a time.
 	Progress func(Partition)
 }
 
@@ -115,9 +119,10 @@ type Summary struct {
 	Seconds    float64     `json:"seconds"`
 }
 
-// Run brings the days of r to what the source holds, one after another. A day
-// that fails does not hold up the others, unless the source API or the target
-// is away. The error joins those of the days.
+// Run brings the days of r to what the source holds, the extraction of one
+// beside the load of another. A day that fails does not hold up the others,
+// unless the source API or the target is away: then no more are begun. The
+// error joins those of the days, in their order.
 func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	begun := time.Now()
 	s := Summary{From: format(r.From), To: format(r.To), DryRun: r.DryRun, Partitions: []Partition{}}
@@ -130,27 +135,7 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 			return s, fmt.Errorf("open a run: %w", explain(err))
 		}
 	}
-	var errs []error
-	for day := r.From; !day.After(r.To); day = day.AddDate(0, 0, 1) {
-		p, err := j.partition(ctx, r, day, s.RunID)
-		s.add(p)
-		if r.Progress != nil {
-			r.Progress(p)
-		}
-		if err == nil {
-			j.log.DebugContext(ctx, "partition", "day", p.Day, "outcome", p.Outcome, "samples", p.Samples, "written", p.Written, "seconds", p.Seconds)
-			continue
-		}
-		errs = append(errs, err)
-		if ctx.Err() != nil {
-			break
-		}
-		if left := int(r.To.Sub(day) / (24 * time.Hour)); left > 0 && (errors.Is(err, ErrSourceAway) || targetAway(err)) {
-			errs = append(errs, fmt.Errorf("%d more days were not tried", left))
-			break
-		}
-	}
-	err := errors.Join(errs...)
+	err := j.days(ctx, r, &s)
 	if err != nil && !r.DryRun && !targetAway(err) {
 		j.leave(ctx, s.RunID)
 	}
@@ -159,6 +144,52 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	}
 	s.Seconds = time.Since(begun).Seconds()
 	return s, err
+}
+
+// days works on the days of r and adds up in s what became of them.
+func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
+	count := int(r.To.Sub(r.From)/(24*time.Hour)) + 1
+	partitions, errs := make([]Partition, count), make([]error, count)
+	var (
+		work  sync.WaitGroup
+		slots = make(chan struct{}, max(r.Parallel, 1))
+		mu    sync.Mutex // guards stop, and Progress
+		stop  bool
+		begun int
+	)
+	goesOn := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return !stop && (ctx.Err() == nil || begun == 0)
+	}
+	for ; begun < count; begun++ {
+		slots <- struct{}{}
+		if !goesOn() {
+			break
+		}
+		day, p, err := r.From.AddDate(0, 0, begun), &partitions[begun], &errs[begun]
+		work.Go(func() {
+			defer func() { <-slots }()
+			*p, *err = j.partition(ctx, r, day, s.RunID)
+			mu.Lock()
+			defer mu.Unlock()
+			stop = stop || errors.Is(*err, ErrSourceAway) || targetAway(*err)
+			if r.Progress != nil {
+				r.Progress(*p)
+			}
+			if *err == nil {
+				j.log.DebugContext(ctx, "partition", "day", p.Day, "outcome", p.Outcome, "samples", p.Samples, "written", p.Written, "seconds", p.Seconds)
+			}
+		})
+	}
+	work.Wait()
+	for _, p := range partitions[:begun] {
+		s.add(p)
+	}
+	if left := count - begun; left > 0 && ctx.Err() == nil {
+		errs[begun] = fmt.Errorf("%d more days were not tried", left)
+	}
+	return errors.Join(errs...)
 }
 
 // leave settles the days that a run which ends early has not come to, so that

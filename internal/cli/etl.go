@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 
 // maxDays is how many days one run may have, as over HTTP.
 const maxDays = 20_000
+
+// maxParallel bounds the days in work at once: each takes a session of the
+// target, which has about a hundred.
+const maxParallel = 64
 
 func newETL(r *runner) *cobra.Command {
 	var (
@@ -53,6 +58,7 @@ standard output; with --output json it is one JSON object and nothing else.`,
 	cmd.Flags().Var(&turbines, "turbines", "ids and ranges of ids, or all")
 	cmd.Flags().BoolVar(&request.AllowEmpty, "allow-empty", false, "take a day without samples for a success")
 	cmd.Flags().BoolVar(&request.DryRun, "dry-run", false, "say what would change and write nothing")
+	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to work on at once; 0 is one a processor")
 	cmd.Flags().Var(&output, "output", "format of the summary")
 	complete(cmd, "output", output.allowed)
 	return configure(r, cmd, func(ctx context.Context, c config.ETL, args []string) error {
@@ -68,6 +74,12 @@ standard output; with --output json it is one JSON object and nothing else.`,
 		}
 		if most := request.From.AddDate(0, 0, maxDays-1); request.To.After(most) {
 			return usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
+		}
+		if request.Parallel < 0 || request.Parallel > maxParallel {
+			return usagef(cmd, "--parallel is %d: want 0 to %d", request.Parallel, maxParallel)
+		}
+		if request.Parallel == 0 {
+			request.Parallel = runtime.NumCPU()
 		}
 		request.Turbines = turbines.set
 		summary, err := r.etl(ctx, c, request)

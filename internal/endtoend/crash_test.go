@@ -143,6 +143,37 @@ func (s *system) noOverlap(t *testing.T) {
 	}
 }
 
+func TestDaysAtOnce(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 6, 3)
+	parallel := request(6)
+	parallel.Parallel = 3
+	told := 0
+	parallel.Progress = func(etl.Partition) { told++ }
+	for _, inserted := range []int64{6 * 3 * 2160, 0} {
+		got, err := s.job.Run(t.Context(), parallel)
+		if err != nil || got.Done != 6 || got.Inserted != inserted {
+			t.Fatalf("run: got %d done, %d inserted, %v, want 6 and %d", got.Done, got.Inserted, err, inserted)
+		}
+		for i, p := range got.Partitions {
+			if want := date("2025-01-01").AddDate(0, 0, i).Format(time.DateOnly); p.Day != want {
+				t.Errorf("partition %d: got %s, want %s", i, p.Day, want)
+			}
+		}
+	}
+	if told != 12 {
+		t.Errorf("progress: told %d times, want 12", told)
+	}
+	near(t, s.values(t), s.expected(t))
+
+	s.stopAPI()
+	got, err := s.job.Run(t.Context(), parallel)
+	if !errors.Is(err, etl.ErrSourceAway) || len(got.Partitions) == 6 || !strings.Contains(err.Error(), "more days were not tried") {
+		t.Errorf("run with the API away: got %d partitions, %v; want some not to be tried", len(got.Partitions), err)
+	}
+}
+
 func TestAPIStoppedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

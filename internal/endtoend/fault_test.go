@@ -21,6 +21,7 @@ type gateway struct {
 	faults   []fault
 	always   fault
 	requests int
+	accept   string // asked for in the job's stead, if not empty
 }
 
 // fault answers a request in the stead of next, or spoils next's answer. It
@@ -69,6 +70,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f, g.faults = g.faults[0], g.faults[1:]
 	}
 	g.requests++
+	if g.accept != "" {
+		r.Header.Set("Accept", g.accept)
+	}
 	g.mu.Unlock()
 	if f == nil || !f(w, r, g.proxy) {
 		g.proxy.ServeHTTP(w, r)
@@ -108,7 +112,7 @@ func rewrite(change func(body []byte, trailer http.Header) ([]byte, bool)) fault
 			trailer.Set(name, whole.header.Get(name))
 		}
 		body, ends := change(whole.body.Bytes(), trailer)
-		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Type", whole.header.Get("Content-Type"))
 		w.Header().Set("Trailer", "Delfos-Rows, Content-Digest")
 		w.WriteHeader(http.StatusOK)
 		_, _ = io.Copy(w, bytes.NewReader(body))
@@ -127,12 +131,20 @@ func cutShort() fault {
 	return rewrite(func(body []byte, _ http.Header) ([]byte, bool) { return body[:len(body)/2], false })
 }
 
-// endEarly is half an answer that ends cleanly, in valid JSON.
+// endEarly is half an answer that ends cleanly, as behind a proxy that hides
+// what happened.
 func endEarly() fault {
 	return rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
-		half := bytes.LastIndexByte(body[:len(body)/2], '}') + 1
 		clear(trailer)
-		return append(bytes.Clone(body[:half]), ']'), true
+		return body[:len(body)/2], true
+	})
+}
+
+// noTrailers is a whole answer without the means to tell.
+func noTrailers() fault {
+	return rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
+		clear(trailer)
+		return body, true
 	})
 }
 
@@ -143,12 +155,11 @@ func wrongRows() fault {
 	})
 }
 
-// flipDigit changes a reading, as a faulty wire does.
-func flipDigit() fault {
+// flipBit changes a bit, as a faulty wire does.
+func flipBit() fault {
 	return rewrite(func(body []byte, _ http.Header) ([]byte, bool) {
 		spoiled := bytes.Clone(body)
-		i := bytes.Index(spoiled, []byte(`"wind_speed":`)) + len(`"wind_speed":`)
-		spoiled[i] = '1' + (spoiled[i]-'0')%9
+		spoiled[len(spoiled)/2] ^= 1
 		return spoiled, true
 	})
 }

@@ -17,27 +17,32 @@ func TestRetries(t *testing.T) {
 		faults   []fault
 		requests int
 	}{
-		"503, Retry-After":            {[]fault{status(503, "Retry-After", "1")}, 2},
-		"429, 502, 504":               {[]fault{status(429), status(502), status(504)}, 4},
-		"no answer":                   {[]fault{hangUp()}, 2},
-		"cut in the middle":           {[]fault{cutShort()}, 2},
-		"half, ending cleanly":        {[]fault{endEarly()}, 2},
-		"a wrong count of rows":       {[]fault{wrongRows()}, 2},
-		"a digit changed on the wire": {[]fault{flipDigit()}, 2},
-		"one after another":           {[]fault{cutShort(), flipDigit(), status(503)}, 4},
+		"503, Retry-After":          {[]fault{status(503, "Retry-After", "1")}, 2},
+		"429, 502, 504":             {[]fault{status(429), status(502), status(504)}, 4},
+		"no answer":                 {[]fault{hangUp()}, 2},
+		"cut in the middle":         {[]fault{cutShort()}, 2},
+		"half, ending cleanly":      {[]fault{endEarly()}, 2},
+		"a wrong count of rows":     {[]fault{wrongRows()}, 2},
+		"no trailers":               {[]fault{noTrailers()}, 2},
+		"a bit changed on the wire": {[]fault{flipBit()}, 2},
+		"one after another":         {[]fault{cutShort(), flipBit(), status(503)}, 4},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := setup(t)
-			s.seed(t, 1, 1)
-			s.gateway.spoil(tt.faults...)
-			s.run(t, 1)
-			if n := s.gateway.count(); n != tt.requests {
-				t.Errorf("requests: got %d, want %d", n, tt.requests)
-			}
-			near(t, s.values(t), s.expected(t))
-		})
+		// A server that has Arrow, and one that offers JSON alone.
+		for format, accept := range map[string]string{"Arrow": "", "JSON": "application/json"} {
+			t.Run(format+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				s := setup(t)
+				s.seed(t, 1, 1)
+				s.gateway.accept = accept
+				s.gateway.spoil(tt.faults...)
+				s.run(t, 1)
+				if n := s.gateway.count(); n != tt.requests {
+					t.Errorf("requests: got %d, want %d", n, tt.requests)
+				}
+				near(t, s.values(t), s.expected(t))
+			})
+		}
 	}
 }
 
