@@ -42,8 +42,8 @@ func (d *decoder) batch(batch arrow.RecordBatch) error {
 	if err != nil {
 		return err
 	}
-	if unit := times.DataType().(*arrow.TimestampType).Unit; unit != arrow.Microsecond { //nolint:forcetypeassert // that of an array.Timestamp
-		return fmt.Errorf("timestamp is in %s, want us", unit)
+	if kind, ok := times.DataType().(*arrow.TimestampType); !ok || kind.Unit != arrow.Microsecond {
+		return fmt.Errorf("timestamp is of type %s, want microseconds", times.DataType())
 	}
 	var variables [len(signal.Variables)]*array.Float64
 	for i, name := range signal.Variables {

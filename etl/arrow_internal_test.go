@@ -30,7 +30,9 @@ func arrowOf(t testing.TB, columns []stream.Column, rows []row) []byte {
 	for _, r := range rows {
 		all := []stream.Value{
 			stream.OfTimestamp(r.at.UnixMicro()), stream.OfInt32(r.turbine),
-			stream.OfFloat64(r.windSpeed), {}, stream.OfFloat64(20),
+			stream.OfFloat64(r.windSpeed),
+			{},
+			stream.OfFloat64(20),
 		}
 		if err := encoder.Row(&buf, all[:len(columns)]); err != nil {
 			t.Fatal(err)

@@ -84,6 +84,7 @@ func (d *decoder) add(turbine int32, at int64) error {
 		return fmt.Errorf("row %d: turbine %d: %w", d.samples+1, turbine, err)
 	}
 	d.samples++
+	d.digest ^= digestOf(turbine, at, d.readings[:])
 	return nil
 }
 

@@ -76,6 +76,7 @@ type group struct {
 	read    []int32
 	series  []series
 	samples int64
+	digest  int64 // of the samples, as GET /data/digest has it
 	broken  []BrokenTurbine
 }
 
@@ -83,6 +84,7 @@ func (g *group) add(part group) {
 	g.read = append(g.read, part.read...)
 	g.series = append(g.series, part.series...)
 	g.samples += part.samples
+	g.digest ^= part.digest
 }
 
 // sort restores the order of data's key after parts came as they could be had.
@@ -192,11 +194,7 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 	}
 	response, err := s.client.GetData(ctx, &sourceapi.GetDataParams{
 		Start: timestamp.New(first), End: timestamp.New(last), Turbines: &selectors,
-	}, func(_ context.Context, r *http.Request) error {
-		r.Header.Set("Accept", arrowStream+", application/json;q=0.1")
-		r.Header.Set("Accept-Encoding", "identity")
-		return nil
-	})
+	}, identity(arrowStream+", application/json;q=0.1"))
 	if err != nil {
 		return group{}, away(ctx, err)
 	}
@@ -218,6 +216,16 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 		return group{}, fmt.Errorf("%w: %d rows, Delfos-Rows is %q", errBroken, g.samples, rows)
 	}
 	return g, nil
+}
+
+// identity asks for media types, uncompressed: the digest of an answer is over
+// the bytes as sent.
+func identity(accept string) sourceapi.RequestEditorFn {
+	return func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Accept", accept)
+		r.Header.Set("Accept-Encoding", "identity")
+		return nil
+	}
 }
 
 // whole reads the body of an answer and believes it when its digest is the one

@@ -142,6 +142,18 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		return false, err
 	}
 
+	expected := int64(len(turbines)) * samplesPerDay
+	if r.Turbines.All() {
+		kept, err := j.unchanged(ctx, c, before)
+		if err != nil {
+			return false, err
+		}
+		if kept != nil {
+			err := c.confirm(ctx, tx, kept, expected, p)
+			return err == nil, err
+		}
+	}
+
 	t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups <-chan group) (written, error) {
 		if before.Rows == 0 {
 			return l.copy(ctx, groups)
@@ -167,9 +179,13 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	}
 	outcome := t.outcome()
 	broken := t.brokenError()
+	var source *int64
+	if r.Turbines.All() && broken == nil {
+		source = &t.digest
+	}
 	if err := c.commit(ctx, tx, result{
-		outcome: outcome, err: broken, samples: t.samples, expected: int64(len(turbines)) * samplesPerDay,
-		written: t.written, rows: after.Rows, digest: after.Digest,
+		outcome: outcome, err: broken, samples: t.samples, expected: expected, windows: t.windows,
+		written: t.written, source: source, rows: after.Rows, digest: after.Digest,
 	}); err != nil {
 		return false, err
 	}

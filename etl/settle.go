@@ -19,6 +19,8 @@ type result struct {
 	outcome           Outcome
 	err               error
 	samples, expected int64
+	windows           int64
+	source            *int64 // digest of the samples; nil when they are not all of the day's
 	rows, digest      int64
 }
 
@@ -35,7 +37,8 @@ func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 	if _, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
 		Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message,
 		Samples: &r.samples, Expected: &r.expected,
-		Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted, TargetDigest: &r.digest,
+		Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted,
+		SourceDigest: r.source, TargetDigest: &r.digest,
 	}); err != nil {
 		return fmt.Errorf("record the attempt: %w", err)
 	}
@@ -50,7 +53,7 @@ func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 		Outcome: string(r.outcome), Error: message, StartedAt: c.startedAt,
 		Samples: r.samples, Expected: r.expected,
 		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
-		Rows: r.rows, TargetDigest: r.digest,
+		Windows: r.windows, Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest,
 	})
 	if err != nil {
 		return fmt.Errorf("record the partition: %w", err)

@@ -13,6 +13,7 @@ type tally struct {
 
 	read    int
 	samples int64
+	digest  int64
 	windows int64
 	broken  []BrokenTurbine
 }
@@ -21,6 +22,7 @@ type tally struct {
 func (t *tally) count(g group) {
 	t.read += len(g.read)
 	t.samples += g.samples
+	t.digest ^= g.digest
 	t.broken = append(t.broken, g.broken...)
 	for _, s := range g.series {
 		t.windows += int64(len(s.windows))

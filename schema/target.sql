@@ -61,6 +61,7 @@ CREATE TABLE partition (
     deleted bigint,
     samples bigint,
     expected bigint,
+    windows bigint,
     rows bigint NOT NULL DEFAULT 0,
     loaded_at timestamptz,
     source_digest bigint,

@@ -123,13 +123,14 @@ SET claim_run_id = NULL,
     deleted = $8::bigint,
     samples = CASE WHEN $2::boolean THEN p.samples ELSE $9::bigint END,
     expected = CASE WHEN $2::boolean THEN p.expected ELSE $10::bigint END,
-    rows = $11::bigint,
+    windows = CASE WHEN $2::boolean THEN p.windows ELSE $11::bigint END,
+    rows = $12::bigint,
     loaded_at = clock_timestamp(),
-    source_digest = $12::bigint,
-    source_digest_seen = coalesce($12::bigint, p.source_digest_seen),
-    target_digest = $13::bigint
-WHERE p.day = $14
-  AND p.token = $15
+    source_digest = $13::bigint,
+    source_digest_seen = coalesce($13::bigint, p.source_digest_seen),
+    target_digest = $14::bigint
+WHERE p.day = $15
+  AND p.token = $16
   AND p.lease_until IS NOT NULL
 `
 
@@ -144,6 +145,7 @@ type CommitPartitionParams struct {
 	Deleted      int64
 	Samples      int64
 	Expected     int64
+	Windows      int64
 	Rows         int64
 	SourceDigest *int64
 	TargetDigest int64
@@ -166,6 +168,7 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 		arg.Deleted,
 		arg.Samples,
 		arg.Expected,
+		arg.Windows,
 		arg.Rows,
 		arg.SourceDigest,
 		arg.TargetDigest,
@@ -460,7 +463,7 @@ func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (strin
 }
 
 const ReadPartition = `-- name: ReadPartition :one
-SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, error, started_at, finished_at, inserted, updated, deleted, samples, expected, rows, loaded_at, source_digest, source_digest_seen, target_digest
+SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, loaded_at, source_digest, source_digest_seen, target_digest
 FROM partition
 WHERE day = $1
 `
@@ -487,6 +490,7 @@ func (q *Queries) ReadPartition(ctx context.Context, day time.Time) (Partition, 
 		&i.Deleted,
 		&i.Samples,
 		&i.Expected,
+		&i.Windows,
 		&i.Rows,
 		&i.LoadedAt,
 		&i.SourceDigest,

@@ -45,6 +45,7 @@ type Partition struct {
 	Deleted           *int64
 	Samples           *int64
 	Expected          *int64
+	Windows           *int64
 	Rows              int64
 	LoadedAt          *time.Time
 	SourceDigest      *int64

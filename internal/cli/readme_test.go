@@ -24,6 +24,8 @@ func TestReadme(t *testing.T) {
 		`"power":`,
 		`"turbine_id":1`,
 		`"name":"Turbine 1"`,
+		"2025-01-01T00:10:00Z,4.716,90.612,0.918",
+		`"digest":"`,
 		"Content-Digest: sha-256=", // a trailer
 		"start must be earlier than end",
 		"ambient_temperature_count", // psql: the statistics

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -262,5 +263,45 @@ func TestTargetWithoutTables(t *testing.T) {
 	s.exec(t, s.target, "DROP TABLE data")
 	if _, err := s.job.Run(t.Context(), request(1)); err == nil || !strings.Contains(err.Error(), "delfos schema apply target") {
 		t.Errorf("run without a table: got %v, want the way out", err)
+	}
+}
+
+// TestUnchangedDayIsNotExtracted: when the digests of source and target are the
+// ledger's, no rows are read out; when either is not, they are.
+func TestUnchangedDayIsNotExtracted(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 3)
+	s.exec(t, s.source, "UPDATE data SET power = NULL WHERE timestamp = '2025-01-01 00:05'")
+	s.exec(t, s.source, "UPDATE data SET power = 0 WHERE timestamp = '2025-01-01 00:06'")
+	const swapped = " WHERE turbine_id = 2 AND timestamp IN ('2025-01-01 00:20', '2025-01-01 00:21')"
+	s.exec(t, s.source, "UPDATE data SET power = CASE extract(minute FROM timestamp) WHEN 20 THEN 1 ELSE 2 END"+swapped)
+	for _, step := range []struct {
+		name     string
+		pool     *pgxpool.Pool
+		change   string
+		requests int
+		written  int64
+	}{
+		{"first load", s.source, "SELECT 1", 2, 3 * 2160},
+		{"nothing", s.source, "SELECT 1", 0, 0},
+		{"0 becomes missing", s.source, "UPDATE data SET power = NULL WHERE timestamp = '2025-01-01 00:06' AND turbine_id = 1", 2, 4},
+		{"nothing again", s.source, "SELECT 1", 0, 0},
+		{"readings of two minutes change places", s.source, "UPDATE data SET power = 3 - power" + swapped, 2, 0},
+		{"a value is changed by hand", s.target, "UPDATE data SET value = value + 1 WHERE turbine_id = 1 AND signal_id = 1 AND timestamp = '2025-01-01'", 2, 1},
+		{"a value is removed by hand", s.target, "DELETE FROM data WHERE turbine_id = 1 AND signal_id = 1 AND timestamp = '2025-01-01'", 2, 1},
+		{"the target is emptied", s.target, "TRUNCATE data", 2, 3 * 2160},
+		{"nothing at last", s.source, "SELECT 1", 0, 0},
+	} {
+		s.exec(t, step.pool, step.change)
+		s.gateway.spoil()
+		got := s.run(t, 1)
+		if n := s.gateway.count(); n != step.requests || got.Done != 1 {
+			t.Errorf("%s: got %d requests, %d done, want %d and 1", step.name, n, got.Done, step.requests)
+		}
+		if p := got.Partitions[0]; p.Written != step.written || p.Samples != 3*1440 || p.Windows != 3*144 || p.Rows != 3*2160 {
+			t.Errorf("%s: got %+v, want %d written", step.name, p, step.written)
+		}
+		near(t, s.values(t), s.expected(t))
 	}
 }

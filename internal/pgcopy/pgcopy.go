@@ -20,8 +20,9 @@ const (
 	trailer   = "\xff\xff"
 )
 
-// epoch is PostgreSQL's, in microseconds of Unix time.
-const epoch = 946_684_800_000_000
+// Epoch is PostgreSQL's, from which its timestamps count, in microseconds of
+// Unix time.
+const Epoch = 946_684_800_000_000
 
 // A Writer encodes rows onto an io.Writer. The first error sticks and is
 // returned by Close.
@@ -63,7 +64,7 @@ func (w *Writer) Int64(v int64) {
 func (w *Writer) Float64(v float64) { w.Int64(int64(math.Float64bits(v))) }
 
 // Timestamp appends a timestamptz, given in microseconds of Unix time.
-func (w *Writer) Timestamp(micros int64) { w.Int64(micros - epoch) }
+func (w *Writer) Timestamp(micros int64) { w.Int64(micros - Epoch) }
 
 // Null appends a NULL of any type.
 func (w *Writer) Null() { w.buf = binary.BigEndian.AppendUint32(w.buf, math.MaxUint32) }
@@ -94,7 +95,7 @@ func (w *Writer) flush() {
 }
 
 // Micros reads a timestamptz in binary format, in microseconds of Unix time.
-func Micros(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) + epoch }
+func Micros(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) + Epoch }
 
 // Time reads a timestamptz in binary format.
 func Time(b []byte) time.Time { return time.UnixMicro(Micros(b)).UTC() }

@@ -43,6 +43,7 @@ CREATE TABLE "public"."partition" (
   "deleted" bigint NULL,
   "samples" bigint NULL,
   "expected" bigint NULL,
+  "windows" bigint NULL,
   "rows" bigint NOT NULL DEFAULT 0,
   "loaded_at" timestamptz NULL,
   "source_digest" bigint NULL,
