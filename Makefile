@@ -74,8 +74,13 @@ check-formats: ## Read every format back with programs that are not ours (needs 
 	npm ci --prefix tools/readers --no-audit --no-fund
 	CGO_ENABLED=0 $(GO) test -tags node -count=1 ./internal/interop
 
-bench: ## Run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+# BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
+bench: build ## Measure against psql and pgbench on databases of its own, and write bench/RESULTS.md (needs PostgreSQL's programs; BENCH=-quick: one short round)
+	@for program in psql pgbench; do command -v $$program >/dev/null || { \
+		echo "make bench: no $$program, which the baselines are: install it (Debian: apt-get install postgresql)" >&2; exit 1; }; done
+	@echo "running the Go benchmarks, output in bin/gobench.txt"
+	@$(GO) test -run '^$$' -bench . -benchmem ./... >bin/gobench.txt || { cat bin/gobench.txt >&2; exit 1; }
+	@CGO_ENABLED=0 $(GO) run ./bench -gobench bin/gobench.txt -version '$(VERSION)' $(BENCH)
 
 db-up: build ## Start the two databases alone, on 5433 and 5434
 	bin/delfos postgres start
