@@ -11,8 +11,14 @@ import (
 
 // OpenTarget returns a pool of sessions for the target database. Sessions are
 // opened when they are needed; the error is of the URL alone.
+//
+// They read by index: a planner that has no statistics yet, as in a first
+// backfill, would look through all of data for each day.
 func OpenTarget(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	pool, err := pgpool.Open(ctx, url, pgpool.Options{Name: "delfos etl"})
+	pool, err := pgpool.Open(ctx, url, pgpool.Options{
+		Name:     "delfos etl",
+		Settings: map[string]string{"enable_seqscan": "off"},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("target database: %w", err)
 	}

@@ -18,7 +18,9 @@ const maxConns = 16
 // Its sessions can't write, and use UTC. A session setting in the URL wins over
 // the one made here.
 //
-// They don't sort while an index gives the order: a planner that counts the cost
+// They read by index: without statistics, as after a first seed, a planner would
+// look through all of data for one day. And they don't sort while an index gives
+// the order: a planner that counts the cost
 // of the whole answer prefers to collect and sort a fleet's day, and the client
 // would wait for its first byte until the last row is read.
 //
@@ -32,6 +34,7 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		MaxConns: maxConns,
 		Settings: map[string]string{
 			"default_transaction_read_only": "on",
+			"enable_seqscan":                "off",
 			"enable_sort":                   "off",
 			"lock_timeout":                  "5s",
 		},
