@@ -42,6 +42,24 @@ func digestOf(turbine int32, at int64, readings []float64) int64 {
 	return int64(hash)
 }
 
+// hash is that of the row of the target's data, as DigestValues has it.
+func (v value) hash() int64 {
+	var (
+		hash pghash.Record
+		four [4]byte
+		raw  [8]byte
+	)
+	binary.BigEndian.PutUint32(four[:], uint32(v.turbine))
+	hash.Int32(four[:])
+	binary.BigEndian.PutUint32(four[:], uint32(v.signal))
+	hash.Int32(four[:])
+	binary.BigEndian.PutUint64(raw[:], uint64(v.at-pgcopy.Epoch))
+	hash.Timestamp(raw[:])
+	binary.BigEndian.PutUint64(raw[:], math.Float64bits(v.value))
+	hash.Float64(raw[:])
+	return int64(hash)
+}
+
 // dayDigest is what the source says of a whole day, without its rows.
 type dayDigest struct{ digest, samples int64 }
 

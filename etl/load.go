@@ -50,6 +50,7 @@ type loader struct {
 	q           *targetdb.Queries
 	start, stop time.Time
 	columns     []column
+	copied      *targetdb.DigestValuesRow // what copy loaded, which is all there is
 }
 
 func newLoader(tx pgx.Tx, day time.Time) *loader {
@@ -99,6 +100,7 @@ func (l *loader) values(g group) iter.Seq[value] {
 
 // copy loads groups into a day that holds nothing.
 func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error) {
+	var digest int64
 	rows, err := pgcopy.From(ctx, l.tx.Conn().PgConn(), copyValues, func(w *pgcopy.Writer) error {
 		for {
 			var g group
@@ -116,6 +118,7 @@ func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error)
 				w.Int32(v.signal)
 				w.Timestamp(v.at)
 				w.Float64(v.value)
+				digest ^= v.hash()
 			}
 			if err := w.Err(); err != nil {
 				return err
@@ -125,6 +128,7 @@ func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error)
 	if err != nil {
 		return written{}, fmt.Errorf("load: %w", err)
 	}
+	l.copied = &targetdb.DigestValuesRow{Rows: rows, Digest: digest}
 	return written{inserted: rows}, nil
 }
 
@@ -187,8 +191,12 @@ func (l *loader) sweep(ctx context.Context, turbines []int32, dry bool) (written
 	return written{deleted: gone}, nil
 }
 
-// digest counts and digests what the target holds of the day.
+// digest counts and digests what the target holds of the day. After a copy it
+// need not look.
 func (l *loader) digest(ctx context.Context) (targetdb.DigestValuesRow, error) {
+	if l.copied != nil {
+		return *l.copied, nil
+	}
 	d, err := l.q.DigestValues(ctx, targetdb.DigestValuesParams{Start: l.start, Stop: l.stop})
 	if err != nil {
 		return d, fmt.Errorf("digest what the target holds: %w", err)

@@ -166,7 +166,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	if err := t.verdict(r); err != nil {
 		return false, err
 	}
-	if r.Turbines.All() {
+	if r.Turbines.All() && l.copied == nil {
 		swept, err := l.sweep(ctx, all, false)
 		if err != nil {
 			return false, err

@@ -305,3 +305,22 @@ func TestUnchangedDayIsNotExtracted(t *testing.T) {
 		near(t, s.values(t), s.expected(t))
 	}
 }
+
+// TestDigestOfACopyIsTheDatabases: the digest that a first load computes on its
+// way is the one that PostgreSQL finds afterwards.
+func TestDigestOfACopyIsTheDatabases(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 3)
+	s.exec(t, s.source, "UPDATE data SET power = 0 WHERE timestamp < '2025-01-01 00:10'") // values of 0
+	s.run(t, 1)
+	ledger := targetdb.New(s.target)
+	p, err := ledger.ReadPartition(t.Context(), date("2025-01-01"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ledger.DigestValues(t.Context(), targetdb.DigestValuesParams{Start: date("2025-01-01"), Stop: date("2025-01-02")})
+	if err != nil || p.TargetDigest == nil || *p.TargetDigest != got.Digest || p.Rows != got.Rows {
+		t.Errorf("ledger: got %d rows, digest %v; the database says %+v, %v", p.Rows, p.TargetDigest, got, err)
+	}
+}
