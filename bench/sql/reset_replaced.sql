@@ -1,0 +1,2 @@
+TRUNCATE replaced.data;
+CHECKPOINT;
