@@ -19,45 +19,52 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
+// rowHash is pghash.Record for values that are not in PostgreSQL's binary
+// format yet; at is in microseconds of Unix time.
+type rowHash struct{ pghash.Record }
+
+func (h *rowHash) int32(v int32) {
+	var raw [4]byte
+	binary.BigEndian.PutUint32(raw[:], uint32(v))
+	h.Int32(raw[:])
+}
+
+func (h *rowHash) timestamp(at int64) {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(at-pgcopy.Epoch))
+	h.Timestamp(raw[:])
+}
+
+func (h *rowHash) float64(v float64) {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], math.Float64bits(v))
+	h.Float64(raw[:])
+}
+
 // digestOf hashes a sample as the source's database does for GET /data/digest,
 // where a day's digest is the exclusive or of its samples' hashes.
 func digestOf(turbine int32, at int64, readings []float64) int64 {
-	var (
-		hash pghash.Record
-		four [4]byte
-		raw  [8]byte
-	)
-	binary.BigEndian.PutUint32(four[:], uint32(turbine))
-	hash.Int32(four[:])
-	binary.BigEndian.PutUint64(raw[:], uint64(at-pgcopy.Epoch))
-	hash.Timestamp(raw[:])
+	var h rowHash
+	h.int32(turbine)
+	h.timestamp(at)
 	for _, reading := range readings {
 		if math.IsNaN(reading) {
-			hash.Float64(nil)
-			continue
+			h.Float64(nil)
+		} else {
+			h.float64(reading)
 		}
-		binary.BigEndian.PutUint64(raw[:], math.Float64bits(reading))
-		hash.Float64(raw[:])
 	}
-	return int64(hash)
+	return int64(h.Record)
 }
 
 // hash is that of the row of the target's data, as DigestValues has it.
 func (v value) hash() int64 {
-	var (
-		hash pghash.Record
-		four [4]byte
-		raw  [8]byte
-	)
-	binary.BigEndian.PutUint32(four[:], uint32(v.turbine))
-	hash.Int32(four[:])
-	binary.BigEndian.PutUint32(four[:], uint32(v.signal))
-	hash.Int32(four[:])
-	binary.BigEndian.PutUint64(raw[:], uint64(v.at-pgcopy.Epoch))
-	hash.Timestamp(raw[:])
-	binary.BigEndian.PutUint64(raw[:], math.Float64bits(v.value))
-	hash.Float64(raw[:])
-	return int64(hash)
+	var h rowHash
+	h.int32(v.turbine)
+	h.int32(v.signal)
+	h.timestamp(v.at)
+	h.float64(v.value)
+	return int64(h.Record)
 }
 
 // dayDigest is what the source says of a whole day, without its rows.
