@@ -80,6 +80,11 @@ func (s *Server) each(ctx context.Context, q query, do func(*pgxpool.Conn, span)
 		return err
 	}
 	defer conn.Release()
+	return eachOn(ctx, conn, q, do)
+}
+
+// eachOn is each on a connection that the caller has.
+func eachOn(ctx context.Context, conn *pgxpool.Conn, q query, do func(*pgxpool.Conn, span) error) error {
 	ids, err := resolve(ctx, conn, q.turbines)
 	if err != nil {
 		return err
@@ -141,19 +146,46 @@ func hash(raw [][]byte) uint64 {
 	return uint64(r)
 }
 
-// tagSamples says what readSamples would count, by the database alone.
+// tagSamples says what readSamples would count, by the database alone, or from
+// memory while the database is as it was.
 func (s *Server) tagSamples(ctx context.Context, q query) (reading, error) {
-	var got reading
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return reading{}, err
+	}
+	defer conn.Release()
+	generation := s.memory.meet(conn.Conn())
+	snapshot, err := sourcedb.New(conn).Snapshot(ctx)
+	if err != nil {
+		return reading{}, fmt.Errorf("tag samples: look at the snapshot: %w", err)
+	}
+	if got, ok := s.memory.recall(q, snapshot); ok {
+		return got, nil
+	}
+	got, last, err := tagRows(ctx, conn, q)
+	if err != nil {
+		return reading{}, fmt.Errorf("tag samples: %w", err)
+	}
+	if last == snapshot { // and so at each query in between
+		s.memory.keep(generation, q, snapshot, got)
+	}
+	return got, nil
+}
+
+// tagRows runs the queries of tagSamples. It returns the last one's snapshot
+// too, "" if there was none.
+func tagRows(ctx context.Context, conn *pgxpool.Conn, q query) (got reading, snapshot string, err error) {
 	limit := int64(q.limit)
-	err := s.each(ctx, q, func(conn *pgxpool.Conn, span span) error {
+	db := sourcedb.New(conn)
+	err = eachOn(ctx, conn, q, func(_ *pgxpool.Conn, span span) error {
 		if got.more {
 			return nil
 		}
-		db := sourcedb.New(conn)
 		if limit == 0 {
 			tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
 			got.rows += tag.Rows
 			got.hash ^= uint64(tag.Hash)
+			snapshot = tag.Snapshot
 			return err
 		}
 		left := limit - got.rows
@@ -166,12 +198,10 @@ func (s *Server) tagSamples(ctx context.Context, q query) (reading, error) {
 		if tag.LastTurbineID > 0 {
 			got.last = key{tag.LastTurbineID, tag.Last.UnixMicro()}
 		}
+		snapshot = tag.Snapshot
 		return err
 	})
-	if err != nil {
-		return reading{}, fmt.Errorf("tag samples: %w", err)
-	}
-	return got, nil
+	return got, snapshot, err
 }
 
 // resolve returns the ids of the turbines of the set that there are, sorted:

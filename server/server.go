@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/sourceapi"
@@ -42,6 +41,7 @@ type Config struct {
 type Server struct {
 	pool           *pgxpool.Pool
 	acquireTimeout time.Duration
+	memory         memory
 }
 
 var _ sourceapi.StrictServerInterface = (*Server)(nil)
@@ -59,7 +59,7 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, middleware.GetHead, operations().Middleware(problem.Write), joinIfNoneMatch)
+	r.Use(chain.Middleware, httpserve.HeadAsGet, operations().Middleware(problem.Write), joinIfNoneMatch)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
 

@@ -19,9 +19,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5/static"
-	"github.com/swaggest/swgui/v5emb"
+	"github.com/vearutop/statigz"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/delfos/delfos/internal/problem"
@@ -35,39 +34,23 @@ var redoc embed.FS
 const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'self'"
 
-// redocPage has a verb for its title.
-const redocPage = `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>%s - ReDoc</title>
-<link rel="icon" href="data:,">
-<style>body { margin: 0 }</style>
-</head>
-<body>
-<redoc spec-url="/openapi.json"></redoc>
-<script src="/redoc/redoc.standalone.js"></script>
-</body>
-</html>
-`
-
 // Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r, for the
 // contract spec, which is YAML. One that is no YAML shows when it is asked for
 // as JSON: a 500 whose cause is in the log.
 func Mount(r chi.Router, title string, spec []byte) {
-	swagger := own(v5emb.NewHandlerWithConfig(swgui.Config{
-		Title: title, SwaggerJSON: "/openapi.json", BasePath: "/docs/",
-		SettingsUI: map[string]string{"defaultModelsExpandDepth": "1"},
-	}))
-	r.Method(http.MethodGet, "/docs", swagger)
+	page := func(layout string) http.Handler {
+		return own(file("text/html; charset=utf-8", fmt.Appendf(nil, layout, html.EscapeString(title))))
+	}
+	r.Method(http.MethodGet, "/docs", page(swaggerPage))
+	// It reads every file to begin with: not before somebody opens the page.
+	swagger := sync.OnceValue(func() http.Handler { return http.StripPrefix("/docs/", statigz.FileServer(static.FS)) })
+	parts := own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { swagger().ServeHTTP(w, r) }))
 	// A route a file, so that what isn't there is the router's 404.
 	for _, name := range names(static.FS, ".") {
-		r.Method(http.MethodGet, "/docs/"+strings.TrimSuffix(name, ".gz"), swagger)
+		r.Method(http.MethodGet, "/docs/"+strings.TrimSuffix(name, ".gz"), parts)
 	}
 
-	page := fmt.Appendf(nil, redocPage, html.EscapeString(title))
-	r.Method(http.MethodGet, "/redoc", own(file("text/html; charset=utf-8", page)))
+	r.Method(http.MethodGet, "/redoc", page(redocPage))
 	for _, name := range names(redoc, "redoc") {
 		r.Method(http.MethodGet, "/redoc/"+name, own(http.FileServerFS(redoc)))
 	}

@@ -4,7 +4,6 @@ import (
 	"io"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -66,35 +65,3 @@ func takeCoder(coding string, w io.Writer) (coder, func()) {
 		pool.Put(c)
 	}
 }
-
-// pageCodec compresses the pages of Parquet files. The one that arrow-go
-// brings takes 89 to 123 MB for an answer.
-type pageCodec struct{ stock }
-
-// stock is what arrow-go's own codec of zstd can do; reading is left to it.
-type stock interface {
-	compress.ErrorCodec
-	compress.StreamingCodec
-}
-
-//nolint:gochecknoinits // arrow-go's table of codecs has no lock: before main is when it may be changed.
-func init() {
-	if codec, err := compress.GetCodec(compress.Codecs.Zstd); err == nil {
-		if s, ok := codec.(stock); ok {
-			compress.RegisterCodec(compress.Codecs.Zstd, pageCodec{s})
-		}
-	}
-}
-
-// Encode implements compress.Codec.
-func (pageCodec) Encode(dst, src []byte) []byte {
-	w, ok := pagePool.Get().(*zstd.Encoder)
-	if !ok {
-		w = newZstd()
-	}
-	defer pagePool.Put(w)
-	return w.EncodeAll(src, dst[:0])
-}
-
-// EncodeLevel implements compress.Codec; there is one level.
-func (c pageCodec) EncodeLevel(dst, src []byte, _ int) []byte { return c.Encode(dst, src) }

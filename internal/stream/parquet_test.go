@@ -2,12 +2,15 @@ package stream_test
 
 import (
 	"bytes"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
 
@@ -88,6 +91,72 @@ func TestParquet(t *testing.T) {
 	}
 	got, _ := readParquet(t, encode(t, format(t, "parquet"), columns(), sampleRows()))
 	wantRows(t, sampleRows(), got)
+}
+
+// Differences of any size, of numbers with either sign, come back to the bit.
+func TestParquetAnyValue(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{1, 2, 127, 128, 129, 16_383, 16_384, 16_385, 66_000} {
+		rows := make([][]stream.Value, n)
+		for i := range rows {
+			wide := random.IntN(65)
+			rows[i] = []stream.Value{
+				stream.OfTimestamp(int64(random.Uint64() >> (64 - wide))), stream.OfInt32(int32(random.Uint32() >> random.IntN(32))),
+				stream.OfFloat64(random.NormFloat64()),
+				{},
+			}
+			if random.IntN(3) == 0 {
+				rows[i][2] = stream.Value{}
+			}
+		}
+		got, _ := readParquet(t, encode(t, format(t, "parquet"), columns(), rows))
+		wantRows(t, rows, got)
+	}
+}
+
+// A reader may pass over row groups by what the footer says of their columns.
+func TestParquetStatistics(t *testing.T) {
+	t.Parallel()
+	f, err := file.NewParquetReader(bytes.NewReader(encode(t, format(t, "parquet"), columns(), sampleRows())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	type about struct {
+		Min, Max any
+		Nulls    int64
+	}
+	var got []about
+	for i := range columns() {
+		chunk, err := f.MetaData().RowGroup(0).ColumnChunk(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statistics, err := chunk.Statistics()
+		if err != nil || !statistics.HasMinMax() {
+			t.Fatalf("column %d: %v, %v", i, statistics, err)
+		}
+		a := about{Nulls: statistics.NullCount()}
+		switch s := statistics.(type) {
+		case *metadata.Int64Statistics:
+			a.Min, a.Max = s.Min(), s.Max()
+		case *metadata.Int32Statistics:
+			a.Min, a.Max = s.Min(), s.Max()
+		case *metadata.Float64Statistics:
+			a.Min, a.Max = s.Min(), s.Max()
+		}
+		got = append(got, a)
+	}
+	want := []about{
+		{micros("1969-12-31T23:59:59.999999Z"), micros("2025-12-31T23:59:00Z"), 0},
+		{int32(1), int32(math.MaxInt32), 0},
+		{0.0, 1e21, 1},
+		{-12.5, math.MaxFloat64, 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // A row group leaves when it is full; the file does not gather up.

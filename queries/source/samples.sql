@@ -80,14 +80,21 @@ WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
 ORDER BY turbine_id, timestamp
 LIMIT sqlc.arg(lim)::integer;
 
+-- name: Snapshot :one
+-- Which transactions a query sees now: while the text is the same, so is
+-- whatever any query gives. Empty on a standby, where the text leaves out which
+-- transactions are still open. No table is read.
+SELECT (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot;
+
 -- name: TagSamples :one
 -- What entity tags are made of: how many rows ReadSamples gives, and the xor of
 -- their hashes, which internal/pghash computes of rows that are read out. The
 -- seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
--- data_pkey serves each turbine's range.
+-- data_pkey serves each turbine's range. The snapshot is that of Snapshot.
 SELECT
     count(*) AS rows,
-    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS hash
+    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS hash,
+    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
 FROM data
 WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
   AND timestamp >= sqlc.arg(start)::timestamptz
@@ -115,7 +122,8 @@ SELECT
     count(*) AS rows,
     coalesce(bit_xor(hash) FILTER (WHERE nth <= sqlc.arg(lim)::integer), 0)::bigint AS hash,
     coalesce(max(turbine_id) FILTER (WHERE nth = sqlc.arg(lim)::integer), 0)::integer AS last_turbine_id,
-    coalesce(max(timestamp) FILTER (WHERE nth = sqlc.arg(lim)::integer), sqlc.arg(start)::timestamptz)::timestamptz AS last
+    coalesce(max(timestamp) FILTER (WHERE nth = sqlc.arg(lim)::integer), sqlc.arg(start)::timestamptz)::timestamptz AS last,
+    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
 FROM page;
 
 -- name: DigestSamples :many
