@@ -34,6 +34,7 @@ type options struct {
 	goBench  string
 	version  string
 	note     string
+	notes    string
 }
 
 func main() {
@@ -48,6 +49,7 @@ func main() {
 	flag.StringVar(&o.goBench, "gobench", "", "output of go test -bench -benchmem to add as a table")
 	flag.StringVar(&o.version, "version", "", "what was measured, for the results")
 	flag.StringVar(&o.note, "note", "", "what else to say of the machine")
+	flag.StringVar(&o.notes, "notes", "bench/NOTES.md", "what is said by hand of lines that miss; \"\" for nothing")
 	flag.Parse()
 	if o.quick {
 		o.rounds, o.turbines, o.seconds = 1, 50, 1
@@ -82,6 +84,10 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	said, err := readNotes(o.notes, b.lines())
+	if err != nil {
+		return err
+	}
 	begun := time.Now()
 	results := make([]result, 0, len(chosen))
 	var failed []error
@@ -98,7 +104,7 @@ func run(ctx context.Context, o options) (err error) {
 		fmt.Fprintln(os.Stderr, "          "+r.short())
 		results = append(results, r)
 	}
-	rep := report{options: o, results: results, goBench: goBench, postgres: b.version, peak: peakOf(os.Getpid()), begun: begun, missing: len(b.lines()) - len(results)}
+	rep := report{options: o, results: results, goBench: goBench, notes: said, postgres: b.version, peak: peakOf(os.Getpid()), begun: begun, missing: len(b.lines()) - len(results)}
 	if err := os.WriteFile(o.out, []byte(rep.markdown()), 0o644); err != nil { //nolint:gosec // for everybody to read
 		return fmt.Errorf("write the results: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,6 +16,7 @@ type report struct {
 	options
 	results  []result
 	goBench  []string // the rows of the second table
+	notes    notes
 	postgres string
 	peak     int64 // of this program
 	missing  int   // lines that were not run
@@ -23,7 +25,7 @@ type report struct {
 
 func (r report) markdown() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "# Benchmark results\n\nWritten by `make bench`; edits are lost.\n\n")
+	fmt.Fprintf(&text, "# Benchmark results\n\nWritten by `make bench`; edits are lost, but for those of [NOTES.md](NOTES.md).\n\n")
 	fmt.Fprintf(&text, "- Date: %s\n", r.begun.UTC().Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(&text, "- Machine: %s\n", r.machine())
 	if r.version != "" {
@@ -32,7 +34,9 @@ func (r report) markdown() string {
 	fmt.Fprintf(&text, "- Rounds: %d, baseline and ours in turn; a rate is measured for %d s each time\n\n", r.rounds, r.seconds)
 	text.WriteString("Medians, with least and most in brackets. Times are wall times of whole processes\n" +
 		"(of the request, for the API); the target is made anew before each first load. The pipe\n" +
-		"and what runs in place write into the replaced system's schema, with its foreign key.\n" +
+		"and what runs in place write into the replaced system's schema, with its foreign key;\n" +
+		"after each ETL line both sides' values are compared, key by key: a mean or a deviation may\n" +
+		"differ by " + strconv.FormatFloat(tolerance, 'g', -1, 64) + " of itself (or by " + strconv.FormatFloat(floor, 'g', -1, 64) + "), all else is equal.\n" +
 		"Peak memory is resident memory of our processes, the most of all rounds; that of the\n" +
 		"ETL can't come out below this program's own, " + mib(r.peak) + ".\n\n")
 	text.WriteString("| line | work | against | baseline | ours | ratio | target | met | peak memory | beside the ratio |\n" +
@@ -43,6 +47,7 @@ func (r report) markdown() string {
 	if r.missing > 0 {
 		fmt.Fprintf(&text, "\nOther lines were not run: %d.\n", r.missing)
 	}
+	text.WriteString(r.notes.markdown(r.results))
 	if len(r.goBench) > 0 {
 		text.WriteString("\n## Go benchmarks\n\n`go test -bench . -benchmem`, one run each.\n\n" +
 			"| package | benchmark | ns/op | B/op | allocs/op | other |\n|---|---|---|---|---|---|\n")

@@ -146,16 +146,3 @@ func (b *bench) etl(s span, turbines string) side {
 		return sample{value: got.seconds, peak: got.peak, written: summary.Written}, nil
 	}
 }
-
-// sameCounts fails unless the replaced schema and ours hold as many values.
-func (b *bench) sameCounts(ctx context.Context) error {
-	theirs, err := b.psql(ctx, b.replaced, "count_replaced.sql")
-	if err != nil {
-		return err
-	}
-	ours, err := b.psql(ctx, b.target, "count_target.sql")
-	if err == nil && (ours != theirs || ours == "0") {
-		err = fmt.Errorf("compare the results: ours holds %s values, the baseline's %s", ours, theirs)
-	}
-	return err
-}
