@@ -53,6 +53,15 @@ func (n narrow) Accept() (net.Conn, error) {
 	return conn, conn.(*net.TCPConn).SetWriteBuffer(socketBuffer)
 }
 
+// dialNarrow is a client's end with a small buffer.
+func dialNarrow(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.(*net.TCPConn).SetReadBuffer(socketBuffer)
+}
+
 // victim is a server that can be killed.
 type victim struct {
 	*exec.Cmd
@@ -116,13 +125,7 @@ func TestKilledInTheMiddleOfAnAnswer(t *testing.T) {
 // open begins a request and reads no more than the answer's head.
 func (v *victim) open(t *testing.T, path, coding string) *http.Response {
 	t.Helper()
-	transport := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return conn, conn.(*net.TCPConn).SetReadBuffer(socketBuffer)
-	}}
+	transport := &http.Transport{DisableCompression: true, DialContext: dialNarrow}
 	t.Cleanup(transport.CloseIdleConnections)
 	req, err := http.NewRequest(http.MethodGet, "http://"+v.addr+path, nil)
 	if err != nil {

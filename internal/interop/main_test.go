@@ -16,8 +16,11 @@ import (
 	"github.com/delfos/delfos/server"
 )
 
-// TestMain runs the tests, or is a server for one of them to kill.
+// TestMain runs the tests, or is a server for one of them to kill or to watch.
 func TestMain(m *testing.M) {
+	if args := os.Getenv(programArgs); args != "" {
+		os.Exit(program(args))
+	}
 	if database := os.Getenv(serveDatabase); database != "" {
 		if err := serve(database); err != nil {
 			fmt.Fprintln(os.Stderr, err)
