@@ -17,7 +17,7 @@ const arrowStream = "application/vnd.apache.arrow.stream"
 
 // arrow reads an Arrow stream of samples, batch by batch.
 func (d *decoder) arrow(body io.Reader) error {
-	in, err := ipc.NewReader(body)
+	in, err := ipc.NewReader(body, ipc.WithAllocator(&recycler{}))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBroken, err)
 	}

@@ -117,13 +117,8 @@ func TestDecodeArrowRefuses(t *testing.T) {
 	}
 }
 
+// One iteration is a day of 8 turbines, 11,520 rows: 0 allocations a row.
 func BenchmarkDecodeArrow(b *testing.B) {
-	body := arrowOf(b, sampleColumns(), rowsOf(1, 2, 3, 4))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := decodeArrow(body, 1, 2, 3, 4); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(4*samplesPerDay*b.N)/b.Elapsed().Seconds(), "samples/s")
+	turbines := turbinesTo(8)
+	benchmarkDecode(b, arrowOf(b, sampleColumns(), rowsOf(turbines...)), arrowStream, turbines)
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
+// noTurbine is no turbine's id.
+const noTurbine = math.MinInt32
+
 // decoder turns the rows of a group's answer into windows as they arrive.
 type decoder struct {
 	group
@@ -28,9 +31,10 @@ type decoder struct {
 // turbine, then time. Errors wrap errBroken when the answer is damaged, and do
 // not when it says what it must not.
 func decode(body io.Reader, mediaType string, turbines []int32, first, last time.Time) (group, error) {
+	aggregator := takeAggregator()
 	d := decoder{
-		group: group{read: turbines}, first: first.UnixMicro(), last: last.UnixMicro(),
-		aggregator: window.NewAggregator(len(signal.Variables)), current: -1,
+		group: group{read: turbines, memory: []*window.Aggregator{aggregator}}, first: first.UnixMicro(), last: last.UnixMicro(),
+		aggregator: aggregator, current: -1,
 	}
 	var err error
 	if mediaType == arrowStream {
@@ -50,12 +54,20 @@ func (d *decoder) json(body io.Reader) error {
 	if err := expect(in, json.Delim('[')); err != nil {
 		return err
 	}
+	// The values of every row, in the same memory. A reading that is left out
+	// stays NaN; one that is null loses its pointer.
+	var turbine int32
+	var readings [len(signal.Variables)]float64
+	var sample sourceapi.Sample
 	for in.More() {
-		var sample sourceapi.Sample
+		turbine, readings = noTurbine, [...]float64{math.NaN(), math.NaN(), math.NaN()}
+		sample = sourceapi.Sample{
+			TurbineId: &turbine, WindSpeed: &readings[0], Power: &readings[1], AmbientTemperature: &readings[2],
+		}
 		if err := in.Decode(&sample); err != nil {
 			return fmt.Errorf("%w: row %d: %w", errBroken, d.samples+1, err)
 		}
-		if sample.TurbineId == nil {
+		if sample.TurbineId == nil || *sample.TurbineId == noTurbine {
 			return fmt.Errorf("row %d: it has no turbine_id", d.samples+1)
 		}
 		for i, reading := range [...]*float64{sample.WindSpeed, sample.Power, sample.AmbientTemperature} {

@@ -79,17 +79,21 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// One iteration is a day of 8 turbines, 11,520 rows: 0 allocations a row.
 func BenchmarkDecode(b *testing.B) {
 	turbines := turbinesTo(8)
 	body := dayOf(turbines)
-	first := testDay()
-	last := first.AddDate(0, 0, 1).Add(-time.Microsecond)
 	b.SetBytes(int64(len(body)))
+	benchmarkDecode(b, body, "application/json", turbines)
+}
+
+func benchmarkDecode(b *testing.B, body []byte, mediaType string, turbines []int32) {
+	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decode(bytes.NewReader(body), "application/json", turbines, first, last); err != nil {
-			b.Fatal(err)
-		}
+		decodeFree(b, body, mediaType, turbines)
 	}
-	b.ReportMetric(float64(len(turbines)*samplesPerDay*b.N)/b.Elapsed().Seconds(), "samples/s")
+	rows := float64(len(turbines) * samplesPerDay * b.N)
+	b.ReportMetric(rows/b.Elapsed().Seconds(), "samples/s")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/rows, "ns/row")
 }

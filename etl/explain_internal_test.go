@@ -46,6 +46,7 @@ func TestPlans(t *testing.T) {
 		"replaced":      {replaced, nil},
 		"read_values":   {targetdb.ReadValues, []any{[]int32{1}, signals, start, stop}},
 		"digest_values": {targetdb.DigestValues, []any{start, stop}},
+		"open_load":     {targetdb.OpenLoad, []any{start, stop}},
 		"sweep":         {targetdb.DeleteValuesOfOthers, []any{start, stop, []int32{1}}},
 		"renew_lease":   {targetdb.RenewLease, []any{DefaultLease, day, int64(1)}},
 		"read_claim":    {targetdb.ReadClaim, []any{day}},

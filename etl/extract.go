@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"log/slog"
 	"net"
@@ -31,6 +32,11 @@ const (
 	// maxAnswer is how many bytes one answer may have: 32 turbines' day at ten
 	// samples a second. A longer one is asked for in parts.
 	maxAnswer = 1 << 30
+	// sampleBytes is what a sample takes in Arrow, with some room.
+	sampleBytes = 40
+	// keptBody is how large an answer's memory may be to be kept for another,
+	// and keptBodies how many are kept.
+	keptBody, keptBodies = 8 << 20, 4
 	// stallTimeout ends a request whose answer does not arrive or stops to.
 	stallTimeout = time.Minute
 	// hopeless is how many requests in a row may fail for good before a day is
@@ -45,6 +51,7 @@ type source struct {
 	guard  *stallGuard
 	retry  Retry
 	group  int
+	bodies chan *bytes.Buffer // to be taken; no pool, which each garbage collection empties
 	log    *slog.Logger
 }
 
@@ -61,7 +68,7 @@ func newSource(c Config) (*source, *http.Transport, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("source API %s: %w", c.SourceURL, err)
 	}
-	return &source{client: client, guard: guard, retry: c.Retry, group: c.Group, log: c.Log}, transport, nil
+	return &source{client: client, guard: guard, retry: c.Retry, group: c.Group, bodies: make(chan *bytes.Buffer, keptBodies), log: c.Log}, transport, nil
 }
 
 // series is one turbine's windows of a day, in order of time.
@@ -78,11 +85,13 @@ type group struct {
 	samples int64
 	digest  int64 // of the samples, as GET /data/digest has it
 	broken  []BrokenTurbine
+	memory  []*window.Aggregator // of the windows; free gives it back
 }
 
 func (g *group) add(part group) {
 	g.read = append(g.read, part.read...)
 	g.series = append(g.series, part.series...)
+	g.memory = append(g.memory, part.memory...)
 	g.samples += part.samples
 	g.digest ^= part.digest
 }
@@ -203,12 +212,14 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 		return group{}, s.refusal(response)
 	}
 
-	body, err := whole(response)
-	if err != nil {
+	body := s.takeBody()
+	defer s.giveBody(body) // decoded, nothing refers to it
+	body.Grow(len(turbines) * samplesPerDay * sampleBytes)
+	if err := whole(response, body); err != nil {
 		return group{}, err
 	}
 	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	g, err := decode(bytes.NewReader(body), mediaType, turbines, first, last)
+	g, err := decode(bytes.NewReader(body.Bytes()), mediaType, turbines, first, last)
 	if err != nil {
 		return group{}, err
 	}
@@ -216,6 +227,29 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 		return group{}, fmt.Errorf("%w: %d rows, Delfos-Rows is %q", errBroken, g.samples, rows)
 	}
 	return g, nil
+}
+
+// takeBody returns memory for an answer.
+func (s *source) takeBody() *bytes.Buffer {
+	select {
+	case body := <-s.bodies:
+		body.Reset()
+		return body
+	default:
+		return new(bytes.Buffer)
+	}
+}
+
+// giveBody keeps the memory of an answer for another, unless it is uncommonly
+// large.
+func (s *source) giveBody(body *bytes.Buffer) {
+	if body.Cap() > keptBody {
+		return
+	}
+	select {
+	case s.bodies <- body:
+	default:
+	}
 }
 
 // identity asks for media types, uncompressed: the digest of an answer is over
@@ -228,24 +262,29 @@ func identity(accept string) sourceapi.RequestEditorFn {
 	}
 }
 
-// whole reads the body of an answer and believes it when its digest is the one
+// whole reads the body of an answer into body, and believes it when its digest is the one
 // that the trailer has. It is not decoded before that: Arrow's reader takes the
 // lengths that it finds on trust, and a single bit could ask for a terabyte.
-func whole(response *http.Response) ([]byte, error) {
-	var body bytes.Buffer
+func whole(response *http.Response, body *bytes.Buffer) error {
 	hash := sha256.New()
-	n, err := io.Copy(io.MultiWriter(&body, hash), io.LimitReader(response.Body, maxAnswer+1))
+	n, err := io.Copy(io.MultiWriter(body, hash), io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBroken, err)
+		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	if n > maxAnswer {
-		return nil, fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+		return fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
 	}
+	return verify(response, hash)
+}
+
+// verify holds the SHA-256 of a body that was read to its end against the
+// trailer.
+func verify(response *http.Response, hash hash.Hash) error {
 	digest := "sha-256=:" + base64.StdEncoding.EncodeToString(hash.Sum(nil)) + ":"
 	if want := response.Trailer.Get("Content-Digest"); want != digest {
-		return nil, fmt.Errorf("%w: its digest is %s, Content-Digest is %q", errBroken, digest, want)
+		return fmt.Errorf("%w: its digest is %s, Content-Digest is %q", errBroken, digest, want)
 	}
-	return body.Bytes(), nil
+	return nil
 }
 
 // refusal turns an answer other than 200 into an error with the detail of its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,18 +50,19 @@ type ledger struct {
 // claim is the right to write one day, bound to one database session and
 // fenced by a token that grows with each claim of the day.
 type claim struct {
-	ledger    *ledger
-	conn      *pgxpool.Conn
-	session   targetdb.OwnSessionRow
-	day       time.Time
-	runID     int64
-	token     int64
-	startedAt time.Time
-	subset    bool
-	doubtful  bool // a COMMIT of the session was not answered
-	lost      context.CancelCauseFunc
-	stop      chan struct{}
-	stopped   chan struct{}
+	ledger   *ledger
+	conn     *pgxpool.Conn
+	q        *targetdb.Queries // on conn
+	day      time.Time
+	runID    int64
+	token    int64
+	taken    targetdb.ClaimPartitionRow // with the session, and what the ledger has of the day
+	subset   bool
+	doubtful bool // a COMMIT of the session was not answered
+	lost     context.CancelCauseFunc
+	stop     chan struct{}
+	quieted  sync.Once
+	stopped  chan struct{}
 }
 
 // claim waits until the day is free, claims it for a session of its own and
@@ -71,14 +73,11 @@ func (l *ledger) claim(ctx context.Context, day time.Time, runID int64, subset b
 	if err != nil {
 		return nil, nil, fmt.Errorf("claim: %w", err)
 	}
-	q := targetdb.New(conn)
-	c := &claim{ledger: l, conn: conn, day: day, runID: runID, subset: subset, stop: make(chan struct{}), stopped: make(chan struct{})}
-	if c.session, err = q.OwnSession(ctx); err == nil {
-		if err = q.EnsurePartition(ctx, day); err == nil {
-			err = c.take(ctx, q)
-		}
+	c := &claim{
+		ledger: l, conn: conn, q: targetdb.New(sparing{conn}), day: day, runID: runID, subset: subset,
+		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	if err != nil {
+	if err := c.take(ctx); err != nil {
 		conn.Release()
 		return nil, nil, fmt.Errorf("claim: %w", err)
 	}
@@ -88,32 +87,32 @@ func (l *ledger) claim(ctx context.Context, day time.Time, runID int64, subset b
 }
 
 // take waits for the holder to finish, die or outlive its lease.
-func (c *claim) take(ctx context.Context, q *targetdb.Queries) error {
+func (c *claim) take(ctx context.Context) error {
+	ask := targetdb.ClaimPartitionParams{Day: c.day, RunID: c.runID, Lease: c.ledger.lease}
 	waiting := false
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		held, err := q.ReadClaim(ctx, c.day)
-		if err != nil {
-			return fmt.Errorf("read claim: %w", err)
+		var err error
+		if c.taken, err = c.q.ClaimPartition(ctx, ask); err == nil {
+			c.token = c.taken.Token
+			return nil
 		}
-		if held.Claimed && held.Alive && held.Expired {
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("compare and set: %w", err)
+		}
+		held, err := c.q.ReadClaim(ctx, c.day)
+		switch {
+		case err != nil:
+			return fmt.Errorf("read claim: %w", err)
+		case held.Claimed && held.Alive && held.Expired && ask.Token != held.Token:
 			c.ledger.log.WarnContext(ctx, "ending the session of an expired claim", "day", format(c.day), "token", held.Token, "pid", held.Pid)
-			if err := q.EndExpired(ctx, targetdb.EndExpiredParams{Day: c.day, Token: held.Token}); err != nil {
+			if err := c.q.EndExpired(ctx, targetdb.EndExpiredParams{Day: c.day, Token: held.Token}); err != nil {
 				return fmt.Errorf("end the session of an expired claim: %w", err)
 			}
-		}
-		if !held.Claimed || !held.Alive || held.Expired {
-			taken, err := q.ClaimPartition(ctx, targetdb.ClaimPartitionParams{Day: c.day, Token: held.Token, RunID: c.runID, Lease: c.ledger.lease})
-			if err == nil {
-				c.token, c.startedAt = taken.Token, taken.StartedAt
-				return nil
-			}
-			if !errors.Is(err, pgx.ErrNoRows) {
-				return fmt.Errorf("compare and set: %w", err)
-			}
-			// Somebody was faster.
-		} else if !waiting {
+			ask.Token = held.Token
+			continue
+		case held.Claimed && held.Alive && !waiting:
 			waiting = true
 			c.ledger.log.InfoContext(ctx, "another worker holds the day; waiting", "day", format(c.day), "token", held.Token)
 		}
@@ -176,6 +175,6 @@ func (c *claim) release(ctx context.Context, settled bool) {
 // quiet ends the upkeep, so that the commit's own release of the claim can't
 // be taken for a loss.
 func (c *claim) quiet() {
-	close(c.stop)
+	c.quieted.Do(func() { close(c.stop) })
 	<-c.stopped
 }

@@ -179,7 +179,7 @@ func TestEndExpiredSparesOthers(t *testing.T) {
 		if err := q.EndExpired(t.Context(), targetdb.EndExpiredParams{Day: held.day, Token: held.token}); err != nil {
 			t.Fatal(err)
 		}
-		if alive, err := q.SessionAlive(t.Context(), targetdb.SessionAliveParams{Pid: &held.session.Pid, BackendStart: held.session.BackendStart}); err != nil || !alive {
+		if alive, err := q.SessionAlive(t.Context(), targetdb.SessionAliveParams{Pid: &held.taken.Pid, BackendStart: held.taken.BackendStart}); err != nil || !alive {
 			t.Errorf("session of %s: got alive %t, %v, want it spared", when, alive, err)
 		}
 	}

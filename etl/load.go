@@ -57,11 +57,12 @@ func newLoader(tx pgx.Tx, day time.Time) *loader {
 	return &loader{tx: tx, q: targetdb.New(tx), start: day, stop: day.AddDate(0, 0, 1)}
 }
 
-// resolve finds the ids of all signals; what lists them may also lock them.
-func (l *loader) resolve(signals []targetdb.Signal) error {
-	ids := make(map[string]int32, len(signals))
-	for _, s := range signals {
-		ids[s.Name] = s.ID
+// resolve finds the ids of all signals among those that the target has; what
+// lists them may also lock them.
+func (l *loader) resolve(held []int32, names []string) error {
+	ids := make(map[string]int32, len(names))
+	for i, name := range names {
+		ids[name] = held[i]
 	}
 	var missing []string
 	for i, name := range signal.Names() {
@@ -120,6 +121,7 @@ func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error)
 				w.Float64(v.value)
 				digest ^= v.hash()
 			}
+			g.free()
 			if err := w.Err(); err != nil {
 				return err
 			}
@@ -171,6 +173,7 @@ func (l *loader) applyAll(ctx context.Context, groups <-chan group, dry bool) (w
 		if err != nil {
 			return written{}, err
 		}
+		g.free()
 		sum.add(one)
 	}
 	return sum, nil

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/selector"
 )
 
 // Outcome is how an attempt at a partition ended.
@@ -115,10 +114,8 @@ func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p
 // attempt extracts and loads a claimed day in one transaction. When some
 // turbines are broken the others are committed, and the error names the broken.
 func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p *Partition) (committed bool, err error) {
-	turbines, all, err := j.turbines(ctx, r.Turbines)
-	if err != nil {
-		return false, err
-	}
+	asked := j.survey(ctx, r, c)
+	defer asked.end()
 	tx, err := c.conn.Begin(ctx)
 	if err != nil {
 		return false, fmt.Errorf("begin: %w", err)
@@ -130,32 +127,31 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		_ = tx.Rollback(ctx)
 	}()
 	l := newLoader(tx, day)
-	signals, err := l.q.LockSignals(ctx)
+	opened, err := c.q.OpenLoad(ctx, targetdb.OpenLoadParams{Start: l.start, Stop: l.stop})
 	if err != nil {
 		return false, fmt.Errorf("lock signals: %w", err)
 	}
-	if err := l.resolve(signals); err != nil {
+	if err := l.resolve(opened.Ids, opened.Names); err != nil {
 		return false, err
 	}
-	before, err := l.digest(ctx)
+	turbines, err := asked.turbines()
 	if err != nil {
 		return false, err
 	}
-
-	expected := int64(len(turbines)) * samplesPerDay
-	if r.Turbines.All() {
-		kept, err := j.unchanged(ctx, c, before)
+	expected := int64(len(turbines.wanted)) * samplesPerDay
+	if c.loaded() {
+		unchanged, err := c.unchanged(ctx, l, asked.digest)
 		if err != nil {
 			return false, err
 		}
-		if kept != nil {
-			err := c.confirm(ctx, tx, kept, expected, p)
+		if unchanged {
+			err := c.confirm(ctx, tx, expected, p)
 			return err == nil, err
 		}
 	}
 
-	t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups <-chan group) (written, error) {
-		if before.Rows == 0 {
+	t, err := j.stream(ctx, day, turbines.wanted, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
+		if !opened.Held {
 			return l.copy(ctx, groups)
 		}
 		return l.applyAll(ctx, groups, false)
@@ -167,7 +163,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		return false, err
 	}
 	if r.Turbines.All() && l.copied == nil {
-		swept, err := l.sweep(ctx, all, false)
+		swept, err := l.sweep(ctx, turbines.all, false)
 		if err != nil {
 			return false, err
 		}
@@ -189,16 +185,18 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	}); err != nil {
 		return false, err
 	}
-	t.report(p, len(turbines))
+	t.report(p, len(turbines.wanted))
 	p.Outcome, p.Rows = outcome, after.Rows
-	if t.inserted > 0 && !c.doubtful && ctx.Err() == nil {
+	if j.added.Add(t.inserted) >= fewRows && !c.doubtful && ctx.Err() == nil {
+		j.added.Store(0)
 		j.summarize(ctx, c)
 	}
 	return true, broken
 }
 
 // summarize enters new rows in the index on timestamp; until then whoever looks
-// for a day looks through all of them. It can't be part of the transaction, as
+// for a day looks through all of them, be it the job itself on the days to come
+// of a long run. It can't be part of the transaction, as
 // it would hold up other days' loads, and takes the claim's own session, as a
 // free one may be long in coming. A failure costs time alone.
 func (j *Job) summarize(ctx context.Context, c *claim) {
@@ -210,7 +208,7 @@ func (j *Job) summarize(ctx context.Context, c *claim) {
 // preview computes what load would change, without a claim, from one snapshot
 // of the target.
 func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partition) error {
-	turbines, all, err := j.turbines(ctx, r.Turbines)
+	turbines, err := j.turbines(ctx, r.Turbines)
 	if err != nil {
 		return err
 	}
@@ -220,10 +218,14 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 		if err != nil {
 			return fmt.Errorf("list signals: %w", err)
 		}
-		if err := l.resolve(signals); err != nil {
+		ids, names := make([]int32, len(signals)), make([]string, len(signals))
+		for i, s := range signals {
+			ids[i], names[i] = s.ID, s.Name
+		}
+		if err := l.resolve(ids, names); err != nil {
 			return err
 		}
-		t, err := j.stream(ctx, day, turbines, func(ctx context.Context, groups <-chan group) (written, error) {
+		t, err := j.stream(ctx, day, turbines.wanted, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
 			return l.applyAll(ctx, groups, true)
 		})
 		if err != nil {
@@ -233,7 +235,7 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 			return err
 		}
 		if r.Turbines.All() {
-			swept, err := l.sweep(ctx, all, true)
+			swept, err := l.sweep(ctx, turbines.all, true)
 			if err != nil {
 				return err
 			}
@@ -243,25 +245,8 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 		if err != nil {
 			return err
 		}
-		t.report(p, len(turbines))
+		t.report(p, len(turbines.wanted))
 		p.Outcome, p.Rows = t.outcome(), now.Rows+t.inserted-t.deleted
 		return t.brokenError()
 	})
-}
-
-// turbines returns the source's turbines that are selected, and all of them.
-func (j *Job) turbines(ctx context.Context, selected selector.Set) (wanted, all []int32, err error) {
-	all, err = j.source.turbines(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, id := range all {
-		if selected.Contains(id) {
-			wanted = append(wanted, id)
-		}
-	}
-	if len(wanted) == 0 && !selected.All() {
-		return nil, nil, fmt.Errorf("turbines %s: the source has none of them", selected)
-	}
-	return wanted, all, nil
 }

@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/targetdb"
@@ -41,6 +41,7 @@ type Job struct {
 	source    *source
 	transport *http.Transport
 	ledger    *ledger
+	added     atomic.Int64 // rows since data_timestamp_idx was brought up to date
 	log       *slog.Logger
 }
 
@@ -86,6 +87,9 @@ const Command Trigger = "command"
 // Request asks for the days From to To, both inclusive, at UTC midnight.
 type Request struct {
 	From, To time.Time
+	// Days are those of From to To that are run, ascending, or nil for each.
+	// With none of them there is nothing to do, not even a run to open.
+	Days []time.Time
 	// Turbines selects what to extract; less than all never makes a day done.
 	Turbines selector.Set
 	// AllowEmpty takes a day without samples for a success.
@@ -97,6 +101,32 @@ type Request struct {
 	Parallel int
 	// Progress, if any, is called after each day, one call at a time.
 	Progress func(Partition)
+
+	extracted func() // called when a day's extraction has ended
+}
+
+func (r Request) check() error {
+	if r.To.Before(r.From) {
+		return fmt.Errorf("the last day is %s: want one not before the first, %s", format(r.To), format(r.From))
+	}
+	return nil
+}
+
+// days are those that are run.
+func (r Request) days() []time.Time {
+	if r.Days != nil {
+		return r.Days
+	}
+	return daysFrom(r.From, r.To)
+}
+
+// daysFrom lists the days from first to last, both inclusive.
+func daysFrom(first, last time.Time) []time.Time {
+	days := make([]time.Time, 0, int(last.Sub(first)/(24*time.Hour))+1)
+	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+		days = append(days, day)
+	}
+	return days
 }
 
 // Summary is what became of a run. Its counts are sums over its partitions.
@@ -126,10 +156,11 @@ type Summary struct {
 func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	begun := time.Now()
 	s := Summary{From: format(r.From), To: format(r.To), DryRun: r.DryRun, Partitions: []Partition{}}
-	if r.To.Before(r.From) {
-		return s, fmt.Errorf("the last day is %s: want one not before the first, %s", s.To, s.From)
+	if err := r.check(); err != nil {
+		return s, err
 	}
-	if !r.DryRun {
+	r.Days = r.days()
+	if !r.DryRun && len(r.Days) > 0 {
 		var err error
 		if s.RunID, err = j.open(ctx, r); err != nil {
 			return s, fmt.Errorf("open a run: %w", explain(err))
@@ -140,22 +171,30 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 		j.leave(ctx, s.RunID)
 	}
 	if s.Inserted > 0 && !r.DryRun && ctx.Err() == nil {
-		j.analyze(ctx, s.Inserted)
+		j.tidy(ctx, s.Inserted)
 	}
 	s.Seconds = time.Since(begun).Seconds()
 	return s, err
 }
 
+// fewRows are read as a whole in a millisecond or two, some 150 pages, so that
+// neither index nor statistics have to be up to date with the last of them.
+const fewRows = 20_000
+
 // days works on the days of r and adds up in s what became of them.
 func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
-	count := int(r.To.Sub(r.From)/(24*time.Hour)) + 1
+	count := len(r.Days)
 	partitions, errs := make([]Partition, count), make([]error, count)
 	var (
-		work  sync.WaitGroup
-		slots = make(chan struct{}, max(r.Parallel, 1))
-		mu    sync.Mutex // guards stop, and Progress
-		stop  bool
-		begun int
+		work sync.WaitGroup
+		// A day that only loads makes room for the next one's extraction, of one
+		// day at most, for each has its memory and its session.
+		parallel = max(r.Parallel, 1)
+		inWork   = make(chan struct{}, parallel+min(parallel-1, 1))
+		slots    = make(chan struct{}, parallel)
+		mu       sync.Mutex // guards stop, and Progress
+		stop     bool
+		begun    int
 	)
 	goesOn := func() bool {
 		mu.Lock()
@@ -163,13 +202,17 @@ func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 		return !stop && (ctx.Err() == nil || begun == 0)
 	}
 	for ; begun < count; begun++ {
+		inWork <- struct{}{}
 		slots <- struct{}{}
 		if !goesOn() {
 			break
 		}
-		day, p, err := r.From.AddDate(0, 0, begun), &partitions[begun], &errs[begun]
+		day, p, err := r.Days[begun], &partitions[begun], &errs[begun]
+		r := r
+		r.extracted = sync.OnceFunc(func() { <-slots })
 		work.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-inWork }()
+			defer r.extracted()
 			*p, *err = j.partition(ctx, r, day, s.RunID)
 			mu.Lock()
 			defer mu.Unlock()
@@ -202,16 +245,20 @@ func (j *Job) leave(ctx context.Context, runID int64) {
 	}
 }
 
-// analyze brings the planner's statistics up to date after a load that was
-// large for the target. A failure costs its readers time alone.
-func (j *Job) analyze(ctx context.Context, inserted int64) {
+// tidy does after a run what the target's readers gain by: it enters new rows in
+// the index on timestamp, and brings the planner's statistics up to date after a
+// load that was large for the target. A failure costs them time alone.
+func (j *Job) tidy(ctx context.Context, inserted int64) {
 	q := targetdb.New(j.target)
-	stale, err := q.StatisticsStale(ctx, inserted)
-	if err == nil && stale {
-		err = q.AnalyzeData(ctx)
+	err := q.SummarizeData(ctx)
+	if err == nil && inserted >= fewRows {
+		var stale bool
+		if stale, err = q.StatisticsStale(ctx, inserted); err == nil && stale {
+			err = q.AnalyzeData(ctx)
+		}
 	}
 	if err != nil {
-		j.log.WarnContext(ctx, "bringing the planner's statistics up to date failed", "error", err)
+		j.log.WarnContext(ctx, "tidying up after the load failed", "error", err)
 	}
 }
 
@@ -222,20 +269,18 @@ func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
 		text := r.Turbines.String()
 		turbines = &text
 	}
-	err = pgx.BeginFunc(ctx, j.target, func(tx pgx.Tx) error {
-		q := targetdb.New(tx)
-		id, err = q.CreateRun(ctx, targetdb.CreateRunParams{
-			Trigger: string(Command), FirstDay: r.From, LastDay: r.To, Turbines: turbines,
-		})
-		if err != nil {
-			return fmt.Errorf("create: %w", err)
-		}
-		if _, err := q.AddRunPartitions(ctx, id); err != nil {
-			return fmt.Errorf("enter its days: %w", err)
-		}
-		return nil
+	conn, err := j.target.Acquire(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("create: %w", err)
+	}
+	defer conn.Release()
+	id, err = targetdb.New(sparing{conn}).CreateRun(ctx, targetdb.CreateRunParams{
+		Trigger: string(Command), FirstDay: r.From, LastDay: r.To, Turbines: turbines, Days: r.Days,
 	})
-	return id, err
+	if err != nil {
+		return 0, fmt.Errorf("create: %w", err)
+	}
+	return id, nil
 }
 
 func (s *Summary) add(p Partition) {

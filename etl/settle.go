@@ -24,33 +24,19 @@ type result struct {
 	rows, digest      int64
 }
 
-// commit writes the ledger as the last statements of the load's transaction
-// and commits it. ErrClaimLost: the claim is somebody else's, all is rolled
+// commit writes the ledger by the last statement of the load's transaction and
+// commits it. ErrClaimLost: the claim is somebody else's, all is rolled
 // back.
 func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
-	q := targetdb.New(tx)
 	var message *string
 	if r.err != nil {
 		text := r.err.Error()
 		message = &text
 	}
-	if _, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
-		Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message,
-		Samples: &r.samples, Expected: &r.expected,
-		Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted,
-		SourceDigest: r.source, TargetDigest: &r.digest,
-	}); err != nil {
-		return fmt.Errorf("record the attempt: %w", err)
-	}
-	if _, err := q.SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
-		RunID: c.runID, Day: c.day, Token: &c.token, Outcome: string(r.outcome),
-	}); err != nil {
-		return fmt.Errorf("settle the day in its run: %w", err)
-	}
 	c.quiet()
-	mine, err := q.CommitPartition(ctx, targetdb.CommitPartitionParams{
+	mine, err := c.q.CommitPartition(ctx, targetdb.CommitPartitionParams{
 		Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
-		Outcome: string(r.outcome), Error: message, StartedAt: c.startedAt,
+		Outcome: string(r.outcome), Error: message, StartedAt: c.taken.StartedAt,
 		Samples: r.samples, Expected: r.expected,
 		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
 		Windows: r.windows, Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest,
@@ -95,7 +81,7 @@ func (c *claim) resolve(ctx context.Context, lost error) error {
 
 // outcome reads how the attempt ended, after the end of its session.
 func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (string, error) {
-	session := targetdb.SessionAliveParams{Pid: &c.session.Pid, BackendStart: c.session.BackendStart}
+	session := targetdb.SessionAliveParams{Pid: &c.taken.Pid, BackendStart: c.taken.BackendStart}
 	if err := q.EndSession(ctx, targetdb.EndSessionParams(session)); err != nil {
 		return "", fmt.Errorf("end the session: %w", err)
 	}
@@ -159,7 +145,7 @@ func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error)
 		}
 		released, err := q.FailPartition(ctx, targetdb.FailPartitionParams{
 			Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
-			Outcome: string(outcome), Error: message, StartedAt: c.startedAt,
+			Outcome: string(outcome), Error: message, StartedAt: c.taken.StartedAt,
 		})
 		if err != nil {
 			return fmt.Errorf("record the partition: %w", err)

@@ -29,14 +29,16 @@ func (t *tally) count(g group) {
 	}
 }
 
-// stream extracts a day group by group while load takes what has arrived. The
+// stream extracts a day group by group while load takes what has arrived, and
+// calls extracted when there is no more to come. The
 // error is of the side that failed first.
-func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, load func(context.Context, <-chan group) (written, error)) (*tally, error) {
+func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, extracted func(), load func(context.Context, <-chan group) (written, error)) (*tally, error) {
 	t := &tally{}
 	var loaded written
 	work, ctx := errgroup.WithContext(ctx)
-	groups := make(chan group, 1)
+	groups := make(chan group) // one is loaded, the next one waits
 	work.Go(func() error {
+		defer extracted()
 		defer close(groups)
 		return j.source.extract(ctx, day, turbines, func(g group) error {
 			t.count(g)

@@ -43,6 +43,10 @@ CREATE TABLE run (
 -- The claim is alive while its session is (claim_pid and claim_backend_start
 -- stand in pg_stat_activity) and lease_until has not passed. token fences: it
 -- grows with each claim, and a commit names the token that it holds.
+--
+-- source_digest is of the samples that were loaded, NULL when they were not all of
+-- the day's; source_digest_seen is what the source had when it was last looked at.
+-- A day that is done or empty and has another of each is stale.
 CREATE TABLE partition (
     day date NOT NULL,
     token bigint NOT NULL DEFAULT 0,

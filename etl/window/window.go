@@ -44,11 +44,14 @@ type Window struct {
 	Stats []Stats
 }
 
-// An Aggregator computes the windows of one turbine's samples as they arrive.
-// It buffers the readings of one window.
+// An Aggregator computes the windows of one turbine's samples after another's,
+// as they arrive. It buffers the readings of one window, and holds the windows
+// until Reset: from then on it takes no new memory for as many as there were.
 type Aggregator struct {
 	readings [][]float64 // by variable, of the window at start
-	windows  []Window
+	windows  []Window    // of every series since Reset, the current one from first on
+	stats    []Stats     // theirs
+	first    int
 	start    int64
 	last     int64
 	begun    bool
@@ -83,13 +86,22 @@ func (a *Aggregator) Add(at int64, sample []float64) error {
 }
 
 // Windows ends the series and returns its windows in order of time, those
-// without any reading left out; the Aggregator is then as new. The error wraps
-// ErrOverflow.
+// without any reading left out; the next sample begins another series. They are
+// valid until Reset. The error wraps ErrOverflow.
 func (a *Aggregator) Windows() ([]Window, error) {
 	err := a.close()
-	windows := a.windows
-	a.windows, a.begun = nil, false
-	return windows, err
+	first, end := a.first, len(a.windows)
+	a.first, a.begun = end, false
+	return a.windows[first:end:end], err
+}
+
+// Reset makes the Aggregator as new, but for its memory: it writes over the
+// windows that it has returned.
+func (a *Aggregator) Reset() {
+	for i, readings := range a.readings {
+		a.readings[i] = readings[:0]
+	}
+	a.windows, a.stats, a.first, a.begun = a.windows[:0], a.stats[:0], 0, false
 }
 
 func (a *Aggregator) close() error {
@@ -100,11 +112,14 @@ func (a *Aggregator) close() error {
 	if count == 0 {
 		return nil
 	}
-	stats := make([]Stats, len(a.readings))
+	first := len(a.stats)
 	for i, readings := range a.readings {
-		stats[i] = Of(readings)
+		a.stats = append(a.stats, Of(readings))
 		a.readings[i] = readings[:0]
 	}
+	// Once a.stats moves, the windows before keep the place that it had.
+	end := len(a.stats)
+	stats := a.stats[first:end:end]
 	for _, s := range stats {
 		if math.IsInf(s.Std, 0) {
 			return fmt.Errorf("window %s: %w", format(a.start), ErrOverflow)

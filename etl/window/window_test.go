@@ -203,7 +203,7 @@ func TestAggregator(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got, cmpopts.EquateNaNs(), cmpopts.EquateApprox(1e-15, 0)); diff != "" {
 				t.Errorf("windows (-want +got):\n%s", diff)
 			}
-			if again, err := a.Windows(); err != nil || again != nil {
+			if again, err := a.Windows(); err != nil || len(again) != 0 {
 				t.Errorf("second Windows: got %v, %v, want none", again, err)
 			}
 		})
@@ -232,23 +232,96 @@ func TestAggregatorRefuses(t *testing.T) {
 	}
 }
 
-func BenchmarkAggregator(b *testing.B) {
+// Windows of one series stay what they are while others come, also when their
+// memory moves, and go with Reset.
+func TestAggregatorKeepsWindows(t *testing.T) {
+	t.Parallel()
+	const turbines = 50
+	a := window.NewAggregator(2)
+	for range 3 { // the second time around in memory that there is
+		var series [turbines][]window.Window
+		for i := range series {
+			for minute := range 60 {
+				if err := a.Add(int64(minute)*60_000_000, []float64{float64(i), float64(minute)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var err error
+			if series[i], err = a.Windows(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, windows := range series {
+			if len(windows) != 6 {
+				t.Fatalf("series %d has %d windows, want 6", i, len(windows))
+			}
+			for j, w := range windows {
+				want := window.Window{Start: int64(j) * 600_000_000, Stats: []window.Stats{
+					{Mean: float64(i), Min: float64(i), Max: float64(i), Count: 10},
+					{Mean: float64(10*j) + 4.5, Min: float64(10 * j), Max: float64(10*j + 9), Std: math.Sqrt(82.5 / 9), Count: 10},
+				}}
+				if diff := cmp.Diff(want, w, cmpopts.EquateApprox(1e-15, 0)); diff != "" {
+					t.Fatalf("series %d, window %d (-want +got):\n%s", i, j, diff)
+				}
+			}
+		}
+		// What was begun is gone as well.
+		if err := a.Add(0, []float64{1e6, 1e6}); err != nil {
+			t.Fatal(err)
+		}
+		a.Reset()
+	}
+}
+
+// turbineDay is a turbine's samples of a day.
+func turbineDay() [][3]float64 {
 	r := rand.New(rand.NewPCG(1, 2))
 	samples := make([][3]float64, 1440)
 	for i := range samples {
 		samples[i] = [3]float64{25 * r.Float64(), 2000 * r.Float64(), 20 * r.NormFloat64()}
 	}
-	b.ReportAllocs()
-	a := window.NewAggregator(3)
-	for b.Loop() {
-		for i := range samples {
-			if err := a.Add(int64(i)*60_000_000, samples[i][:]); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if _, err := a.Windows(); err != nil {
-			b.Fatal(err)
+	return samples
+}
+
+// aggregate takes a series from samples to windows.
+func aggregate(tb testing.TB, a *window.Aggregator, samples [][3]float64) {
+	tb.Helper()
+	for i := range samples {
+		if err := a.Add(int64(i)*60_000_000, samples[i][:]); err != nil {
+			tb.Fatal(err)
 		}
 	}
+	if windows, err := a.Windows(); err != nil || len(windows) != len(samples)/10 {
+		tb.Fatalf("got %d windows, %v", len(windows), err)
+	}
+}
+
+// After the first group of turbines a group costs no memory. Allocations are
+// counted for the whole process: nothing runs beside this test.
+func TestAggregatorDoesNotAllocate(t *testing.T) {
+	samples := turbineDay()
+	a := window.NewAggregator(3)
+	group := func() {
+		for range 4 {
+			aggregate(t, a, samples)
+		}
+		a.Reset()
+	}
+	if got := testing.AllocsPerRun(10, group); got != 0 {
+		t.Errorf("four turbines' days allocate %g times, want 0", got)
+	}
+}
+
+// One iteration is a turbine's day, 1,440 samples of three variables: 0
+// allocations.
+func BenchmarkAggregator(b *testing.B) {
+	samples := turbineDay()
+	a := window.NewAggregator(3)
+	b.ReportAllocs()
+	for b.Loop() {
+		aggregate(b, a, samples)
+		a.Reset()
+	}
 	b.ReportMetric(float64(len(samples)*b.N)/b.Elapsed().Seconds(), "samples/s")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(len(samples)*b.N), "ns/row")
 }

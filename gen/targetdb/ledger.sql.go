@@ -10,22 +10,6 @@ import (
 	"time"
 )
 
-const AddRunPartitions = `-- name: AddRunPartitions :execrows
-INSERT INTO run_partition (run_id, day)
-SELECT r.id, r.first_day + n
-FROM run AS r, generate_series(0, r.last_day - r.first_day) AS n
-WHERE r.id = $1
-`
-
-// Enters each day of a run, to be settled one by one.
-func (q *Queries) AddRunPartitions(ctx context.Context, runID int64) (int64, error) {
-	result, err := q.db.Exec(ctx, AddRunPartitions, runID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const CancelRunPartitions = `-- name: CancelRunPartitions :execrows
 UPDATE run_partition
 SET outcome = 'cancelled',
@@ -45,20 +29,40 @@ func (q *Queries) CancelRunPartitions(ctx context.Context, runID int64) (int64, 
 }
 
 const ClaimPartition = `-- name: ClaimPartition :one
-WITH claimed AS (
+WITH own AS (
+    SELECT a.pid, a.backend_start
+    FROM pg_catalog.pg_stat_activity AS a
+    WHERE a.pid = pg_backend_pid()
+),
+held AS (
+    SELECT token, outcome, samples, windows, rows, source_digest, target_digest
+    FROM partition
+    WHERE day = $1::date
+),
+entered AS (
+    INSERT INTO partition (day, token, claim_run_id, claim_pid, claim_backend_start, lease_until)
+    SELECT $1::date, 1, $2::bigint, own.pid, own.backend_start, clock_timestamp() + $3::interval
+    FROM own
+    WHERE NOT EXISTS (
+        SELECT
+        FROM held
+    )
+    ON CONFLICT (day) DO NOTHING
+    RETURNING token
+),
+taken AS (
     UPDATE partition AS p
     SET token = p.token + 1,
-        claim_run_id = $1::bigint,
+        claim_run_id = $2::bigint,
         claim_pid = own.pid,
         claim_backend_start = own.backend_start,
-        lease_until = clock_timestamp() + $2::interval
-    FROM pg_catalog.pg_stat_activity AS own
-    WHERE own.pid = pg_backend_pid()
-      AND p.day = $3
-      AND p.token = $4
+        lease_until = clock_timestamp() + $3::interval
+    FROM own, held
+    WHERE p.day = $1::date
+      AND p.token = held.token
       AND (
           p.lease_until IS NULL
-          OR p.lease_until < clock_timestamp()
+          OR p.token = $4::bigint AND p.lease_until < clock_timestamp()
           OR NOT EXISTS (
               SELECT
               FROM pg_catalog.pg_stat_activity AS a
@@ -66,43 +70,115 @@ WITH claimed AS (
                 AND a.backend_start = p.claim_backend_start
           )
       )
-    RETURNING p.day, p.token, p.claim_run_id, p.source_digest, p.target_digest
+    RETURNING p.token
+),
+begun AS (
+    INSERT INTO attempt (day, token, run_id, source_digest_before, target_digest_before)
+    SELECT $1::date, mine.token, $2::bigint, held.source_digest, held.target_digest
+    FROM (
+        SELECT token
+        FROM entered
+        UNION ALL
+        SELECT token
+        FROM taken
+    ) AS mine
+    LEFT JOIN held ON true
+    RETURNING token, started_at
 )
-INSERT INTO attempt (day, token, run_id, source_digest_before, target_digest_before)
-SELECT day, token, claim_run_id, source_digest, target_digest
-FROM claimed
-RETURNING token, started_at
+SELECT
+    begun.token,
+    begun.started_at,
+    own.pid::integer AS pid,
+    own.backend_start::timestamptz AS backend_start,
+    coalesce(held.outcome, '')::text AS outcome,
+    held.samples,
+    held.windows,
+    coalesce(held.rows, 0)::bigint AS rows,
+    held.source_digest,
+    held.target_digest
+FROM begun
+CROSS JOIN own
+LEFT JOIN held ON true
 `
 
 type ClaimPartitionParams struct {
+	Day   time.Time
 	RunID int64
 	Lease time.Duration
-	Day   time.Time
 	Token int64
 }
 
 type ClaimPartitionRow struct {
-	Token     int64
-	StartedAt time.Time
+	Token        int64
+	StartedAt    time.Time
+	Pid          int32
+	BackendStart time.Time
+	Outcome      string
+	Samples      *int64
+	Windows      *int64
+	Rows         int64
+	SourceDigest *int64
+	TargetDigest *int64
 }
 
-// Claims a day for the session that asks by compare-and-set: token must be the
-// one that ReadClaim saw, and that claim must be released, expired or dead.
-// Returns the next token and enters the attempt. No row: somebody was faster.
-// partition_pkey serves it.
+// Claims a day for the session that asks and enters the attempt, if the claim
+// on it is released or dead, or is the one of token and expired; token is what
+// ReadClaim saw, or 0 for none. Returns the next token, the session, and what
+// the ledger has of the day. No row: somebody holds it, or was faster.
+//
+// It is a compare-and-set with the token that it saw itself, and looks at the
+// claim without a lock first, and for the day's row before it inserts one: who
+// has changed the row and not committed may be a stopped process, to be waited
+// for for ever. partition_pkey serves it.
 func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) (ClaimPartitionRow, error) {
 	row := q.db.QueryRow(ctx, ClaimPartition,
+		arg.Day,
 		arg.RunID,
 		arg.Lease,
-		arg.Day,
 		arg.Token,
 	)
 	var i ClaimPartitionRow
-	err := row.Scan(&i.Token, &i.StartedAt)
+	err := row.Scan(
+		&i.Token,
+		&i.StartedAt,
+		&i.Pid,
+		&i.BackendStart,
+		&i.Outcome,
+		&i.Samples,
+		&i.Windows,
+		&i.Rows,
+		&i.SourceDigest,
+		&i.TargetDigest,
+	)
 	return i, err
 }
 
 const CommitPartition = `-- name: CommitPartition :execrows
+WITH finished AS (
+    UPDATE attempt
+    SET finished_at = clock_timestamp(),
+        outcome = $3::text,
+        error = $4::text,
+        samples = $9::bigint,
+        expected = $10::bigint,
+        inserted = $6::bigint,
+        updated = $7::bigint,
+        deleted = $8::bigint,
+        source_digest_after = $13::bigint,
+        target_digest_after = $14::bigint
+    WHERE day = $15
+      AND token = $16
+      AND outcome IS NULL
+),
+settled AS (
+    UPDATE run_partition
+    SET outcome = $3::text,
+        token = $16,
+        finished_at = clock_timestamp()
+    WHERE run_id = $1::bigint
+      AND day = $15
+      AND coalesce(token, 0) <= $16
+)
 UPDATE partition AS p
 SET claim_run_id = NULL,
     claim_pid = NULL,
@@ -153,9 +229,10 @@ type CommitPartitionParams struct {
 	Token        int64
 }
 
-// The last statement before the load's COMMIT: releases the claim and records
-// what the day holds now, if the claim is still ours. No row: roll back.
-// A subset of the turbines leaves the day's outcome as it was.
+// The last statement before the load's COMMIT: records how the attempt ended,
+// settles the day in its run as SettleRunPartition does, and releases the claim
+// and records what the day holds now, if the claim is still ours. No row: roll
+// back. A subset of the turbines leaves the day's outcome as it was.
 func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, CommitPartition,
 		arg.RunID,
@@ -182,9 +259,18 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 }
 
 const CreateRun = `-- name: CreateRun :one
-INSERT INTO run (trigger, first_day, last_day, turbines)
-VALUES ($1, $2, $3, $4)
-RETURNING id
+WITH opened AS (
+    INSERT INTO run (trigger, first_day, last_day, turbines)
+    VALUES ($1, $2, $3, $4)
+    RETURNING id
+),
+entered AS (
+    INSERT INTO run_partition (run_id, day)
+    SELECT id, unnest($5::date[])
+    FROM opened
+)
+SELECT id
+FROM opened
 `
 
 type CreateRunParams struct {
@@ -192,15 +278,18 @@ type CreateRunParams struct {
 	FirstDay time.Time
 	LastDay  time.Time
 	Turbines *string
+	Days     []time.Time
 }
 
-// Opens a run over the days [first_day, last_day]; turbines is NULL for all.
+// Opens a run over the days [first_day, last_day] and enters those of them that
+// it wants, to be settled one by one; turbines is NULL for all.
 func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, CreateRun,
 		arg.Trigger,
 		arg.FirstDay,
 		arg.LastDay,
 		arg.Turbines,
+		arg.Days,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -245,25 +334,6 @@ type EndSessionParams struct {
 // Ends a session whose COMMIT was not answered and waits until it has ended.
 func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) error {
 	_, err := q.db.Exec(ctx, EndSession, arg.Pid, arg.BackendStart)
-	return err
-}
-
-const EnsurePartition = `-- name: EnsurePartition :exec
-INSERT INTO partition (day)
-SELECT $1::date
-WHERE NOT EXISTS (
-    SELECT
-    FROM partition
-    WHERE day = $1::date
-)
-ON CONFLICT (day) DO NOTHING
-`
-
-// Gives a day its row in the ledger; partition_pkey arbitrates. It looks first,
-// as ON CONFLICT alone waits for whoever has changed the row and not committed:
-// for ever, if that is a stopped process.
-func (q *Queries) EnsurePartition(ctx context.Context, day time.Time) error {
-	_, err := q.db.Exec(ctx, EnsurePartition, day)
 	return err
 }
 
@@ -332,45 +402,24 @@ const FinishAttempt = `-- name: FinishAttempt :execrows
 UPDATE attempt
 SET finished_at = clock_timestamp(),
     outcome = $1::text,
-    error = $2,
-    samples = $3,
-    expected = $4,
-    inserted = $5,
-    updated = $6,
-    deleted = $7,
-    source_digest_after = $8,
-    target_digest_after = $9
-WHERE day = $10
-  AND token = $11
+    error = $2
+WHERE day = $3
+  AND token = $4
   AND outcome IS NULL
 `
 
 type FinishAttemptParams struct {
-	Outcome      string
-	Error        *string
-	Samples      *int64
-	Expected     *int64
-	Inserted     *int64
-	Updated      *int64
-	Deleted      *int64
-	SourceDigest *int64
-	TargetDigest *int64
-	Day          time.Time
-	Token        int64
+	Outcome string
+	Error   *string
+	Day     time.Time
+	Token   int64
 }
 
-// Records how an attempt ended. attempt_pkey serves it.
+// Records how an attempt ended that wrote nothing. attempt_pkey serves it.
 func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (int64, error) {
 	result, err := q.db.Exec(ctx, FinishAttempt,
 		arg.Outcome,
 		arg.Error,
-		arg.Samples,
-		arg.Expected,
-		arg.Inserted,
-		arg.Updated,
-		arg.Deleted,
-		arg.SourceDigest,
-		arg.TargetDigest,
 		arg.Day,
 		arg.Token,
 	)
@@ -380,23 +429,61 @@ func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (i
 	return result.RowsAffected(), nil
 }
 
-const OwnSession = `-- name: OwnSession :one
-SELECT a.pid::integer AS pid, a.backend_start::timestamptz AS backend_start
-FROM pg_catalog.pg_stat_activity AS a
-WHERE a.pid = pg_backend_pid()
+const FirstPartition = `-- name: FirstPartition :one
+SELECT day
+FROM partition
+ORDER BY day
+LIMIT 1
 `
 
-type OwnSessionRow struct {
-	Pid          int32
-	BackendStart time.Time
+// The first day that the ledger knows, however it ended. partition_pkey serves
+// it.
+func (q *Queries) FirstPartition(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, FirstPartition)
+	var day time.Time
+	err := row.Scan(&day)
+	return day, err
 }
 
-// The pid and the start of the session that asks.
-func (q *Queries) OwnSession(ctx context.Context) (OwnSessionRow, error) {
-	row := q.db.QueryRow(ctx, OwnSession)
-	var i OwnSessionRow
-	err := row.Scan(&i.Pid, &i.BackendStart)
-	return i, err
+const ListStale = `-- name: ListStale :many
+SELECT p.day
+FROM partition AS p
+JOIN (
+    SELECT
+        unnest($1::date[]) AS day,
+        unnest($2::bigint[]) AS digest
+) AS seen ON seen.day = p.day
+WHERE p.outcome IN ('done', 'empty')
+  AND p.source_digest IS DISTINCT FROM seen.digest
+ORDER BY p.day
+`
+
+type ListStaleParams struct {
+	Days    []time.Time
+	Digests []int64
+}
+
+// Which of the days are loaded from samples that are not the source's any more,
+// given the digest of each now. A day whose digest is not known, since some of
+// its turbines alone were run, may be; so it counts. partition_pkey serves it.
+func (q *Queries) ListStale(ctx context.Context, arg ListStaleParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, ListStale, arg.Days, arg.Digests)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var day time.Time
+		if err := rows.Scan(&day); err != nil {
+			return nil, err
+		}
+		items = append(items, day)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ReadClaim = `-- name: ReadClaim :one
@@ -517,6 +604,41 @@ type RenewLeaseParams struct {
 // Keeps a claim alive. No row: the claim is somebody else's by now.
 func (q *Queries) RenewLease(ctx context.Context, arg RenewLeaseParams) (int64, error) {
 	result, err := q.db.Exec(ctx, RenewLease, arg.Lease, arg.Day, arg.Token)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const SeeSource = `-- name: SeeSource :execrows
+UPDATE partition AS p
+SET source_digest_seen = other.digest
+FROM (
+    SELECT q.day, seen.digest
+    FROM partition AS q
+    JOIN (
+        SELECT
+            unnest($1::date[]) AS day,
+            unnest($2::bigint[]) AS digest
+    ) AS seen ON seen.day = q.day
+    WHERE q.source_digest_seen IS DISTINCT FROM seen.digest
+    ORDER BY q.day
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+) AS other
+WHERE p.day = other.day
+`
+
+type SeeSourceParams struct {
+	Days    []time.Time
+	Digests []int64
+}
+
+// Records the digest that the source has of each day now, where the ledger has
+// the day and another: source_digest IS DISTINCT FROM source_digest_seen is what
+// ListStale looks for. A row that is being written is passed over, as its writer
+// may be a stopped process. partition_pkey serves it.
+func (q *Queries) SeeSource(ctx context.Context, arg SeeSourceParams) (int64, error) {
+	result, err := q.db.Exec(ctx, SeeSource, arg.Days, arg.Digests)
 	if err != nil {
 		return 0, err
 	}

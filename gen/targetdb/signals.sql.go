@@ -7,6 +7,7 @@ package targetdb
 
 import (
 	"context"
+	"time"
 )
 
 const EnsureSignals = `-- name: EnsureSignals :execrows
@@ -61,32 +62,46 @@ func (q *Queries) ListSignals(ctx context.Context) ([]Signal, error) {
 	return items, nil
 }
 
-const LockSignals = `-- name: LockSignals :many
-SELECT id, name
-FROM signal
-ORDER BY id
-FOR KEY SHARE
+const OpenLoad = `-- name: OpenLoad :one
+WITH locked AS (
+    SELECT id, name
+    FROM signal
+    ORDER BY id
+    FOR KEY SHARE
+),
+held AS MATERIALIZED ( -- planned for all rows, or it would go through data_pkey for the first
+    SELECT turbine_id
+    FROM data
+    WHERE timestamp >= $1::timestamptz
+      AND timestamp < $2::timestamptz
+)
+SELECT
+    ARRAY(SELECT id FROM locked)::integer[] AS ids,
+    ARRAY(SELECT name FROM locked)::text[] AS names,
+    EXISTS (
+        SELECT
+        FROM held
+    ) AS held
 `
 
-// Holds the signals in place for the load's transaction, in the stead of a
-// foreign key: a row of data can't refer to a signal that is not there.
-// signal_pkey serves it.
-func (q *Queries) LockSignals(ctx context.Context) ([]Signal, error) {
-	rows, err := q.db.Query(ctx, LockSignals)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Signal
-	for rows.Next() {
-		var i Signal
-		if err := rows.Scan(&i.ID, &i.Name); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+type OpenLoadParams struct {
+	Start time.Time
+	Stop  time.Time
+}
+
+type OpenLoadRow struct {
+	Ids   []int32
+	Names []string
+	Held  bool
+}
+
+// The first statement of a load's transaction. It holds the signals in place
+// until the end, in the stead of a foreign key: a row of data can't refer to a
+// signal that is not there. And it tells whether the target holds anything of
+// [start, stop). signal_pkey and data_timestamp_idx serve it.
+func (q *Queries) OpenLoad(ctx context.Context, arg OpenLoadParams) (OpenLoadRow, error) {
+	row := q.db.QueryRow(ctx, OpenLoad, arg.Start, arg.Stop)
+	var i OpenLoadRow
+	err := row.Scan(&i.Ids, &i.Names, &i.Held)
+	return i, err
 }

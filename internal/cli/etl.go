@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -23,27 +24,40 @@ const maxDays = 20_000
 // target, which has about a hundred.
 const maxParallel = 64
 
+// gcPercent is GOGC for the job.
+const gcPercent = 50
+
 func newETL(r *runner) *cobra.Command {
 	var (
 		to       dayFlag
 		turbines = turbinesFlag{selector.All()}
 		output   = choiceFlag{value: "text", allowed: []string{"text", "json"}}
+		stale    bool
 		request  etl.Request
 	)
 	cmd := &cobra.Command{
-		Use:   "etl DATE",
+		Use:   "etl [DATE]",
 		Short: "Turn days of samples into ten-minute statistics",
 		Long: `Etl reads the samples of DATE, or of every day from DATE to --to, through the source
 API, computes the statistics of each ten-minute window and brings the target to
 exactly these: a day that has not changed writes nothing, and a day that fails stays
 as it was. Days are UTC.
 
+With --stale it is only those of the days that are loaded and have changed in the
+source since: a reading changed, came late or is gone. Without DATE it looks from the
+first day in the ledger on. Days that were never loaded, or failed, are left alone;
+they are for a run without --stale.
+
 A day without samples is a failure unless --allow-empty is given. The summary goes to
 standard output; with --output json it is one JSON object and nothing else.`,
 		Example: `  delfos etl 2025-01-02
   delfos etl 2025-01-01 --to 2025-12-31 --turbines 1-50,80
-  delfos etl 2025-01-02 --dry-run --output json`,
+  delfos etl 2025-01-02 --dry-run --output json
+  delfos etl --stale --to 2025-12-31`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if stale && len(args) == 0 {
+				return nil
+			}
 			if err := exactly("DATE")(cmd, args); err != nil {
 				return err
 			}
@@ -56,24 +70,18 @@ standard output; with --output json it is one JSON object and nothing else.`,
 	}
 	cmd.Flags().Var(&to, "to", "last day, inclusive; DATE alone without it")
 	cmd.Flags().Var(&turbines, "turbines", "ids and ranges of ids, or all")
+	cmd.Flags().BoolVar(&stale, "stale", false, "only loaded days that have changed in the source since")
 	cmd.Flags().BoolVar(&request.AllowEmpty, "allow-empty", false, "take a day without samples for a success")
 	cmd.Flags().BoolVar(&request.DryRun, "dry-run", false, "say what would change and write nothing")
 	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to work on at once; 0 is one a processor")
 	cmd.Flags().Var(&output, "output", "format of the summary")
 	complete(cmd, "output", output.allowed)
 	return configure(r, cmd, func(ctx context.Context, c config.ETL, args []string) error {
-		var err error
-		if request.From, err = parseDay(args[0]); err != nil {
+		if stale && cmd.Flags().Changed("turbines") {
+			return usagef(cmd, "--turbines is %q: want none with --stale, which looks at whole days", turbines.String())
+		}
+		if err := between(cmd, &request, args, to); err != nil {
 			return err
-		}
-		if request.To = to.Time; to.IsZero() {
-			request.To = request.From
-		}
-		if request.To.Before(request.From) {
-			return usagef(cmd, "--to is %q: want a day not before DATE, %s", to.String(), args[0])
-		}
-		if most := request.From.AddDate(0, 0, maxDays-1); request.To.After(most) {
-			return usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
 		}
 		if request.Parallel < 0 || request.Parallel > maxParallel {
 			return usagef(cmd, "--parallel is %d: want 0 to %d", request.Parallel, maxParallel)
@@ -82,19 +90,49 @@ standard output; with --output json it is one JSON object and nothing else.`,
 			request.Parallel = runtime.NumCPU()
 		}
 		request.Turbines = turbines.set
-		summary, err := r.etl(ctx, c, request)
+		summary, err := r.etl(ctx, c, request, stale)
 		if summary.From == "" {
 			return err // there was no run
 		}
 		if output.value == "json" {
 			return errors.Join(err, r.reportJSON(summary, err))
 		}
-		return errors.Join(err, r.report(summary))
+		return errors.Join(err, r.report(summary, err))
 	})
 }
 
+// between reads the days of a request; From stays zero without DATE.
+func between(cmd *cobra.Command, request *etl.Request, args []string, to dayFlag) (err error) {
+	request.To = to.Time
+	if len(args) == 0 {
+		if to.IsZero() {
+			return usagef(cmd, "argument DATE is missing: --stale wants it, or --to, or both")
+		}
+		return nil
+	}
+	if request.From, err = parseDay(args[0]); err != nil {
+		return err
+	}
+	if to.IsZero() {
+		request.To = request.From
+	}
+	if request.To.Before(request.From) {
+		return usagef(cmd, "--to is %q: want a day not before DATE, %s", to.String(), args[0])
+	}
+	if most := lastDay(request.From); request.To.After(most) {
+		return usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
+	}
+	return nil
+}
+
+// lastDay is the last of a run that begins with first.
+func lastDay(first time.Time) time.Time { return first.AddDate(0, 0, maxDays-1) }
+
 // etl runs the job with a bar for its days.
-func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request) (etl.Summary, error) {
+func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, stale bool) (etl.Summary, error) {
+	// A day's garbage is little, some 50 MB of a thousand turbines, so collecting
+	// it twice as often costs nothing, and keeps the peak from growing with it.
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	target, err := etl.OpenTarget(ctx, c.TargetDBURL)
 	if err != nil {
 		return etl.Summary{}, err
@@ -105,7 +143,14 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request) (et
 		return etl.Summary{}, err
 	}
 	defer job.Close()
-	if total := int64(request.To.Sub(request.From)/(24*time.Hour)) + 1; total > 1 {
+	total := int64(request.To.Sub(request.From)/(24*time.Hour)) + 1
+	if stale {
+		if err := narrow(ctx, job, &request); err != nil {
+			return etl.Summary{}, err
+		}
+		total = int64(len(request.Days))
+	}
+	if total > 1 {
 		progress, end := r.screen.progress("etl", "days")
 		defer end()
 		done := int64(0)
@@ -115,6 +160,27 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request) (et
 		}
 	}
 	return job.Run(ctx, request)
+}
+
+// narrow leaves a request the days that have changed in the source.
+func narrow(ctx context.Context, job *etl.Job, request *etl.Request) (err error) {
+	if request.From.IsZero() {
+		if request.From, err = job.FirstDay(ctx); errors.Is(err, etl.ErrNoDays) {
+			return fmt.Errorf("%w: load some by `delfos etl DATE`, or give DATE", err)
+		}
+		if err != nil {
+			return err
+		}
+		first := request.From.Format(dateLayout)
+		if request.To.Before(request.From) {
+			return fmt.Errorf("the ledger begins with %s: want --to not before", first)
+		}
+		if request.To.After(lastDay(request.From)) {
+			return fmt.Errorf("the ledger begins with %s, more than %d days before --to: give DATE", first, maxDays)
+		}
+	}
+	request.Days, err = job.Stale(ctx, *request)
+	return err
 }
 
 // reportJSON prints what became of a run as one object.
@@ -134,10 +200,13 @@ func (r *runner) reportJSON(s etl.Summary, failed error) error {
 }
 
 // report prints what became of a run for people to read.
-func (r *runner) report(s etl.Summary) error {
+func (r *runner) report(s etl.Summary, failed error) error {
 	verb := "written"
 	if s.DryRun {
 		verb = "to write"
+	}
+	if len(s.Partitions) == 0 && failed == nil {
+		return r.print("%s to %s: no day that is loaded has changed in the source", s.From, s.To)
 	}
 	for _, p := range s.Partitions {
 		if err := r.print("%s  %-9s  %d samples, %d windows, %d values in the day: %d %s (%d new, %d changed, %d removed)",

@@ -35,6 +35,9 @@ func TestReadme(t *testing.T) {
 		"12 to write (0 new, 12 changed, 0 removed)",
 		"12 written (0 new, 12 changed, 0 removed)",
 		`"written":0`,
+		"DELETE 1",
+		"2025-01-07  done       1439 samples",
+		"no day that is loaded has changed",
 	}
 	var lines []string
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {

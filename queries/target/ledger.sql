@@ -1,15 +1,18 @@
 -- name: CreateRun :one
--- Opens a run over the days [first_day, last_day]; turbines is NULL for all.
-INSERT INTO run (trigger, first_day, last_day, turbines)
-VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines))
-RETURNING id;
-
--- name: AddRunPartitions :execrows
--- Enters each day of a run, to be settled one by one.
-INSERT INTO run_partition (run_id, day)
-SELECT r.id, r.first_day + n
-FROM run AS r, generate_series(0, r.last_day - r.first_day) AS n
-WHERE r.id = sqlc.arg(run_id);
+-- Opens a run over the days [first_day, last_day] and enters those of them that
+-- it wants, to be settled one by one; turbines is NULL for all.
+WITH opened AS (
+    INSERT INTO run (trigger, first_day, last_day, turbines)
+    VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines))
+    RETURNING id
+),
+entered AS (
+    INSERT INTO run_partition (run_id, day)
+    SELECT id, unnest(sqlc.arg(days)::date[])
+    FROM opened
+)
+SELECT id
+FROM opened;
 
 -- name: CancelRunPartitions :execrows
 -- Settles the days that a run leaves behind untried. run_partition_pkey serves
@@ -19,19 +22,6 @@ SET outcome = 'cancelled',
     finished_at = clock_timestamp()
 WHERE run_id = sqlc.arg(run_id)
   AND outcome IS NULL;
-
--- name: EnsurePartition :exec
--- Gives a day its row in the ledger; partition_pkey arbitrates. It looks first,
--- as ON CONFLICT alone waits for whoever has changed the row and not committed:
--- for ever, if that is a stopped process.
-INSERT INTO partition (day)
-SELECT sqlc.arg(day)::date
-WHERE NOT EXISTS (
-    SELECT
-    FROM partition
-    WHERE day = sqlc.arg(day)::date
-)
-ON CONFLICT (day) DO NOTHING;
 
 -- name: ReadClaim :one
 -- A day's claim as it stands, without a lock: a stopped holder must not block
@@ -79,31 +69,50 @@ SELECT EXISTS (
       AND a.backend_start = sqlc.arg(backend_start)::timestamptz
 );
 
--- name: OwnSession :one
--- The pid and the start of the session that asks.
-SELECT a.pid::integer AS pid, a.backend_start::timestamptz AS backend_start
-FROM pg_catalog.pg_stat_activity AS a
-WHERE a.pid = pg_backend_pid();
-
 -- name: ClaimPartition :one
--- Claims a day for the session that asks by compare-and-set: token must be the
--- one that ReadClaim saw, and that claim must be released, expired or dead.
--- Returns the next token and enters the attempt. No row: somebody was faster.
--- partition_pkey serves it.
-WITH claimed AS (
+-- Claims a day for the session that asks and enters the attempt, if the claim
+-- on it is released or dead, or is the one of token and expired; token is what
+-- ReadClaim saw, or 0 for none. Returns the next token, the session, and what
+-- the ledger has of the day. No row: somebody holds it, or was faster.
+--
+-- It is a compare-and-set with the token that it saw itself, and looks at the
+-- claim without a lock first, and for the day's row before it inserts one: who
+-- has changed the row and not committed may be a stopped process, to be waited
+-- for for ever. partition_pkey serves it.
+WITH own AS (
+    SELECT a.pid, a.backend_start
+    FROM pg_catalog.pg_stat_activity AS a
+    WHERE a.pid = pg_backend_pid()
+),
+held AS (
+    SELECT token, outcome, samples, windows, rows, source_digest, target_digest
+    FROM partition
+    WHERE day = sqlc.arg(day)::date
+),
+entered AS (
+    INSERT INTO partition (day, token, claim_run_id, claim_pid, claim_backend_start, lease_until)
+    SELECT sqlc.arg(day)::date, 1, sqlc.arg(run_id)::bigint, own.pid, own.backend_start, clock_timestamp() + sqlc.arg(lease)::interval
+    FROM own
+    WHERE NOT EXISTS (
+        SELECT
+        FROM held
+    )
+    ON CONFLICT (day) DO NOTHING
+    RETURNING token
+),
+taken AS (
     UPDATE partition AS p
     SET token = p.token + 1,
         claim_run_id = sqlc.arg(run_id)::bigint,
         claim_pid = own.pid,
         claim_backend_start = own.backend_start,
         lease_until = clock_timestamp() + sqlc.arg(lease)::interval
-    FROM pg_catalog.pg_stat_activity AS own
-    WHERE own.pid = pg_backend_pid()
-      AND p.day = sqlc.arg(day)
-      AND p.token = sqlc.arg(token)
+    FROM own, held
+    WHERE p.day = sqlc.arg(day)::date
+      AND p.token = held.token
       AND (
           p.lease_until IS NULL
-          OR p.lease_until < clock_timestamp()
+          OR p.token = sqlc.arg(token)::bigint AND p.lease_until < clock_timestamp()
           OR NOT EXISTS (
               SELECT
               FROM pg_catalog.pg_stat_activity AS a
@@ -111,12 +120,35 @@ WITH claimed AS (
                 AND a.backend_start = p.claim_backend_start
           )
       )
-    RETURNING p.day, p.token, p.claim_run_id, p.source_digest, p.target_digest
+    RETURNING p.token
+),
+begun AS (
+    INSERT INTO attempt (day, token, run_id, source_digest_before, target_digest_before)
+    SELECT sqlc.arg(day)::date, mine.token, sqlc.arg(run_id)::bigint, held.source_digest, held.target_digest
+    FROM (
+        SELECT token
+        FROM entered
+        UNION ALL
+        SELECT token
+        FROM taken
+    ) AS mine
+    LEFT JOIN held ON true
+    RETURNING token, started_at
 )
-INSERT INTO attempt (day, token, run_id, source_digest_before, target_digest_before)
-SELECT day, token, claim_run_id, source_digest, target_digest
-FROM claimed
-RETURNING token, started_at;
+SELECT
+    begun.token,
+    begun.started_at,
+    own.pid::integer AS pid,
+    own.backend_start::timestamptz AS backend_start,
+    coalesce(held.outcome, '')::text AS outcome,
+    held.samples,
+    held.windows,
+    coalesce(held.rows, 0)::bigint AS rows,
+    held.source_digest,
+    held.target_digest
+FROM begun
+CROSS JOIN own
+LEFT JOIN held ON true;
 
 -- name: RenewLease :execrows
 -- Keeps a claim alive. No row: the claim is somebody else's by now.
@@ -127,18 +159,11 @@ WHERE day = sqlc.arg(day)
   AND lease_until IS NOT NULL;
 
 -- name: FinishAttempt :execrows
--- Records how an attempt ended. attempt_pkey serves it.
+-- Records how an attempt ended that wrote nothing. attempt_pkey serves it.
 UPDATE attempt
 SET finished_at = clock_timestamp(),
     outcome = sqlc.arg(outcome)::text,
-    error = sqlc.narg(error),
-    samples = sqlc.narg(samples),
-    expected = sqlc.narg(expected),
-    inserted = sqlc.narg(inserted),
-    updated = sqlc.narg(updated),
-    deleted = sqlc.narg(deleted),
-    source_digest_after = sqlc.narg(source_digest),
-    target_digest_after = sqlc.narg(target_digest)
+    error = sqlc.narg(error)
 WHERE day = sqlc.arg(day)
   AND token = sqlc.arg(token)
   AND outcome IS NULL;
@@ -155,9 +180,35 @@ WHERE run_id = sqlc.arg(run_id)
   AND coalesce(token, 0) <= sqlc.arg(token);
 
 -- name: CommitPartition :execrows
--- The last statement before the load's COMMIT: releases the claim and records
--- what the day holds now, if the claim is still ours. No row: roll back.
--- A subset of the turbines leaves the day's outcome as it was.
+-- The last statement before the load's COMMIT: records how the attempt ended,
+-- settles the day in its run as SettleRunPartition does, and releases the claim
+-- and records what the day holds now, if the claim is still ours. No row: roll
+-- back. A subset of the turbines leaves the day's outcome as it was.
+WITH finished AS (
+    UPDATE attempt
+    SET finished_at = clock_timestamp(),
+        outcome = sqlc.arg(outcome)::text,
+        error = sqlc.narg(error)::text,
+        samples = sqlc.arg(samples)::bigint,
+        expected = sqlc.arg(expected)::bigint,
+        inserted = sqlc.arg(inserted)::bigint,
+        updated = sqlc.arg(updated)::bigint,
+        deleted = sqlc.arg(deleted)::bigint,
+        source_digest_after = sqlc.narg(source_digest)::bigint,
+        target_digest_after = sqlc.arg(target_digest)::bigint
+    WHERE day = sqlc.arg(day)
+      AND token = sqlc.arg(token)
+      AND outcome IS NULL
+),
+settled AS (
+    UPDATE run_partition
+    SET outcome = sqlc.arg(outcome)::text,
+        token = sqlc.arg(token),
+        finished_at = clock_timestamp()
+    WHERE run_id = sqlc.arg(run_id)::bigint
+      AND day = sqlc.arg(day)
+      AND coalesce(token, 0) <= sqlc.arg(token)
+)
 UPDATE partition AS p
 SET claim_run_id = NULL,
     claim_pid = NULL,
@@ -235,3 +286,47 @@ WHERE day = sqlc.arg(day)
 SELECT *
 FROM partition
 WHERE day = sqlc.arg(day);
+
+-- name: FirstPartition :one
+-- The first day that the ledger knows, however it ended. partition_pkey serves
+-- it.
+SELECT day
+FROM partition
+ORDER BY day
+LIMIT 1;
+
+-- name: ListStale :many
+-- Which of the days are loaded from samples that are not the source's any more,
+-- given the digest of each now. A day whose digest is not known, since some of
+-- its turbines alone were run, may be; so it counts. partition_pkey serves it.
+SELECT p.day
+FROM partition AS p
+JOIN (
+    SELECT
+        unnest(sqlc.arg(days)::date[]) AS day,
+        unnest(sqlc.arg(digests)::bigint[]) AS digest
+) AS seen ON seen.day = p.day
+WHERE p.outcome IN ('done', 'empty')
+  AND p.source_digest IS DISTINCT FROM seen.digest
+ORDER BY p.day;
+
+-- name: SeeSource :execrows
+-- Records the digest that the source has of each day now, where the ledger has
+-- the day and another: source_digest IS DISTINCT FROM source_digest_seen is what
+-- ListStale looks for. A row that is being written is passed over, as its writer
+-- may be a stopped process. partition_pkey serves it.
+UPDATE partition AS p
+SET source_digest_seen = other.digest
+FROM (
+    SELECT q.day, seen.digest
+    FROM partition AS q
+    JOIN (
+        SELECT
+            unnest(sqlc.arg(days)::date[]) AS day,
+            unnest(sqlc.arg(digests)::bigint[]) AS digest
+    ) AS seen ON seen.day = q.day
+    WHERE q.source_digest_seen IS DISTINCT FROM seen.digest
+    ORDER BY q.day
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+) AS other
+WHERE p.day = other.day;

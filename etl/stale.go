@@ -1,0 +1,170 @@
+package etl
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+// digestLines is how many turbines' days one request may have digested: 29
+// million samples, some ten seconds of the source's database. Nothing of the
+// answer arrives before that, so it has to stay well below stallTimeout.
+const digestLines = 20_000
+
+var (
+	// ErrNoDays is returned when the ledger knows no day at all.
+	ErrNoDays = errors.New("the ledger knows no day yet")
+	// ErrNoDigests is returned when the source API can't tell which days have
+	// changed, as an older one.
+	ErrNoDigests = errors.New("the source API has no GET /data/digest")
+)
+
+// FirstDay is the first day that the ledger knows, or ErrNoDays.
+func (j *Job) FirstDay(ctx context.Context) (time.Time, error) {
+	day, err := targetdb.New(j.target).FirstPartition(ctx)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return time.Time{}, ErrNoDays
+	case err != nil:
+		return time.Time{}, fmt.Errorf("first day of the ledger: %w", explain(err))
+	}
+	return day, nil
+}
+
+// Stale returns those of the days from r.From to r.To that are loaded from
+// samples which the source has changed, added to or lost since; never nil, to be
+// a request's Days. A day that was never loaded, or failed, is not stale.
+//
+// Unless it is a dry run, what the source holds now is recorded in the ledger, as
+// source_digest_seen of each day. Memory grows with the days alone.
+func (j *Job) Stale(ctx context.Context, r Request) ([]time.Time, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	digests, err := j.source.allDigests(ctx, r.From, r.To)
+	if err != nil {
+		return nil, fmt.Errorf("look for stale days: %w", err)
+	}
+	seen := targetdb.ListStaleParams{Days: daysFrom(r.From, r.To), Digests: make([]int64, len(digests))}
+	for i, d := range digests {
+		seen.Digests[i] = d.digest
+	}
+	q := targetdb.New(j.target)
+	stale, err := q.ListStale(ctx, seen)
+	if err != nil {
+		return nil, fmt.Errorf("look for stale days: %w", explain(err))
+	}
+	if !r.DryRun {
+		if _, err := q.SeeSource(ctx, targetdb.SeeSourceParams(seen)); err != nil {
+			return nil, fmt.Errorf("record the source's digests: %w", err)
+		}
+	}
+	return append([]time.Time{}, stale...), nil
+}
+
+// allDigests is digests over any range: one request, or for a fleet in parts.
+func (s *source) allDigests(ctx context.Context, first, last time.Time) ([]dayDigest, error) {
+	turbines, err := s.turbines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	most := max(digestLines/max(len(turbines), 1), 1)
+	var all []dayDigest
+	for from := first; !from.After(last); from = from.AddDate(0, 0, most) {
+		to := from.AddDate(0, 0, most-1)
+		if to.After(last) {
+			to = last
+		}
+		part, err := s.digests(ctx, from, to)
+		switch {
+		case err != nil:
+			return nil, err
+		case part == nil:
+			return nil, ErrNoDigests
+		}
+		all = append(all, part...)
+	}
+	return all, nil
+}
+
+// dayDigest is what the source says of a whole day, without its rows.
+type dayDigest struct{ digest, samples int64 }
+
+// digests asks for the digest of each day from first to last over all turbines;
+// nil when the API has none to give, as an older one.
+func (s *source) digests(ctx context.Context, first, last time.Time) ([]dayDigest, error) {
+	days, err := try(ctx, s.retry, s.log, func() ([]dayDigest, error) {
+		response, err := s.client.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{
+			Start: timestamp.New(first), End: timestamp.New(last.AddDate(0, 0, 1).Add(-time.Microsecond)),
+		}, identity("application/json"))
+		if err != nil {
+			return nil, away(ctx, err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		switch response.StatusCode {
+		case http.StatusOK:
+			return readDigests(response, first, last)
+		case http.StatusNotFound:
+			return nil, nil // there is no digest, which is no error
+		}
+		return nil, s.refusal(response)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("digest of the source: %w", err)
+	}
+	return days, nil
+}
+
+// readDigests adds up the lines of each day as they arrive: a day without lines
+// has no samples. It believes them when the trailers agree.
+func readDigests(response *http.Response, first, last time.Time) ([]dayDigest, error) {
+	days := make([]dayDigest, len(daysFrom(first, last)))
+	hash := sha256.New()
+	body := io.TeeReader(io.LimitReader(response.Body, maxAnswer), hash)
+	in := json.NewDecoder(body)
+	if err := expect(in, json.Delim('[')); err != nil {
+		return nil, err
+	}
+	lines := 0
+	for ; in.More(); lines++ {
+		var line sourceapi.Digest
+		if err := in.Decode(&line); err != nil {
+			return nil, fmt.Errorf("%w: line %d: %w", errBroken, lines+1, err)
+		}
+		digest, err := strconv.ParseUint(line.Digest, 16, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w: line %d: digest: %w", errBroken, lines+1, err)
+		}
+		n := int(line.Day.Sub(first) / (24 * time.Hour))
+		if line.Day.Before(first) || n >= len(days) {
+			return nil, fmt.Errorf("%w: line %d: day %s was not asked for", errBroken, lines+1, line.Day)
+		}
+		days[n].digest ^= int64(digest)
+		days[n].samples += line.Samples
+	}
+	if err := expect(in, json.Delim(']')); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil { // to have the trailers
+		return nil, fmt.Errorf("%w: %w", errBroken, err)
+	}
+	if err := verify(response, hash); err != nil {
+		return nil, err
+	}
+	if rows := response.Trailer.Get("Delfos-Rows"); rows != strconv.Itoa(lines) {
+		return nil, fmt.Errorf("%w: %d lines, Delfos-Rows is %q", errBroken, lines, rows)
+	}
+	return days, nil
+}
