@@ -17,7 +17,12 @@ const arrowStream = "application/vnd.apache.arrow.stream"
 
 // arrow reads an Arrow stream of samples, batch by batch.
 func (d *decoder) arrow(body io.Reader) error {
-	in, err := ipc.NewReader(body, ipc.WithAllocator(&recycler{}))
+	memory, ok := recyclers.Get().(*recycler)
+	if !ok {
+		memory = new(recycler)
+	}
+	defer recyclers.Put(memory)
+	in, err := ipc.NewReader(body, ipc.WithAllocator(memory))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBroken, err)
 	}

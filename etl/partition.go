@@ -187,7 +187,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	}
 	t.report(p, len(turbines.wanted))
 	p.Outcome, p.Rows = outcome, after.Rows
-	if j.added.Add(t.inserted) >= fewRows && !c.doubtful && ctx.Err() == nil {
+	if j.added.Add(t.inserted) >= rangeRows && !c.doubtful && ctx.Err() == nil {
 		j.added.Store(0)
 		j.summarize(ctx, c)
 	}

@@ -1,8 +1,17 @@
 package etl
 
-import "github.com/apache/arrow-go/v18/arrow/memory"
+import (
+	"sync"
 
-// recycler is the allocator of one Arrow stream, whose batches come one by one:
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// recyclers are for one stream after another.
+//
+//nolint:gochecknoglobals // What is in a pool belongs to nobody.
+var recyclers sync.Pool
+
+// recycler is the allocator of an Arrow stream, whose batches come one by one:
 // the memory that a batch gives back takes the next one, where the garbage of a
 // fleet's day would make the heap grow with the fleet. It is not safe for
 // concurrent use.

@@ -177,9 +177,15 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	return s, err
 }
 
-// fewRows are read as a whole in a millisecond or two, some 150 pages, so that
-// neither index nor statistics have to be up to date with the last of them.
-const fewRows = 20_000
+const (
+	// fewRows are read as a whole in a millisecond or two, some 150 pages, so that
+	// the planner need not know of them before autovacuum tells it.
+	fewRows = 20_000
+	// rangeRows fill two ranges of data_timestamp_idx. To enter fewer costs more
+	// than it saves the next days of a long run, which look through what is not
+	// entered yet; to wait for more costs these more.
+	rangeRows = 5_000
+)
 
 // days works on the days of r and adds up in s what became of them.
 func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
