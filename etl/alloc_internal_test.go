@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"github.com/delfos/delfos/etl/check"
 )
 
 // decodeFree decodes a group's answer and gives its memory back, as a load does.
 func decodeFree(tb testing.TB, body []byte, mediaType string, turbines []int32) {
 	tb.Helper()
-	g, err := decode(bytes.NewReader(body), mediaType, turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond))
+	g, err := decode(bytes.NewReader(body), mediaType, turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond), check.NewRules(nil))
 	if err != nil || g.samples != int64(len(turbines)*samplesPerDay) {
 		tb.Fatalf("decode: got %d samples, %v", g.samples, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -55,7 +56,7 @@ func sampleColumns() []stream.Column {
 }
 
 func decodeArrow(body []byte, turbines ...int32) (group, error) {
-	return decode(bytes.NewReader(body), arrowStream, turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond))
+	return decode(bytes.NewReader(body), arrowStream, turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond), check.NewRules(nil))
 }
 
 // rowsOf is a whole day of some turbines.

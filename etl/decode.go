@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/signal"
@@ -22,19 +23,20 @@ type decoder struct {
 
 	first, last int64 // what was asked for, in microseconds of Unix time, both inclusive
 	aggregator  *window.Aggregator
+	checks      *check.Reader
 	current     int // in read; -1 before the first row
 	readings    [len(signal.Variables)]float64
 }
 
 // decode reads samples of the given media type, Arrow or else JSON: of the
 // turbines named and the time from first to last, ordered by
-// turbine, then time. Errors wrap errBroken when the answer is damaged, and do
+// turbine, then time; rules say what is checked of them. Errors wrap errBroken when the answer is damaged, and do
 // not when it says what it must not.
-func decode(body io.Reader, mediaType string, turbines []int32, first, last time.Time) (group, error) {
+func decode(body io.Reader, mediaType string, turbines []int32, first, last time.Time, rules check.Rules) (group, error) {
 	aggregator := takeAggregator()
 	d := decoder{
 		group: group{read: turbines, memory: []*window.Aggregator{aggregator}}, first: first.UnixMicro(), last: last.UnixMicro(),
-		aggregator: aggregator, current: -1,
+		aggregator: aggregator, checks: check.NewReader(rules, first), current: -1,
 	}
 	var err error
 	if mediaType == arrowStream {
@@ -95,6 +97,7 @@ func (d *decoder) add(turbine int32, at int64) error {
 	if err := d.aggregator.Add(at, d.readings[:]); err != nil {
 		return fmt.Errorf("row %d: turbine %d: %w", d.samples+1, turbine, err)
 	}
+	d.checks.Add(at, d.readings[:])
 	d.samples++
 	d.digest ^= digestOf(turbine, at, d.readings[:])
 	return nil
@@ -116,7 +119,7 @@ func (d *decoder) turn(turbine int32) error {
 	return fmt.Errorf("turbine %d was not asked for, or comes out of order", turbine)
 }
 
-// finish takes the windows of the current turbine.
+// finish takes the windows of the current turbine, and what was found of it.
 func (d *decoder) finish() error {
 	if d.current < 0 {
 		return nil
@@ -125,6 +128,7 @@ func (d *decoder) finish() error {
 	if err != nil {
 		return fmt.Errorf("turbine %d: %w", d.read[d.current], err)
 	}
+	d.checked = append(d.checked, d.checks.Turbine(d.read[d.current], windows))
 	if len(windows) > 0 {
 		d.series = append(d.series, series{d.read[d.current], windows})
 	}

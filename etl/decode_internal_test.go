@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
 )
 
@@ -31,7 +32,7 @@ func dayOf(turbines []int32) []byte {
 }
 
 func decodeDay(body string, turbines ...int32) (group, error) {
-	return decode(strings.NewReader(body), "application/json", turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond))
+	return decode(strings.NewReader(body), "application/json", turbines, testDay(), testDay().AddDate(0, 0, 1).Add(-time.Microsecond), check.NewRules(nil))
 }
 
 func TestDecode(t *testing.T) {

@@ -7,6 +7,7 @@
 //	ledger.go   who may write a day: claim, lease, fencing token
 //	settle.go   how an attempt ends: committed, failed, or in doubt
 //	decode.go   samples to windows; arrow.go reads Arrow, the format preferred
+//	doubt.go    what the data checks (etl/check) make of the day; they may forbid its load
 //	digest.go   whether a day has changed at all; stale.go, which of many have
 //	stream.go   what has arrived is loaded while more is read
 //	load.go     windows against what the target holds; COPY or the difference

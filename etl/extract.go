@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/timestamp"
@@ -29,6 +30,8 @@ const (
 	// verified by its trailers before any of it is decoded, so it bounds the
 	// memory too: 32 turbines' day is 1.7 MB of Arrow.
 	DefaultGroup = 32
+	// DefaultLate is as long as stragglers among a farm's readings usually take.
+	DefaultLate = 7 * 24 * time.Hour
 	// maxAnswer is how many bytes one answer may have: 32 turbines' day at ten
 	// samples a second. A longer one is asked for in parts.
 	maxAnswer = 1 << 30
@@ -51,6 +54,8 @@ type source struct {
 	guard  *stallGuard
 	retry  Retry
 	group  int
+	rules  check.Rules        // of the checks that are made in passing
+	late   time.Duration      // see Config
 	bodies chan *bytes.Buffer // to be taken; no pool, which each garbage collection empties
 	log    *slog.Logger
 }
@@ -68,7 +73,7 @@ func newSource(c Config) (*source, *http.Transport, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("source API %s: %w", c.SourceURL, err)
 	}
-	return &source{client: client, guard: guard, retry: c.Retry, group: c.Group, bodies: make(chan *bytes.Buffer, keptBodies), log: c.Log}, transport, nil
+	return &source{client: client, guard: guard, retry: c.Retry, group: c.Group, late: c.Late, bodies: make(chan *bytes.Buffer, keptBodies), log: c.Log}, transport, nil
 }
 
 // series is one turbine's windows of a day, in order of time.
@@ -78,10 +83,11 @@ type series struct {
 }
 
 // group is what became of a group of turbines. Those of read whose samples are
-// none have no series.
+// none have no series, nor anything that was checked.
 type group struct {
 	read    []int32
 	series  []series
+	checked []check.Series
 	samples int64
 	digest  int64 // of the samples, as GET /data/digest has it
 	broken  []BrokenTurbine
@@ -91,6 +97,7 @@ type group struct {
 func (g *group) add(part group) {
 	g.read = append(g.read, part.read...)
 	g.series = append(g.series, part.series...)
+	g.checked = append(g.checked, part.checked...)
 	g.memory = append(g.memory, part.memory...)
 	g.samples += part.samples
 	g.digest ^= part.digest
@@ -100,13 +107,14 @@ func (g *group) add(part group) {
 func (g *group) sort() {
 	slices.Sort(g.read)
 	slices.SortFunc(g.series, func(a, b series) int { return cmp.Compare(a.turbine, b.turbine) })
+	slices.SortFunc(g.checked, func(a, b check.Series) int { return cmp.Compare(a.Turbine, b.Turbine) })
 	slices.SortFunc(g.broken, func(a, b BrokenTurbine) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // turbines lists the ids of the source's turbines, ascending.
 func (s *source) turbines(ctx context.Context) ([]int32, error) {
 	ids, err := try(ctx, s.retry, s.log, func() ([]int32, error) {
-		response, err := s.client.ListTurbines(ctx)
+		response, err := s.client.ListTurbines(ctx, nil)
 		if err != nil {
 			return nil, away(ctx, err)
 		}
@@ -219,7 +227,7 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 		return group{}, err
 	}
 	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	g, err := decode(bytes.NewReader(body.Bytes()), mediaType, turbines, first, last)
+	g, err := decode(bytes.NewReader(body.Bytes()), mediaType, turbines, first, last, s.rules)
 	if err != nil {
 		return group{}, err
 	}

@@ -54,7 +54,7 @@ type claim struct {
 	conn     *pgxpool.Conn
 	q        *targetdb.Queries // on conn
 	day      time.Time
-	runID    int64
+	order    Order
 	token    int64
 	taken    targetdb.ClaimPartitionRow // with the session, and what the ledger has of the day
 	subset   bool
@@ -68,13 +68,13 @@ type claim struct {
 // claim waits until the day is free, claims it for a session of its own and
 // keeps the lease up until the claim is released. The context returned ends
 // with ErrClaimLost when the claim does.
-func (l *ledger) claim(ctx context.Context, day time.Time, runID int64, subset bool) (context.Context, *claim, error) {
+func (l *ledger) claim(ctx context.Context, day time.Time, o Order, subset bool) (context.Context, *claim, error) {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("claim: %w", err)
 	}
 	c := &claim{
-		ledger: l, conn: conn, q: targetdb.New(sparing{conn}), day: day, runID: runID, subset: subset,
+		ledger: l, conn: conn, q: targetdb.New(sparing{conn}), day: day, order: o, subset: subset,
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := c.take(ctx); err != nil {
@@ -88,7 +88,7 @@ func (l *ledger) claim(ctx context.Context, day time.Time, runID int64, subset b
 
 // take waits for the holder to finish, die or outlive its lease.
 func (c *claim) take(ctx context.Context) error {
-	ask := targetdb.ClaimPartitionParams{Day: c.day, RunID: c.runID, Lease: c.ledger.lease}
+	ask := targetdb.ClaimPartitionParams{Day: c.day, RunID: c.order.RunID, Lease: c.ledger.lease}
 	waiting := false
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()

@@ -45,7 +45,7 @@ func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
 
 func mustClaim(t *testing.T, l *ledger, runID int64) (context.Context, *claim) {
 	t.Helper()
-	ctx, c, err := l.claim(t.Context(), testDay(), runID, false)
+	ctx, c, err := l.claim(t.Context(), testDay(), Order{RunID: runID}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestClaimWaitsForItsHolder(t *testing.T) {
 
 	short, cancel := context.WithTimeout(t.Context(), 5*poll)
 	defer cancel()
-	if _, _, err := second.claim(short, testDay(), run, false); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := second.claim(short, testDay(), Order{RunID: run}, false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("claim of a held day: got %v, want it to wait", err)
 	}
 	if _, err := held.fail(t.Context(), Failed, errors.New("nothing to do")); err != nil {

@@ -47,6 +47,9 @@ type Partition struct {
 	// Written is the sum of the three; a dry run writes none of them.
 	Written int64   `json:"written"`
 	Seconds float64 `json:"seconds"`
+	// Warnings counts the data checks that did not pass; an unchanged day is not
+	// checked anew.
+	Warnings int `json:"warnings"`
 	// Token fenced the attempt; the ledger's table attempt has it too.
 	Token int64  `json:"token,omitempty"`
 	Error string `json:"error,omitempty"`
@@ -54,16 +57,16 @@ type Partition struct {
 
 // partition brings one day of the target to what the source holds, or says
 // what that would change.
-func (j *Job) partition(ctx context.Context, r Request, day time.Time, runID int64) (Partition, error) {
+func (j *Job) partition(ctx context.Context, r Request, day time.Time, o Order) (Partition, error) {
 	begun := time.Now()
 	p := Partition{Day: format(day), Outcome: Failed}
 	var err error
 	if r.DryRun {
 		if err = j.preview(ctx, r, day, &p); err != nil {
-			p.Outcome = unfinished(ctx)
+			p.Outcome = unfinished(ctx, err)
 		}
 	} else {
-		err = j.load(ctx, r, day, runID, &p)
+		err = j.load(ctx, r, day, o, &p)
 	}
 	p.Seconds = time.Since(begun).Seconds()
 	p.Written = p.Inserted + p.Updated + p.Deleted
@@ -76,18 +79,19 @@ func (j *Job) partition(ctx context.Context, r Request, day time.Time, runID int
 }
 
 // unfinished is the outcome of an attempt that was not committed.
-func unfinished(ctx context.Context) Outcome {
-	if ctx.Err() != nil {
+func unfinished(ctx context.Context, err error) Outcome {
+	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	if errors.Is(err, ErrCalledOff) || ctx.Err() != nil && !late {
 		return Cancelled
 	}
 	return Failed
 }
 
 // load claims the day, makes an attempt at it and settles the claim.
-func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p *Partition) error {
-	claimed, c, err := j.ledger.claim(ctx, day, runID, !r.Turbines.All())
+func (j *Job) load(ctx context.Context, r Request, day time.Time, o Order, p *Partition) error {
+	claimed, c, err := j.ledger.claim(ctx, day, o, !r.Turbines.All())
 	if err != nil {
-		p.Outcome = unfinished(ctx)
+		p.Outcome = unfinished(ctx, err)
 		return err
 	}
 	p.Token = c.token
@@ -96,7 +100,7 @@ func (j *Job) load(ctx context.Context, r Request, day time.Time, runID int64, p
 	if settled, err = j.attempt(claimed, c, r, day, p); settled {
 		return err
 	}
-	p.Outcome = unfinished(ctx)
+	p.Outcome = unfinished(ctx, err)
 	if cause := context.Cause(claimed); cause != nil {
 		err = cause
 	}
@@ -150,7 +154,11 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		}
 	}
 
-	t, err := j.stream(ctx, day, turbines.wanted, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
+	rules, err := asked.rules()
+	if err != nil {
+		return false, err
+	}
+	t, err := j.stream(ctx, day, turbines.wanted, rules, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
 		if !opened.Held {
 			return l.copy(ctx, groups)
 		}
@@ -160,6 +168,9 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		return false, err
 	}
 	if err := t.verdict(r); err != nil {
+		return false, err
+	}
+	if err := t.judge(); err != nil {
 		return false, err
 	}
 	if r.Turbines.All() && l.copied == nil {
@@ -179,6 +190,9 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	if r.Turbines.All() && broken == nil {
 		source = &t.digest
 	}
+	if err := c.record(ctx, tx, t); err != nil {
+		return false, err
+	}
 	if err := c.commit(ctx, tx, result{
 		outcome: outcome, err: broken, samples: t.samples, expected: expected, windows: t.windows,
 		written: t.written, source: source, rows: after.Rows, digest: after.Digest,
@@ -187,6 +201,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	}
 	t.report(p, len(turbines.wanted))
 	p.Outcome, p.Rows = outcome, after.Rows
+	t.tell(ctx, j.log, day)
 	if j.added.Add(t.inserted) >= rangeRows && !c.doubtful && ctx.Err() == nil {
 		j.added.Store(0)
 		j.summarize(ctx, c)
@@ -225,13 +240,20 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 		if err := l.resolve(ids, names); err != nil {
 			return err
 		}
-		t, err := j.stream(ctx, day, turbines.wanted, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
+		rules, err := j.rules(ctx, r)
+		if err != nil {
+			return err
+		}
+		t, err := j.stream(ctx, day, turbines.wanted, rules, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
 			return l.applyAll(ctx, groups, true)
 		})
 		if err != nil {
 			return err
 		}
 		if err := t.verdict(r); err != nil {
+			return err
+		}
+		if err := t.judge(); err != nil {
 			return err
 		}
 		if r.Turbines.All() {

@@ -28,6 +28,11 @@ type Config struct {
 	// Lease is how long a claim lives without a sign of life; DefaultLease if
 	// it is zero.
 	Lease time.Duration
+	// Late is how long after its end a day may still change while it is read: a
+	// day that ended longer ago is not held against the source's digest once more
+	// (check digest), which would have the database read it twice. DefaultLate if
+	// it is zero.
+	Late time.Duration
 	// Group is how many turbines one request asks for; DefaultGroup if it is
 	// zero.
 	Group int
@@ -56,6 +61,9 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	}
 	if c.Group == 0 {
 		c.Group = DefaultGroup
+	}
+	if c.Late == 0 {
+		c.Late = DefaultLate
 	}
 	source, transport, err := newSource(c)
 	if err != nil {
@@ -146,6 +154,7 @@ type Summary struct {
 	Updated    int64       `json:"updated"`
 	Deleted    int64       `json:"deleted"`
 	Written    int64       `json:"written"`
+	Warnings   int         `json:"warnings"`
 	Seconds    float64     `json:"seconds"`
 }
 
@@ -219,7 +228,7 @@ func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 		work.Go(func() {
 			defer func() { <-inWork }()
 			defer r.extracted()
-			*p, *err = j.partition(ctx, r, day, s.RunID)
+			*p, *err = j.partition(ctx, r, day, Order{RunID: s.RunID})
 			mu.Lock()
 			defer mu.Unlock()
 			stop = stop || errors.Is(*err, ErrSourceAway) || targetAway(*err)
@@ -307,6 +316,7 @@ func (s *Summary) add(p Partition) {
 	s.Updated += p.Updated
 	s.Deleted += p.Deleted
 	s.Written += p.Written
+	s.Warnings += p.Warnings
 }
 
 // format writes a day as the ledger and the command line do.

@@ -33,13 +33,20 @@ func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 		text := r.err.Error()
 		message = &text
 	}
+	var again *time.Time
+	if !c.order.own() {
+		var err error
+		if again, err = c.settle(ctx, tx, r.outcome, r.err); err != nil {
+			return err
+		}
+	}
 	c.quiet()
 	mine, err := c.q.CommitPartition(ctx, targetdb.CommitPartitionParams{
-		Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
+		Day: c.day, Token: c.token, RunID: c.order.RunID, Own: c.order.own(), Subset: c.subset,
 		Outcome: string(r.outcome), Error: message, StartedAt: c.taken.StartedAt,
 		Samples: r.samples, Expected: r.expected,
 		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
-		Windows: r.windows, Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest,
+		Windows: r.windows, Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest, NextAttemptAt: again,
 	})
 	if err != nil {
 		return fmt.Errorf("record the partition: %w", err)
@@ -138,14 +145,13 @@ func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error)
 			mine = true
 			return nil
 		}
-		if _, err := q.SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
-			RunID: c.runID, Day: c.day, Token: &c.token, Outcome: string(outcome),
-		}); err != nil {
-			return fmt.Errorf("settle the day in its run: %w", err)
+		again, err := c.settle(ctx, tx, outcome, cause)
+		if err != nil {
+			return err
 		}
 		released, err := q.FailPartition(ctx, targetdb.FailPartitionParams{
-			Day: c.day, Token: c.token, RunID: c.runID, Subset: c.subset,
-			Outcome: string(outcome), Error: message, StartedAt: c.taken.StartedAt,
+			Day: c.day, Token: c.token, RunID: c.order.RunID, Subset: c.subset,
+			Outcome: string(outcome), Error: message, StartedAt: c.taken.StartedAt, NextAttemptAt: again,
 		})
 		if err != nil {
 			return fmt.Errorf("record the partition: %w", err)

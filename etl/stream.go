@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/delfos/delfos/etl/check"
 )
 
 // tally adds up what a day's groups brought.
@@ -16,6 +18,9 @@ type tally struct {
 	digest  int64
 	windows int64
 	broken  []BrokenTurbine
+	reached []int32 // turbines that were read
+	checks  *check.Day
+	found   check.Report
 }
 
 // count adds a group in.
@@ -27,21 +32,26 @@ func (t *tally) count(g group) {
 	for _, s := range g.series {
 		t.windows += int64(len(s.windows))
 	}
+	t.check(g)
 }
 
 // stream extracts a day group by group while load takes what has arrived, and
-// calls extracted when there is no more to come. The
-// error is of the side that failed first.
-func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, extracted func(), load func(context.Context, <-chan group) (written, error)) (*tally, error) {
-	t := &tally{}
+// calls extracted when there is no more to come. The error is of the side that
+// failed first. What the checks found, by rules, is in the tally.
+func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, rules check.Rules, extracted func(), load func(context.Context, <-chan group) (written, error)) (*tally, error) {
+	t := &tally{checks: check.NewDay(rules, day)}
+	source := j.source.under(rules)
 	var loaded written
 	work, ctx := errgroup.WithContext(ctx)
 	groups := make(chan group) // one is loaded, the next one waits
 	work.Go(func() error {
 		defer extracted()
 		defer close(groups)
-		return j.source.extract(ctx, day, turbines, func(g group) error {
+		return source.extract(ctx, day, turbines, func(g group) error {
 			t.count(g)
+			if len(t.reached)+len(t.broken) == len(turbines) {
+				work.Go(func() error { return t.compare(ctx, source, day) }) // while the last group is loaded
+			}
 			select {
 			case groups <- g:
 				return nil
@@ -91,4 +101,5 @@ func (t *tally) brokenError() error {
 func (t *tally) report(p *Partition, turbines int) {
 	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*samplesPerDay, t.windows
 	p.Inserted, p.Updated, p.Deleted = t.inserted, t.updated, t.deleted
+	p.Warnings = t.found.Warnings()
 }

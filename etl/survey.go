@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -33,10 +34,11 @@ func (j *Job) turbines(ctx context.Context, selected selector.Set) (turbines, er
 }
 
 // survey is what the source says of a claimed day before its samples are read,
-// asked while the target's transaction is opened. Each waits for its answer.
+// and by which rules they will be checked, asked while the target's transaction is opened. Each waits for its answer.
 type survey struct {
 	turbines func() (turbines, error)
 	digest   func() (*dayDigest, error)
+	rules    func() (check.Rules, error)
 	end      func() // ends what is still being asked
 }
 
@@ -48,12 +50,16 @@ func (j *Job) survey(ctx context.Context, r Request, c *claim) survey {
 	s := survey{
 		turbines: sync.OnceValues(func() (turbines, error) { return j.turbines(ctx, r.Turbines) }),
 		digest:   sync.OnceValues(func() (*dayDigest, error) { return j.source.digest(ctx, c.day) }),
+		rules:    sync.OnceValues(func() (check.Rules, error) { return j.rules(ctx, r) }),
 	}
 	asking.Go(func() {
 		if _, err := s.turbines(); err == nil && c.loaded() {
 			_, _ = s.digest() // whoever wants it gets the error too
 		}
 	})
+	if !c.loaded() { // else there may be nothing to check
+		asking.Go(func() { _, _ = s.rules() })
+	}
 	s.end = func() {
 		cancel()
 		asking.Wait()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
 )
 
@@ -18,6 +19,9 @@ func ensureSourceRows(ctx context.Context, conn querier) error {
 }
 
 func ensureTargetRows(ctx context.Context, conn querier) error {
+	if err := ensureCheckRules(ctx, conn); err != nil {
+		return err
+	}
 	want := targetdb.EnsureSignalsParams{Names: signal.Names()}
 	for i := range want.Names {
 		want.Ids = append(want.Ids, int32(i+1))
@@ -36,5 +40,20 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 		return nil
 	}
 	_, err = queries.EnsureSignals(ctx, want)
+	return err
+}
+
+// ensureCheckRules writes the rules of data checks that are missing. Those that
+// are there stay as somebody set them.
+func ensureCheckRules(ctx context.Context, conn querier) error {
+	var want targetdb.EnsureCheckRulesParams
+	for _, r := range checkrule.Defaults() {
+		want.CheckNames = append(want.CheckNames, r.Check)
+		want.Variables = append(want.Variables, r.Variable)
+		want.Severities = append(want.Severities, string(r.Severity))
+		want.Lows = append(want.Lows, r.Low)
+		want.Highs = append(want.Highs, r.High)
+	}
+	_, err := targetdb.New(conn).EnsureCheckRules(ctx, want)
 	return err
 }

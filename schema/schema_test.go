@@ -134,6 +134,16 @@ func TestReferenceRows(t *testing.T) {
 		if diff := cmp.Diff(signal.Names(), signals()); diff != "" {
 			t.Errorf("signals after repair (-want +got):\n%s", diff)
 		}
+		// Rules that somebody changed stay; one that is missing comes back.
+		rules := func() []string {
+			return db.lines(t, "SELECT concat_ws(' ', check_name, nullif(variable, ''), severity, low, high) FROM check_rule WHERE check_name IN ('order', 'range') ORDER BY check_name, variable")
+		}
+		db.exec(t, "UPDATE check_rule SET severity = 'block', high = NULL WHERE variable = 'power'; DELETE FROM check_rule WHERE variable = 'wind_speed'")
+		db.apply(t, schema.Target, schema.Options{})
+		want := []string{"order block", "range ambient_temperature warn -50 60", "range power block -500", "range wind_speed warn 0 60"}
+		if diff := cmp.Diff(want, rules()); diff != "" {
+			t.Errorf("rules of data checks after repair (-want +got):\n%s", diff)
+		}
 	})
 }
 

@@ -95,6 +95,14 @@ func TestDevURL(t *testing.T) {
 	}
 }
 
+func TestDevURLThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	_, err := schema.Apply(t.Context(), setup(t).url, schema.Source, schema.Options{DevURL: "postgres://u@127.0.0.1:1/dev?sslmode=disable"})
+	if err == nil || !strings.Contains(err.Error(), "load SQL in 127.0.0.1:1/dev (ATLAS_DEV_URL): connect: ") {
+		t.Errorf("error: got %v, want that the dev database can't be reached", err)
+	}
+}
+
 func TestDevURLFromEnvironment(t *testing.T) {
 	db := setup(t)
 	dev := pgtest.Empty(t)

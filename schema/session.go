@@ -56,8 +56,8 @@ type session struct {
 // begin connects and opens a transaction in which public is the only schema on
 // the search path. Unless it is to be read-only, it first waits for the lock
 // that all calls of Apply on this database share; it goes with the transaction.
-func begin(ctx context.Context, config *connConfig, readOnly bool) (s *session, err error) {
-	s = &session{db: stdlib.OpenDB(*config)}
+func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, err error) {
+	s := &session{db: stdlib.OpenDB(*config)}
 	defer func() {
 		if err != nil {
 			s.rollback()

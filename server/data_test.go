@@ -155,7 +155,7 @@ func TestGeneratedClient(t *testing.T) {
 	ctx := t.Context()
 	api := &sourceapi.ClientWithResponses{ClientInterface: b.api()}
 
-	turbines, err := api.ListTurbinesWithResponse(ctx)
+	turbines, err := api.ListTurbinesWithResponse(ctx, nil)
 	if err != nil || turbines.JSON200 == nil {
 		t.Fatalf("ListTurbines: %v, %v", turbines, err)
 	}

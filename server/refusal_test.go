@@ -74,7 +74,9 @@ func TestParametersRefused(t *testing.T) {
 		{"/data", "start=x&end=y&variables=z&turbines=w&more=1", []string{"start", "end", "variables", "turbines", "more"}, nil},
 		{"/data", start + "&" + end + "&turbines=" + strings.Repeat("9", 5000), []string{"turbines"}, []string{"999…"}},
 		{"/data", start + "&" + end + "&turbines=%ff%00", []string{"turbines"}, nil},
-		{"/turbines", "id=1", []string{"id"}, []string{"there are none"}},
+		{"/turbines", "id=1", []string{"id"}, []string{"those are span"}},
+		{"/turbines", "span=1", []string{"span"}, []string{`span "1"`, "true, false"}},
+		{"/health", "id=1", []string{"id"}, []string{"there are none"}},
 		{"/health", "x", []string{"x"}, nil},
 		{"/ready", "x=1", []string{"x"}, nil},
 	}

@@ -103,7 +103,7 @@ func operations() param.Operations {
 			{Name: "end", Required: true, Check: param.Timestamp},
 			{Name: "turbines", List: true, Check: param.Turbines},
 		},
-		"/turbines": nil,
+		"/turbines": {{Name: "span", Check: param.OneOf("true", "false")}},
 		"/health":   nil,
 		"/ready":    nil,
 	}

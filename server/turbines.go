@@ -14,7 +14,7 @@ import (
 )
 
 // ListTurbines implements sourceapi.StrictServerInterface.
-func (s *Server) ListTurbines(ctx context.Context, _ sourceapi.ListTurbinesRequestObject) (sourceapi.ListTurbinesResponseObject, error) {
+func (s *Server) ListTurbines(ctx context.Context, r sourceapi.ListTurbinesRequestObject) (sourceapi.ListTurbinesResponseObject, error) {
 	accept := requestOf(ctx).Header.Values("Accept")
 	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
 		return nil, err
@@ -24,6 +24,9 @@ func (s *Server) ListTurbines(ctx context.Context, _ sourceapi.ListTurbinesReque
 		return nil, err
 	}
 	defer conn.Release()
+	if r.Params.Span != nil && *r.Params.Span {
+		return listSpans(ctx, conn)
+	}
 	turbines, err := listTurbines(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -41,6 +44,22 @@ func listTurbines(ctx context.Context, db sourcedb.DBTX) ([]sourcedb.Turbine, er
 		return nil, fmt.Errorf("list turbines: %w", err)
 	}
 	return turbines, nil
+}
+
+// listSpans answers with the turbines and the ends of their samples.
+func listSpans(ctx context.Context, db sourcedb.DBTX) (sourceapi.ListTurbines200JSONResponse, error) {
+	turbines, err := sourcedb.New(db).ListTurbineSpans(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list turbines with their spans: %w", err)
+	}
+	response := make(sourceapi.ListTurbines200JSONResponse, len(turbines))
+	for i, t := range turbines {
+		response[i] = sourceapi.Turbine{Id: t.ID, Name: t.Name}
+		if t.Sampled {
+			response[i].First, response[i].Last = &t.First, &t.Last
+		}
+	}
+	return response, nil
 }
 
 // acquire takes a connection of the pool; the caller releases it. When none is

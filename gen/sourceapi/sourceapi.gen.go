@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/go-chi/chi/v5"
@@ -213,8 +214,14 @@ type Timestamp = timestamp.Time
 //
 // Examples: {"id":1,"name":"Turbine 1"}
 type Turbine struct {
+	// First The instant of its first sample; there when the request asks for `span` and it has samples.
+	First *time.Time `json:"first,omitempty"`
+
 	// Id The turbine's id.
 	Id int32 `json:"id"`
+
+	// Last The instant of its last sample
+	Last *time.Time `json:"last,omitempty"`
 
 	// Name The turbine's name.
 	Name string `json:"name"`
@@ -306,6 +313,12 @@ type GetDataDigestParams struct {
 
 	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated.
 	Turbines *[]TurbineSelector `form:"turbines,omitempty" json:"turbines,omitempty"`
+}
+
+// ListTurbinesParams defines parameters for ListTurbines.
+type ListTurbinesParams struct {
+	// Span Whether to tell when each turbine's samples begin and end; `false` by default.
+	Span *bool `form:"span,omitempty" json:"span,omitempty"`
 }
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
@@ -422,7 +435,7 @@ type ClientInterface interface {
 	// Every turbine of the source, ordered by id.
 	//
 	// Corresponds with GET /turbines (the `ListTurbines` operationId).
-	ListTurbines(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListTurbines(ctx context.Context, params *ListTurbinesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetData Read one-minute samples
@@ -505,8 +518,8 @@ func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Every turbine of the source, ordered by id.
 //
 // Corresponds with GET /turbines (the `ListTurbines` operationId).
-func (c *Client) ListTurbines(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListTurbinesRequest(c.Server)
+func (c *Client) ListTurbines(ctx context.Context, params *ListTurbinesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTurbinesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -775,7 +788,7 @@ func NewGetReadyRequest(server string) (*http.Request, error) {
 }
 
 // NewListTurbinesRequest constructs an http.Request for the ListTurbines method
-func NewListTurbinesRequest(server string) (*http.Request, error) {
+func NewListTurbinesRequest(server string, params *ListTurbinesParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -791,6 +804,33 @@ func NewListTurbinesRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Span != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "span", *params.Span, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -895,7 +935,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /turbines (the `ListTurbines` operationId).
-	ListTurbinesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTurbinesResponse, error)
+	ListTurbinesWithResponse(ctx context.Context, params *ListTurbinesParams, reqEditors ...RequestEditorFn) (*ListTurbinesResponse, error)
 }
 
 // GetDataResponse200Headers the declared response headers of an HTTP 200 response for GetData
@@ -1433,8 +1473,8 @@ func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEdito
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /turbines (the `ListTurbines` operationId).
-func (c *ClientWithResponses) ListTurbinesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTurbinesResponse, error) {
-	rsp, err := c.ListTurbines(ctx, reqEditors...)
+func (c *ClientWithResponses) ListTurbinesWithResponse(ctx context.Context, params *ListTurbinesParams, reqEditors ...RequestEditorFn) (*ListTurbinesResponse, error) {
+	rsp, err := c.ListTurbines(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -1921,7 +1961,7 @@ type ServerInterface interface {
 	GetReady(w http.ResponseWriter, r *http.Request)
 	// ListTurbines List the turbines
 	// (GET /turbines)
-	ListTurbines(w http.ResponseWriter, r *http.Request)
+	ListTurbines(w http.ResponseWriter, r *http.Request, params ListTurbinesParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1954,7 +1994,7 @@ func (_ Unimplemented) GetReady(w http.ResponseWriter, r *http.Request) {
 
 // ListTurbines List the turbines
 // (GET /turbines)
-func (_ Unimplemented) ListTurbines(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) ListTurbines(w http.ResponseWriter, r *http.Request, params ListTurbinesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2189,8 +2229,27 @@ func (siw *ServerInterfaceWrapper) GetReady(w http.ResponseWriter, r *http.Reque
 // ListTurbines operation middleware
 func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTurbinesParams
+
+	// ------------- Optional query parameter "span" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "span", r.URL.Query(), &params.Span, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "span"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "span", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListTurbines(w, r)
+		siw.Handler.ListTurbines(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2986,6 +3045,7 @@ func (response GetReady503ApplicationProblemPlusJSONResponse) VisitGetReadyRespo
 }
 
 type ListTurbinesRequestObject struct {
+	Params ListTurbinesParams
 }
 
 type ListTurbinesResponseObject interface {
@@ -3251,8 +3311,10 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 }
 
 // ListTurbines operation middleware
-func (sh *strictHandler) ListTurbines(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) ListTurbines(w http.ResponseWriter, r *http.Request, params ListTurbinesParams) {
 	var request ListTurbinesRequestObject
+
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.ListTurbines(ctx, request.(ListTurbinesRequestObject))

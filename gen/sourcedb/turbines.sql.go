@@ -7,6 +7,7 @@ package sourcedb
 
 import (
 	"context"
+	"time"
 )
 
 const EnsureStagedTurbines = `-- name: EnsureStagedTurbines :execrows
@@ -43,6 +44,67 @@ func (q *Queries) EnsureTurbines(ctx context.Context, ids []int32) (int64, error
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const ListTurbineSpans = `-- name: ListTurbineSpans :many
+SELECT
+    t.id,
+    t.name,
+    (first.timestamp IS NOT NULL)::boolean AS sampled,
+    coalesce(first.timestamp, 'epoch')::timestamptz AS first,
+    coalesce(last.timestamp, 'epoch')::timestamptz AS last
+FROM turbine AS t
+LEFT JOIN LATERAL (
+    SELECT d.timestamp
+    FROM data AS d
+    WHERE d.turbine_id = t.id
+    ORDER BY d.timestamp
+    LIMIT 1
+) AS first ON true
+LEFT JOIN LATERAL (
+    SELECT d.timestamp
+    FROM data AS d
+    WHERE d.turbine_id = t.id
+    ORDER BY d.timestamp DESC
+    LIMIT 1
+) AS last ON true
+ORDER BY t.id
+`
+
+type ListTurbineSpansRow struct {
+	ID      int32
+	Name    string
+	Sampled bool
+	First   time.Time
+	Last    time.Time
+}
+
+// Every turbine by id with its first and last sample, for GET /turbines?span.
+// turbine_pkey gives the order, data_pkey each end by a look at its index.
+func (q *Queries) ListTurbineSpans(ctx context.Context) ([]ListTurbineSpansRow, error) {
+	rows, err := q.db.Query(ctx, ListTurbineSpans)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTurbineSpansRow
+	for rows.Next() {
+		var i ListTurbineSpansRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Sampled,
+			&i.First,
+			&i.Last,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ListTurbines = `-- name: ListTurbines :many

@@ -83,7 +83,12 @@ begun AS (
         FROM taken
     ) AS mine
     LEFT JOIN held ON true
-    RETURNING token, started_at
+    RETURNING day, token, run_id, started_at
+),
+noted AS (
+    INSERT INTO event (kind, day, run_id, state)
+    SELECT 'partition', begun.day, begun.run_id, 'running'
+    FROM begun
 )
 SELECT
     begun.token,
@@ -155,29 +160,36 @@ func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) 
 
 const CommitPartition = `-- name: CommitPartition :execrows
 WITH finished AS (
-    UPDATE attempt
+    UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
         outcome = $3::text,
-        error = $4::text,
-        samples = $9::bigint,
-        expected = $10::bigint,
-        inserted = $6::bigint,
-        updated = $7::bigint,
-        deleted = $8::bigint,
-        source_digest_after = $13::bigint,
-        target_digest_after = $14::bigint
-    WHERE day = $15
-      AND token = $16
-      AND outcome IS NULL
+        error = $5::text,
+        samples = $10::bigint,
+        expected = $11::bigint,
+        inserted = $7::bigint,
+        updated = $8::bigint,
+        deleted = $9::bigint,
+        source_digest_after = $14::bigint,
+        target_digest_after = $15::bigint
+    WHERE a.day = $16
+      AND a.token = $17
+      AND a.outcome IS NULL
+    RETURNING a.day, a.run_id, a.outcome
+),
+noted AS (
+    INSERT INTO event (kind, day, run_id, state)
+    SELECT 'partition', finished.day, finished.run_id, finished.outcome
+    FROM finished
 ),
 settled AS (
-    UPDATE run_partition
+    UPDATE run_partition AS rp
     SET outcome = $3::text,
-        token = $16,
+        token = $17,
         finished_at = clock_timestamp()
-    WHERE run_id = $1::bigint
-      AND day = $15
-      AND coalesce(token, 0) <= $16
+    WHERE $18::boolean
+      AND rp.run_id = $1::bigint
+      AND rp.day = $16
+      AND coalesce(rp.token, 0) <= $17
 )
 UPDATE partition AS p
 SET claim_run_id = NULL,
@@ -191,53 +203,58 @@ SET claim_run_id = NULL,
         WHEN p.outcome = 'failed' THEN p.attempt + 1
         ELSE 1
     END,
-    error = CASE WHEN $2::boolean THEN p.error ELSE $4::text END,
-    started_at = $5::timestamptz,
+    next_attempt_at = CASE WHEN $2::boolean THEN p.next_attempt_at ELSE $4::timestamptz END,
+    error = CASE WHEN $2::boolean THEN p.error ELSE $5::text END,
+    started_at = $6::timestamptz,
     finished_at = clock_timestamp(),
-    inserted = $6::bigint,
-    updated = $7::bigint,
-    deleted = $8::bigint,
-    samples = CASE WHEN $2::boolean THEN p.samples ELSE $9::bigint END,
-    expected = CASE WHEN $2::boolean THEN p.expected ELSE $10::bigint END,
-    windows = CASE WHEN $2::boolean THEN p.windows ELSE $11::bigint END,
-    rows = $12::bigint,
+    inserted = $7::bigint,
+    updated = $8::bigint,
+    deleted = $9::bigint,
+    samples = CASE WHEN $2::boolean THEN p.samples ELSE $10::bigint END,
+    expected = CASE WHEN $2::boolean THEN p.expected ELSE $11::bigint END,
+    windows = CASE WHEN $2::boolean THEN p.windows ELSE $12::bigint END,
+    rows = $13::bigint,
     loaded_at = clock_timestamp(),
-    source_digest = $13::bigint,
-    source_digest_seen = coalesce($13::bigint, p.source_digest_seen),
-    target_digest = $14::bigint
-WHERE p.day = $15
-  AND p.token = $16
+    source_digest = $14::bigint,
+    source_digest_seen = coalesce($14::bigint, p.source_digest_seen),
+    target_digest = $15::bigint
+WHERE p.day = $16
+  AND p.token = $17
   AND p.lease_until IS NOT NULL
 `
 
 type CommitPartitionParams struct {
-	RunID        int64
-	Subset       bool
-	Outcome      string
-	Error        *string
-	StartedAt    time.Time
-	Inserted     int64
-	Updated      int64
-	Deleted      int64
-	Samples      int64
-	Expected     int64
-	Windows      int64
-	Rows         int64
-	SourceDigest *int64
-	TargetDigest int64
-	Day          time.Time
-	Token        int64
+	RunID         int64
+	Subset        bool
+	Outcome       string
+	NextAttemptAt *time.Time
+	Error         *string
+	StartedAt     time.Time
+	Inserted      int64
+	Updated       int64
+	Deleted       int64
+	Samples       int64
+	Expected      int64
+	Windows       int64
+	Rows          int64
+	SourceDigest  *int64
+	TargetDigest  int64
+	Day           time.Time
+	Token         int64
+	Own           bool
 }
 
 // The last statement before the load's COMMIT: records how the attempt ended,
-// settles the day in its run as SettleRunPartition does, and releases the claim
-// and records what the day holds now, if the claim is still ours. No row: roll
-// back. A subset of the turbines leaves the day's outcome as it was.
+// settles the day in its own run, as SettleRunPartition does, unless others have
+// been told already, and releases the claim and records what the day holds now,
+// if the claim is still ours. No row: roll back. A subset of the turbines leaves
+// the day's outcome as it was.
 func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, CommitPartition,
 		arg.RunID,
 		arg.Subset,
 		arg.Outcome,
+		arg.NextAttemptAt,
 		arg.Error,
 		arg.StartedAt,
 		arg.Inserted,
@@ -251,6 +268,7 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 		arg.TargetDigest,
 		arg.Day,
 		arg.Token,
+		arg.Own,
 	)
 	if err != nil {
 		return 0, err
@@ -354,29 +372,31 @@ SET claim_run_id = NULL,
         WHEN p.outcome = 'failed' THEN p.attempt + 1
         ELSE 1
     END,
+    next_attempt_at = CASE WHEN $2::boolean THEN p.next_attempt_at ELSE $4::timestamptz END,
     error = CASE
         WHEN $2::boolean THEN p.error
         WHEN $3::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.error
-        ELSE $4::text
+        ELSE $5::text
     END,
-    started_at = $5::timestamptz,
+    started_at = $6::timestamptz,
     finished_at = clock_timestamp(),
     inserted = 0,
     updated = 0,
     deleted = 0
-WHERE p.day = $6
-  AND p.token = $7
+WHERE p.day = $7
+  AND p.token = $8
   AND p.lease_until IS NOT NULL
 `
 
 type FailPartitionParams struct {
-	RunID     int64
-	Subset    bool
-	Outcome   string
-	Error     string
-	StartedAt time.Time
-	Day       time.Time
-	Token     int64
+	RunID         int64
+	Subset        bool
+	Outcome       string
+	NextAttemptAt *time.Time
+	Error         string
+	StartedAt     time.Time
+	Day           time.Time
+	Token         int64
 }
 
 // Releases the claim of an attempt that wrote nothing and records why, if the
@@ -387,6 +407,7 @@ func (q *Queries) FailPartition(ctx context.Context, arg FailPartitionParams) (i
 		arg.RunID,
 		arg.Subset,
 		arg.Outcome,
+		arg.NextAttemptAt,
 		arg.Error,
 		arg.StartedAt,
 		arg.Day,
@@ -399,13 +420,19 @@ func (q *Queries) FailPartition(ctx context.Context, arg FailPartitionParams) (i
 }
 
 const FinishAttempt = `-- name: FinishAttempt :execrows
-UPDATE attempt
-SET finished_at = clock_timestamp(),
-    outcome = $1::text,
-    error = $2
-WHERE day = $3
-  AND token = $4
-  AND outcome IS NULL
+WITH finished AS (
+    UPDATE attempt AS a
+    SET finished_at = clock_timestamp(),
+        outcome = $1::text,
+        error = $2
+    WHERE a.day = $3
+      AND a.token = $4
+      AND a.outcome IS NULL
+    RETURNING a.day, a.run_id, a.outcome
+)
+INSERT INTO event (kind, day, run_id, state)
+SELECT 'partition', day, run_id, outcome
+FROM finished
 `
 
 type FinishAttemptParams struct {
@@ -550,7 +577,7 @@ func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (strin
 }
 
 const ReadPartition = `-- name: ReadPartition :one
-SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, loaded_at, source_digest, source_digest_seen, target_digest
+SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, loaded_at, source_digest, source_digest_seen, target_digest
 FROM partition
 WHERE day = $1
 `
@@ -569,6 +596,7 @@ func (q *Queries) ReadPartition(ctx context.Context, day time.Time) (Partition, 
 		&i.RunID,
 		&i.Outcome,
 		&i.Attempt,
+		&i.NextAttemptAt,
 		&i.Error,
 		&i.StartedAt,
 		&i.FinishedAt,

@@ -30,12 +30,14 @@ type Param struct {
 	Name     string
 	Required bool
 	List     bool // a,b and repetition; otherwise it may stand once
+	Path     bool // a segment of the path, named so in its operation
 	// Check returns what is wrong with a value, as the end of a sentence that
 	// begins with the name and the value, or "".
 	Check func(value string) string
 }
 
-// Operations are the parameters of each path's GET.
+// Operations are the parameters of each operation: of a path's GET, "/runs",
+// or of another method, "POST /runs". A segment "{id}" of the path is any.
 type Operations map[string][]Param
 
 // Middleware answers a faulty query by fail, with a *problem.Error that lists
@@ -44,12 +46,13 @@ type Operations map[string][]Param
 func (o Operations) Middleware(fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			params, ok := o[r.URL.Path]
-			if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			params, segments, ok := o.find(r)
+			if !ok {
 				next.ServeHTTP(w, r)
 				return
 			}
 			values, faults := Parse(r.URL.RawQuery, params)
+			faults = append(checkPath(segments, params), faults...)
 			if len(faults) > 0 {
 				fail(w, r, problem.Parameters(faults...))
 				return
@@ -73,7 +76,7 @@ func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
 		}
 	}
 	for _, p := range params {
-		if p.Required && !q.values.Has(p.Name) {
+		if p.Required && !p.Path && !q.values.Has(p.Name) {
 			q.faults = append(q.faults, problem.Missing(p.Name))
 		}
 	}
@@ -159,7 +162,7 @@ func (p Param) want() string { return "it " + p.Check("") }
 
 func find(params []Param, name string) (Param, bool) {
 	for _, p := range params {
-		if p.Name == name {
+		if p.Name == name && !p.Path {
 			return p, true
 		}
 	}
@@ -167,9 +170,11 @@ func find(params []Param, name string) (Param, bool) {
 }
 
 func unknown(name string, params []Param) problem.Fault {
-	names := make([]string, len(params))
-	for i, p := range params {
-		names[i] = p.Name
+	var names []string
+	for _, p := range params {
+		if !p.Path {
+			names = append(names, p.Name)
+		}
 	}
 	detail := "is not a parameter here; there are none"
 	if len(names) > 0 {
@@ -204,11 +209,11 @@ func OneOf(allowed ...string) func(string) string {
 	}
 }
 
-// Whole checks that a value is a whole number from least to most, both of them
-// positive, in digits alone.
+// Whole checks that a value is a whole number from least to most, neither of
+// them negative, in digits alone.
 func Whole(least, most int) func(string) string {
 	return func(value string) string {
-		n, err := strconv.ParseUint(value, 10, 31) // takes no sign
+		n, err := strconv.ParseUint(value, 10, 63) // takes no sign
 		if err != nil || n < uint64(least) || n > uint64(most) {
 			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
 		}

@@ -15,21 +15,28 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// migrator makes a template database by schema.Apply, the same way as any
-// other database of ours.
+// migrator makes a template database by schema.Apply and, of the target,
+// schema.ApplyRiver, the same way as any other database of ours.
 type migrator struct{ schema schema.Schema }
 
 // Hash covers what Apply writes, so that a change makes a new template on a
 // server that outlives the test.
 func (m migrator) Hash() (string, error) {
+	river, err := schema.RiverSQL()
+	if err != nil {
+		return "", err
+	}
 	hash := sha256.New()
-	for _, part := range []string{m.schema.Name, m.schema.SQL(), sourcedb.EnsureTurbines, strings.Join(signal.Names(), ",")} {
+	for _, part := range []string{m.schema.Name, m.schema.SQL(), river, sourcedb.EnsureTurbines, strings.Join(signal.Names(), ",")} {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 func (m migrator) Migrate(ctx context.Context, _ *sql.DB, template pgtestdb.Config) error {
-	_, err := schema.Apply(ctx, template.URL(), m.schema, schema.Options{})
+	if _, err := schema.Apply(ctx, template.URL(), m.schema, schema.Options{}); err != nil || m.schema.Name != schema.Target.Name {
+		return err
+	}
+	_, err := schema.ApplyRiver(ctx, template.URL(), schema.Options{})
 	return err
 }

@@ -45,7 +45,8 @@ func Source(tb testing.TB) string {
 	return database(tb, migrator{schema.Source})
 }
 
-// Target returns the URL of a fresh target database: its tables and signals.
+// Target returns the URL of a fresh target database: its tables and signals, and
+// River's tables in schema river.
 func Target(tb testing.TB) string {
 	tb.Helper()
 	return database(tb, migrator{schema.Target})

@@ -37,6 +37,9 @@ func TestDatabasesHoldReferenceRows(t *testing.T) {
 	if diff := cmp.Diff(signal.Names(), query[string](t, pgtest.Target(t), "SELECT name FROM signal ORDER BY id")); diff != "" {
 		t.Errorf("signals of a target (-want +got):\n%s", diff)
 	}
+	if got := query[int64](t, pgtest.Target(t), "SELECT count(*) FROM river.river_job")[0]; got != 0 {
+		t.Errorf("jobs in a target: got %d, want 0", got)
+	}
 	const tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 	if got := query[int64](t, pgtest.Empty(t), tables)[0]; got != 0 {
 		t.Errorf("relations of an empty database: got %d, want 0", got)

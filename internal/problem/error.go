@@ -40,6 +40,18 @@ func Status(err error) int { return classify(err).status }
 // BadRequest says that the parameters contradict one another.
 func BadRequest(detail string) *Error { return &Error{status: http.StatusBadRequest, detail: detail} }
 
+// Conflict says that what is there can't take what is asked of it.
+func Conflict(detail string) *Error { return &Error{status: http.StatusConflict, detail: detail} }
+
+// UnsupportedMediaType says which media type a body must have.
+func UnsupportedMediaType(contentType, want string) *Error {
+	detail := "there is no Content-Type; want " + want
+	if contentType != "" {
+		detail = fmt.Sprintf("Content-Type is %s; want %s", clip(contentType), want)
+	}
+	return &Error{status: http.StatusUnsupportedMediaType, detail: detail, header: map[string]string{"Accept": want}}
+}
+
 // NotFound says that there is nothing at the path.
 func NotFound(path string) *Error {
 	return &Error{status: http.StatusNotFound, detail: "there is nothing at " + path}
@@ -123,6 +135,14 @@ func Unavailable(cause error) *Error {
 		header: map[string]string{"Retry-After": "2"},
 		cause:  cause,
 	}
+}
+
+// SourceUnavailable says that the source API, which the answer takes, is away
+// for now.
+func SourceUnavailable(cause error) *Error {
+	e := Unavailable(cause)
+	e.detail = "the source API does not answer; try again shortly"
+	return e
 }
 
 // clip keeps what a client sent from growing its answer and the log.

@@ -28,3 +28,21 @@ func TestNames(t *testing.T) {
 		t.Errorf("count: got %d, want %d", signal.Count, len(want))
 	}
 }
+
+func TestUnit(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"wind_speed_mean": "m/s", "power_std": "kW", "ambient_temperature_min": "°C", "power_count": "1",
+		"power": "", "power_median": "", "speed_mean": "", "_mean": "", "mean": "", "": "",
+	} {
+		if got := signal.Unit(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for _, name := range signal.Names() {
+		variable, statistic, ok := signal.Split(name)
+		if !ok || variable+"_"+statistic != name {
+			t.Errorf("%s: got %q, %q, %t", name, variable, statistic, ok)
+		}
+	}
+}

@@ -28,12 +28,13 @@ type arrowEncoder struct {
 }
 
 // arrowColumn is a column of the batch that is being filled. Its values are in
-// the one of the two slices that the width asks for.
+// the one of the three places that the kind asks for.
 type arrowColumn struct {
 	Column
 
 	wide   []uint64
 	narrow []uint32
+	texts  texts
 	valid  []byte // a bit a row; only complete if there are nulls
 	nulls  int
 }
@@ -65,6 +66,8 @@ func arrowType(kind Kind) arrow.DataType {
 		return arrow.PrimitiveTypes.Int32
 	case Timestamp:
 		return arrow.FixedWidthTypes.Timestamp_us // of zone UTC
+	case Text:
+		return arrow.BinaryTypes.String
 	default:
 		return arrow.PrimitiveTypes.Float64
 	}
@@ -85,9 +88,12 @@ func (e *arrowEncoder) Row(_ *Buffer, row []Value) error {
 		if err := c.check(v); err != nil {
 			return rowError("Arrow", e.rows+int64(e.held)+1, err)
 		}
-		if c.Kind == Int32 {
+		switch c.Kind {
+		case Int32:
 			c.narrow = append(c.narrow, uint32(v.bits))
-		} else {
+		case Text:
+			c.texts.append(c.Text(v.Int32()))
+		default:
 			c.wide = append(c.wide, v.bits)
 		}
 		if !v.valid || c.nulls > 0 {
@@ -151,12 +157,16 @@ func (e *arrowEncoder) flush() error {
 	for i := range e.columns {
 		c := &e.columns[i]
 		c.wide, c.narrow, c.nulls = c.wide[:0], c.narrow[:0], 0
+		c.texts.reset()
 	}
 	return nil
 }
 
 // array shows the column's memory as an Arrow array.
 func (c *arrowColumn) array(rows int) arrow.Array {
+	if c.Kind == Text {
+		return c.texts.array(rows)
+	}
 	var values, valid *memory.Buffer
 	if c.Kind == Int32 {
 		values = memory.NewBufferBytes(arrow.GetBytes(c.narrow))

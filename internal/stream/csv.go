@@ -7,7 +7,7 @@ import (
 )
 
 // csvEncoder writes RFC 4180: a header, lines that end in CRLF, null as an
-// empty field without quotes. Nothing that it writes needs any quotes.
+// empty field without quotes. Of what it writes, a text alone may need quotes.
 type csvEncoder struct {
 	columns []Column
 	rows    int64
@@ -47,6 +47,8 @@ func (e *csvEncoder) Row(buf *Buffer, row []Value) error {
 			b = timestamp.AppendMicros(b, v.Timestamp())
 		case c.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		case c.Kind == Text:
+			b = appendField(b, c.Text(v.Int32()))
 		default:
 			b = appendFloat(b, v.Float64())
 		}

@@ -55,6 +55,9 @@ func parquetField(c Column) format.SchemaElement {
 		field.ConvertedType = thrift.New(deprecated.TimestampMicros) // what older readers look at
 	case Float64:
 		field.RepetitionType = thrift.New(format.Optional)
+	case Text:
+		field.LogicalType.Value = new(format.StringType)
+		field.ConvertedType = thrift.New(deprecated.UTF8)
 	case Int32:
 	}
 	return field
@@ -67,6 +70,8 @@ func physical(kind Kind) format.Type {
 		return format.Int32
 	case Timestamp:
 		return format.Int64
+	case Text:
+		return format.ByteArray
 	default:
 		return format.Double
 	}

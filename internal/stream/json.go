@@ -109,6 +109,8 @@ func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
 			b = append(b, '"')
 		case m.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		case m.Kind == Text:
+			b = appendQuoted(b, m.Text(v.Int32()))
 		default:
 			b = appendFloat(b, v.Float64())
 		}

@@ -48,6 +48,12 @@ func (w *pageWriter) chunk(buf *Buffer, c *parquetColumn, rows int, kind Kind) (
 			w.plain, err = new(delta.BinaryPackedEncoding).EncodeInt32(w.plain, c.int32s[from:to])
 		case Timestamp:
 			w.plain, err = new(delta.BinaryPackedEncoding).EncodeInt64(w.plain, c.int64s[from:to])
+		case Text:
+			for i := from; i < to; i++ {
+				text := c.texts.at(i)
+				w.plain = binary.LittleEndian.AppendUint32(w.plain, uint32(len(text)))
+				w.plain = append(w.plain, text...)
+			}
 		default:
 			nulls = bytes.Count(c.levels[from:to], []byte{0})
 			err = w.readings(c.levels[from:to], readings[:to-from-nulls])
@@ -103,7 +109,7 @@ func (w *pageWriter) compress() {
 
 // encodingOf is how a page's values are encoded.
 func encodingOf(kind Kind) format.Encoding {
-	if kind == Float64 {
+	if kind == Float64 || kind == Text {
 		return format.Plain
 	}
 	return format.DeltaBinaryPacked
@@ -113,6 +119,8 @@ func encodingOf(kind Kind) format.Encoding {
 func (c *parquetColumn) statistics(kind Kind) format.Statistics {
 	s := format.Statistics{NullCount: int64(len(c.levels) - len(c.float64s))}
 	switch {
+	case kind == Text:
+		s.MinValue, s.MaxValue = c.texts.extremes()
 	case kind == Int32:
 		low, high := extremes(c.int32s)
 		s.MinValue = binary.LittleEndian.AppendUint32(nil, uint32(low))

@@ -43,6 +43,7 @@ type parquetColumn struct {
 	int32s   []int32
 	int64s   []int64
 	float64s []float64
+	texts    texts
 	levels   []uint8
 }
 
@@ -69,6 +70,8 @@ func (e *parquetEncoder) Row(buf *Buffer, row []Value) error {
 		switch {
 		case c.Kind == Int32:
 			kept.int32s = append(kept.int32s, v.Int32())
+		case c.Kind == Text:
+			kept.texts.append(c.Text(v.Int32()))
 		case c.Kind == Timestamp:
 			kept.int64s = append(kept.int64s, v.Timestamp())
 		case v.Null():
@@ -132,4 +135,5 @@ func (e *parquetEncoder) flush(buf *Buffer) error {
 
 func (c *parquetColumn) reset() {
 	c.int32s, c.int64s, c.float64s, c.levels = c.int32s[:0], c.int64s[:0], c.float64s[:0], c.levels[:0]
+	c.texts.reset()
 }

@@ -17,6 +17,9 @@ type Value struct {
 // OfInt32 makes the value of an Int32 column.
 func OfInt32(v int32) Value { return Value{uint64(uint32(v)), true} }
 
+// OfText makes the value of a Text column from the number of its text.
+func OfText(number int32) Value { return OfInt32(number) }
+
 // OfFloat64 makes the value of a Float64 column.
 func OfFloat64(v float64) Value { return Value{math.Float64bits(v), true} }
 
@@ -27,7 +30,7 @@ func OfTimestamp(micros int64) Value { return Value{uint64(micros), true} }
 // Null says whether there is no value.
 func (v Value) Null() bool { return !v.valid }
 
-// Int32 is the value of an Int32 column.
+// Int32 is the value of an Int32 column, and the number of a text.
 func (v Value) Int32() int32 { return int32(uint32(v.bits)) }
 
 // Float64 is the value of a Float64 column.

@@ -5,6 +5,32 @@ SELECT id, name
 FROM turbine
 ORDER BY id;
 
+-- name: ListTurbineSpans :many
+-- Every turbine by id with its first and last sample, for GET /turbines?span.
+-- turbine_pkey gives the order, data_pkey each end by a look at its index.
+SELECT
+    t.id,
+    t.name,
+    (first.timestamp IS NOT NULL)::boolean AS sampled,
+    coalesce(first.timestamp, 'epoch')::timestamptz AS first,
+    coalesce(last.timestamp, 'epoch')::timestamptz AS last
+FROM turbine AS t
+LEFT JOIN LATERAL (
+    SELECT d.timestamp
+    FROM data AS d
+    WHERE d.turbine_id = t.id
+    ORDER BY d.timestamp
+    LIMIT 1
+) AS first ON true
+LEFT JOIN LATERAL (
+    SELECT d.timestamp
+    FROM data AS d
+    WHERE d.turbine_id = t.id
+    ORDER BY d.timestamp DESC
+    LIMIT 1
+) AS last ON true
+ORDER BY t.id;
+
 -- name: EnsureTurbines :execrows
 -- Creates the turbines of the list that are not there yet; turbine_pkey
 -- arbitrates.

@@ -133,7 +133,12 @@ begun AS (
         FROM taken
     ) AS mine
     LEFT JOIN held ON true
-    RETURNING token, started_at
+    RETURNING day, token, run_id, started_at
+),
+noted AS (
+    INSERT INTO event (kind, day, run_id, state)
+    SELECT 'partition', begun.day, begun.run_id, 'running'
+    FROM begun
 )
 SELECT
     begun.token,
@@ -160,13 +165,19 @@ WHERE day = sqlc.arg(day)
 
 -- name: FinishAttempt :execrows
 -- Records how an attempt ended that wrote nothing. attempt_pkey serves it.
-UPDATE attempt
-SET finished_at = clock_timestamp(),
-    outcome = sqlc.arg(outcome)::text,
-    error = sqlc.narg(error)
-WHERE day = sqlc.arg(day)
-  AND token = sqlc.arg(token)
-  AND outcome IS NULL;
+WITH finished AS (
+    UPDATE attempt AS a
+    SET finished_at = clock_timestamp(),
+        outcome = sqlc.arg(outcome)::text,
+        error = sqlc.narg(error)
+    WHERE a.day = sqlc.arg(day)
+      AND a.token = sqlc.arg(token)
+      AND a.outcome IS NULL
+    RETURNING a.day, a.run_id, a.outcome
+)
+INSERT INTO event (kind, day, run_id, state)
+SELECT 'partition', day, run_id, outcome
+FROM finished;
 
 -- name: SettleRunPartition :execrows
 -- Records in the run how its day ended; an attempt that was overtaken does not
@@ -181,11 +192,12 @@ WHERE run_id = sqlc.arg(run_id)
 
 -- name: CommitPartition :execrows
 -- The last statement before the load's COMMIT: records how the attempt ended,
--- settles the day in its run as SettleRunPartition does, and releases the claim
--- and records what the day holds now, if the claim is still ours. No row: roll
--- back. A subset of the turbines leaves the day's outcome as it was.
+-- settles the day in its own run, as SettleRunPartition does, unless others have
+-- been told already, and releases the claim and records what the day holds now,
+-- if the claim is still ours. No row: roll back. A subset of the turbines leaves
+-- the day's outcome as it was.
 WITH finished AS (
-    UPDATE attempt
+    UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
         outcome = sqlc.arg(outcome)::text,
         error = sqlc.narg(error)::text,
@@ -196,18 +208,25 @@ WITH finished AS (
         deleted = sqlc.arg(deleted)::bigint,
         source_digest_after = sqlc.narg(source_digest)::bigint,
         target_digest_after = sqlc.arg(target_digest)::bigint
-    WHERE day = sqlc.arg(day)
-      AND token = sqlc.arg(token)
-      AND outcome IS NULL
+    WHERE a.day = sqlc.arg(day)
+      AND a.token = sqlc.arg(token)
+      AND a.outcome IS NULL
+    RETURNING a.day, a.run_id, a.outcome
+),
+noted AS (
+    INSERT INTO event (kind, day, run_id, state)
+    SELECT 'partition', finished.day, finished.run_id, finished.outcome
+    FROM finished
 ),
 settled AS (
-    UPDATE run_partition
+    UPDATE run_partition AS rp
     SET outcome = sqlc.arg(outcome)::text,
         token = sqlc.arg(token),
         finished_at = clock_timestamp()
-    WHERE run_id = sqlc.arg(run_id)::bigint
-      AND day = sqlc.arg(day)
-      AND coalesce(token, 0) <= sqlc.arg(token)
+    WHERE sqlc.arg(own)::boolean
+      AND rp.run_id = sqlc.arg(run_id)::bigint
+      AND rp.day = sqlc.arg(day)
+      AND coalesce(rp.token, 0) <= sqlc.arg(token)
 )
 UPDATE partition AS p
 SET claim_run_id = NULL,
@@ -221,6 +240,7 @@ SET claim_run_id = NULL,
         WHEN p.outcome = 'failed' THEN p.attempt + 1
         ELSE 1
     END,
+    next_attempt_at = CASE WHEN sqlc.arg(subset)::boolean THEN p.next_attempt_at ELSE sqlc.narg(next_attempt_at)::timestamptz END,
     error = CASE WHEN sqlc.arg(subset)::boolean THEN p.error ELSE sqlc.narg(error)::text END,
     started_at = sqlc.arg(started_at)::timestamptz,
     finished_at = clock_timestamp(),
@@ -259,6 +279,7 @@ SET claim_run_id = NULL,
         WHEN p.outcome = 'failed' THEN p.attempt + 1
         ELSE 1
     END,
+    next_attempt_at = CASE WHEN sqlc.arg(subset)::boolean THEN p.next_attempt_at ELSE sqlc.narg(next_attempt_at)::timestamptz END,
     error = CASE
         WHEN sqlc.arg(subset)::boolean THEN p.error
         WHEN sqlc.arg(outcome)::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.error

@@ -140,10 +140,10 @@ func TestForeignSchemaIsLeftAlone(t *testing.T) {
 	cli := cli{path: atlas(t), dev: pgtest.Empty(t)}
 	url := pgtest.Empty(t)
 	const river = `SELECT concat_ws(' ', relname, oid, relfilenode) FROM pg_class WHERE relnamespace = 'river'::regnamespace ORDER BY relname`
-	if _, err := pgtest.Pool(t, url).Exec(t.Context(), `
-		CREATE SCHEMA river;
-		CREATE TABLE river.job (id bigserial PRIMARY KEY, state text NOT NULL);
-		INSERT INTO river.job (state) VALUES ('available')`, pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := schema.ApplyRiver(t.Context(), url, schema.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgtest.Pool(t, url).Exec(t.Context(), `INSERT INTO river.river_job (kind, args, max_attempts) VALUES ('partition', '{}', 3)`); err != nil {
 		t.Fatal(err)
 	}
 	before := lines(t, url, river)
@@ -154,8 +154,8 @@ func TestForeignSchemaIsLeftAlone(t *testing.T) {
 	if diff := cmp.Diff(before, lines(t, url, river)); diff != "" {
 		t.Errorf("relations of river (-before +after):\n%s", diff)
 	}
-	if got := lines(t, url, "SELECT concat(id, state) FROM river.job"); !cmp.Equal(got, []string{"1available"}) {
-		t.Errorf("rows of river.job: got %q", got)
+	if got := lines(t, url, "SELECT concat(id, state) FROM river.river_job"); !cmp.Equal(got, []string{"1available"}) {
+		t.Errorf("rows of river.river_job: got %q", got)
 	}
 }
 

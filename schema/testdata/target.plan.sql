@@ -1,3 +1,32 @@
+CREATE TABLE "public"."schedule" (
+  "id" integer NOT NULL,
+  "paused" boolean NOT NULL DEFAULT false,
+  "checked_at" timestamptz NULL,
+  "swept_at" timestamptz NULL,
+  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "schedule_single" CHECK (id = 1)
+);
+CREATE TABLE "public"."worker" (
+  "id" text NOT NULL,
+  "host" text NOT NULL,
+  "pid" integer NOT NULL,
+  "workers" integer NOT NULL,
+  "jobs" bigint[] NOT NULL,
+  "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "beat_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "lease_until" timestamptz NOT NULL,
+  PRIMARY KEY ("id")
+);
+CREATE TABLE "public"."check_rule" (
+  "check_name" text NOT NULL,
+  "variable" text NOT NULL,
+  "severity" text NOT NULL,
+  "low" double precision NULL,
+  "high" double precision NULL,
+  PRIMARY KEY ("check_name", "variable"),
+  CONSTRAINT "check_rule_severity_known" CHECK (severity = ANY (ARRAY['off'::text, 'warn'::text, 'block'::text]))
+);
 CREATE TABLE "public"."data" (
   "turbine_id" integer NOT NULL DEFAULT 1,
   "signal_id" integer NOT NULL,
@@ -7,17 +36,29 @@ CREATE TABLE "public"."data" (
   CONSTRAINT "data_value_finite" CHECK ((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision))
 );
 CREATE INDEX "data_timestamp_idx" ON "public"."data" USING brin ("timestamp") WITH (pages_per_range = 16);
-CREATE TABLE "public"."run" (
-  "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-  "trigger" text NOT NULL,
-  "first_day" date NOT NULL,
-  "last_day" date NOT NULL,
-  "turbines" text NULL,
-  "created_at" timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY ("id"),
-  CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
-  CONSTRAINT "run_trigger_known" CHECK (trigger = ANY (ARRAY['command'::text, 'backfill'::text, 'schedule'::text, 'sweep'::text]))
+CREATE TABLE "public"."event" (
+  "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "id" bigint NULL,
+  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "kind" text NOT NULL,
+  "day" date NULL,
+  "run_id" bigint NULL,
+  "state" text NOT NULL,
+  PRIMARY KEY ("entry"),
+  CONSTRAINT "event_kind_known" CHECK (kind = ANY (ARRAY['partition'::text, 'run'::text, 'schedule'::text]))
 );
+CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
+CREATE INDEX "event_unnumbered_idx" ON "public"."event" ("entry") WHERE (id IS NULL);
+CREATE TABLE "public"."flag" (
+  "turbine_id" integer NOT NULL,
+  "variable" text NOT NULL,
+  "timestamp" timestamptz NOT NULL,
+  "check_name" text NOT NULL,
+  "version" integer NOT NULL,
+  "detail" text NOT NULL,
+  PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
+);
+CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
 CREATE TABLE "public"."signal" (
   "id" integer NOT NULL,
   "name" text NOT NULL,
@@ -25,6 +66,28 @@ CREATE TABLE "public"."signal" (
   CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
 );
 CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
+CREATE TABLE "public"."run" (
+  "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "trigger" text NOT NULL,
+  "first_day" date NOT NULL,
+  "last_day" date NOT NULL,
+  "turbines" text NULL,
+  "scope" text NOT NULL DEFAULT 'all',
+  "parallel" integer NULL,
+  "idempotency_key" text NULL,
+  "request" text NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now(),
+  "cancelled_at" timestamptz NULL,
+  "closed_at" timestamptz NULL,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
+  CONSTRAINT "run_parallel_positive" CHECK (parallel > 0),
+  CONSTRAINT "run_request_kept" CHECK ((idempotency_key IS NULL) = (request IS NULL)),
+  CONSTRAINT "run_scope_known" CHECK (scope = ANY (ARRAY['all'::text, 'missing'::text, 'failed'::text, 'stale'::text])),
+  CONSTRAINT "run_trigger_known" CHECK (trigger = ANY (ARRAY['command'::text, 'backfill'::text, 'schedule'::text, 'sweep'::text]))
+);
+CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
+CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
 CREATE TABLE "public"."partition" (
   "day" date NOT NULL,
   "token" bigint NOT NULL DEFAULT 0,
@@ -35,6 +98,7 @@ CREATE TABLE "public"."partition" (
   "run_id" bigint NULL,
   "outcome" text NULL,
   "attempt" integer NOT NULL DEFAULT 0,
+  "next_attempt_at" timestamptz NULL,
   "error" text NULL,
   "started_at" timestamptz NULL,
   "finished_at" timestamptz NULL,
@@ -79,9 +143,38 @@ CREATE TABLE "public"."attempt" (
   CONSTRAINT "attempt_finished_whole" CHECK ((outcome IS NULL) = (finished_at IS NULL)),
   CONSTRAINT "attempt_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
 );
+CREATE INDEX "attempt_run_id_idx" ON "public"."attempt" ("run_id");
+CREATE TABLE "public"."check_result" (
+  "day" date NOT NULL,
+  "check_name" text NOT NULL,
+  "variable" text NOT NULL,
+  "version" integer NOT NULL,
+  "status" text NOT NULL,
+  "faults" bigint NOT NULL,
+  "detail" text NOT NULL,
+  "token" bigint NOT NULL,
+  "checked_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY ("day", "check_name", "variable"),
+  CONSTRAINT "check_result_day_fkey" FOREIGN KEY ("day") REFERENCES "public"."partition" ("day") ON UPDATE NO ACTION ON DELETE NO ACTION,
+  CONSTRAINT "check_result_status_known" CHECK (status = ANY (ARRAY['pass'::text, 'warn'::text, 'block'::text]))
+);
+CREATE TABLE "public"."run_log" (
+  "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "run_id" bigint NOT NULL,
+  "day" date NULL,
+  "at" timestamptz NOT NULL,
+  "level" text NOT NULL,
+  "message" text NOT NULL,
+  "attributes" jsonb NOT NULL DEFAULT '{}',
+  PRIMARY KEY ("id"),
+  CONSTRAINT "run_log_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE CASCADE,
+  CONSTRAINT "run_log_level_known" CHECK (level = ANY (ARRAY['debug'::text, 'info'::text, 'warn'::text, 'error'::text]))
+);
+CREATE INDEX "run_log_run_id_idx" ON "public"."run_log" ("run_id", "id");
 CREATE TABLE "public"."run_partition" (
   "run_id" bigint NOT NULL,
   "day" date NOT NULL,
+  "requested_at" timestamptz NOT NULL DEFAULT now(),
   "token" bigint NULL,
   "outcome" text NULL,
   "finished_at" timestamptz NULL,
@@ -89,3 +182,5 @@ CREATE TABLE "public"."run_partition" (
   CONSTRAINT "run_partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "run_partition_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
 );
+CREATE INDEX "run_partition_day_idx" ON "public"."run_partition" ("day", "run_id");
+CREATE INDEX "run_partition_open_idx" ON "public"."run_partition" ("day") WHERE (outcome IS NULL);

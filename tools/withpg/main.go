@@ -1,8 +1,8 @@
 // Command withpg runs a command beside a PostgreSQL server of its own, which
 // ends with it and leaves nothing. SOURCE_DB_URL and TARGET_DB_URL in the
-// command's environment name two databases that have our schemas. The source
-// also has the staging table of seed and import, as a lasting one, so that
-// queries on it can be prepared.
+// command's environment name two databases that have our schemas, the target
+// with River's tables as well. The source also has the staging table of seed
+// and import, as a lasting one, so that queries on it can be prepared.
 //
 // It exits as the command does.
 package main
@@ -90,6 +90,9 @@ func databases(ctx context.Context, admin string) (source, target string, err er
 		}
 	}
 	source, target = urls[schema.Source.Name], urls[schema.Target.Name]
+	if _, err := schema.ApplyRiver(ctx, target, schema.Options{}); err != nil {
+		return "", "", err
+	}
 	return source, target, createStage(ctx, source)
 }
 

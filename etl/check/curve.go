@@ -1,0 +1,118 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/delfos/delfos/etl/window"
+)
+
+// What makes a curve, and what is far off it: PowerCurve says why.
+const (
+	binsPerMetre = 2  // a second
+	fullSpeed    = 20 // m/s
+	binWindows   = 8
+	fewReadings  = 5
+	farDeviation = 6 * 1.4826 // of the median absolute deviation, in a Gaussian's terms
+	farShare     = 0.2
+)
+
+// point is a window on the plane of wind speed and power.
+type point struct {
+	bin         int
+	start       int64
+	wind, power float64
+}
+
+// departure is a window that is far off its curve.
+type departure struct {
+	point
+
+	usual float64
+}
+
+// curve is the power curve of a turbine's day.
+type curve struct {
+	points  []point
+	sizes   []float64 // room for deviations
+	out     [windowsPerDay]bool
+	highest float64 // power, of all windows but those left out
+}
+
+func (c *curve) begin() {
+	c.points, c.highest = c.points[:0], math.Inf(-1)
+	clear(c.out[:])
+}
+
+// leaveOut keeps the i-th window of the day from the curve.
+func (c *curve) leaveOut(i int64) { c.out[i] = true }
+
+// draw takes the windows of the day that begins at start.
+func (c *curve) draw(start int64, windows []window.Window) {
+	for _, w := range windows {
+		wind, power := w.Stats[windSpeed], w.Stats[power]
+		if c.out[(w.Start-start)/width] {
+			continue
+		}
+		if power.Count > 0 {
+			c.highest = max(c.highest, power.Max)
+		}
+		if wind.Count < fewReadings || power.Count < fewReadings || !(wind.Mean >= 0 && wind.Mean < fullSpeed) {
+			continue
+		}
+		c.points = append(c.points, point{int(wind.Mean * binsPerMetre), w.Start, wind.Mean, power.Mean})
+	}
+}
+
+// departures returns the windows far off the curve, in order of time.
+func (c *curve) departures() []departure {
+	if c.highest <= 0 {
+		return nil
+	}
+	slices.SortFunc(c.points, func(a, b point) int {
+		return cmp.Or(cmp.Compare(a.bin, b.bin), cmp.Compare(a.power, b.power))
+	})
+	var far []departure
+	for bin := c.points; len(bin) > 0; {
+		n := 1
+		for n < len(bin) && bin[n].bin == bin[0].bin {
+			n++
+		}
+		far = c.judge(far, bin[:n])
+		bin = bin[n:]
+	}
+	slices.SortFunc(far, func(a, b departure) int { return cmp.Compare(a.start, b.start) })
+	return far
+}
+
+// judge appends the departures of a bin, whose points are in order of power.
+func (c *curve) judge(far []departure, bin []point) []departure {
+	n := len(bin)
+	if n < binWindows {
+		return far
+	}
+	usual := (bin[(n-1)/2].power + bin[n/2].power) / 2
+	least := farShare * c.highest
+	if usual-bin[0].power <= least && bin[n-1].power-usual <= least {
+		return far
+	}
+	c.sizes = c.sizes[:0]
+	for _, p := range bin {
+		c.sizes = append(c.sizes, math.Abs(p.power-usual))
+	}
+	slices.Sort(c.sizes)
+	least = max(least, farDeviation*(c.sizes[(n-1)/2]+c.sizes[n/2])/2)
+	for _, p := range bin {
+		if math.Abs(p.power-usual) > least {
+			far = append(far, departure{p, usual})
+		}
+	}
+	return far
+}
+
+// String says how far off it is.
+func (d departure) String() string {
+	return fmt.Sprintf("%.0f kW at %.1f m/s, where %.0f kW are usual that day", d.power, d.wind, d.usual)
+}

@@ -1,0 +1,155 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"github.com/delfos/delfos/etl/window"
+)
+
+const (
+	minute = int64(time.Minute / time.Microsecond)
+	width  = int64(window.Width / time.Microsecond)
+	// minutesPerDay is how many samples a turbine logs on a day without gaps.
+	minutesPerDay = 24 * 60
+	windowsPerDay = minutesPerDay / 10
+)
+
+// A Reader follows the samples of one turbine of a day after another's, in order
+// of time. It is not safe for concurrent use: every extraction has its own, and
+// Day its results.
+type Reader struct {
+	start   int64
+	minute  int64 // of the last sample, counted from start
+	minutes int
+	samples int
+	tracks  [variables]track
+	outside []outlier // of the current turbine
+	flat    []run     // likewise
+	curve   curve
+}
+
+// track is what is known of one variable of the current turbine.
+type track struct {
+	low, high   float64
+	value       float64 // of the run of equal readings in hand
+	first, last int64
+	length      int
+	missing     int
+	outlier     int // in outside, that of the last window that had one; -1
+}
+
+// outlier is a window with readings outside the limits.
+type outlier struct {
+	variable int
+	window   int64   // its start
+	at       int64   // of the first such reading
+	value    float64 // of the first such reading
+	count    int
+}
+
+// Series is what came of the samples of one turbine.
+type Series struct {
+	Turbine int32
+
+	samples, minutes int
+	missing          [variables]int
+	outside          []outlier
+	flat             []run
+	departures       []departure
+}
+
+// NewReader returns a Reader for the UTC day that begins at start.
+func NewReader(rules Rules, start time.Time) *Reader {
+	r := &Reader{start: start.UnixMicro()}
+	low, high := rules.limits()
+	for i := range r.tracks {
+		r.tracks[i].low, r.tracks[i].high = low[i], high[i]
+	}
+	r.reset()
+	return r
+}
+
+func (r *Reader) reset() {
+	r.minute, r.minutes, r.samples = -1, 0, 0
+	r.outside, r.flat = r.outside[:0], r.flat[:0]
+	for i := range r.tracks {
+		t := &r.tracks[i]
+		t.length, t.missing, t.outlier = 0, 0, -1
+	}
+}
+
+// Add takes the sample at an instant of the day, in microseconds of Unix time,
+// after window.Aggregator has found it to be in order: a reading for each
+// variable, NaN where it is missing.
+func (r *Reader) Add(at int64, readings []float64) {
+	r.samples++
+	if m := (at - r.start) / minute; m != r.minute {
+		r.minute = m
+		r.minutes++
+	}
+	for i := range r.tracks {
+		t, x := &r.tracks[i], readings[i]
+		// In this order for speed: most readings differ from the one before, and
+		// length is 0 after a missing one.
+		if x == t.value && t.length > 0 && at-t.last < longestGap {
+			t.last = at
+			t.length++
+		} else {
+			if t.length >= flatReadings {
+				r.keep(i)
+			}
+			t.value, t.first, t.last, t.length = x, at, at, 1
+			if x != x { // NaN alone is not equal to itself.
+				t.length = 0
+				t.missing++
+			}
+		}
+		if x < t.low || x > t.high {
+			r.doubt(i, at, x)
+		}
+	}
+}
+
+// doubt notes a reading outside the limits.
+func (r *Reader) doubt(variable int, at int64, x float64) {
+	t := &r.tracks[variable]
+	start := window.Start(at)
+	if t.outlier < 0 || r.outside[t.outlier].window != start {
+		t.outlier = len(r.outside)
+		r.outside = append(r.outside, outlier{variable: variable, window: start, at: at, value: x})
+	}
+	r.outside[t.outlier].count++
+}
+
+// Turbine ends the samples of a turbine, of which windows were made, and returns
+// what came of them. The next sample is of another turbine.
+func (r *Reader) Turbine(id int32, windows []window.Window) Series {
+	for i := range r.tracks {
+		if r.tracks[i].length >= flatReadings {
+			r.keep(i)
+		}
+	}
+	s := Series{Turbine: id, samples: r.samples, minutes: r.minutes}
+	for i := range r.tracks {
+		s.missing[i] = r.tracks[i].missing
+	}
+	r.curve.begin()
+	for _, o := range r.outside {
+		r.curve.leaveOut((o.window - r.start) / width)
+	}
+	r.curve.draw(r.start, windows)
+	s.departures = r.curve.departures()
+	// What the series keeps is its own: the rest is written over.
+	s.outside = slices.Clone(r.outside)
+	for _, f := range r.flat {
+		if f.variable == windSpeed {
+			f.moved = f.powerMoved(r.curve.highest, windows)
+		}
+		if !f.natural(r.curve.highest) {
+			s.flat = append(s.flat, f)
+		}
+	}
+	r.reset()
+	return s
+}

@@ -1,0 +1,94 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+// ErrCalledOff is wrapped when nobody asks for a day any more: what its attempt
+// would have committed is rolled back.
+var ErrCalledOff = errors.New("the day was called off")
+
+// Order says on whose behalf a partition is loaded.
+type Order struct {
+	// RunID is the run of the attempt.
+	RunID int64
+	// Settle, if there are others to tell than the run, records how the attempt ended for those who asked, in the
+	// transaction that also writes the values and the ledger. It returns when a
+	// failed attempt will be made again, nil when it will not be. An error rolls
+	// all of it back.
+	Settle func(context.Context, pgx.Tx, Settlement) (again *time.Time, err error)
+}
+
+// Settlement is how an attempt ended.
+type Settlement struct {
+	Day       time.Time
+	Token     int64
+	StartedAt time.Time
+	Outcome   Outcome
+	Err       error // of an attempt that failed or was cancelled
+}
+
+// Load brings one day of the target to what the source holds of all its
+// turbines, as a command's run does. A day without samples is a success.
+func (j *Job) Load(ctx context.Context, day time.Time, o Order) (Partition, error) {
+	return j.partition(ctx, Request{From: day, To: day, Turbines: selector.All(), AllowEmpty: true, extracted: func() {}}, day, o)
+}
+
+// own tells whether nobody but the attempt's own run is to be told: a command's,
+// which does not try again.
+func (o Order) own() bool { return o.Settle == nil }
+
+// settle records how an attempt ended for those who asked.
+func (c *claim) settle(ctx context.Context, tx pgx.Tx, outcome Outcome, cause error) (again *time.Time, err error) {
+	if c.order.own() {
+		_, err = targetdb.New(tx).SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
+			RunID: c.order.RunID, Day: c.day, Token: &c.token, Outcome: string(outcome),
+		})
+	} else {
+		again, err = c.order.Settle(ctx, tx, Settlement{
+			Day: c.day, Token: c.token, StartedAt: c.taken.StartedAt, Outcome: outcome, Err: cause,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("settle the day for those who asked: %w", err)
+	}
+	return again, nil
+}
+
+// Temporary tells whether a failed day may succeed when nothing but time has
+// passed: a server is away or was cut off, the worker was too slow. What the
+// source refuses, or a row that breaks the contract, stays as it is.
+func Temporary(err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case errors.Is(err, ErrSourceAway), errors.Is(err, errBroken), errors.Is(err, ErrClaimLost),
+		errors.Is(err, context.DeadlineExceeded), targetAway(err), cutOff(err):
+		return true
+	case errors.As(err, &pg):
+		// 40: deadlock, serialization; 53: resources; 55: locks; 57: an operator.
+		for _, class := range []string{"40", "53", "55", "57"} {
+			if strings.HasPrefix(pg.Code, class) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cutOff tells whether err is that of a session which ended under a statement,
+// or before it.
+func cutOff(err error) bool {
+	return pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
+}

@@ -1,0 +1,47 @@
+package checkrule_test
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/delfos/delfos/internal/checkrule"
+	"github.com/delfos/delfos/internal/signal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	rules := checkrule.Defaults()
+	order := func(a, b checkrule.Rule) int {
+		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Variable, b.Variable))
+	}
+	for i, r := range rules {
+		if i > 0 && order(rules[i-1], r) >= 0 {
+			t.Errorf("%s of %q comes after %s of %q", r.Check, r.Variable, rules[i-1].Check, rules[i-1].Variable)
+		}
+		if r.Variable != "" && !slices.Contains(signal.Variables[:], r.Variable) {
+			t.Errorf("%s: there is no variable %q", r.Check, r.Variable)
+		}
+		if limited := !math.IsNaN(r.Low) && r.Low < r.High; limited != (r.Check == "range") {
+			t.Errorf("%s of %q has the limits %v and %v", r.Check, r.Variable, r.Low, r.High)
+		}
+	}
+}
+
+// A new variable wants limits of its own, and to be looked at for gaps and for
+// sensors that are stuck.
+func TestEveryVariableHasRules(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"completeness", "frozen", "range"} {
+		for _, variable := range signal.Variables {
+			if !slices.ContainsFunc(checkrule.Defaults(), func(r checkrule.Rule) bool { return r.Check == name && r.Variable == variable }) {
+				t.Errorf("%s has no rule for %s", name, variable)
+			}
+		}
+	}
+}

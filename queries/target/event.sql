@@ -1,0 +1,97 @@
+-- name: AddEvent :exec
+-- Notes a change, to be numbered once it is committed, and wakes who waits.
+WITH added AS (
+    INSERT INTO event (kind, day, run_id, state)
+    VALUES (sqlc.arg(kind), sqlc.narg(day), sqlc.narg(run_id), sqlc.arg(state))
+)
+SELECT pg_notify('delfos_event', '');
+
+-- name: TryNumbering :one
+-- Whether this transaction is the one that may number events now.
+SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.event', 0));
+
+-- name: NumberEvents :execrows
+-- Gives the events that are committed and have no number the next ones.
+-- event_unnumbered_idx serves it.
+UPDATE event AS e
+SET id = numbered.id
+FROM (
+    SELECT
+        u.entry,
+        (SELECT coalesce(max(m.id), 0) FROM event AS m) + row_number() OVER (ORDER BY u.entry) AS id
+    FROM event AS u
+    WHERE u.id IS NULL
+) AS numbered
+WHERE e.entry = numbered.entry;
+
+-- name: ReadEvents :many
+-- Events after one, in order. event_id_key serves it.
+SELECT coalesce(id, 0)::bigint AS id, at, kind, day, run_id, state
+FROM event
+WHERE id > sqlc.arg(after)::bigint
+ORDER BY id
+LIMIT sqlc.arg(count)::integer;
+
+-- name: EventRange :one
+-- The oldest and the newest number; 0 while there is none.
+SELECT coalesce(min(id), 0)::bigint AS oldest, coalesce(max(id), 0)::bigint AS newest
+FROM event;
+
+-- name: TrimEvents :execrows
+-- Removes all but the newest events. event_id_key serves it.
+DELETE FROM event
+WHERE id <= (SELECT max(m.id) FROM event AS m) - sqlc.arg(keep)::bigint;
+
+-- name: AddRunLog :execrows
+-- Appends to the logs of runs.
+INSERT INTO run_log (run_id, day, at, level, message, attributes)
+SELECT
+    unnest(sqlc.arg(run_ids)::bigint[]),
+    nullif(unnest(sqlc.arg(days)::date[]), 'epoch'),
+    unnest(sqlc.arg(times)::timestamptz[]),
+    unnest(sqlc.arg(levels)::text[]),
+    unnest(sqlc.arg(messages)::text[]),
+    unnest(sqlc.arg(attributes)::jsonb[]);
+
+-- name: ReadRunLog :many
+-- A run's log after an entry, in order. run_log_run_id_idx serves it.
+SELECT id, day, at, level, message, attributes
+FROM run_log
+WHERE run_id = sqlc.arg(run_id)
+  AND id > sqlc.arg(after)::bigint
+ORDER BY id
+LIMIT sqlc.arg(count)::integer;
+
+-- name: TrimRunLog :execrows
+-- Removes all but the newest entries of a run. run_log_run_id_idx serves it.
+DELETE FROM run_log AS l
+WHERE l.run_id = sqlc.arg(run_id)
+  AND l.id <= (
+      SELECT k.id
+      FROM run_log AS k
+      WHERE k.run_id = sqlc.arg(run_id)
+      ORDER BY k.id DESC
+      OFFSET sqlc.arg(keep)::integer
+      LIMIT 1
+  );
+
+-- name: DeleteOldRuns :execrows
+-- Removes runs that ended before a time, with their requests, attempts and logs,
+-- unless a day's state still rests on them.
+WITH old AS (
+    SELECT r.id
+    FROM run AS r
+    WHERE r.closed_at < sqlc.arg(before)::timestamptz
+      AND NOT EXISTS (SELECT FROM partition AS p WHERE p.run_id = r.id OR p.claim_run_id = r.id)
+), requests AS (
+    DELETE FROM run_partition AS rp
+    USING old
+    WHERE rp.run_id = old.id
+), attempts AS (
+    DELETE FROM attempt AS a
+    USING old
+    WHERE a.run_id = old.id
+)
+DELETE FROM run AS r
+USING old
+WHERE r.id = old.id;

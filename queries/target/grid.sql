@@ -1,0 +1,94 @@
+-- name: ReadGrid :many
+-- The state of every day in [first_day, last_day], each derived from the ledger
+-- at this moment; package orchestrator has the diagram. A claim counts while its
+-- session lives and its lease has not run out; a request counts while it is open.
+-- partition_pkey and run_partition_day_idx serve it.
+WITH session AS MATERIALIZED (
+    SELECT a.pid, a.backend_start
+    FROM pg_catalog.pg_stat_activity AS a
+)
+SELECT
+    (sqlc.arg(first_day)::date + n)::date AS day,
+    (CASE
+        WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
+        WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
+        WHEN asked.open > 0 THEN 'queued'
+        WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
+        WHEN p.outcome IS NOT NULL THEN p.outcome
+        WHEN asked.latest = 'cancelled' THEN 'cancelled'
+        ELSE 'missing'
+    END)::text AS state,
+    coalesce(p.token, 0)::bigint AS token,
+    coalesce(p.attempt, 0)::integer AS attempt,
+    p.next_attempt_at,
+    p.samples,
+    p.expected,
+    p.windows,
+    coalesce(p.rows, 0)::bigint AS rows,
+    p.run_id,
+    p.claim_run_id,
+    p.error,
+    p.started_at,
+    p.finished_at,
+    p.loaded_at,
+    coalesce(doubted.warnings, 0)::bigint AS warnings
+FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
+LEFT JOIN partition AS p ON p.day = sqlc.arg(first_day)::date + n
+LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+LEFT JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE rp.outcome IS NULL AND r.trigger <> 'command') AS open,
+        (array_agg(rp.outcome ORDER BY rp.requested_at DESC, rp.run_id DESC))[1] AS latest
+    FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
+    WHERE rp.day = sqlc.arg(first_day)::date + n
+) AS asked ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS warnings
+    FROM check_result AS c
+    WHERE c.day = sqlc.arg(first_day)::date + n
+      AND c.status <> 'pass'
+) AS doubted ON true
+ORDER BY n;
+
+-- name: LedgerRange :one
+-- The first and the last day that the ledger knows; no row while it knows none.
+-- partition_pkey serves it.
+SELECT min(day)::date AS first_day, max(day)::date AS last_day
+FROM partition
+HAVING count(*) > 0;
+
+-- name: ReadRevisions :many
+-- Every attempt at the days [first_day, last_day] that loaded or tried to, the
+-- newest first, with what caused it: a first load, a source that had changed, a
+-- target that had, or a request alone. attempt_pkey serves it.
+SELECT
+    a.day,
+    a.token,
+    a.run_id,
+    r.trigger,
+    (CASE
+        WHEN a.source_digest_before IS NULL THEN 'first_load'
+        WHEN a.source_digest_after IS DISTINCT FROM a.source_digest_before THEN 'source_changed'
+        WHEN a.inserted + a.updated + a.deleted > 0 THEN 'target_changed'
+        ELSE 'requested'
+    END)::text AS cause,
+    a.started_at,
+    a.finished_at,
+    coalesce(a.outcome, CASE WHEN a.token < p.token OR p.lease_until IS NULL THEN 'lost' ELSE 'running' END)::text AS outcome,
+    a.error,
+    a.samples,
+    a.expected,
+    a.inserted,
+    a.updated,
+    a.deleted,
+    a.source_digest_before,
+    a.source_digest_after,
+    a.target_digest_before,
+    a.target_digest_after
+FROM attempt AS a
+JOIN partition AS p ON p.day = a.day
+JOIN run AS r ON r.id = a.run_id
+WHERE a.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+ORDER BY a.started_at DESC, a.day DESC, a.token DESC
+LIMIT sqlc.arg(count)::integer;

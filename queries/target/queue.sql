@@ -1,0 +1,186 @@
+-- Jobs follow from open requests: whatever becomes of River's rows, DueJobs finds
+-- what is missing. A job's day is unique among those that are not finished.
+
+-- name: DueJobs :many
+-- The days that have an open request and no job, as many as their run's bound
+-- allows, in the order to work on them: the schedule's and the sweep's newest
+-- first, a backfill's oldest first. run_partition_open_idx serves it.
+WITH unfinished AS MATERIALIZED (
+    SELECT (j.args ->> 'day')::date AS day, (j.args ->> 'run_id')::bigint AS run_id
+    FROM river.river_job AS j
+    WHERE j.kind = 'partition'
+      AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
+), wanted AS (
+    SELECT
+        rp.day,
+        rp.run_id,
+        r.parallel,
+        CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END AS priority,
+        CASE WHEN r.trigger = 'backfill' THEN rp.day - date '2000-01-01' ELSE date '2000-01-01' - rp.day END AS place,
+        row_number() OVER (
+            PARTITION BY rp.run_id
+            ORDER BY rp.day
+        ) AS number
+    FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
+    WHERE rp.outcome IS NULL
+      AND r.trigger <> 'command'
+      AND NOT EXISTS (
+          SELECT
+          FROM unfinished AS u
+          WHERE u.day = rp.day
+      )
+)
+SELECT
+    w.day::date AS day,
+    min(w.run_id)::bigint AS run_id,
+    min(w.priority)::integer AS priority
+FROM wanted AS w
+WHERE w.parallel IS NULL
+   OR w.number + (
+       SELECT count(*)
+       FROM unfinished AS u
+       WHERE u.run_id = w.run_id
+   ) <= w.parallel
+GROUP BY w.day
+ORDER BY min(w.priority), min(w.place);
+
+-- name: RaiseJobs :execrows
+-- Moves waiting jobs up whose day is wanted more urgently than when they were
+-- queued.
+UPDATE river.river_job AS j
+SET priority = w.priority
+FROM (
+    SELECT
+        rp.day,
+        min(CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END) AS priority
+    FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
+    WHERE rp.outcome IS NULL
+      AND r.trigger IN ('schedule', 'sweep')
+    GROUP BY rp.day
+) AS w
+WHERE j.kind = 'partition'
+  AND j.state IN ('available', 'pending', 'retryable', 'scheduled')
+  AND (j.args ->> 'day')::date = w.day
+  AND j.priority > w.priority;
+
+-- name: DropJobs :execrows
+-- Takes waiting jobs that nothing asks for any more off the queue.
+UPDATE river.river_job AS j
+SET state = 'cancelled',
+    finalized_at = clock_timestamp()
+WHERE j.kind = 'partition'
+  AND j.state IN ('available', 'pending', 'retryable', 'scheduled')
+  AND (j.args ->> 'day')::date = ANY (sqlc.arg(days)::date[])
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
+      WHERE rp.day = (j.args ->> 'day')::date
+        AND rp.outcome IS NULL
+        AND r.trigger <> 'command'
+  );
+
+-- name: UnwantedRunningJobs :many
+-- Jobs in work that nothing asks for any more.
+SELECT j.id
+FROM river.river_job AS j
+WHERE j.kind = 'partition'
+  AND j.state = 'running'
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
+      WHERE rp.day = (j.args ->> 'day')::date
+        AND rp.outcome IS NULL
+        AND r.trigger <> 'command'
+  )
+ORDER BY j.id;
+
+-- name: HurryJobs :execrows
+-- Makes jobs that wait for their next attempt available now.
+UPDATE river.river_job AS j
+SET state = 'available',
+    scheduled_at = clock_timestamp()
+WHERE j.kind = 'partition'
+  AND j.state IN ('retryable', 'scheduled')
+  AND (j.args ->> 'day')::date = ANY (sqlc.arg(days)::date[]);
+
+-- name: RequeueLostJobs :many
+-- Puts running jobs that no living worker has in hand back on the queue. Their
+-- attempt keeps counting, so that what the old attempt still says of itself can
+-- be told from the new one. A job that somebody holds locked is left for the
+-- next time: its session ends with its claim's lease.
+UPDATE river.river_job AS j
+SET state = 'available',
+    scheduled_at = clock_timestamp(),
+    max_attempts = greatest(j.max_attempts, j.attempt + 1)::smallint
+WHERE j.id IN (
+    SELECT lost.id
+    FROM river.river_job AS lost
+    WHERE lost.kind = 'partition'
+      AND lost.state = 'running'
+      AND NOT EXISTS (
+          SELECT
+          FROM worker AS w
+          WHERE w.id = lost.attempted_by[array_upper(lost.attempted_by, 1)]
+            AND w.lease_until >= clock_timestamp()
+            AND (lost.id = ANY (w.jobs) OR lost.attempted_at >= w.beat_at - interval '1 second')
+      )
+    ORDER BY lost.id
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING j.id, (j.args ->> 'day')::date AS day, j.attempt;
+
+-- name: EndExpiredClaims :many
+-- Ends the sessions of claims whose lease has run out while somebody asks for
+-- their day: what they hold locked is free then. partition_pkey serves it.
+SELECT p.day, p.token, pg_terminate_backend(a.pid) AS ended
+FROM partition AS p
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
+WHERE p.lease_until < clock_timestamp();
+
+-- name: BeatWorker :exec
+-- A worker's sign of life, with the jobs that it has in hand.
+INSERT INTO worker AS w (id, host, pid, workers, jobs, lease_until)
+VALUES (
+    sqlc.arg(id), sqlc.arg(host), sqlc.arg(pid), sqlc.arg(workers), sqlc.arg(jobs),
+    clock_timestamp() + sqlc.arg(lease)::interval
+)
+ON CONFLICT (id) DO UPDATE
+SET jobs = excluded.jobs,
+    beat_at = excluded.beat_at,
+    lease_until = excluded.lease_until;
+
+-- name: RemoveWorker :exec
+-- Takes a worker that ends in good order off the list. worker_pkey serves it.
+DELETE FROM worker
+WHERE id = sqlc.arg(id);
+
+-- name: ForgetWorkers :execrows
+-- Removes workers that have been gone for a day.
+DELETE FROM worker
+WHERE lease_until < clock_timestamp() - interval '1 day';
+
+-- name: TryReconciling :one
+-- Whether this transaction is the one that may put the queue in order now.
+SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.queue', 0));
+
+-- name: ClearNextAttempts :execrows
+-- Days that are asked for anew, or no longer, don't wait for a next attempt.
+-- partition_pkey serves it.
+UPDATE partition
+SET next_attempt_at = NULL
+WHERE day = ANY (sqlc.arg(days)::date[])
+  AND next_attempt_at IS NOT NULL;
+
+-- name: BoundedRuns :one
+-- Whether a run that is under way bounds how many of its days are in work.
+-- run_unclosed_idx serves it.
+SELECT EXISTS (
+    SELECT
+    FROM run
+    WHERE closed_at IS NULL
+      AND parallel IS NOT NULL
+);

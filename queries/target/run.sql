@@ -1,0 +1,210 @@
+-- name: ReadRuns :many
+-- Runs with what became of their days, the newest first; before is the id to go
+-- on below. A day counts as running while somebody works on it, for whichever
+-- run. run_pkey, run_partition_pkey and partition_pkey serve it.
+WITH session AS MATERIALIZED (
+    SELECT a.pid, a.backend_start
+    FROM pg_catalog.pg_stat_activity AS a
+)
+SELECT
+    sqlc.embed(r),
+    (CASE
+        WHEN c.open > 0 AND c.open < c.total OR c.running > 0 THEN 'running'
+        WHEN c.open > 0 THEN 'queued'
+        WHEN c.failed > 0 THEN 'failed'
+        WHEN c.cancelled > 0 THEN 'cancelled'
+        ELSE 'done'
+    END)::text AS state,
+    c.total,
+    (c.open - c.running)::bigint AS queued,
+    c.running,
+    c.done,
+    c.empty,
+    c.failed,
+    c.cancelled,
+    f.finished_at
+FROM run AS r
+JOIN LATERAL (
+    SELECT
+        count(*) AS total,
+        count(*) FILTER (WHERE rp.outcome IS NULL) AS open,
+        count(*) FILTER (
+            WHERE rp.outcome IS NULL AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
+              AND (r.trigger <> 'command' OR p.claim_run_id = r.id)
+        ) AS running,
+        count(*) FILTER (WHERE rp.outcome = 'done') AS done,
+        count(*) FILTER (WHERE rp.outcome = 'empty') AS empty,
+        count(*) FILTER (WHERE rp.outcome = 'failed') AS failed,
+        count(*) FILTER (WHERE rp.outcome = 'cancelled') AS cancelled
+    FROM run_partition AS rp
+    LEFT JOIN partition AS p ON p.day = rp.day
+    LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+    WHERE rp.run_id = r.id
+) AS c ON true
+LEFT JOIN LATERAL (
+    SELECT rp.finished_at
+    FROM run_partition AS rp
+    WHERE rp.run_id = r.id
+      AND c.open = 0
+    ORDER BY rp.finished_at DESC
+    LIMIT 1
+) AS f ON true
+WHERE r.id = coalesce(sqlc.narg(id), r.id)
+  AND r.id < coalesce(sqlc.narg(before), r.id + 1)
+ORDER BY r.id DESC
+LIMIT sqlc.arg(count)::integer;
+
+-- name: ReadRunPartitions :many
+-- The days of a run and how each ended; '' is one that has not.
+-- run_partition_pkey and attempt_pkey serve it.
+SELECT rp.day, coalesce(rp.outcome, '')::text AS outcome, rp.finished_at, coalesce(a.error, '')::text AS error
+FROM run_partition AS rp
+LEFT JOIN attempt AS a ON a.day = rp.day AND a.token = rp.token
+WHERE rp.run_id = sqlc.arg(run_id)
+ORDER BY rp.day;
+
+-- name: FindRunByKey :one
+-- The run that was made under an idempotency key. run_idempotency_key_key
+-- serves it.
+SELECT id, request
+FROM run
+WHERE idempotency_key = sqlc.arg(key);
+
+-- name: OpenRun :one
+-- Opens a run for the queue.
+INSERT INTO run (trigger, first_day, last_day, scope, parallel, idempotency_key, request)
+VALUES (
+    sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
+    sqlc.narg(parallel), sqlc.narg(idempotency_key), sqlc.narg(request)
+)
+RETURNING id;
+
+-- name: AddRunDays :execrows
+-- Enters the days that a run wants.
+INSERT INTO run_partition (run_id, day)
+SELECT sqlc.arg(run_id)::bigint, unnest(sqlc.arg(days)::date[]);
+
+-- name: LockRun :one
+-- Holds a run while its requests are cancelled or made anew. run_pkey serves it.
+SELECT id, trigger
+FROM run
+WHERE id = sqlc.arg(id)
+ORDER BY id
+FOR UPDATE;
+
+-- name: CancelRun :many
+-- Closes the open requests of a run and gives their days. run_partition_pkey
+-- serves it.
+WITH noted AS (
+    UPDATE run
+    SET cancelled_at = coalesce(cancelled_at, clock_timestamp())
+    WHERE id = sqlc.arg(run_id)
+)
+UPDATE run_partition
+SET outcome = 'cancelled',
+    finished_at = clock_timestamp()
+WHERE run_id = sqlc.arg(run_id)
+  AND outcome IS NULL
+RETURNING day;
+
+-- name: RetryRun :many
+-- Opens the requests of a run that failed or were cancelled again and gives
+-- their days. run_partition_pkey serves it.
+WITH noted AS (
+    UPDATE run
+    SET cancelled_at = NULL,
+        closed_at = NULL
+    WHERE id = sqlc.arg(run_id)
+)
+UPDATE run_partition
+SET outcome = NULL,
+    token = NULL,
+    finished_at = NULL,
+    requested_at = now()
+WHERE run_id = sqlc.arg(run_id)
+  AND outcome IN ('failed', 'cancelled')
+RETURNING day;
+
+-- name: SettleRequests :execrows
+-- Closes the requests that an attempt answers: those for its day that were open
+-- before it began. run_partition_open_idx serves it.
+UPDATE run_partition AS rp
+SET outcome = sqlc.arg(outcome)::text,
+    token = sqlc.arg(token)::bigint,
+    finished_at = clock_timestamp()
+FROM run AS r
+WHERE r.id = rp.run_id
+  AND r.trigger <> 'command'
+  AND rp.day = sqlc.arg(day)
+  AND rp.outcome IS NULL
+  AND rp.requested_at <= sqlc.arg(started_at)::timestamptz;
+
+-- name: WantedBy :one
+-- The run to work on a day for: the most urgent one with an open request. No
+-- row: nobody asks. run_partition_open_idx serves it.
+SELECT rp.run_id
+FROM run_partition AS rp
+JOIN run AS r ON r.id = rp.run_id
+WHERE rp.day = sqlc.arg(day)
+  AND rp.outcome IS NULL
+  AND r.trigger <> 'command'
+ORDER BY CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
+LIMIT 1;
+
+-- name: CloseRuns :many
+-- Notes that runs have ended, with an event for each. run_unclosed_idx serves it.
+WITH ended AS (
+    UPDATE run AS r
+    SET closed_at = clock_timestamp()
+    WHERE r.closed_at IS NULL
+      AND NOT EXISTS (
+          SELECT
+          FROM run_partition AS rp
+          WHERE rp.run_id = r.id
+            AND rp.outcome IS NULL
+      )
+    RETURNING r.id
+)
+INSERT INTO event (kind, run_id, state)
+SELECT 'run', ended.id, (
+    SELECT
+        CASE
+            WHEN bool_or(rp.outcome = 'failed') THEN 'failed'
+            WHEN bool_or(rp.outcome = 'cancelled') THEN 'cancelled'
+            ELSE 'done'
+        END
+    FROM run_partition AS rp
+    WHERE rp.run_id = ended.id
+)
+FROM ended
+RETURNING run_id::bigint AS run_id, state;
+
+-- name: CloseAbandonedCommands :execrows
+-- Cancels what is left of runs of the command line whose process is gone: no
+-- claim is theirs, and nothing has happened in them since idle.
+UPDATE run_partition AS rp
+SET outcome = 'cancelled',
+    finished_at = clock_timestamp()
+FROM run AS r
+WHERE r.id = rp.run_id
+  AND r.trigger = 'command'
+  AND rp.outcome IS NULL
+  AND r.created_at < clock_timestamp() - sqlc.arg(idle)::interval
+  AND NOT EXISTS (
+      SELECT
+      FROM partition AS p
+      WHERE p.claim_run_id = r.id
+        AND p.lease_until >= clock_timestamp()
+  )
+  AND NOT EXISTS (
+      SELECT
+      FROM attempt AS a
+      WHERE a.run_id = r.id
+        AND coalesce(a.finished_at, a.started_at) >= clock_timestamp() - sqlc.arg(idle)::interval
+  );
+
+-- name: CountRunDays :one
+-- How many days a run wants. run_partition_pkey serves it.
+SELECT count(*)
+FROM run_partition
+WHERE run_id = sqlc.arg(run_id);

@@ -1,0 +1,144 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// RiverName is the schema of the target database that holds River's tables, and
+// the name by which they are applied.
+const RiverName = "river"
+
+// riverLines is the first of River's migrations after which its own table says
+// which line of migrations a version is of.
+const riverLines = 5
+
+// ApplyRiver brings River's tables, in schema river of the target database at
+// url, to what the River of this program needs, by River's own migrations, and
+// returns what it did. Each migration is a transaction, as some can't share one;
+// calls at once wait for each other, and one that failed is gone on with by the
+// next. A database that a newer River has migrated is left as it is.
+//
+// Of opts, DryRun counts alone: River's migrations lose no data and need no
+// scratch database.
+func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return Plan{}, fmt.Errorf("apply schema %s: database URL: %w", RiverName, err)
+	}
+	plan, err := applyRiver(ctx, config, url, opts.DryRun)
+	if err != nil {
+		return plan, fmt.Errorf("apply schema %s to %s: %w", RiverName, label(config), err)
+	}
+	return plan, nil
+}
+
+// RiverSQL is what ApplyRiver runs on an empty database.
+func RiverSQL() (string, error) {
+	migrator, err := newMigrator(nil)
+	if err != nil {
+		return "", err
+	}
+	var sql strings.Builder
+	for _, migration := range migrator.AllVersions() {
+		sql.WriteString(migration.SQLUp)
+	}
+	return sql.String(), nil
+}
+
+func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool) (Plan, error) {
+	pool, err := openMigrating(ctx, url)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer pool.Close()
+	migrator, err := newMigrator(pool)
+	if err != nil {
+		return Plan{}, err
+	}
+	// Mostly there is nothing to do, and then nothing to wait for.
+	plan, err := planRiver(ctx, pool, migrator)
+	if err != nil || len(plan.Statements) == 0 || dryRun {
+		return plan, err
+	}
+	lock, err := begin(ctx, config, false)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer lock.rollback()
+	if plan, err = planRiver(ctx, pool, migrator); err != nil || len(plan.Statements) == 0 {
+		return plan, err
+	}
+	if plan.Statements[0] == createRiver {
+		if _, err := pool.Exec(ctx, createRiver); err != nil {
+			return plan, fmt.Errorf("create schema: %w", err)
+		}
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return plan, fmt.Errorf("migrate: %w", err)
+	}
+	return plan, nil
+}
+
+const createRiver = "CREATE SCHEMA " + RiverName + ";"
+
+// planRiver lists what a database lacks.
+func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.Migrator[pgx.Tx]) (Plan, error) {
+	var plan Plan
+	var exists bool
+	// CREATE SCHEMA IF NOT EXISTS would ask for the right to create also when
+	// there is nothing to create.
+	if err := pool.QueryRow(ctx, "SELECT to_regnamespace($1) IS NOT NULL", RiverName).Scan(&exists); err != nil {
+		return Plan{}, fmt.Errorf("look for the schema: %w", err)
+	}
+	if !exists {
+		plan.Statements = append(plan.Statements, createRiver)
+	}
+	result, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{DryRun: true})
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan migrations: %w", err)
+	}
+	for _, version := range result.Versions {
+		noted := fmt.Sprintf("INSERT INTO %s.river_migration (line, version) VALUES ('main', %d);", RiverName, version.Version)
+		if version.Version < riverLines {
+			noted = fmt.Sprintf("INSERT INTO %s.river_migration (version) VALUES (%d);", RiverName, version.Version)
+		}
+		plan.Statements = append(plan.Statements, strings.TrimRight(version.SQL, " \n;")+";", noted)
+	}
+	return plan, nil
+}
+
+func newMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{
+		Schema: RiverName, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make River's migrator: %w", err)
+	}
+	return migrator, nil
+}
+
+// openMigrating opens the one session that migrations run on.
+func openMigrating(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the URL: %w", err)
+	}
+	config.MaxConns = 1
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return pool, nil
+}
