@@ -1,0 +1,212 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+// Trigger is what asked for a run.
+type Trigger string
+
+// What asks for the runs of the queue.
+const (
+	Backfill  Trigger = "backfill"
+	Scheduled Trigger = "schedule"
+	Sweep     Trigger = "sweep"
+)
+
+// Scope says which days of a range are wanted.
+type Scope string
+
+// The scopes. Missing days are those that were never loaded.
+const (
+	ScopeAll     Scope = "all"
+	ScopeMissing Scope = "missing"
+	ScopeFailed  Scope = "failed"
+	ScopeStale   Scope = "stale"
+)
+
+// takes tells whether a day of state s is wanted.
+func (c Scope) takes(s State) bool {
+	switch c {
+	case ScopeMissing:
+		return s == Missing || s == Cancelled
+	case ScopeFailed:
+		return s == Failed
+	case ScopeStale:
+		return s == Stale
+	case ScopeAll:
+	}
+	return true
+}
+
+// StartRequest asks for a backfill of the days From to To, both inclusive, at
+// UTC midnight.
+type StartRequest struct {
+	From, To time.Time
+	Only     Scope // ScopeAll if it is empty
+	DryRun   bool
+	// Parallel bounds how many of the days are in work at once; 0 leaves that
+	// to the workers.
+	Parallel int32
+	// Key, if any, makes the request idempotent: with the same Request it finds
+	// the run that it made before.
+	Key, Request string
+}
+
+// Plan is what a request amounts to.
+type Plan struct {
+	RunID      int64 // 0 after a dry run
+	Partitions int64
+	// UpToDate counts the days of the range that are done or empty.
+	UpToDate int64
+}
+
+var (
+	// ErrKeyReused is wrapped when an idempotency key comes with another request.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	// ErrRange is wrapped when a range of days is reversed or too long.
+	ErrRange = errors.New("not a range of days")
+)
+
+// checkRange tells what is wrong with a range, if anything is.
+func checkRange(from, to time.Time) error {
+	switch days := int(to.Sub(from)/(24*time.Hour)) + 1; {
+	case to.Before(from):
+		return fmt.Errorf("%w: from %s is after to %s", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly))
+	case days > MaxDays:
+		return fmt.Errorf("%w: from %s to %s are %d days, at most %d are allowed", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly), days, MaxDays)
+	}
+	return nil
+}
+
+// Start queues the days that r asks for as one run.
+func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
+	if r.Only == "" {
+		r.Only = ScopeAll
+	}
+	if err := checkRange(r.From, r.To); err != nil {
+		return Plan{}, err
+	}
+	if r.Only == ScopeStale {
+		if _, err := c.stale.Stale(ctx, r.From, r.To); err != nil {
+			return Plan{}, fmt.Errorf("look for stale days: %w", err)
+		}
+	}
+	var plan Plan
+	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
+		plan, err = c.start(ctx, tx, r)
+		return err
+	})
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.ConstraintName == "run_idempotency_key_key" {
+		// The same request was faster on another connection.
+		err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
+			plan, err = c.start(ctx, tx, r)
+			return err
+		})
+	}
+	if err != nil {
+		return Plan{}, fmt.Errorf("start a backfill: %w", err)
+	}
+	return plan, nil
+}
+
+func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest) (Plan, error) {
+	db := targetdb.New(tx)
+	grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: r.From, LastDay: r.To})
+	if err != nil {
+		return Plan{}, fmt.Errorf("read the grid: %w", err)
+	}
+	var plan Plan
+	var days []time.Time
+	for _, row := range grid {
+		state := State(row.State)
+		if state == Done || state == Empty {
+			plan.UpToDate++
+		}
+		if r.Only.takes(state) {
+			days = append(days, row.Day)
+		}
+	}
+	plan.Partitions = int64(len(days))
+	if r.DryRun {
+		return plan, nil
+	}
+	open := request{Trigger: Backfill, From: r.From, To: r.To, Scope: r.Only}
+	if r.Parallel > 0 {
+		open.Parallel = &r.Parallel
+	}
+	if r.Key != "" {
+		open.Key, open.Body = &r.Key, &r.Request
+		made, err := db.FindRunByKey(ctx, &r.Key)
+		switch {
+		case err == nil && (made.Request == nil || *made.Request != r.Request):
+			return Plan{}, fmt.Errorf("%q: %w", r.Key, ErrKeyReused)
+		case err == nil:
+			plan.RunID = made.ID
+			plan.Partitions, err = db.CountRunDays(ctx, made.ID)
+			return plan, err //nolint:wrapcheck // Start says what was being done.
+		case !errors.Is(err, pgx.ErrNoRows):
+			return Plan{}, fmt.Errorf("look for the key: %w", err)
+		}
+	}
+	plan.RunID, err = c.queue.open(ctx, tx, open, days)
+	return plan, err
+}
+
+// Cancel closes the open requests of a run: waiting days leave the queue, and
+// those in work stop, unless another run wants them.
+func (c *Control) Cancel(ctx context.Context, id int64) error {
+	return c.change(ctx, id, "cancel", func(tx pgx.Tx) error {
+		days, err := targetdb.New(tx).CancelRun(ctx, id)
+		if err != nil || len(days) == 0 {
+			return err //nolint:wrapcheck // change says what was being done.
+		}
+		return c.queue.drop(ctx, tx, days)
+	})
+}
+
+// Retry opens the requests of a run that failed or were cancelled again.
+func (c *Control) Retry(ctx context.Context, id int64) error {
+	return c.change(ctx, id, "retry", func(tx pgx.Tx) error {
+		days, err := targetdb.New(tx).RetryRun(ctx, id)
+		if err != nil || len(days) == 0 {
+			return err //nolint:wrapcheck // change says what was being done.
+		}
+		slices.SortFunc(days, time.Time.Compare)
+		return c.queue.ask(ctx, tx, id, days)
+	})
+}
+
+// change holds a run of the queue while its requests change.
+func (c *Control) change(ctx context.Context, id int64, what string, change func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		run, err := targetdb.New(tx).LockRun(ctx, id)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return ErrNoRun
+		case err != nil:
+			return err //nolint:wrapcheck // The caller says what was being done.
+		case run.Trigger == "command":
+			return ErrNotOurs
+		}
+		return change(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("%s run %d: %w", what, id, err)
+	}
+	return nil
+}
+
+// ErrNotOurs is wrapped when somebody wants to steer a run of the command line,
+// which only its own process can.
+var ErrNotOurs = errors.New("the run is one of the command line, and not the queue's")

@@ -1,0 +1,100 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+// State is what is known of a day; the package comment has the diagram.
+type State string
+
+// The states of a day.
+const (
+	Missing   State = "missing"
+	Queued    State = "queued"
+	Running   State = "running"
+	Done      State = "done"
+	Stale     State = "stale"
+	Empty     State = "empty"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// MaxDays bounds a range of days.
+const MaxDays = 20_000
+
+// ErrNoRun is wrapped when there is no run of an id.
+var ErrNoRun = errors.New("there is no such run")
+
+// StaleFinder asks the source which of the days [from, to] have changed since
+// they were loaded, and notes in the ledger what it saw.
+type StaleFinder interface {
+	Stale(ctx context.Context, from, to time.Time) ([]time.Time, error)
+}
+
+// staleOf asks by a job.
+type staleOf struct{ job *etl.Job }
+
+// Stale implements StaleFinder.
+func (s staleOf) Stale(ctx context.Context, from, to time.Time) ([]time.Time, error) {
+	days, err := s.job.Stale(ctx, etl.Request{From: from, To: to, Turbines: selector.All()})
+	if err != nil {
+		return nil, fmt.Errorf("ask the source: %w", err)
+	}
+	return days, nil
+}
+
+// Control shows and steers runs. It works on the ledger alone, so that any
+// number of processes may have one; it is safe for concurrent use.
+type Control struct {
+	pool      *pgxpool.Pool // of the target
+	queue     *queue
+	stale     StaleFinder
+	scheduler *Scheduler
+	feed      *feed
+	log       *slog.Logger
+}
+
+// Grid returns the state of each day in [from, to], in order.
+func (c *Control) Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error) {
+	grid, err := targetdb.New(c.pool).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: from, LastDay: to})
+	if err != nil {
+		return nil, fmt.Errorf("read the grid: %w", err)
+	}
+	return grid, nil
+}
+
+// Runs returns at most limit runs, the newest first; before, if it is not zero,
+// is the id to go on below.
+func (c *Control) Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error) {
+	p := targetdb.ReadRunsParams{Count: limit}
+	if before > 0 {
+		p.Before = &before
+	}
+	runs, err := targetdb.New(c.pool).ReadRuns(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("read runs: %w", err)
+	}
+	return runs, nil
+}
+
+// Run returns a run; ErrNoRun if there is none.
+func (c *Control) Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error) {
+	runs, err := targetdb.New(c.pool).ReadRuns(ctx, targetdb.ReadRunsParams{ID: &id, Count: 1})
+	if err != nil {
+		return targetdb.ReadRunsRow{}, fmt.Errorf("read run %d: %w", id, err)
+	}
+	if len(runs) == 0 {
+		return targetdb.ReadRunsRow{}, fmt.Errorf("run %d: %w", id, ErrNoRun)
+	}
+	return runs[0], nil
+}

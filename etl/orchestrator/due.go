@@ -1,0 +1,186 @@
+package orchestrator
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // Zones by name, also where the system has no database of them.
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+const (
+	// DefaultCron loads a day an hour after its end.
+	DefaultCron = "0 1 * * *"
+
+	wantCron = "five fields (minute, hour, day, month, weekday) such as 0 1 * * *, or one of " +
+		"@hourly, @daily, @weekly, @monthly, @yearly and @every with a duration such as @every 6h; " +
+		"UTC, unless CRON_TZ= and a zone such as Europe/Lisbon stand before it"
+)
+
+// Cron says at which instants a schedule fires. A day is due at the first of
+// them at or after its end, 24:00 UTC: so each day is due once, whatever the
+// expression, its zone and the changes of that zone's clock.
+//
+// Where the clock is put forward, a time that it leaves out fires at the moment
+// of the change; where it is put back, a time that comes twice fires twice, and
+// the day is due at the first.
+type Cron struct {
+	text string
+	spec cron.Schedule // asked in UTC, for what clocks in zone show
+	zone *time.Location
+}
+
+// ParseCron reads an expression; DefaultCron if it is empty.
+func ParseCron(text string) (Cron, error) {
+	refuse := func(why any) (Cron, error) {
+		return Cron{}, fmt.Errorf("SCHEDULE %q: %v; want %s", text, why, wantCron)
+	}
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		if text != "" {
+			return refuse("it is blank")
+		}
+		fields = strings.Fields(DefaultCron)
+	}
+	c := Cron{text: strings.Join(fields, " "), zone: time.UTC}
+	// cron.Parse would panic over a zone alone, and take Local for UTC.
+	if key, name, ok := strings.Cut(fields[0], "="); ok && (key == "CRON_TZ" || key == "TZ") {
+		zone, err := time.LoadLocation(name)
+		if err != nil || name == "" || name == "Local" {
+			return refuse(fmt.Sprintf("there is no time zone %q", name))
+		}
+		if c.zone, fields = zone, fields[1:]; len(fields) == 0 {
+			return refuse("nothing follows the zone")
+		}
+	}
+	spec, err := cron.ParseStandard(strings.Join(fields, " "))
+	if err != nil {
+		return refuse(err)
+	}
+	c.spec = spec
+	if every, ok := spec.(cron.ConstantDelaySchedule); ok {
+		written, err := time.ParseDuration(fields[1])
+		if err != nil || written < time.Minute || written != every.Delay {
+			return refuse(fmt.Sprintf("it is every %s, and at least 1m in whole seconds is allowed", fields[1]))
+		}
+		c.spec, c.zone = periodic(every.Delay), time.UTC
+	}
+	if c.next(time.Unix(0, 0)).IsZero() {
+		return refuse("it never fires")
+	}
+	return c, nil
+}
+
+// String is the expression, as it was given.
+func (c Cron) String() string { return c.text }
+
+// periodic fires at the multiples of a duration since the epoch, so that all
+// processes agree on them.
+type periodic time.Duration
+
+// Next implements cron.Schedule.
+func (p periodic) Next(t time.Time) time.Time {
+	every := int64(time.Duration(p) / time.Second)
+	since := t.Unix() / every * every
+	return time.Unix(since+every, 0).UTC()
+}
+
+// next is the first instant at or after t that fires, zero if there is none in
+// the next years. It goes from one change of the zone's clock to the next: cron
+// itself leaves out what a change does, and errs where midnight is left out.
+func (c Cron) next(t time.Time) time.Time {
+	for {
+		local := t.In(c.zone)
+		_, offset := local.Zone()
+		ahead := time.Duration(offset) * time.Second
+		shown := c.spec.Next(t.UTC().Add(ahead - time.Nanosecond))
+		if shown.IsZero() {
+			return time.Time{}
+		}
+		fires := shown.Add(-ahead)
+		_, change := local.ZoneBounds()
+		if change.IsZero() || fires.Before(change) {
+			return fires
+		}
+		t = change.UTC()
+		_, after := change.Zone()
+		if fires.Before(t.Add(time.Duration(after)*time.Second - ahead)) {
+			return t // The clock leaves it out.
+		}
+	}
+}
+
+// dueAt is when a day is due; zero if never.
+func (c Cron) dueAt(day time.Time) time.Time { return c.next(day.AddDate(0, 0, 1)) }
+
+// dueDays returns the days from start on that became due within the catch-up
+// time before now, the newest first. They are at least as many days as that time
+// has, if the expression fires daily; one that fires less often makes many days
+// due at once, and all of them are returned.
+func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
+	var days []time.Time
+	since := now.AddDate(0, 0, -max(catchUp, 1))
+	for day := dayOf(now).AddDate(0, 0, -1); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {
+		at := c.dueAt(day)
+		if at.IsZero() || at.After(now) {
+			continue
+		}
+		if !at.After(since) {
+			break
+		}
+		days = append(days, day)
+	}
+	return days
+}
+
+// upcoming is when the next day from start on becomes due after now, and the
+// newest of those that do then; zero if never.
+func (c Cron) upcoming(start, now time.Time) (at, day time.Time) {
+	first := dayOf(now).AddDate(0, 0, -1)
+	if first.Before(start) {
+		first = start
+	}
+	if at = c.dueAt(first); !at.After(now) {
+		at = c.dueAt(first.AddDate(0, 0, 1))
+	}
+	if at.IsZero() {
+		return time.Time{}, time.Time{}
+	}
+	return at, dayOf(at).AddDate(0, 0, -1)
+}
+
+// dayOf is the day of an instant, UTC.
+func dayOf(t time.Time) time.Time {
+	year, month, day := t.UTC().Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+// wanting returns those of the days, which are due, that nobody has loaded since
+// they ended, in the order of days: missing ones, and those that were loaded
+// before they were over. What is asked for, has failed or was called off is
+// somebody's decision, or has retries of its own.
+func wanting(days []time.Time, grid []targetdb.ReadGridRow, calledOff []time.Time) []time.Time {
+	wanted := make(map[int64]bool, len(grid))
+	for _, row := range grid {
+		switch State(row.State) {
+		case Missing:
+			wanted[row.Day.Unix()] = true
+		case Done, Empty, Stale:
+			wanted[row.Day.Unix()] = row.StartedAt != nil && row.StartedAt.Before(row.Day.AddDate(0, 0, 1))
+		case Queued, Running, Failed, Cancelled:
+		}
+	}
+	for _, day := range calledOff {
+		delete(wanted, day.Unix())
+	}
+	var left []time.Time
+	for _, day := range days {
+		if wanted[day.Unix()] {
+			left = append(left, day)
+		}
+	}
+	return left
+}

@@ -1,0 +1,269 @@
+package orchestrator
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+func dayAt(text string) time.Time {
+	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", "2006-01-02 15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t
+		}
+	}
+	panic(text)
+}
+
+func parseCron(t *testing.T, text string) Cron {
+	t.Helper()
+	c, err := ParseCron(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestParseCron(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                    DefaultCron,
+		"  0   1 * *\t* ":                     DefaultCron,
+		"CRON_TZ=Europe/Lisbon 30 1 * * *":    "CRON_TZ=Europe/Lisbon 30 1 * * *",
+		"TZ=UTC\t*/15 0-6,22 ? jan-mar SUN":   "TZ=UTC */15 0-6,22 ? jan-mar SUN",
+		"@monthly":                            "@monthly",
+		"CRON_TZ=America/Sao_Paulo @midnight": "CRON_TZ=America/Sao_Paulo @midnight",
+		"@every 90m":                          "@every 90m",
+		"0 0 29 2 *":                          "0 0 29 2 *",
+	} {
+		if got := parseCron(t, text).String(); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	for text, why := range map[string]string{
+		" ":                             "it is blank",
+		"0 1 * *":                       "expected exactly 5 fields",
+		"0 0 1 * * *":                   "expected exactly 5 fields",
+		"60 1 * * *":                    "above maximum (59)",
+		"0 1 * * 7":                     "above maximum (6)",
+		"x 1 * * *":                     "failed to parse int",
+		", 1 * * *":                     "it never fires",
+		"0 0 30 2 *":                    "it never fires",
+		"@never":                        "unrecognized descriptor",
+		"@every":                        "unrecognized descriptor",
+		"@every 1s":                     "at least 1m",
+		"@every -1h":                    "at least 1m",
+		"@every 90.5s":                  "at least 1m",
+		"@every soon":                   "failed to parse duration",
+		"CRON_TZ=Europe/Lisbon":         "nothing follows the zone",
+		"CRON_TZ=Europe/Nowhere @daily": `there is no time zone "Europe/Nowhere"`,
+		"CRON_TZ= 0 1 * * *":            `there is no time zone ""`,
+		"CRON_TZ=Local 0 1 * * *":       `there is no time zone "Local"`,
+	} {
+		_, err := ParseCron(text)
+		if err == nil {
+			t.Errorf("%q is taken, want an error", text)
+			continue
+		}
+		for _, part := range []string{fmt.Sprintf("SCHEDULE %q: ", text), why, "; want five fields"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q: got %q, want %q in it", text, err, part)
+			}
+		}
+	}
+}
+
+func TestDueAt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ cron, day, want string }{
+		{"0 1 * * *", "2025-01-01", "2025-01-02 01:00"},
+		{"0 0 * * *", "2025-01-01", "2025-01-02 00:00"},
+		{"* * * * *", "2025-12-31", "2026-01-01 00:00"},
+		{"59 23 * * *", "2025-01-01", "2025-01-02 23:59"},
+		{"0 6 * * 1", "2025-01-01", "2025-01-06 06:00"},
+		{"@monthly", "2025-01-01", "2025-02-01 00:00"},
+		{"@monthly", "2025-01-31", "2025-02-01 00:00"},
+		{"@yearly", "2025-01-01", "2026-01-01 00:00"},
+		{"0 0 29 2 *", "2025-01-01", "2028-02-29 00:00"},
+		{"@every 6h", "2025-01-01", "2025-01-02 00:00"},
+		{"@every 7h", "1970-01-01", "1970-01-02 04:00"},
+		// Lisbon's clock goes from 01:00 to 02:00 at 01:00 UTC, and back from
+		// 02:00 to 01:00 at the same time.
+		{"CRON_TZ=Europe/Lisbon 30 1 * * *", "2025-03-28", "2025-03-29 01:30"},
+		{"CRON_TZ=Europe/Lisbon 30 1 * * *", "2025-03-29", "2025-03-30 01:00"},
+		{"CRON_TZ=Europe/Lisbon 30 1 * * *", "2025-03-30", "2025-03-31 00:30"},
+		{"CRON_TZ=Europe/Lisbon 30 1 * * *", "2025-10-24", "2025-10-25 00:30"},
+		{"CRON_TZ=Europe/Lisbon 30 1 * * *", "2025-10-25", "2025-10-26 00:30"},
+		{"CRON_TZ=Europe/Lisbon 30 1 * * *", "2025-10-26", "2025-10-27 01:30"},
+		{"CRON_TZ=Europe/Lisbon 0 2 * * *", "2025-03-29", "2025-03-30 01:00"},
+		{"CRON_TZ=Europe/Lisbon 59 0 * * *", "2025-03-29", "2025-03-30 00:59"},
+		{"CRON_TZ=Europe/Lisbon 0 1 * * *", "2025-03-29", "2025-03-30 01:00"},
+		{"CRON_TZ=Europe/Lisbon 0 1 * * *", "2025-03-30", "2025-03-31 00:00"},
+		// In summer midnight in Lisbon is 23:00 UTC, an hour too early for the
+		// day: the next one counts.
+		{"CRON_TZ=Europe/Lisbon 0 0 * * *", "2025-07-01", "2025-07-02 23:00"},
+		// Cairo leaves out midnight itself, Lord Howe half an hour.
+		{"CRON_TZ=Africa/Cairo 0 0 * * *", "2025-04-22", "2025-04-23 22:00"},
+		{"CRON_TZ=Africa/Cairo 0 0 * * *", "2025-04-23", "2025-04-24 22:00"},
+		{"CRON_TZ=Africa/Cairo 0 0 * * *", "2025-04-24", "2025-04-25 21:00"},
+		{"CRON_TZ=Australia/Lord_Howe 15 2 * * *", "2025-10-03", "2025-10-04 15:30"},
+		{"CRON_TZ=Australia/Lord_Howe 15 2 * * *", "2025-10-04", "2025-10-05 15:15"},
+		// A whole day, 2011-12-30, was left out.
+		{"CRON_TZ=Pacific/Apia 0 12 30 * *", "2011-12-28", "2011-12-30 10:00"},
+	} {
+		if got := parseCron(t, c.cron).dueAt(dayAt(c.day)); !got.Equal(dayAt(c.want)) {
+			t.Errorf("%s: %s is due at %s, want %s", c.cron, c.day, got.Format("2006-01-02 15:04"), c.want)
+		}
+	}
+}
+
+// A clock goes through a year; each day is asked for once, when it is due.
+func TestEachDayOnce(t *testing.T) {
+	t.Parallel()
+	const lisbon = "CRON_TZ=Europe/Lisbon 30 1 * * *"
+	for _, c := range []struct {
+		cron string
+		step time.Duration
+	}{
+		{lisbon, time.Minute},
+		{"0 1 * * *", 20 * time.Minute},
+		{"0 * * * *", 20 * time.Minute},
+		{"0 6 * * 1-5", 20 * time.Minute},
+		{"@monthly", time.Hour},
+		{"CRON_TZ=America/New_York 30 2 * * *", 15 * time.Minute},
+		{"CRON_TZ=Africa/Cairo 0 0 * * *", 20 * time.Minute},
+		{"CRON_TZ=Asia/Kathmandu */45 3 * * *", 15 * time.Minute},
+		{"CRON_TZ=Australia/Lord_Howe 15 2 * * *", 15 * time.Minute},
+		{"@every 5h", 20 * time.Minute},
+	} {
+		t.Run(c.cron, func(t *testing.T) {
+			t.Parallel()
+			cron, first, end := parseCron(t, c.cron), dayAt("2025-01-01"), dayAt("2026-01-05")
+			asked := map[time.Time]time.Time{}
+			for now := first; now.Before(end); now = now.Add(c.step) {
+				for _, day := range cron.dueDays(first, now, 1) {
+					if _, known := asked[day]; !known {
+						asked[day] = now
+					}
+				}
+			}
+			for day := first; cron.dueAt(day).Before(end); day = day.AddDate(0, 0, 1) {
+				at, due := asked[day], cron.dueAt(day)
+				if at.Before(due) || !at.Before(due.Add(c.step)) {
+					t.Errorf("%s was asked for at %s, want %s", day.Format(time.DateOnly), at, due)
+				}
+				if c.cron != lisbon {
+					continue
+				}
+				want := day.AddDate(0, 0, 1).Add(90 * time.Minute)
+				switch {
+				case day.Equal(dayAt("2025-03-29")):
+					want = dayAt("2025-03-30 01:00")
+				case !day.Before(dayAt("2025-03-30")) && day.Before(dayAt("2025-10-26")):
+					want = want.Add(-time.Hour)
+				}
+				if !at.Equal(want) {
+					t.Errorf("%s was asked for at %s, want %s", day.Format(time.DateOnly), at, want)
+				}
+			}
+			if len(asked) < 365 && c.cron != "@monthly" {
+				t.Errorf("%d days were asked for, want the whole year", len(asked))
+			}
+		})
+	}
+}
+
+func TestDueDays(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cron, start, now string
+		catchUp          int
+		want             []string
+	}{
+		{"0 1 * * *", "2020-01-01", "2025-06-30 12:00", 3, []string{"2025-06-29", "2025-06-28", "2025-06-27"}},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 01:00", 3, []string{"2025-06-29", "2025-06-28", "2025-06-27"}},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 00:59:59", 3, []string{"2025-06-28", "2025-06-27", "2025-06-26"}},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 00:00", 1, []string{"2025-06-28"}},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 12:00", 0, []string{"2025-06-29"}},
+		{"0 1 * * *", "2025-06-28", "2025-06-30 12:00", 7, []string{"2025-06-29", "2025-06-28"}},
+		{"0 1 * * *", "2025-06-30", "2025-06-30 12:00", 7, nil},
+		{"0 1 * * *", "2025-07-30", "2025-06-30 12:00", 7, nil},
+		// The weekend's days are due on Monday, with Friday.
+		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 07:00", 1, []string{"2025-06-29", "2025-06-28", "2025-06-27"}},
+		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 05:00", 1, nil},
+		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 05:00", 3, []string{"2025-06-26"}},
+	} {
+		var got []string
+		for _, day := range parseCron(t, c.cron).dueDays(dayAt(c.start), dayAt(c.now), c.catchUp) {
+			got = append(got, day.Format(time.DateOnly))
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s from %s at %s, %d days (-want +got):\n%s", c.cron, c.start, c.now, c.catchUp, diff)
+		}
+	}
+	if got := len(parseCron(t, "@monthly").dueDays(time.Time{}, dayAt("2025-06-01 00:10"), 7)); got != 31 {
+		t.Errorf("a month makes %d days due, want 31", got)
+	}
+}
+
+func TestUpcoming(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ cron, start, now, at, day string }{
+		{"0 1 * * *", "2020-01-01", "2025-06-30 00:30", "2025-06-30 01:00", "2025-06-29"},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 01:00", "2025-07-01 01:00", "2025-06-30"},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 23:59", "2025-07-01 01:00", "2025-06-30"},
+		{"* * * * *", "2020-01-01", "2025-06-30 23:59", "2025-07-01 00:00", "2025-06-30"},
+		{"0 6 * * 1", "2020-01-01", "2025-06-25 12:00", "2025-06-30 06:00", "2025-06-29"},
+		{"0 1 * * *", "2025-09-01", "2025-06-30 23:59", "2025-09-02 01:00", "2025-09-01"},
+		{"0 1 * * *", "2025-06-30", "2025-06-30 00:30", "2025-07-01 01:00", "2025-06-30"},
+	} {
+		at, day := parseCron(t, c.cron).upcoming(dayAt(c.start), dayAt(c.now))
+		if !at.Equal(dayAt(c.at)) || !day.Equal(dayAt(c.day)) {
+			t.Errorf("%s at %s: got %s at %s, want %s at %s", c.cron, c.now, day, at, c.day, c.at)
+		}
+	}
+}
+
+func TestWanting(t *testing.T) {
+	t.Parallel()
+	day := dayAt("2025-06-29")
+	at := func(text string) *time.Time {
+		t := dayAt(text)
+		return &t
+	}
+	for _, c := range []struct {
+		row       targetdb.ReadGridRow
+		calledOff bool
+		want      bool
+	}{
+		{row: targetdb.ReadGridRow{State: "missing"}, want: true},
+		{row: targetdb.ReadGridRow{State: "missing"}, calledOff: true},
+		{row: targetdb.ReadGridRow{State: "queued"}},
+		{row: targetdb.ReadGridRow{State: "running"}},
+		{row: targetdb.ReadGridRow{State: "failed"}},
+		{row: targetdb.ReadGridRow{State: "cancelled"}},
+		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-30")}},
+		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-30 02:00")}},
+		{row: targetdb.ReadGridRow{State: "stale", StartedAt: at("2025-06-30 02:00")}},
+		// Loaded before it was over.
+		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 23:59:59")}, want: true},
+		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-28")}, want: true},
+		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 12:00")}, calledOff: true},
+		{row: targetdb.ReadGridRow{State: "failed", StartedAt: at("2025-06-29 12:00")}},
+	} {
+		c.row.Day = day
+		var calledOff []time.Time
+		if c.calledOff {
+			calledOff = []time.Time{day}
+		}
+		got := wanting([]time.Time{day.AddDate(0, 0, 1), day}, []targetdb.ReadGridRow{c.row}, calledOff)
+		if (len(got) == 1) != c.want {
+			t.Errorf("%s, started at %v, called off %t: got %v, want %t", c.row.State, c.row.StartedAt, c.calledOff, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package orchestrator_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+// errSeen ends a follower.
+var errSeen = errors.New("seen")
+
+// collect follows events up to the one that is the last.
+func collect(t *testing.T, c *orchestrator.Control, after int64, last func(orchestrator.Event) bool) []orchestrator.Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var events []orchestrator.Event
+	err := c.Events(ctx, after, func(e orchestrator.Event) error {
+		events = append(events, e)
+		if last(e) {
+			return errSeen
+		}
+		return nil
+	})
+	if !errors.Is(err, errSeen) {
+		t.Fatalf("events: %v; seen %+v", err, events)
+	}
+	return events
+}
+
+func TestEventsTellAllThatHappens(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 3)
+	c := s.start(t, 2).Control()
+	plan := startRun(t, c, days(3, ""))
+	runEnded := func(e orchestrator.Event) bool { return e.Kind == "run" && e.State == "done" }
+	events := collect(t, c, 0, runEnded)
+	counts := map[string]int{}
+	for i, e := range events {
+		if i > 0 && e.ID != events[i-1].ID+1 {
+			t.Errorf("event %d after %d", e.ID, events[i-1].ID)
+		}
+		if e.RunID == nil || *e.RunID != plan.RunID {
+			t.Errorf("event %+v is not of run %d", e, plan.RunID)
+		}
+		counts[e.Kind+" "+e.State]++
+	}
+	want := "map[partition done:3 partition running:3 run done:1 run queued:1]"
+	if got := fmt.Sprint(counts); got != want {
+		t.Errorf("events %s, want %s", got, want)
+	}
+
+	resumed := collect(t, c, events[3].ID, runEnded)
+	if len(resumed) != len(events)-4 || resumed[0].ID != events[4].ID {
+		t.Errorf("resumed after %d: %+v", events[3].ID, resumed)
+	}
+	s.exec(t, s.target, "DELETE FROM event WHERE id <= $1", events[5].ID)
+	if first := collect(t, c, events[2].ID, func(orchestrator.Event) bool { return true }); first[0].Kind != orchestrator.ResetEvent {
+		t.Errorf("first event after a gap: %+v, want a reset", first[0])
+	}
+}
+
+func TestRunKeepsItsLog(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 2)
+	c := s.start(t, 1).Control()
+	plan := startRun(t, c, days(2, ""))
+	await(t, c, plan.RunID, "the end of the run", ended)
+	eventually(t, "the log", func() (bool, any) {
+		log, err := targetdb.New(s.target).ReadRunLog(t.Context(), targetdb.ReadRunLogParams{RunID: plan.RunID, Count: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := 0
+		for _, e := range log {
+			if e.Message == "partition" && e.Day != nil {
+				told++
+			}
+		}
+		return told == 2, log
+	})
+}

@@ -1,0 +1,9 @@
+package orchestrator_test
+
+import (
+	"testing"
+
+	"github.com/delfos/delfos/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -1,0 +1,187 @@
+package orchestrator
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// After three weeks of downtime the last seven days come, the newest first.
+func TestCatchUp(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 7})
+	s.loadRange("2025-06-01", "2025-06-08")
+	s.tick()
+	const caughtUp = "schedule missing 06-23 06-24 06-25 06-26 06-27 06-28 06-29"
+	s.wantRuns("after three weeks", caughtUp)
+	want := []string{"2025-06-29", "2025-06-28", "2025-06-27", "2025-06-26", "2025-06-25", "2025-06-24", "2025-06-23"}
+	if diff := cmp.Diff(want, s.strings("SELECT args ->> 'day' FROM river.river_job WHERE kind = 'partition' AND priority = 1 ORDER BY id")); diff != "" {
+		t.Errorf("jobs in the order to work on them (-want +got):\n%s", diff)
+	}
+	s.tick()
+	s.restart()
+	s.tick()
+	s.wantRuns("once more", caughtUp)
+	for _, day := range want {
+		s.load(day)
+	}
+	s.clock.set("2025-07-01 00:59:59")
+	s.tick()
+	s.wantRuns("before the next day is due", caughtUp)
+	s.clock.set("2025-07-01 01:00")
+	s.tick()
+	s.wantRuns("when it is", caughtUp, "schedule missing 06-30")
+	s.clock.set("2025-07-01 01:00:30")
+	s.tick()
+	s.wantRuns("afterwards", caughtUp, "schedule missing 06-30")
+}
+
+// What is asked for, has failed or was called off is left alone, and a gap is
+// filled.
+func TestTickLeavesDecisionsAlone(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 7})
+	s.load("2025-06-29", "2025-06-23")
+	s.loadAt("2025-06-25", dayAt("2025-06-25 12:00"))
+	s.exec("INSERT INTO partition (day, outcome, error) VALUES ('2025-06-28', 'failed', 'a bad row')")
+	s.exec("INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '2025-06-26', '2025-06-27')")
+	s.exec("INSERT INTO run_partition (run_id, day, outcome) VALUES (1, '2025-06-26', NULL), (1, '2025-06-27', 'cancelled')")
+	s.tick()
+	s.wantRuns("after a tick", "backfill all 06-26 06-27", "schedule missing 06-24 06-25")
+	s.cancel()
+	s.tick()
+	s.wantRuns("after a cancel", "backfill all 06-26 06-27", "schedule missing 06-24 06-25")
+}
+
+// A year passes with a tick every hour; each day comes once, when its clock says.
+func TestMidnightsAndClockChanges(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{Cron: "CRON_TZ=Europe/Lisbon 30 1 * * *", CatchUpDays: 7})
+	s.source.first = dayAt("2025-03-27")
+	var got []string
+	for _, span := range [][2]string{{"2025-03-27", "2025-04-02"}, {"2025-10-24", "2025-10-29"}} {
+		s.clock.set(span[0])
+		s.source.first = dayAt(span[0])
+		s.restart()
+		for ; s.clock.read().Before(dayAt(span[1])); s.clock.advance(30 * time.Minute) {
+			s.tick()
+			for _, day := range s.strings("SELECT day::text FROM run_partition WHERE outcome IS NULL ORDER BY day") {
+				got = append(got, s.clock.read().Format("01-02 15:04")+" "+day)
+				s.loadAt(day, s.clock.read())
+			}
+		}
+	}
+	want := []string{
+		"03-28 01:30 2025-03-27", "03-29 01:30 2025-03-28", "03-30 01:00 2025-03-29", "03-31 00:30 2025-03-30", "04-01 00:30 2025-03-31",
+		"10-25 00:30 2025-10-24", "10-26 00:30 2025-10-25", "10-27 01:30 2025-10-26", "10-28 01:30 2025-10-27",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("days by the clock (-want +got):\n%s", diff)
+	}
+}
+
+func TestManyTickAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 5, StaleDays: 20})
+	s.loadRange("2025-06-10", "2025-06-24")
+	s.source.change(2, "2025-06-12", "2025-06-14")
+	var all sync.WaitGroup
+	for range 8 {
+		other := s.other()
+		all.Go(func() {
+			for range 3 {
+				if err := other.look(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	want := map[string]bool{"schedule missing 06-25 06-26 06-27 06-28 06-29": true, "sweep stale 06-12 06-14": true}
+	got := map[string]bool{}
+	for _, run := range s.runs() {
+		if got[run] {
+			t.Errorf("twice: %s", run)
+		}
+		got[run] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("runs (-want +got):\n%s", diff)
+	}
+	if len(s.source.asked) != 1 {
+		t.Errorf("the source was asked %d times, want once", len(s.source.asked))
+	}
+}
+
+func TestPauseOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 2, StaleDays: 9})
+	s.pause(false) // As it was: no event.
+	s.pause(true)
+	s.pause(true)
+	s.load("2025-06-20")
+	s.source.change(2, "2025-06-20")
+	s.restart()
+	s.tick()
+	s.sweep()
+	s.wantRuns("while paused")
+	if len(s.source.asked) != 0 {
+		t.Errorf("a paused sweep asked the source for %v", s.source.asked)
+	}
+	if state := s.state(); !state.Paused || state.NextAt != nil || state.NextDay != nil || state.CheckedAt == nil {
+		t.Errorf("paused: got %+v", state)
+	}
+	s.restart()
+	s.pause(false)
+	s.wantRuns("when resumed", "schedule missing 06-28 06-29")
+	if s.state().Paused {
+		t.Error("it is paused after it was resumed")
+	}
+	if diff := cmp.Diff([]string{"paused", "resumed"}, s.strings("SELECT state FROM event WHERE kind = 'schedule' ORDER BY entry")); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestScheduleState(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 30})
+	day := func(text string) *time.Time {
+		at := dayAt(text)
+		return &at
+	}
+	want := ScheduleState{
+		Cron: DefaultCron, CatchUpDays: 1, StaleDays: 30,
+		NextAt: day("2025-07-01 01:00"), NextDay: day("2025-06-30"), PartitionStart: day("2025-01-01"),
+	}
+	if diff := cmp.Diff(want, s.state()); diff != "" {
+		t.Errorf("before the first tick (-want +got):\n%s", diff)
+	}
+	s.tick()
+	s.sweep()
+	want.CheckedAt, want.SweptAt = day("2025-06-30 12:00"), day("2025-06-30 12:00")
+	if diff := cmp.Diff(want, s.state()); diff != "" {
+		t.Errorf("after it (-want +got):\n%s", diff)
+	}
+	s.config.Schedule.PartitionStart = dayAt("2025-08-01")
+	s.restart()
+	want.PartitionStart, want.NextDay, want.NextAt = day("2025-08-01"), day("2025-08-01"), day("2025-08-02 01:00")
+	if diff := cmp.Diff(want, s.state()); diff != "" {
+		t.Errorf("with a start that is to come (-want +got):\n%s", diff)
+	}
+}
+
+func TestScheduleConfigRefused(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]ScheduleConfig{
+		`SCHEDULE "daily": `:                {Cron: "daily"},
+		"CATCH_UP_DAYS -1: want 0 to 20000": {CatchUpDays: -1},
+		"STALE_DAYS 20001: want 0 to 20000": {StaleDays: 20001},
+	} {
+		if _, err := newScheduler(Config{Schedule: c}, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%+v: got %v, want %s", c, err, want)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package orchestrator
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/delfos/delfos/internal/pgtest"
+)
+
+// schedule is a target with a schedule, a clock and a source to say what it is
+// told to.
+type schedule struct {
+	*Scheduler
+
+	t      *testing.T
+	pool   *pgxpool.Pool
+	config Config
+	clock  *clock
+	source *fakeSource
+	logged *strings.Builder
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = dayAt(text)
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// fakeSource is a source API with a first sample and digests.
+type fakeSource struct {
+	pool  *pgxpool.Pool // of the target, whose ledger is told
+	mu    sync.Mutex
+	first time.Time
+	err   error
+	takes func()
+	asked []string // ranges of Stale
+	// digests that differ from what was loaded, which is 1
+	digests map[string]int64
+}
+
+func (f *fakeSource) FirstSample(context.Context) (time.Time, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.first, !f.first.IsZero(), f.err
+}
+
+func (f *fakeSource) Stale(ctx context.Context, from, to time.Time) ([]time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, from.Format(time.DateOnly)+".."+to.Format(time.DateOnly))
+	if f.takes != nil {
+		f.takes()
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	var days []time.Time
+	for text, digest := range f.digests {
+		day := dayAt(text)
+		if day.Before(from) || day.After(to) {
+			continue
+		}
+		if _, err := f.pool.Exec(ctx, "UPDATE partition SET source_digest_seen = $2 WHERE day = $1", day, digest); err != nil {
+			return nil, err
+		}
+		days = append(days, day)
+	}
+	return days, nil
+}
+
+func (f *fakeSource) change(digest int64, days ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, day := range days {
+		f.digests[day] = digest
+	}
+}
+
+func newSchedule(t *testing.T, c ScheduleConfig) *schedule {
+	t.Helper()
+	pool := pgtest.Pool(t, pgtest.Target(t))
+	s := &schedule{
+		t: t, pool: pool, clock: &clock{now: dayAt("2025-06-30 12:00")}, logged: &strings.Builder{},
+		source: &fakeSource{pool: pool, first: dayAt("2025-01-01 00:00"), digests: map[string]int64{}},
+	}
+	s.config = Config{
+		Target: pool, Schedule: c, Now: s.clock.read, Log: slog.New(slog.NewTextHandler(s.logged, nil)),
+	}
+	s.restart()
+	return s
+}
+
+// other is the scheduler of another process.
+func (s *schedule) other() *Scheduler {
+	s.t.Helper()
+	client, err := river.NewClient(riverpgxv5.New(s.pool), &river.Config{Schema: Schema})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	other, err := newScheduler(s.config, &queue{client: client})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	other.stale, other.start.origin = s.source, s.source
+	return other
+}
+
+func (s *schedule) restart() { s.Scheduler = s.other() }
+
+func (s *schedule) tick() {
+	s.t.Helper()
+	if err := s.Tick(s.t.Context(), s.clock.read()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *schedule) sweep() {
+	s.t.Helper()
+	if err := s.Sweep(s.t.Context(), s.clock.read()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *schedule) exec(sql string, args ...any) {
+	s.t.Helper()
+	if _, err := s.pool.Exec(s.t.Context(), sql, args...); err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func (s *schedule) strings(sql string, args ...any) []string {
+	s.t.Helper()
+	rows, err := s.pool.Query(s.t.Context(), sql, args...)
+	if err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return texts
+}
+
+// load makes days done, by an attempt an hour after their end.
+func (s *schedule) load(days ...string) {
+	s.t.Helper()
+	for _, day := range days {
+		s.loadAt(day, dayAt(day).AddDate(0, 0, 1).Add(time.Hour))
+	}
+}
+
+func (s *schedule) loadAt(day string, at time.Time) {
+	s.t.Helper()
+	s.exec(`INSERT INTO partition (day, token, outcome, attempt, started_at, finished_at, source_digest, source_digest_seen)
+		VALUES ($1, 1, 'done', 1, $2, $2, 1, 1)
+		ON CONFLICT (day) DO UPDATE SET outcome = 'done', started_at = $2, finished_at = $2, source_digest = partition.source_digest_seen`, dayAt(day), at)
+	s.exec("UPDATE run_partition SET outcome = 'done', finished_at = now() WHERE day = $1 AND outcome IS NULL", dayAt(day))
+	s.exec("UPDATE river.river_job SET state = 'completed', finalized_at = now() WHERE args ->> 'day' = $1", day)
+}
+
+// loadRange makes all days of a range done.
+func (s *schedule) loadRange(from, to string) {
+	s.t.Helper()
+	for day := dayAt(from); !day.After(dayAt(to)); day = day.AddDate(0, 0, 1) {
+		s.load(day.Format(time.DateOnly))
+	}
+}
+
+// runs are the runs with the days of each.
+func (s *schedule) runs() []string {
+	s.t.Helper()
+	return s.strings(`SELECT r.trigger || ' ' || r.scope || ' ' || string_agg(to_char(rp.day, 'MM-DD'), ' ' ORDER BY rp.day)
+		FROM run AS r JOIN run_partition AS rp ON rp.run_id = r.id
+		WHERE rp.day BETWEEN r.first_day AND r.last_day
+		GROUP BY r.id ORDER BY r.id`)
+}
+
+func (s *schedule) wantRuns(what string, want ...string) {
+	s.t.Helper()
+	if diff := cmp.Diff(want, s.runs()); diff != "" {
+		s.t.Fatalf("%s: runs (-want +got):\n%s", what, diff)
+	}
+}
+
+func (s *schedule) state() ScheduleState {
+	s.t.Helper()
+	state, err := s.State(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return state
+}
+
+func (s *schedule) pause(paused bool) {
+	s.t.Helper()
+	if err := s.Pause(s.t.Context(), paused); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// cancel calls the open requests of all runs off.
+func (s *schedule) cancel() {
+	s.exec("UPDATE run_partition SET outcome = 'cancelled', finished_at = now() WHERE outcome IS NULL")
+	s.exec("UPDATE river.river_job SET state = 'cancelled', finalized_at = now() WHERE kind = 'partition' AND state = 'available'")
+}

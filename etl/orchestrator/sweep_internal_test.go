@@ -1,0 +1,141 @@
+package orchestrator
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Three days change at the source: exactly they run again.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 30})
+	s.loadRange("2025-05-20", "2025-06-29")
+	s.tick()
+	s.sweep()
+	s.wantRuns("nothing has changed")
+	s.source.change(2, "2025-06-03", "2025-06-17", "2025-06-29", "2025-05-30", "2025-06-30")
+	s.sweep()
+	s.wantRuns("before it is time")
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	const swept = "sweep stale 06-03 06-17 06-29"
+	s.wantRuns("three days have", swept)
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	s.wantRuns("they are asked for", swept)
+	s.load("2025-06-03", "2025-06-17", "2025-06-29")
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	s.wantRuns("they are loaded", swept)
+	s.source.change(3, "2025-06-17")
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	s.wantRuns("one has again", swept, "sweep stale 06-17")
+	for _, asked := range s.source.asked {
+		if asked != "2025-05-31..2025-06-29" {
+			t.Errorf("the source was asked for %s, want the last 30 days", asked)
+		}
+	}
+}
+
+// A sweep that somebody calls off does not come back until there is news.
+func TestSweepCalledOff(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 30})
+	s.loadRange("2025-06-01", "2025-06-29")
+	s.tick()
+	s.source.change(2, "2025-06-03", "2025-06-17")
+	s.sweep()
+	s.cancel()
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	const swept = "sweep stale 06-03 06-17"
+	s.wantRuns("called off", swept)
+	s.source.change(3, "2025-06-17")
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	s.wantRuns("changed again", swept, "sweep stale 06-17")
+}
+
+// A sweep that takes long rests long.
+func TestSweepInterval(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 1, SweepEvery: time.Minute})
+	s.tick()
+	s.source.takes = func() { s.clock.advance(10 * time.Second) }
+	s.sweep() // at 12:00:00
+	s.clock.set("2025-06-30 12:03:19")
+	s.sweep()
+	if got := len(s.source.asked); got != 1 {
+		t.Errorf("the source was asked %d times in 20 times what it took, want once", got)
+	}
+	s.restart()
+	s.source.takes = nil
+	s.clock.set("2025-06-30 12:03:20")
+	s.sweep()
+	if got := len(s.source.asked); got != 2 {
+		t.Errorf("the source was asked %d times afterwards, want twice", got)
+	}
+	s.clock.set("2025-06-30 12:04:20")
+	s.sweep()
+	if got := len(s.source.asked); got != 3 {
+		t.Errorf("the source was asked %d times after a quick one and a minute, want three times", got)
+	}
+	s.clock.set("2025-06-30 11:00") // The other clock was wrong.
+	s.sweep()
+	if got := len(s.source.asked); got != 4 {
+		t.Errorf("a time that is to come keeps sweeps from being made")
+	}
+}
+
+// A source that is away is logged once, and neither stops the schedule nor the
+// next sweep.
+func TestSweepOfASourceThatIsAway(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 30, CatchUpDays: 1, PartitionStart: dayAt("2025-01-01")})
+	s.load("2025-06-20")
+	s.source.change(2, "2025-06-20")
+	s.source.err = errors.New("away")
+	for range 3 {
+		if err := s.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.clock.advance(DefaultSweepEvery)
+	}
+	s.wantRuns("while it is away", "schedule missing 06-29")
+	s.source.err = nil
+	s.sweep()
+	s.wantRuns("when it is back", "schedule missing 06-29", "sweep stale 06-20")
+	var lines []string
+	for line := range strings.Lines(s.logged.String()) {
+		if _, message, ok := strings.Cut(line, "msg="); ok && strings.Contains(message, "late data") {
+			lines = append(lines, message)
+		}
+	}
+	want := []string{
+		"\"looking for late data failed; trying again\" error=away\n",
+		"\"looking for late data works again\"\n",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+// Without days to follow, or without the schedule's row, nobody is asked.
+func TestSweepOfNothing(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{})
+	s.tick()
+	s.sweep()
+	s.config.Schedule.StaleDays = 3
+	s.restart()
+	s.exec("DELETE FROM schedule")
+	s.sweep()
+	if len(s.source.asked) != 0 {
+		t.Errorf("the source was asked for %v", s.source.asked)
+	}
+}

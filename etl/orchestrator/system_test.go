@@ -1,0 +1,245 @@
+package orchestrator_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/server"
+)
+
+// system is two databases and the API between them, for orchestrators to work
+// with.
+type system struct {
+	source, target *pgxpool.Pool
+	targetURL      string
+	apiURL         string
+	away           atomic.Bool            // the API answers 503
+	slow           atomic.Int64           // nanoseconds before each answer with samples
+	refused        atomic.Pointer[string] // the day whose samples the API refuses with 422
+}
+
+func setup(t *testing.T) *system {
+	t.Helper()
+	sourceURL := pgtest.Source(t)
+	s := &system{source: pgtest.Pool(t, sourceURL), targetURL: pgtest.Target(t)}
+	s.target = pgtest.Pool(t, s.targetURL)
+	pool, err := server.OpenPool(t.Context(), sourceURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	api := server.New(server.Config{Pool: pool, Log: log})
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.away.Load() {
+			http.Error(w, "away", http.StatusServiceUnavailable)
+			return
+		}
+		if r.URL.Path == "/data" {
+			if day := s.refused.Load(); day != nil && strings.HasPrefix(r.URL.Query().Get("start"), *day) {
+				http.Error(w, "no", http.StatusUnprocessableEntity)
+				return
+			}
+			select {
+			case <-time.After(time.Duration(s.slow.Load())):
+			case <-r.Context().Done():
+			}
+		}
+		api.ServeHTTP(w, r)
+	}))
+	front.Config.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	front.Start()
+	t.Cleanup(front.Close)
+	s.apiURL = front.URL
+	return s
+}
+
+// worker is an orchestrator that runs.
+type worker struct {
+	*orchestrator.Orchestrator
+
+	stop func()
+}
+
+// start runs an orchestrator until the test ends or stop is called.
+func (s *system) start(t *testing.T, workers int) *worker {
+	t.Helper()
+	o := s.orchestrator(t, workers)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- o.Run(ctx) }()
+	var stopped atomic.Bool
+	stop := func() {
+		cancel()
+		if stopped.Swap(true) {
+			return
+		}
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("run: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return &worker{o, stop}
+}
+
+// orchestrator makes one that does not run yet.
+func (s *system) orchestrator(t *testing.T, workers int) *orchestrator.Orchestrator {
+	t.Helper()
+	runLog := orchestrator.NewRunLog()
+	log := slog.New(runLog.Handler(slog.NewTextHandler(t.Output(), nil)))
+	control, err := orchestrator.OpenControl(t.Context(), s.targetURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(control.Close)
+	loads, err := etl.OpenTarget(t.Context(), s.targetURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(loads.Close)
+	job, err := etl.New(t.Context(), etl.Config{
+		Target: loads, SourceURL: s.apiURL, Log: log,
+		Retry: etl.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(job.Close)
+	o, err := orchestrator.New(t.Context(), orchestrator.Config{
+		Target: control, Job: job, Workers: workers, RunLog: runLog, Log: log, SoftStop: 100 * time.Millisecond,
+		// Long before any seeded day: the schedule stays out of the way.
+		Now:      func() time.Time { return date("2024-01-01") },
+		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 1, StaleDays: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (s *system) seed(t *testing.T, days int) {
+	t.Helper()
+	if _, err := seed.Run(t.Context(), s.source, seed.Options{Start: date("2025-01-01"), Days: days, Turbines: 1}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *system) exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func query[T any](t *testing.T, pool *pgxpool.Pool, sql string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := pool.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func date(s string) time.Time {
+	d, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// days asks for the first days of 2025.
+func days(n int, only orchestrator.Scope) orchestrator.StartRequest {
+	return orchestrator.StartRequest{From: date("2025-01-01"), To: date("2025-01-01").AddDate(0, 0, n-1), Only: only}
+}
+
+func startRun(t *testing.T, c *orchestrator.Control, r orchestrator.StartRequest) orchestrator.Plan {
+	t.Helper()
+	plan, err := c.Start(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// await waits until a run is as cond wants it.
+func await(t *testing.T, c *orchestrator.Control, id int64, what string, cond func(targetdb.ReadRunsRow) bool) targetdb.ReadRunsRow {
+	t.Helper()
+	var run targetdb.ReadRunsRow
+	eventually(t, what, func() (bool, any) {
+		var err error
+		if run, err = c.Run(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		return cond(run), run
+	})
+	return run
+}
+
+func ended(r targetdb.ReadRunsRow) bool {
+	return r.State == "done" || r.State == "failed" || r.State == "cancelled"
+}
+
+// patience is for a condition that comes true on any machine, however slow.
+const patience = 60 * time.Second
+
+func eventually(t *testing.T, what string, cond func() (bool, any)) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		ok, seen := cond()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s; last seen: %+v", patience, what, seen)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// states are those of the first days of 2025, a letter each.
+func states(t *testing.T, c *orchestrator.Control, n int) string {
+	t.Helper()
+	r := days(n, "")
+	grid, err := c.Grid(t.Context(), r.From, r.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters := map[string]byte{
+		"missing": '.', "queued": 'q', "running": 'r', "done": 'd', "stale": 's', "empty": 'e', "failed": 'f', "cancelled": 'c',
+	}
+	var b []byte
+	for _, g := range grid {
+		b = append(b, letters[g.State])
+	}
+	return string(b)
+}
+
+// checkWhole fails the test unless the target holds all of the done days' values
+// and nothing of the others.
+func (s *system) checkWhole(t *testing.T) {
+	t.Helper()
+	const wrong = `
+		SELECT coalesce(string_agg(format('%s: %s rows, outcome %s', coalesce(p.day, d.day), coalesce(d.rows, 0), p.outcome), '; '), '')
+		FROM partition AS p
+		FULL JOIN (SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, count(*) AS rows FROM data GROUP BY 1) AS d ON d.day = p.day
+		WHERE coalesce(d.rows, 0) <> CASE WHEN p.outcome = 'done' THEN 2160 ELSE 0 END`
+	if faults := query[string](t, s.target, wrong); faults != "" {
+		t.Errorf("not whole: %s", faults)
+	}
+}
