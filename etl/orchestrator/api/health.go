@@ -1,0 +1,28 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/delfos/delfos/gen/targetapi"
+)
+
+// GetHealth implements targetapi.StrictServerInterface: the process is up.
+func (s *Server) GetHealth(context.Context, targetapi.GetHealthRequestObject) (targetapi.GetHealthResponseObject, error) {
+	return targetapi.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
+}
+
+// GetReady implements targetapi.StrictServerInterface: the database answers.
+func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject) (targetapi.GetReadyResponseObject, error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	bounded, cancel := context.WithTimeout(ctx, s.AcquireTimeout)
+	defer cancel()
+	if err := conn.Ping(bounded); err != nil {
+		return nil, fmt.Errorf("ping the target database: %w", err)
+	}
+	return targetapi.GetReady200JSONResponse{Status: targetapi.Ok}, nil
+}

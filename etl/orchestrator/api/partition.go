@@ -1,0 +1,127 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+// maxRevisions bounds an answer of /revisions, and someRevisions one that asked
+// for no number.
+const (
+	maxRevisions  = 10_000
+	someRevisions = 1000
+)
+
+// ListPartitions implements targetapi.StrictServerInterface.
+func (s *Server) ListPartitions(ctx context.Context, request targetapi.ListPartitionsRequestObject) (targetapi.ListPartitionsResponseObject, error) {
+	list := targetapi.PartitionList{Partitions: []targetapi.Partition{}}
+	first, last, empty, err := s.days(ctx, request.Params.From, request.Params.To)
+	if err != nil {
+		return nil, err
+	}
+	if empty {
+		return targetapi.ListPartitions200JSONResponse(list), nil
+	}
+	grid, err := s.Control.Grid(ctx, first, last)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range grid {
+		list.Partitions = append(list.Partitions, partitionOf(row))
+	}
+	return targetapi.ListPartitions200JSONResponse(list), nil
+}
+
+func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
+	p := targetapi.Partition{
+		Day:           dateOf(row.Day),
+		State:         targetapi.PartitionState(row.State),
+		Samples:       row.Samples,
+		Expected:      row.Expected,
+		Windows:       row.Windows,
+		Rows:          row.Rows,
+		Attempt:       row.Attempt,
+		NextAttemptAt: row.NextAttemptAt,
+		RunId:         row.RunID,
+		Error:         row.Error,
+		StartedAt:     row.StartedAt,
+		FinishedAt:    row.FinishedAt,
+		LoadedAt:      row.LoadedAt,
+		Warnings:      row.Warnings,
+	}
+	if orchestrator.State(row.State) == orchestrator.Running {
+		p.RunId = row.ClaimRunID
+	}
+	return p
+}
+
+// ListRevisions implements targetapi.StrictServerInterface.
+func (s *Server) ListRevisions(ctx context.Context, request targetapi.ListRevisionsRequestObject) (targetapi.ListRevisionsResponseObject, error) {
+	list := targetapi.RevisionList{Revisions: []targetapi.Revision{}}
+	first, last, empty, err := s.days(ctx, request.Params.From, request.Params.To)
+	if err != nil {
+		return nil, err
+	}
+	if empty {
+		return targetapi.ListRevisions200JSONResponse(list), nil
+	}
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	rows, err := targetdb.New(conn).ReadRevisions(ctx, targetdb.ReadRevisionsParams{
+		FirstDay: first, LastDay: last, Count: orElse(request.Params.Limit, someRevisions),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read revisions: %w", err)
+	}
+	for _, row := range rows {
+		list.Revisions = append(list.Revisions, revisionOf(row))
+	}
+	return targetapi.ListRevisions200JSONResponse(list), nil
+}
+
+func revisionOf(row targetdb.ReadRevisionsRow) targetapi.Revision {
+	return targetapi.Revision{
+		Day:          dateOf(row.Day),
+		Attempt:      row.Token,
+		RunId:        row.RunID,
+		Trigger:      row.Trigger,
+		Cause:        targetapi.RevisionCause(row.Cause),
+		Outcome:      targetapi.RevisionOutcome(row.Outcome),
+		Error:        row.Error,
+		StartedAt:    row.StartedAt,
+		FinishedAt:   row.FinishedAt,
+		Samples:      row.Samples,
+		Expected:     row.Expected,
+		Inserted:     row.Inserted,
+		Updated:      row.Updated,
+		Deleted:      row.Deleted,
+		SourceBefore: digestOf(row.SourceDigestBefore),
+		SourceAfter:  digestOf(row.SourceDigestAfter),
+		TargetBefore: digestOf(row.TargetDigestBefore),
+		TargetAfter:  digestOf(row.TargetDigestAfter),
+	}
+}
+
+// digestOf writes a digest as the source API does: all 16 digits of its bits.
+func digestOf(digest *int64) *string {
+	if digest == nil {
+		return nil
+	}
+	text := fmt.Sprintf("%016x", uint64(*digest))
+	return &text
+}
+
+// orElse is a parameter's value, or its default.
+func orElse[T any](value *T, otherwise T) T {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}

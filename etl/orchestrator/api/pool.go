@@ -1,0 +1,56 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/problem"
+)
+
+// maxConns is how many requests may read at once, unless the URL says
+// otherwise by pool_max_conns: slow clients hold one.
+const maxConns = 16
+
+// OpenPool returns a pool for the API on the target database, beside that of
+// the orchestrator, whose sessions are short: a long answer is read as fast as
+// its client takes it. It connects when first asked to. Its sessions can't
+// write, and read by key: a planner without statistics, as after a first backfill,
+// would look through all of data for one day, or through a day of all turbines
+// for a few of them.
+func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	pool, err := pgpool.Open(ctx, url, pgpool.Options{
+		Name:     "delfos target api",
+		MaxConns: maxConns,
+		Settings: map[string]string{
+			"default_transaction_read_only": "on",
+			"enable_bitmapscan":             "off",
+			"enable_seqscan":                "off",
+			"lock_timeout":                  "5s",
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("target database: %w", err)
+	}
+	return pool, nil
+}
+
+// acquire takes a connection of the pool; the caller releases it. When none is
+// free in time, the answer is a 503, not a queue without end.
+func (s *Server) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	bounded, cancel := context.WithTimeout(ctx, s.AcquireTimeout)
+	defer cancel()
+	conn, err := s.Pool.Acquire(bounded)
+	if err == nil {
+		return conn, nil
+	}
+	err = fmt.Errorf("get a connection to the target database: %w", err)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, problem.Unavailable(fmt.Errorf("%w (%d of %d connections are in use)",
+			err, s.Pool.Stat().AcquiredConns(), s.Pool.Config().MaxConns))
+	}
+	return nil, err
+}

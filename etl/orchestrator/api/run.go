@@ -1,0 +1,200 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/problem"
+)
+
+// maxRuns and maxEntries bound answers; someRuns and someEntries are those of
+// requests that name no number.
+const (
+	maxRuns     = 1000
+	someRuns    = 50
+	maxEntries  = 10_000
+	someEntries = 1000
+)
+
+// maxKey is how long an idempotency key may be.
+const maxKey = 255
+
+// ListRuns implements targetapi.StrictServerInterface.
+func (s *Server) ListRuns(ctx context.Context, request targetapi.ListRunsRequestObject) (targetapi.ListRunsResponseObject, error) {
+	limit := orElse(request.Params.Limit, someRuns)
+	runs, err := s.Control.Runs(ctx, limit+1, orElse(request.Params.Before, 0))
+	if err != nil {
+		return nil, err
+	}
+	response := targetapi.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
+	for i, run := range runs {
+		if i == int(limit) {
+			link := nextRuns(requestOf(ctx).URL, runs[i-1].Run.ID)
+			response.Headers.Link = &link
+			break
+		}
+		response.Body.Runs = append(response.Body.Runs, runOf(run))
+	}
+	return response, nil
+}
+
+// nextRuns is the value of Link for the runs below the one with the id.
+func nextRuns(asked *url.URL, id int64) string {
+	values := asked.Query()
+	values.Set("before", strconv.FormatInt(id, 10))
+	next := url.URL{Path: asked.Path, RawQuery: values.Encode()}
+	return "<" + next.String() + `>; rel="next"`
+}
+
+func runOf(row targetdb.ReadRunsRow) targetapi.Run {
+	return targetapi.Run{
+		Id:       row.Run.ID,
+		Trigger:  targetapi.RunTrigger(row.Run.Trigger),
+		State:    targetapi.RunState(row.State),
+		From:     dateOf(row.Run.FirstDay),
+		To:       dateOf(row.Run.LastDay),
+		Only:     targetapi.RunScope(row.Run.Scope),
+		Parallel: row.Run.Parallel,
+		Turbines: row.Run.Turbines,
+		Partitions: targetapi.RunCounts{
+			Total: row.Total, Queued: row.Queued, Running: row.Running, Done: row.Done,
+			Empty: row.Empty, Failed: row.Failed, Cancelled: row.Cancelled,
+		},
+		CreatedAt:  row.Run.CreatedAt,
+		FinishedAt: row.FinishedAt,
+	}
+}
+
+// CreateRun implements targetapi.StrictServerInterface.
+func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunRequestObject) (targetapi.CreateRunResponseObject, error) {
+	body, key := *request.Body, orElse(request.Params.IdempotencyKey, "")
+	if request.Params.IdempotencyKey != nil && (key == "" || len(key) > maxKey) {
+		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not of 1 to %d characters", maxKey)))
+	}
+	if err := checkDays(body.From.Time, body.To.Time); err != nil {
+		return nil, err
+	}
+	only := orElse(body.Only, targetapi.RunScopeAll)
+	start := orchestrator.StartRequest{
+		From:     body.From.Time,
+		To:       body.To.Time,
+		Only:     orchestrator.Scope(only),
+		DryRun:   orElse(body.DryRun, false),
+		Parallel: orElse(body.Parallel, 0),
+		Key:      key,
+	}
+	if key != "" {
+		// What was asked, not how it was spelled.
+		start.Request = fmt.Sprintf("from %s to %s, only %s, parallel %d", body.From, body.To, only, start.Parallel)
+	}
+	plan, err := s.Control.Start(ctx, start)
+	switch {
+	case errors.Is(err, orchestrator.ErrKeyReused):
+		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, "was used for another request before; take a new one"))
+	case err != nil:
+		return nil, sourceAway(err)
+	}
+	answer := targetapi.RunPlan{
+		From: body.From, To: body.To, Only: only, DryRun: start.DryRun,
+		Partitions: plan.Partitions, UpToDate: plan.UpToDate,
+	}
+	if start.DryRun {
+		return targetapi.CreateRun200JSONResponse(answer), nil
+	}
+	answer.Id = &plan.RunID
+	location := "/runs/" + strconv.FormatInt(plan.RunID, 10)
+	return targetapi.CreateRun202JSONResponse{
+		Body: answer, Headers: targetapi.CreateRun202ResponseHeaders{Location: &location},
+	}, nil
+}
+
+// GetRun implements targetapi.StrictServerInterface.
+func (s *Server) GetRun(ctx context.Context, request targetapi.GetRunRequestObject) (targetapi.GetRunResponseObject, error) {
+	run, err := s.run(ctx, request.Id)
+	return targetapi.GetRun200JSONResponse(run), err
+}
+
+// CancelRun implements targetapi.StrictServerInterface.
+func (s *Server) CancelRun(ctx context.Context, request targetapi.CancelRunRequestObject) (targetapi.CancelRunResponseObject, error) {
+	if err := s.Control.Cancel(ctx, request.Id); err != nil {
+		return nil, refusal(ctx, err)
+	}
+	run, err := s.run(ctx, request.Id)
+	return targetapi.CancelRun200JSONResponse(run), err
+}
+
+// RetryRun implements targetapi.StrictServerInterface.
+func (s *Server) RetryRun(ctx context.Context, request targetapi.RetryRunRequestObject) (targetapi.RetryRunResponseObject, error) {
+	if err := s.Control.Retry(ctx, request.Id); err != nil {
+		return nil, refusal(ctx, err)
+	}
+	run, err := s.run(ctx, request.Id)
+	return targetapi.RetryRun200JSONResponse(run), err
+}
+
+// run reads a run.
+func (s *Server) run(ctx context.Context, id int64) (targetapi.Run, error) {
+	row, err := s.Control.Run(ctx, id)
+	if err != nil {
+		return targetapi.Run{}, refusal(ctx, err)
+	}
+	return runOf(row), nil
+}
+
+// refusal is what a client is told of a run that is not there or can't be
+// steered.
+func refusal(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, orchestrator.ErrNoRun):
+		return problem.NotFound(requestOf(ctx).URL.Path)
+	case errors.Is(err, orchestrator.ErrNotOurs):
+		return problem.Conflict("the run is one of the command line, which its own process alone can steer")
+	}
+	return err
+}
+
+// GetRunLog implements targetapi.StrictServerInterface.
+func (s *Server) GetRunLog(ctx context.Context, request targetapi.GetRunLogRequestObject) (targetapi.GetRunLogResponseObject, error) {
+	if _, err := s.run(ctx, request.Id); err != nil {
+		return nil, err
+	}
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	rows, err := targetdb.New(conn).ReadRunLog(ctx, targetdb.ReadRunLogParams{
+		RunID: request.Id, After: orElse(request.Params.After, 0), Count: orElse(request.Params.Limit, someEntries),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the log of run %d: %w", request.Id, err)
+	}
+	list := targetapi.RunLog{Entries: []targetapi.LogEntry{}}
+	for _, row := range rows {
+		entry, err := entryOf(row)
+		if err != nil {
+			return nil, fmt.Errorf("read entry %d of the log of run %d: %w", row.ID, request.Id, err)
+		}
+		list.Entries = append(list.Entries, entry)
+	}
+	return targetapi.GetRunLog200JSONResponse(list), nil
+}
+
+func entryOf(row targetdb.ReadRunLogRow) (targetapi.LogEntry, error) {
+	e := targetapi.LogEntry{
+		Id: row.ID, Day: dateOfPointer(row.Day), At: row.At,
+		Level: targetapi.LogEntryLevel(row.Level), Message: row.Message,
+	}
+	attributes := json.NewDecoder(bytes.NewReader(row.Attributes))
+	attributes.UseNumber() // an int64 stays one
+	err := attributes.Decode(&e.Attributes)
+	return e, err
+}

@@ -1,0 +1,52 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/problem"
+)
+
+// GetSchedule implements targetapi.StrictServerInterface.
+func (s *Server) GetSchedule(ctx context.Context, _ targetapi.GetScheduleRequestObject) (targetapi.GetScheduleResponseObject, error) {
+	schedule, err := s.schedule(ctx)
+	return targetapi.GetSchedule200JSONResponse(schedule), err
+}
+
+// UpdateSchedule implements targetapi.StrictServerInterface.
+func (s *Server) UpdateSchedule(ctx context.Context, request targetapi.UpdateScheduleRequestObject) (targetapi.UpdateScheduleResponseObject, error) {
+	if err := s.Control.Pause(ctx, request.Body.Paused); err != nil {
+		return nil, sourceAway(err)
+	}
+	schedule, err := s.schedule(ctx)
+	return targetapi.UpdateSchedule200JSONResponse(schedule), err
+}
+
+func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
+	state, err := s.Control.Schedule(ctx)
+	if err != nil {
+		return targetapi.Schedule{}, sourceAway(err)
+	}
+	return targetapi.Schedule{
+		Cron:           state.Cron,
+		Paused:         state.Paused,
+		NextAt:         state.NextAt,
+		NextDay:        dateOfPointer(state.NextDay),
+		CatchUpDays:    state.CatchUpDays,
+		StaleDays:      state.StaleDays,
+		PartitionStart: dateOfPointer(state.PartitionStart),
+		CheckedAt:      state.CheckedAt,
+		SweptAt:        state.SweptAt,
+	}, nil
+}
+
+// sourceAway is what a client is told when an answer takes the source API, and
+// that is away; any other error stays as it is.
+func sourceAway(err error) error {
+	if errors.Is(err, etl.ErrSourceAway) {
+		return problem.SourceUnavailable(err)
+	}
+	return err
+}

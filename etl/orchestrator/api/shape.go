@@ -1,0 +1,207 @@
+package api
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/stream"
+)
+
+// shape is how values become rows.
+type shape struct {
+	columns []stream.Column
+	signals []int32 // the ids that are read, sorted
+	// begin starts an answer, whose labels lie shift microseconds after the
+	// starts of windows. yield takes its rows.
+	begin func(shift int64, yield func([]stream.Value) error) rows
+}
+
+// rows takes values, window by window, and makes rows of them.
+type rows interface {
+	value(v value) error
+	end() error
+}
+
+// value is one of the target's.
+type value struct {
+	turbine int32
+	signal  int32
+	micros  int64 // of Unix time, when its window starts
+	value   float64
+}
+
+// longShape has a row for each value.
+func longShape(signals []targetdb.Signal) shape {
+	names := make(map[int32]string, len(signals))
+	for _, s := range signals {
+		names[s.ID] = s.Name
+	}
+	return shape{
+		columns: []stream.Column{
+			{Name: "timestamp", Kind: stream.Timestamp},
+			{Name: "turbine_id", Kind: stream.Int32},
+			{Name: "signal", Kind: stream.Text, Text: func(id int32) string { return names[id] }},
+			{Name: "value", Kind: stream.Float64},
+		},
+		signals: ids(signals),
+		begin: func(shift int64, yield func([]stream.Value) error) rows {
+			return &longRows{shift: shift, yield: yield, row: make([]stream.Value, 4)}
+		},
+	}
+}
+
+type longRows struct {
+	shift int64
+	yield func([]stream.Value) error
+	row   []stream.Value
+}
+
+func (l *longRows) value(v value) error {
+	l.row[0], l.row[1] = stream.OfTimestamp(v.micros+l.shift), stream.OfInt32(v.turbine)
+	l.row[2], l.row[3] = stream.OfText(v.signal), stream.OfFloat64(v.value)
+	return l.yield(l.row)
+}
+
+func (l *longRows) end() error { return nil }
+
+// wideShape has a row for each window that has any of the signals, each of which
+// has a column.
+func wideShape(signals []targetdb.Signal) shape {
+	columns := []stream.Column{
+		{Name: "timestamp", Kind: stream.Timestamp},
+		{Name: "turbine_id", Kind: stream.Int32},
+	}
+	for _, s := range signals {
+		columns = append(columns, stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)})
+	}
+	return pivoted(columns, ids(signals), stream.OfInt32, func(held, row []stream.Value) { copy(row, held) })
+}
+
+// Signals of OpenOA's columns; the last one weights the energy.
+const (
+	windSpeedMean   = "wind_speed_mean"
+	powerMean       = "power_mean"
+	temperatureMean = "ambient_temperature_mean"
+	powerCount      = "power_count"
+)
+
+// windowMinutes is how long a window is, and how many samples it has without gaps.
+const windowMinutes = 10
+
+// openOAShape is a wide table as OpenOA reads its SCADA data: names, units (m/s,
+// kW, °C, and kWh, which is what PlantData makes of kW) and an asset_id that is
+// text. OpenOA takes the energy of a window for its mean power over ten minutes;
+// here it is that over the minutes that have readings.
+func openOAShape(signals []targetdb.Signal) shape {
+	wanted := []string{windSpeedMean, powerMean, temperatureMean, powerCount}
+	signals = slices.DeleteFunc(signals, func(s targetdb.Signal) bool { return !slices.Contains(wanted, s.Name) })
+	columns := []stream.Column{
+		{Name: "time", Kind: stream.Timestamp},
+		{Name: "asset_id", Kind: stream.Text, Text: assetID()},
+		{Name: "WMET_HorWdSpd", Kind: stream.Float64, Unit: "m/s"},
+		{Name: "WTUR_W", Kind: stream.Float64, Unit: "kW"},
+		{Name: "WMET_EnvTmp", Kind: stream.Float64, Unit: "°C"},
+		{Name: "WTUR_SupWh", Kind: stream.Float64, Unit: "kWh"},
+	}
+	places := make([]int, len(wanted)) // of each among the values held
+	for i, name := range wanted {
+		places[i] = slices.IndexFunc(signals, func(s targetdb.Signal) bool { return s.Name == name })
+	}
+	return pivoted(columns, ids(signals), stream.OfText, func(held, row []stream.Value) {
+		of := func(i int) stream.Value {
+			if places[i] < 0 {
+				return stream.Value{} // the target has no such signal
+			}
+			return held[places[i]]
+		}
+		row[0], row[1], row[2], row[3] = of(0), of(1), of(2), energy(of(1), of(3))
+	})
+}
+
+// energy is the mean power, in kW, over the minutes that have readings, in kWh;
+// null without either. Readings more often than each minute make a window no
+// longer.
+func energy(power, count stream.Value) stream.Value {
+	if power.Null() || count.Null() {
+		return stream.Value{}
+	}
+	return stream.OfFloat64(power.Float64() * min(count.Float64(), windowMinutes) / 60)
+}
+
+// assetID writes ids; the last one is kept, as it comes in runs.
+func assetID() func(int32) string {
+	var last int32
+	var written string
+	return func(id int32) string {
+		if written == "" || id != last {
+			last, written = id, strconv.Itoa(int(id))
+		}
+		return written
+	}
+}
+
+// ids are those of signals, which come sorted by them.
+func ids(signals []targetdb.Signal) []int32 {
+	all := make([]int32, len(signals))
+	for i, s := range signals {
+		all[i] = s.ID
+	}
+	return all
+}
+
+// pivoted is a shape with a row a window: its label, its turbine, and what fill
+// makes of its values, which it is given in the order of signals, null where
+// there is none.
+func pivoted(columns []stream.Column, signals []int32, turbine func(int32) stream.Value, fill func(held, row []stream.Value)) shape {
+	return shape{
+		columns: columns,
+		signals: signals,
+		begin: func(shift int64, yield func([]stream.Value) error) rows {
+			return &wideRows{
+				shift: shift, yield: yield, signals: signals, turbine: turbine, fill: fill,
+				held: make([]stream.Value, len(signals)), row: make([]stream.Value, len(columns)),
+			}
+		},
+	}
+}
+
+// wideRows gathers the values of a window.
+type wideRows struct {
+	shift   int64
+	yield   func([]stream.Value) error
+	signals []int32
+	turbine func(int32) stream.Value
+	fill    func(held, row []stream.Value)
+
+	window value // whose values are held; only its turbine and time count
+	some   bool  // are held
+	held   []stream.Value
+	row    []stream.Value
+}
+
+func (w *wideRows) value(v value) error {
+	if w.some && (v.turbine != w.window.turbine || v.micros != w.window.micros) {
+		if err := w.end(); err != nil {
+			return err
+		}
+	}
+	w.window, w.some = v, true
+	if i, ok := slices.BinarySearch(w.signals, v.signal); ok {
+		w.held[i] = stream.OfFloat64(v.value)
+	}
+	return nil
+}
+
+// end writes the window that is held.
+func (w *wideRows) end() error {
+	if !w.some {
+		return nil
+	}
+	w.row[0], w.row[1] = stream.OfTimestamp(w.window.micros+w.shift), w.turbine(w.window.turbine)
+	w.fill(w.held, w.row[2:])
+	clear(w.held)
+	w.some = false
+	return w.yield(w.row)
+}

@@ -1,0 +1,186 @@
+// Package service is an orchestrator as a process runs it: River's migrations,
+// the pools on the target, the job that loads days, the workers and, unless it is
+// a bare worker, the target API with its pages. It is wiring alone.
+//
+//	Open ──> Run: workers and API ──ctx ends──> API drains ──> loads end or stop ──> closed
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/etl/orchestrator/api"
+	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/schema"
+)
+
+// MaxWorkers bounds the days in work at once: each takes a session of the
+// target, which has about a hundred.
+const MaxWorkers = 64
+
+// spareSessions are those of the job's pool that no load holds for long.
+const spareSessions = 2
+
+// Config is what a Service needs.
+type Config struct {
+	TargetURL string // the database
+	SourceURL string // the source API
+	Workers   int    // days in work at once, 1 to MaxWorkers
+	Schedule  orchestrator.ScheduleConfig
+	// RunRetention is how long runs are kept, 0 for ever; JobRetention how long
+	// River keeps jobs that have ended.
+	RunRetention, JobRetention time.Duration
+	// Listener is where the API answers; a bare worker has none. Run closes it.
+	Listener net.Listener
+	OpenAPI  []byte
+	// Drain bounds how long answers may go on after the end was asked for, 3 s if
+	// it is 0; SoftStop, 5 s if it is 0, how long loads may after that.
+	Drain, SoftStop time.Duration
+	Log             *slog.Logger
+}
+
+// Service is an orchestrator that is ready to run, or runs.
+type Service struct {
+	config       Config
+	control      *pgxpool.Pool
+	loads        *pgxpool.Pool
+	reads        *pgxpool.Pool // the API's; nil in a bare worker
+	job          *etl.Job
+	orchestrator *orchestrator.Orchestrator
+}
+
+// Open brings River's tables up to date and makes ready what Run needs. Close
+// the Service when it is no longer wanted, also after Run.
+func Open(ctx context.Context, c Config) (_ *Service, err error) {
+	if c.Drain == 0 {
+		c.Drain = 3 * time.Second
+	}
+	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if len(plan.Statements) > 0 {
+		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
+	}
+	runLog := orchestrator.NewRunLog()
+	c.Log = slog.New(runLog.Handler(c.Log.Handler()))
+	s := &Service{config: c}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.control, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
+		return nil, err
+	}
+	if s.loads, err = etl.OpenTarget(ctx, atLeast(c.TargetURL, c.Workers+spareSessions)); err != nil {
+		return nil, err
+	}
+	if c.Listener != nil {
+		if s.reads, err = api.OpenPool(ctx, c.TargetURL); err != nil {
+			return nil, err
+		}
+	}
+	if s.job, err = etl.New(ctx, etl.Config{Target: s.loads, SourceURL: c.SourceURL, Log: c.Log}); err != nil {
+		return nil, err
+	}
+	s.orchestrator, err = orchestrator.New(ctx, orchestrator.Config{
+		Target: s.control, Job: s.job, Workers: c.Workers, Schedule: c.Schedule,
+		RunRetention: c.RunRetention, JobRetention: c.JobRetention, SoftStop: c.SoftStop,
+		RunLog: runLog, Log: c.Log,
+	})
+	return s, err
+}
+
+// atLeast gives a pool's URL room for conns sessions, unless it bounds them
+// itself.
+func atLeast(target string, conns int) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return target // whoever opens it says so
+	}
+	const bound = "pool_max_conns"
+	if query := u.Query(); !query.Has(bound) {
+		query.Set(bound, strconv.Itoa(conns))
+		u.RawQuery = query.Encode()
+	}
+	return u.String()
+}
+
+// Control shows and steers the queue; it works before Run and beside it.
+func (s *Service) Control() *orchestrator.Control { return s.orchestrator.Control() }
+
+// Run works and answers until ctx ends, which is no error. Then the API drains,
+// and loads under way get their time to end; what has not ended by then is
+// stopped, leaves its day as it was, and goes back to the queue.
+func (s *Service) Run(ctx context.Context) error {
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	worked := make(chan error, 1)
+	go func() {
+		worked <- withHint(s.orchestrator.Run(working))
+		stopServing() // an API alone would take what nobody does
+	}()
+	err := s.serve(serving, working)
+	stopWorking()
+	return errors.Join(err, <-worked)
+}
+
+// serve answers until ctx ends and requests have drained; a bare worker waits.
+// What serves the pages in the background ends with background.
+func (s *Service) serve(ctx, background context.Context) error {
+	c := s.config
+	if c.Listener == nil {
+		c.Log.InfoContext(ctx, "working", "workers", c.Workers)
+		<-ctx.Done()
+		return nil
+	}
+	// Closed already when it came to serving, which does no harm.
+	defer func() { _ = c.Listener.Close() }()
+	pages, err := api.RiverUI(background, s.orchestrator.River(), c.Log)
+	if err != nil {
+		return err
+	}
+	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String())
+	handler := api.New(api.Config{
+		Control: s.Control(), Pool: s.reads, River: pages, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
+	})
+	if err := httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: c.Drain}); err != nil {
+		return fmt.Errorf("target API: %w", err)
+	}
+	return nil
+}
+
+// Close gives back what Open took.
+func (s *Service) Close() {
+	if s.job != nil {
+		s.job.Close()
+	}
+	for _, pool := range []*pgxpool.Pool{s.loads, s.reads, s.control} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+}
+
+// withHint says what to do about a target without tables.
+func withHint(err error) error {
+	const undefinedTable = "42P01"
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedTable {
+		return fmt.Errorf("%w; `delfos schema apply target` creates the tables", err)
+	}
+	return err
+}
