@@ -1,0 +1,205 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgstream"
+	"github.com/delfos/delfos/internal/signal"
+)
+
+// tolerance is how far mean and deviation may be from the exact value, relative
+// to it.
+const tolerance = 1e-12
+
+// The statistics in the order of signal.Statistics.
+const (
+	statMean = iota
+	statMin
+	statMax
+	statStd
+	statCount
+)
+
+// catalogue is the target's signals: their ids by position in signal.Names, and
+// their names by id.
+type catalogue struct {
+	ids   []int32
+	names map[int32]string
+}
+
+func newCatalogue(signals []targetdb.Signal) (*catalogue, error) {
+	c := &catalogue{names: map[int32]string{}}
+	ids := map[string]int32{}
+	for _, s := range signals {
+		c.names[s.ID], ids[s.Name] = s.Name, s.ID
+	}
+	for _, name := range signal.Names() {
+		id, ok := ids[name]
+		if !ok {
+			return nil, fmt.Errorf("the target has no signal %s; `delfos schema apply target` writes it", name)
+		}
+		c.ids = append(c.ids, id)
+	}
+	return c, nil
+}
+
+func (c *catalogue) name(id int32) string {
+	if name, ok := c.names[id]; ok {
+		return name
+	}
+	return "signal " + strconv.Itoa(int(id))
+}
+
+// value is a value that the target should hold of a turbine; at is in
+// microseconds of Unix time.
+type value struct {
+	signal int32
+	at     int64
+	value  float64
+	exact  bool // has to be equal to the last bit
+}
+
+// errOverflow is of finite readings whose deviation no double can hold.
+var errOverflow = errors.New("the standard deviation is beyond the range of a double")
+
+// expected computes the values that windows make, in the order of data's key.
+func (c *catalogue) expected(windows []readings) ([]value, error) {
+	values := make([]value, 0, len(windows)*signal.Count)
+	for _, w := range windows {
+		for variable, readings := range w.values {
+			if len(readings) == 0 {
+				continue
+			}
+			s := summarize(readings)
+			if math.IsInf(s.std, 0) {
+				return nil, fmt.Errorf("window %s: %s: %w", w.start.Format(time.RFC3339), signal.Variables[variable], errOverflow)
+			}
+			for statistic, v := range [len(signal.Statistics)]float64{
+				statMean: s.mean, statMin: s.min, statMax: s.max, statStd: s.std, statCount: float64(s.count),
+			} {
+				if statistic == statStd && s.count == 1 {
+					continue
+				}
+				values = append(values, value{
+					signal: c.ids[variable*len(signal.Statistics)+statistic], at: w.start.UnixMicro(),
+					value: v, exact: statistic != statMean && statistic != statStd,
+				})
+			}
+		}
+	}
+	slices.SortFunc(values, func(a, b value) int {
+		return cmp.Or(cmp.Compare(a.signal, b.signal), cmp.Compare(a.at, b.at))
+	})
+	return values, nil
+}
+
+// comparison is a day under comparison, and its first findings.
+type comparison struct {
+	Day
+
+	worst     *Deviation
+	findings  []Finding
+	limit     int
+	catalogue *catalogue
+}
+
+// note keeps a finding if there is room.
+func (d *comparison) note(f Finding) {
+	if len(d.findings) < d.limit {
+		d.findings = append(d.findings, f)
+	}
+}
+
+func (d *comparison) place(turbine, signal int32, at int64) Place {
+	return Place{Day: d.Day.Day, Turbine: turbine, Signal: d.catalogue.name(signal), Window: time.UnixMicro(at).UTC()}
+}
+
+func (d *comparison) missing(turbine int32, v value) {
+	d.Missing++
+	want := Number(v.value)
+	d.note(Finding{Kind: Missing, Place: d.place(turbine, v.signal, v.at), Want: &want})
+}
+
+func (d *comparison) extra(turbine, signal int32, at int64, got float64) {
+	d.Extra++
+	n := Number(got)
+	d.note(Finding{Kind: Extra, Place: d.place(turbine, signal, at), Got: &n})
+}
+
+func (d *comparison) unreadable(turbine int32, err error) {
+	d.Unreadable++
+	d.note(Finding{Kind: Unreadable, Place: Place{Day: d.Day.Day, Turbine: turbine}, Error: err.Error()})
+}
+
+// compare holds a value of the target against the one that should be there.
+func (d *comparison) compare(turbine int32, v value, got float64) {
+	d.Values++
+	if got == v.value {
+		return
+	}
+	relative := Number(relative(got, v.value))
+	if d.worst == nil || relative > d.worst.Relative {
+		d.worst = &Deviation{Place: d.place(turbine, v.signal, v.at), Got: Number(got), Want: Number(v.value), Relative: relative}
+	}
+	if !v.exact && relative <= tolerance {
+		return
+	}
+	d.Wrong++
+	n, want := Number(got), Number(v.value)
+	d.note(Finding{Kind: Wrong, Place: d.place(turbine, v.signal, v.at), Got: &n, Want: &want, Relative: &relative})
+}
+
+// relative is the difference of two numbers over the larger one, between 0 and
+// 2: next to nothing it is still a number. It is 2 with what is no number.
+func relative(a, b float64) float64 {
+	if a == b {
+		return 0
+	}
+	larger := math.Max(math.Abs(a), math.Abs(b))
+	if r := math.Abs(a/larger - b/larger); !math.IsNaN(r) {
+		return r
+	}
+	return 2
+}
+
+// turbine holds what the target has of a turbine against values, both in the
+// order of data's key.
+func (d *comparison) turbine(ctx context.Context, tx pgx.Tx, day time.Time, turbine int32, values []value) error {
+	args := []any{[]int32{turbine}, d.catalogue.ids, day, day.AddDate(0, 0, 1)}
+	err := pgstream.Read(ctx, tx, "read what the target holds", targetdb.ReadValues, args, func(row [][]byte) error {
+		id, at, got := pgcopy.Int32(row[1]), pgcopy.Micros(row[2]), pgcopy.Float64(row[3])
+		for len(values) > 0 {
+			order := cmp.Or(cmp.Compare(values[0].signal, id), cmp.Compare(values[0].at, at))
+			if order > 0 {
+				break
+			}
+			if order == 0 {
+				d.compare(turbine, values[0], got)
+				values = values[1:]
+				return nil
+			}
+			d.missing(turbine, values[0])
+			values = values[1:]
+		}
+		d.extra(turbine, id, at, got)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		d.missing(turbine, v)
+	}
+	return nil
+}

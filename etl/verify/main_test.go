@@ -1,0 +1,96 @@
+package verify_test
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/verify"
+	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/server"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// system is a source behind its API, and a target.
+type system struct {
+	source, target *pgxpool.Pool
+	url            string
+	log            *slog.Logger
+}
+
+func setup(t *testing.T) *system {
+	t.Helper()
+	s := &system{log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	sourceURL := pgtest.Source(t)
+	s.source = pgtest.Pool(t, sourceURL)
+	pool, err := server.OpenPool(t.Context(), sourceURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	api := httptest.NewServer(server.New(server.Config{Pool: pool, Log: s.log}))
+	t.Cleanup(api.Close)
+	s.url = api.URL
+	if s.target, err = etl.OpenTarget(t.Context(), pgtest.Target(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.target.Close)
+	return s
+}
+
+// seed writes three turbines' samples from 2025-01-01 on.
+func (s *system) seed(t *testing.T, days int) {
+	t.Helper()
+	if _, err := seed.Run(t.Context(), s.source, seed.Options{Start: date(t, "2025-01-01"), Days: days, Turbines: 3}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *system) load(t *testing.T, from, to string) {
+	t.Helper()
+	job, err := etl.New(t.Context(), etl.Config{Target: s.target, SourceURL: s.url, Log: s.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer job.Close()
+	if _, err := job.Run(t.Context(), etl.Request{
+		From: date(t, from), To: date(t, to), Turbines: selector.All(), AllowEmpty: true, Parallel: 2,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *system) verify(t *testing.T, r verify.Request) verify.Report {
+	t.Helper()
+	if r.Turbines.String() == "" {
+		r.Turbines = selector.All()
+	}
+	report, err := verify.Run(t.Context(), verify.Config{Target: s.target, SourceURL: s.url, Log: s.log}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func date(t *testing.T, s string) time.Time {
+	t.Helper()
+	day, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return day
+}

@@ -1,0 +1,196 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+// DefaultLimit is how many findings a report spells out.
+const DefaultLimit = 20
+
+// ErrNothingLoaded is wrapped when the ledger has no loaded day in the range.
+var ErrNothingLoaded = errors.New("the ledger has no loaded day")
+
+// Config is what Run works on.
+type Config struct {
+	// Target is a pool of etl.OpenTarget, whose sessions read by index; a day
+	// takes one.
+	Target *pgxpool.Pool
+	// SourceURL is where the source API answers.
+	SourceURL string
+	Log       *slog.Logger
+}
+
+// Request says what to compare.
+type Request struct {
+	// From and To are days at UTC midnight, both inclusive. With both, every
+	// day between them is compared; with one or none, the days on that side that
+	// the ledger has as loaded.
+	From, To time.Time
+	// Turbines selects whose values are compared.
+	Turbines selector.Set
+	// Parallel is how many days are in work at once, one if it is zero.
+	Parallel int
+	// Limit bounds the findings that are spelled out, DefaultLimit if it is zero.
+	Limit int
+	// Progress, if any, is told how many days are done and of how many, one
+	// call at a time.
+	Progress func(done, total int64)
+}
+
+// Run compares the target with what the source makes of each day. An error says
+// that it could not be found out; the report is then of the days before it.
+func Run(ctx context.Context, c Config, r Request) (Report, error) {
+	begun := time.Now()
+	r.Parallel = max(r.Parallel, 1)
+	if r.Limit == 0 {
+		r.Limit = DefaultLimit
+	}
+	report := Report{Findings: []Finding{}, NotClean: []Day{}}
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: r.Parallel,
+		DisableCompression:  true,
+	}
+	defer transport.CloseIdleConnections()
+	source, err := newSource(c.SourceURL, transport, c.Log)
+	if err != nil {
+		return report, err
+	}
+	days, err := days(ctx, c, r)
+	if err != nil {
+		return report, explain(err)
+	}
+	v := &verifier{target: c.Target, source: source, selected: r.Turbines, limit: r.Limit}
+	if err := v.prepare(ctx); err != nil {
+		return report, explain(err)
+	}
+	err = v.days(ctx, days, r, &report)
+	report.Seconds = time.Since(begun).Seconds()
+	return report, explain(err)
+}
+
+// days lists the days to compare.
+func days(ctx context.Context, c Config, r Request) ([]time.Time, error) {
+	if !r.From.IsZero() && !r.To.IsZero() {
+		if r.To.Before(r.From) {
+			return nil, fmt.Errorf("the last day is %s: want one not before the first, %s", format(r.To), format(r.From))
+		}
+		var days []time.Time
+		for day := r.From; !day.After(r.To); day = day.AddDate(0, 0, 1) {
+			days = append(days, day)
+		}
+		return days, nil
+	}
+	params := targetdb.ListLoadedDaysParams{FirstDay: r.From, LastDay: r.To}
+	if r.From.IsZero() {
+		params.FirstDay = time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if r.To.IsZero() {
+		params.LastDay = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	}
+	days, err := targetdb.New(c.Target).ListLoadedDays(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("list the loaded days: %w", err)
+	}
+	if len(days) == 0 {
+		return nil, ErrNothingLoaded
+	}
+	return days, nil
+}
+
+// verifier compares days.
+type verifier struct {
+	target    *pgxpool.Pool
+	source    *source
+	selected  selector.Set
+	limit     int
+	turbines  []int32 // of the source, ascending
+	wanted    []int32 // those of them that are selected
+	catalogue *catalogue
+}
+
+// prepare reads what is the same for all days.
+func (v *verifier) prepare(ctx context.Context) error {
+	signals, err := targetdb.New(v.target).ListSignals(ctx)
+	if err != nil {
+		return fmt.Errorf("list signals: %w", err)
+	}
+	if v.catalogue, err = newCatalogue(signals); err != nil {
+		return err
+	}
+	if v.turbines, err = v.source.turbines(ctx); err != nil {
+		return err
+	}
+	for _, id := range v.turbines {
+		if v.selected.Contains(id) {
+			v.wanted = append(v.wanted, id)
+		}
+	}
+	if len(v.wanted) == 0 && !v.selected.All() {
+		return fmt.Errorf("turbines %s: the source has none of them", v.selected)
+	}
+	return nil
+}
+
+// days compares days, some at once, and adds them up in order.
+func (v *verifier) days(ctx context.Context, days []time.Time, r Request, report *Report) error {
+	compared := make([]*comparison, len(days))
+	var mu sync.Mutex // guards done, and Progress
+	done := int64(0)
+	work, working := errgroup.WithContext(ctx)
+	work.SetLimit(r.Parallel)
+	for i, day := range days {
+		if working.Err() != nil {
+			break
+		}
+		work.Go(func() error {
+			d, err := v.day(working, day)
+			if err != nil {
+				return fmt.Errorf("%s: %w", format(day), err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			compared[i] = d
+			done++
+			if r.Progress != nil {
+				r.Progress(done, int64(len(days)))
+			}
+			return nil
+		})
+	}
+	err := work.Wait()
+	for _, d := range compared {
+		if d == nil {
+			break
+		}
+		d.enter(report)
+	}
+	return err
+}
+
+const undefinedTable = "42P01"
+
+// explain adds the way out to an error that has a known one.
+func explain(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedTable {
+		return fmt.Errorf("%w; `delfos schema apply target` creates the tables", err)
+	}
+	return err
+}
+
+func format(day time.Time) string { return day.Format(time.DateOnly) }
