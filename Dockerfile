@@ -15,8 +15,8 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/delfos /usr/local/bin/delfos
 USER nonroot
-EXPOSE 8000
-# No shell in here: the binary asks its own server.
+EXPOSE 8000 3000
+# No shell in here: the binary asks its own server. (A bare worker's check is `healthcheck worker`.)
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/delfos", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/delfos"]
 CMD ["serve"]

@@ -32,7 +32,7 @@ generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no d
 build: ## Build bin/delfos
 	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/delfos .
 
-demo: build ## Run the whole system on this machine: databases, ten days of wind, API, ETL; Ctrl-C ends it
+demo: build ## Run the whole system on this machine: databases, ten days of wind, both APIs, orchestrator; Ctrl-C ends it
 	@exec bin/delfos demo
 
 test: ## Run every test under the race detector (needs gcc, curl, psql and PostgreSQL's server programs)
@@ -91,15 +91,15 @@ db-up: build ## Start the two databases alone, on 5433 and 5434
 db-down: build ## Stop them
 	bin/delfos postgres stop
 
-db-migrate: build ## Bring both schemas up to date
-	bin/delfos schema apply source target
+db-migrate: build ## Bring the schemas up to date
+	bin/delfos schema apply source target river
 
 seeds: build ## Write ten days of wind into the source
 	bin/delfos seed
 
 run-dev: build ## Start databases, schemas and samples, then serve the API on 8000; Ctrl-C ends the API
 	bin/delfos postgres start
-	bin/delfos schema apply source target
+	bin/delfos schema apply source target river
 	bin/delfos seed
 	@exec bin/delfos serve
 

@@ -98,11 +98,13 @@ func TestDatabaseScript(t *testing.T) {
 		if strings.HasSuffix(t.Name(), "/schema") {
 			source, target = pgtest.Empty, pgtest.Empty
 		}
-		api := freeAddr(t)
+		api, console := freeAddr(t), freeAddr(t)
 		env.Setenv("SOURCE_DB_URL", source(t))
 		env.Setenv("TARGET_DB_URL", target(t))
 		env.Setenv("API_ADDR", api)
 		env.Setenv("SOURCE_API_URL", "http://"+api)
+		env.Setenv("CONSOLE_ADDR", console)
+		env.Setenv("TARGET_API_URL", "http://"+console)
 	})
 }
 

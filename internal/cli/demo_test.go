@@ -24,6 +24,7 @@ func TestDemo(t *testing.T) {
 	in.nothingLeft(t)
 	for _, want := range []string{
 		"source: 10 days of samples, 14400 written, 0 there already\n",
+		"orchestrator: ",
 		"etl: 10 days done, 14400 samples read, 21600 values in the target, 21600 of them written now\n",
 		"It works.",
 	} {
@@ -109,6 +110,8 @@ func tryGuide(t *testing.T, in *installation, p *process) {
 		"14400", // psql
 		"ambient_temperature_count",
 		"2025-01-02  done ", // delfos
+		`"partitions":10`,   // curl
+		"2025-01",           // delfos
 	}
 	if len(lines) != len(want) {
 		t.Fatalf("the guide has %d lines to try, want %d:\n%s", len(lines), len(want), guide)
@@ -139,7 +142,7 @@ func oneLine(t *testing.T, p *process, begin string) {
 func TestDemoTakenPort(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	for i, variable := range []string{"API_ADDR", "SOURCE_DB_URL", "TARGET_DB_URL"} {
+	for i, variable := range []string{"API_ADDR", "SOURCE_DB_URL", "TARGET_DB_URL", "CONSOLE_ADDR"} {
 		ln, err := net.Listen("tcp4", in.ports[i])
 		if err != nil {
 			t.Fatal(err)

@@ -6,43 +6,100 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
 // healthTimeout is shorter than a container engine's own, so that the message
 // is ours.
 const healthTimeout = 3 * time.Second
 
+// worker is what healthcheck may be asked about beside the servers.
+const worker = "worker"
+
 func newHealthcheck(r *runner) *cobra.Command {
 	return configure(r, &cobra.Command{
-		Use:   "healthcheck",
-		Short: "Ask whether the server of this container answers",
-		Long: `Healthcheck asks /health of the server that listens on API_ADDR and exits 0 when
-it answers 200, else 1. It stands in for curl in an image that has no shell.`,
+		Use:   "healthcheck [worker]",
+		Short: "Ask whether the server or worker of this container is well",
+		Long: `Healthcheck asks /health of the servers that may be in this container, at API_ADDR
+and CONSOLE_ADDR, and exits 0 when one answers 200, else 1. Of a bare worker, which
+has no port, it asks the target database whether it has lately given a sign of life.
+It stands in for curl in an image that has no shell.`,
 		Example: `  delfos healthcheck
+  delfos healthcheck worker
   API_ADDR=0.0.0.0:8000 delfos healthcheck`,
-		Args:              exactly(),
-		ValidArgsFunction: cobra.NoFileCompletions,
-	}, func(ctx context.Context, c config.Healthcheck, _ []string) error {
-		return checkHealth(ctx, c.APIAddr)
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("unexpected argument %q", args[1])
+			}
+			if len(args) == 1 && args[0] != worker {
+				return fmt.Errorf("argument is %q: want %s or none", args[0], worker)
+			}
+			return nil
+		},
+		ValidArgsFunction: completing(worker),
+	}, func(ctx context.Context, c config.Healthcheck, args []string) error {
+		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+		defer cancel()
+		if len(args) > 0 {
+			return checkWorker(ctx, c.TargetDBURL)
+		}
+		return checkServers(ctx, c.APIAddr, c.ConsoleAddr)
 	})
+}
+
+// checkServers asks all addresses at once; one that answers is enough.
+func checkServers(ctx context.Context, addrs ...string) error {
+	answers := make([]error, len(addrs))
+	var asking sync.WaitGroup
+	for i, addr := range addrs {
+		asking.Go(func() { answers[i] = checkHealth(ctx, addr) })
+	}
+	asking.Wait()
+	if slices.Contains(answers, nil) {
+		return nil
+	}
+	return errors.Join(answers...)
+}
+
+// checkWorker asks whether a process of this machine works on the queue.
+func checkWorker(ctx context.Context, target string) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find this machine's name: %w", err)
+	}
+	pool, err := pgpool.Open(ctx, target, pgpool.Options{Name: "delfos healthcheck", MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	alive, err := targetdb.New(pool).AliveWorkers(ctx, host)
+	if err != nil {
+		return fmt.Errorf("ask the target for signs of life of %s: %w", host, err)
+	}
+	if alive == 0 {
+		return fmt.Errorf("no worker of %s has given a sign of life within its lease", host)
+	}
+	return nil
 }
 
 // checkHealth asks the server that listens on addr from the same machine.
 func checkHealth(ctx context.Context, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("read API_ADDR: %w", err)
+		return fmt.Errorf("read the address %s: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
 	url := "http://" + net.JoinHostPort(host, port) + "/health"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -28,19 +28,21 @@ type process struct {
 // An installation is a working directory with an environment that has nothing
 // but what it needs, and parts on free ports.
 type installation struct {
-	bin, dir, api string
-	source        string
-	target        string
-	ports         []string // that must be closed when all is over
+	bin, dir string
+	api      string
+	console  string
+	source   string
+	target   string
+	ports    []string // that must be closed when all is over
 }
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{bin: install(t), dir: t.TempDir(), api: freeAddr(t)}
+	in := &installation{bin: install(t), dir: t.TempDir(), api: freeAddr(t), console: freeAddr(t)}
 	source, target := freeAddr(t), freeAddr(t)
 	in.source = "postgres://me:it's%20secret@localhost:" + port(source) + "/wind?sslmode=disable"
 	in.target = "postgres://delfos:delfos@localhost:" + port(target) + "/delfos?sslmode=disable"
-	in.ports = []string{in.api, source, target}
+	in.ports = []string{in.api, source, target, in.console}
 	return in
 }
 
@@ -50,7 +52,7 @@ func (in *installation) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(in.bin, program), args...)
 	cmd.Dir = in.dir
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir, "API_ADDR=" + in.api,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir, "API_ADDR=" + in.api, "CONSOLE_ADDR=" + in.console,
 		"SOURCE_DB_URL=" + in.source, "TARGET_DB_URL=" + in.target,
 	}
 	return cmd

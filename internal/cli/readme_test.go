@@ -38,6 +38,19 @@ func TestReadme(t *testing.T) {
 		"DELETE 1",
 		"2025-01-07  done       1439 samples",
 		"no day that is loaded has changed",
+		`"state":"done"`, // the orchestrator
+		"2025-01",
+		`"dry_run":true`,
+		`"partitions":10`,
+		`"id":1`,
+		`"id":1`,
+		`"id":1`,
+		"10 done",
+		"backfill",
+		"UPDATE 1",
+		"1 done",
+		"10 days",
+		"2025-01-01T00:50:00Z",
 	}
 	var lines []string
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
@@ -58,11 +71,11 @@ func TestReadme(t *testing.T) {
 	if err := os.Symlink(in.bin, filepath.Join(in.dir, "bin")); err != nil {
 		t.Fatal(err)
 	}
-	ports := strings.NewReplacer(":8000", ":"+port(in.ports[0]), ":5433", ":"+port(in.ports[1]), ":5434", ":"+port(in.ports[2]))
+	ports := strings.NewReplacer(":8000", ":"+port(in.ports[0]), ":5433", ":"+port(in.ports[1]), ":5434", ":"+port(in.ports[2]), ":3000", ":"+port(in.console))
 	for i, line := range lines {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", ports.Replace(line))
 		cmd.Dir = in.dir
-		cmd.Env = slices.Concat(in.command(t.Context()).Env, []string{"SOURCE_API_URL=http://" + in.api, "PAGER=cat"})
+		cmd.Env = slices.Concat(in.command(t.Context()).Env, []string{"SOURCE_API_URL=http://" + in.api, "TARGET_API_URL=http://" + in.console, "PAGER=cat"})
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want[i]) {
 			t.Errorf("%s: got %v and\n%.2000s\nwant %q in it", strings.TrimSpace(line), err, out, want[i])

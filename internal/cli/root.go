@@ -73,6 +73,10 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 		{"data", newImport(r)},
 		{"run", newServe(r)},
 		{"run", newETL(r)},
+		{"run", newOrchestrate(r)},
+		{"run", newRuns(r)},
+		{"run", newPartitions(r)},
+		{"run", newVerify(r)},
 		{"run", newHealthcheck(r)},
 	} {
 		c.command.GroupID = c.group

@@ -17,24 +17,27 @@ func newSchema(r *runner) *cobra.Command {
 		Use:   "schema",
 		Short: "Bring the databases to their schemas",
 		Long:  "Schema holds the commands for what the databases are made of.",
-		Example: `  delfos schema apply source target
+		Example: `  delfos schema apply source target river
   delfos schema apply target --dry-run`,
 	}, newSchemaApply(r))
 }
 
 func newSchemaApply(r *runner) *cobra.Command {
 	var opts schema.Options
-	names := []string{schema.Source.Name, schema.Target.Name}
+	names := []string{schema.Source.Name, schema.Target.Name, schema.RiverName}
 	cmd := configure(r, &cobra.Command{
-		Use:   "apply source|target...",
+		Use:   "apply source|target|river...",
 		Short: "Compare databases with their schemas and change what differs",
 		Long: `Apply compares each named database with its schema, prints the SQL that makes the
 difference on standard output, and runs it in one transaction. It also writes the
 rows that others refer to: turbine 1 in the source, the signals in the target.
 
+River is the queue of the orchestrator, which applies it by itself as well: its
+tables, in the schema river of the target database, by River's own migrations.
+
 A plan that would drop a table or a column is refused unless
 --allow-destructive is given.`,
-		Example: `  delfos schema apply source target
+		Example: `  delfos schema apply source target river
   delfos schema apply target --dry-run`,
 		Args:              oneOrMoreOf("SCHEMA", names...),
 		ValidArgsFunction: completing(names...),
@@ -47,19 +50,22 @@ A plan that would drop a table or a column is refused unless
 	return cmd
 }
 
-// applySchemas goes through the named databases in the order given; one that
-// fails does not keep the next from its turn.
+// applySchemas goes through the named databases in the order given, but through
+// River's tables after the target's; one that fails does not keep the next from
+// its turn.
 func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []string, opts schema.Options) error {
 	var failed []error
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			continue
+	for _, name := range inOrder(names) {
+		var plan schema.Plan
+		var err error
+		switch name {
+		case schema.Source.Name:
+			plan, err = schema.Apply(ctx, c.SourceDBURL, schema.Source, opts)
+		case schema.Target.Name:
+			plan, err = schema.Apply(ctx, c.TargetDBURL, schema.Target, opts)
+		case schema.RiverName:
+			plan, err = schema.ApplyRiver(ctx, c.TargetDBURL, opts)
 		}
-		s, url := schema.Source, c.SourceDBURL
-		if name == schema.Target.Name {
-			s, url = schema.Target, c.TargetDBURL
-		}
-		plan, err := schema.Apply(ctx, url, s, opts)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -73,4 +79,20 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// inOrder names each schema once, River's behind the target's.
+func inOrder(names []string) []string {
+	var order []string
+	for _, name := range names {
+		if !slices.Contains(order, name) {
+			order = append(order, name)
+		}
+	}
+	river, target := slices.Index(order, schema.RiverName), slices.Index(order, schema.Target.Name)
+	if river >= 0 && river < target {
+		order = slices.Insert(order, target+1, schema.RiverName)
+		order = slices.Delete(order, river, river+1)
+	}
+	return order
 }

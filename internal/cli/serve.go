@@ -32,7 +32,7 @@ told to stop.`,
 }
 
 func (r *runner) serve(ctx context.Context, c config.Serve) error {
-	ln, err := listen(ctx, c.APIAddr)
+	ln, err := listen(ctx, "API_ADDR", c.APIAddr)
 	if err != nil {
 		return err
 	}
@@ -52,14 +52,15 @@ func (r *runner) serve(ctx context.Context, c config.Serve) error {
 	return nil
 }
 
-// listen opens the API's address; the error says what to do about it.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listen opens the address that a variable names; the error says what to do
+// about it.
+func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("address %s is taken: stop what listens there, or set API_ADDR to a free one, such as 127.0.0.1:8080", addr)
+		return nil, fmt.Errorf("address %s is taken: stop what listens there, or set %s to a free one, such as 127.0.0.1:8080", addr, variable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on API_ADDR: %w", err)
+		return nil, fmt.Errorf("listen on %s: %w", variable, err)
 	}
 	return ln, nil
 }

@@ -44,14 +44,33 @@ func (c *ETL) Validate() error {
 	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Log.faults())
 }
 
-// Healthcheck is what `delfos healthcheck` reads.
-type Healthcheck struct {
-	API
+// Orchestrate is what `delfos orchestrate` reads.
+type Orchestrate struct {
+	SourceAPI
+	TargetDB
+	Console
+	Schedule
+	Retention
 	Log
 }
 
 // Validate reports every fault.
-func (c *Healthcheck) Validate() error { return Join(c.API.faults(), c.Log.faults()) }
+func (c *Orchestrate) Validate() error {
+	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
+}
+
+// Healthcheck is what `delfos healthcheck` reads.
+type Healthcheck struct {
+	API
+	Console
+	TargetDB
+	Log
+}
+
+// Validate reports every fault.
+func (c *Healthcheck) Validate() error {
+	return Join(c.API.faults(), c.Console.faults(), c.TargetDB.faults(), c.Log.faults())
+}
 
 // Postgres is what `delfos postgres` reads.
 type Postgres struct {
@@ -71,11 +90,14 @@ type Demo struct {
 	SourceDB
 	TargetDB
 	API
+	Console
+	Schedule
+	Retention
 	Embedded
 	Log
 }
 
 // Validate reports every fault.
 func (c *Demo) Validate() error {
-	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Log.faults())
+	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Console.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -43,10 +44,13 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Demo{
-		SourceDB: config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
-		TargetDB: config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
-		API:      config.API{APIAddr: "127.0.0.1:8000"},
-		Log:      config.Log{LogLevel: "info"},
+		SourceDB:  config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
+		TargetDB:  config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
+		API:       config.API{APIAddr: "127.0.0.1:8000"},
+		Console:   config.Console{ConsoleAddr: "127.0.0.1:3000"},
+		Schedule:  config.Schedule{Cron: "0 1 * * *", CatchUpDays: "7", StaleDays: "30"},
+		Retention: config.Retention{RunRetentionDays: "400", JobRetentionDays: "7"},
+		Log:       config.Log{LogLevel: "info"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -141,6 +145,54 @@ func TestValues(t *testing.T) {
 			t.Errorf("SOURCE_API_URL=%s: got %v, want ok %t", value, err, ok)
 		}
 	}
+}
+
+func TestQueueValues(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, value, want string }{
+		{"CONSOLE_ADDR", ":3000", ""},
+		{"CONSOLE_ADDR", "3000", `CONSOLE_ADDR is "3000": want HOST:PORT such as 127.0.0.1:3000, or :3000 for every address`},
+		{"CATCH_UP_DAYS", "20000", ""},
+		{"CATCH_UP_DAYS", "0", `CATCH_UP_DAYS is "0": want a whole number from 1 to 20000`},
+		{"CATCH_UP_DAYS", "week", `CATCH_UP_DAYS is "week": want a whole number from 1 to 20000`},
+		{"STALE_DAYS", "0", ""},
+		{"STALE_DAYS", "-1", `STALE_DAYS is "-1": want a whole number from 0 to 20000`},
+		{"STALE_DAYS", "1.5", `STALE_DAYS is "1.5": want a whole number from 0 to 20000`},
+		{"PARTITION_START", "2025-01-31", ""},
+		{"PARTITION_START", "2025-02-30", `PARTITION_START is "2025-02-30": want a day such as 2025-01-31`},
+		{"PARTITION_START", "01.02.2025", `PARTITION_START is "01.02.2025": want a day such as 2025-01-31`},
+		{"RUN_RETENTION_DAYS", "0", ""},
+		{"RUN_RETENTION_DAYS", "20001", `RUN_RETENTION_DAYS is "20001": want a whole number from 0 to 20000`},
+		{"JOB_RETENTION_DAYS", "1", ""},
+		{"JOB_RETENTION_DAYS", "0", `JOB_RETENTION_DAYS is "0": want a whole number from 1 to 20000`},
+	}
+	for _, test := range tests {
+		_, err := config.Parse[config.Orchestrate](load(t, "", test.name+"="+test.value))
+		if got := errText(err); got != test.want {
+			t.Errorf("%s=%s: got %q, want %q", test.name, test.value, got, test.want)
+		}
+	}
+	c, err := config.Parse[config.Orchestrate](load(t, "PARTITION_START=2025-01-31\nRUN_RETENTION_DAYS=2\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.PartitionStart.Time(); !got.Equal(time.Date(2025, time.January, 31, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("PARTITION_START: got %s", got)
+	}
+	if c.Runs() != 48*time.Hour || c.Jobs() != 7*24*time.Hour || c.StaleDays.Int() != 30 {
+		t.Errorf("got retention of %s and %s, and %d days", c.Runs(), c.Jobs(), c.StaleDays.Int())
+	}
+	_, err = config.Parse[config.Client](load(t, "", "TARGET_API_URL=localhost:3000"))
+	if got, want := errText(err), `TARGET_API_URL is "localhost:3000": want an http or https URL such as http://localhost:3000`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func TestMalformedFileNamesItsLineAndQuotesNothing(t *testing.T) {

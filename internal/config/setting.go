@@ -50,11 +50,16 @@ type SourceAPI struct {
 }
 
 func (c SourceAPI) faults() []Fault {
-	u, err := url.Parse(c.SourceAPIURL)
+	return service("SOURCE_API_URL", c.SourceAPIURL, "http://localhost:8000")
+}
+
+// service holds the URL of a server to what a client needs; such is an example.
+func service(variable, value, such string) []Fault {
+	u, err := url.Parse(value)
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "" {
 		return nil
 	}
-	return []Fault{{Variable: "SOURCE_API_URL", Value: Redact(c.SourceAPIURL), Want: "an http or https URL such as http://localhost:8000"}}
+	return []Fault{{Variable: variable, Value: Redact(value), Want: "an http or https URL such as " + such}}
 }
 
 // API says where the source API listens.
@@ -63,14 +68,19 @@ type API struct {
 }
 
 func (c API) faults() []Fault {
-	_, port, err := net.SplitHostPort(c.APIAddr)
+	return address("API_ADDR", c.APIAddr, "127.0.0.1:8000, or :8000 for every address")
+}
+
+// address holds an address to listen on to its form; such are examples.
+func address(variable, value, such string) []Fault {
+	_, port, err := net.SplitHostPort(value)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err == nil {
 		return nil
 	}
-	return []Fault{{Variable: "API_ADDR", Value: c.APIAddr, Want: "HOST:PORT such as 127.0.0.1:8000, or :8000 for every address"}}
+	return []Fault{{Variable: variable, Value: value, Want: "HOST:PORT such as " + such}}
 }
 
 // Embedded says where the programs of the embedded PostgreSQL are.

@@ -60,7 +60,7 @@ func TestComposeServices(t *testing.T) {
 		"source_db": {Ports: []string{"127.0.0.1:5433:5432"}, Volumes: []string{"source_data:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready"},
 		"target_db": {Ports: []string{"127.0.0.1:5434:5432"}, Volumes: []string{"target_data:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready"},
 		"migrate": {
-			Command: "schema apply source target", Restart: "no",
+			Command: "schema apply source target river", Restart: "no",
 			After: map[string]string{"source_db": healthy, "target_db": healthy},
 		},
 		"seed": {
@@ -70,6 +70,14 @@ func TestComposeServices(t *testing.T) {
 		"api": {
 			Command: "serve", Ports: []string{"127.0.0.1:8000:8000"}, Restart: "unless-stopped", Health: "healthcheck",
 			After: map[string]string{"source_db": healthy, "migrate": completed},
+		},
+		"orchestrator": {
+			Command: "orchestrate", Ports: []string{"127.0.0.1:3000:3000"}, Restart: "unless-stopped", Health: "healthcheck",
+			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
+		},
+		"worker": {
+			Command: "orchestrate --api=false", Restart: "unless-stopped", Health: "healthcheck worker", Profiles: []string{"scale"}, Replicas: 3,
+			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
 		},
 		"etl": {
 			Command: "/usr/local/bin/delfos etl --help", Restart: "no", Profiles: []string{"tools"},
@@ -96,6 +104,7 @@ type service struct {
 	Health   string            // The program that asks; "" is none.
 	After    map[string]string // The condition of each service that this one waits for.
 	Profiles []string
+	Replicas int // If it has any number of its own.
 }
 
 func summarize(t *testing.T, s types.ServiceConfig) service {
@@ -105,6 +114,9 @@ func summarize(t *testing.T, s types.ServiceConfig) service {
 		Restart:  s.Restart,
 		Profiles: s.Profiles,
 		After:    map[string]string{},
+	}
+	if s.Deploy != nil && s.Deploy.Replicas != nil {
+		sum.Replicas = *s.Deploy.Replicas
 	}
 	for _, p := range s.Ports {
 		sum.Ports = append(sum.Ports, p.HostIP+":"+p.Published+":"+strconv.FormatUint(uint64(p.Target), 10))
@@ -116,7 +128,7 @@ func summarize(t *testing.T, s types.ServiceConfig) service {
 		sum.After[name] = d.Condition
 	}
 	if h := s.HealthCheck; h != nil && !h.Disable {
-		for _, program := range []string{"pg_isready", "healthcheck"} {
+		for _, program := range []string{"pg_isready", "healthcheck", "healthcheck worker"} {
 			if strings.Contains(strings.Join(h.Test, " "), program) {
 				sum.Health = program
 			}
@@ -173,17 +185,23 @@ func TestComposeEnvironment(t *testing.T) {
 	envFile := filepath.Join(t.TempDir(), "env")
 	text := "SOURCE_DB_USER=u\nSOURCE_DB_PASSWORD=p\nSOURCE_DB_NAME=n\nSOURCE_DB_PORT=7001\nTARGET_DB_PORT=7002\n" +
 		// What reaches the databases from this machine doesn't from inside the network.
-		"SOURCE_DB_HOST=elsewhere\nSOURCE_DB_URL=postgres://elsewhere/x\nAPI_ADDR=127.0.0.1:1\nSOURCE_API_URL=http://elsewhere\n"
+		"SOURCE_DB_HOST=elsewhere\nSOURCE_DB_URL=postgres://elsewhere/x\nAPI_ADDR=127.0.0.1:1\nSOURCE_API_URL=http://elsewhere\n" +
+		"CONSOLE_ADDR=127.0.0.1:2\nTARGET_API_URL=http://elsewhere\nSCHEDULE=\"CRON_TZ=Europe/Lisbon 30 0 * * *\"\nSTALE_DAYS=3\n"
 	if err := os.WriteFile(envFile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	project := load(t, envFile)
-	for _, name := range []string{"migrate", "seed", "api", "etl"} {
+	for _, name := range []string{"migrate", "seed", "api", "orchestrator", "worker", "etl"} {
 		for variable, want := range map[string]string{
 			"SOURCE_DB_URL":  "postgres://u:p@source_db:5432/n?sslmode=disable",
 			"TARGET_DB_URL":  "postgres://delfos:delfos@target_db:5432/delfos?sslmode=disable",
 			"SOURCE_API_URL": "http://api:8000",
 			"API_ADDR":       "0.0.0.0:8000",
+			"TARGET_API_URL": "http://orchestrator:3000",
+			"CONSOLE_ADDR":   "0.0.0.0:3000",
+			"SCHEDULE":       "CRON_TZ=Europe/Lisbon 30 0 * * *",
+			"STALE_DAYS":     "3",
+			"CATCH_UP_DAYS":  "7",
 		} {
 			got := project.Services[name].Environment[variable]
 			if got == nil || *got != want {

@@ -1,10 +1,10 @@
 // Package demo runs the whole system in one process and two children: embedded
 // PostgreSQL servers for source and target, schemas, ten seeded days, the
-// source API, and the ETL of every day. It proves to a newcomer that the system
+// source API, and the orchestrator, through which every day is loaded. It proves to a newcomer that the system
 // works, and leaves it there to be tried.
 //
-//	ports free? ──> servers, schemas, samples ──> API ──> ETL ──> up ──> stopped
-//	     └──────────────────┴──────── any fault ───┴───────┴──────┴────────^
+//	ports free? ──> servers, schemas, samples ──> APIs ──> days ──> up ──> stopped
+//	     └──────────────────┴──────── any fault ───┴────────┴───────┴────────^
 //
 // However it ends, it returns only after everything that it started has ended.
 // What it wrote stays in its folder, and the next demo continues from there.
@@ -18,6 +18,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/delfos/delfos/etl/orchestrator/service"
 )
 
 // days is how many days the demo seeds and loads.
@@ -26,28 +28,32 @@ const days = 10
 // A Config says where the parts of the demo are.
 type Config struct {
 	Pair     Pair
-	Listener net.Listener // of the API; Run closes it
+	Listener net.Listener // of the source API; Run closes it
+	Console  net.Listener // of the target API, likewise
 	OpenAPI  []byte
-	Delfos   string    // how a shell calls this program
-	FirstDay time.Time // of the ten, midnight UTC
-	Once     bool      // end after the ETL
-	Out      io.Writer
-	Log      *slog.Logger
+	// Orchestrator is how the orchestrator works; what it works on, where it
+	// answers and its log are the demo's.
+	Orchestrator service.Config
+	Delfos       string    // how a shell calls this program
+	FirstDay     time.Time // of the ten, midnight UTC
+	Once         bool      // end after the ten days
+	Out          io.Writer
+	Log          *slog.Logger
 }
 
 // Run starts the system and keeps it until ctx ends, which is no error once the
 // system is up. A part that ends by itself is one.
 func Run(ctx context.Context, c Config) error {
 	// Closed already when it came to serving, which does no harm.
-	defer func() { _ = c.Listener.Close() }()
+	defer func() { _ = errors.Join(c.Listener.Close(), c.Console.Close()) }()
 	for _, cluster := range []Cluster{c.Pair.Source, c.Pair.Target} {
 		if err := cluster.checkPort(ctx); err != nil {
 			return err
 		}
 	}
 	var talk func()
-	c.Log, talk = newQuiet(ctx, c.Log)
 	within, fail := context.WithCancelCause(ctx)
+	c.Log, talk = newQuiet(within, c.Log)
 	s := &system{Config: c, begun: time.Now(), fail: fail, talk: talk}
 	err := s.run(within)
 	if fault, ok := errors.AsType[*partError](context.Cause(within)); ok {

@@ -26,12 +26,14 @@ func (s *system) step(format string, args ...any) error {
 }
 
 // guide is what to open and try. Each line works from another shell as it is.
-func (s *system) guide(api string) string {
+func (s *system) guide(api, console string) string {
 	return fmt.Sprintf(`
 Delfos is up after %.1f s. Open in a browser:
 
-  %s/docs     the API, to try out
-  %s/redoc    the API, to read
+  %s/docs           the source API, to try out (/redoc: to read)
+  %s/docs           the target API, likewise
+  %s/partitions     the days and their states
+  %s/river/         the queue's own pages
 
 Try in another shell:
 
@@ -40,20 +42,24 @@ Try in another shell:
   psql %s -c "SELECT count(*), min(timestamp), max(timestamp) FROM data"
   psql %s -c "%s"
   %s etl 2025-01-02
+  curl "%s/runs" -H "Content-Type: application/json" -d '{"from":"2025-01-01","to":"2025-01-10"}'
+  %s partitions --from 2025-01-01 --to 2025-01-10
 
 Ctrl-C ends it; the data stays in %s/.`,
-		time.Since(s.begun).Seconds(), api, api, api, api,
-		quote(s.source.url), quote(s.target.url), query, s.delfos(api), Dir)
+		time.Since(s.begun).Seconds(), api, console, console, console, api, api,
+		quote(s.source.url), quote(s.target.url), query, s.delfos(api, ""), console, s.delfos("", console), Dir)
 }
 
-// delfos is how a shell calls the program on this demo's parts.
-func (s *system) delfos(api string) string {
+// delfos is how a shell calls the program on those of this demo's parts that are
+// given, and its target.
+func (s *system) delfos(api, console string) string {
 	var set []string
 	for _, v := range []struct{ name, value, usual string }{
 		{"SOURCE_API_URL", api, "http://localhost:8000"},
+		{"TARGET_API_URL", console, "http://localhost:3000"},
 		{"TARGET_DB_URL", s.target.url, "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
 	} {
-		if v.value != v.usual {
+		if v.value != "" && v.value != v.usual {
 			set = append(set, v.name+"="+quote(v.value)+" ")
 		}
 	}

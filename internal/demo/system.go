@@ -10,18 +10,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
-	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/schema"
 	"github.com/delfos/delfos/server"
 )
 
 const (
-	// drainLimit bounds the API's end; stopLimit the servers' after it.
+	// drainLimit bounds the end of the APIs, and of loads; stopLimit that of the
+	// servers after them.
 	drainLimit = time.Second
 	stopLimit  = 3 * time.Second
 )
@@ -35,9 +35,10 @@ type system struct {
 	talk  func() // from now on, log requests
 
 	source, target *database
-	pool           *pgxpool.Pool  // the API's
-	served         chan struct{}  // closed when the API has ended; nil before it serves
-	parts          sync.WaitGroup // the API, and who watches the servers
+	pool           *pgxpool.Pool  // the source API's
+	served         chan struct{}  // closed when the source API has ended; nil before it serves
+	orchestrated   chan struct{}  // closed when the orchestrator has; nil before it runs
+	parts          sync.WaitGroup // both, and who watches the servers
 
 	printing sync.Mutex
 }
@@ -61,13 +62,20 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.step("api: listening on %s", api); err != nil {
 		return err
 	}
-	if err := s.etl(ctx, api); err != nil {
+	console := apiURL(s.Console.Addr())
+	if err := s.orchestrate(ctx, api); err != nil {
+		return err
+	}
+	if err := s.step("orchestrator: %d workers, listening on %s", s.Orchestrator.Workers, console); err != nil {
+		return err
+	}
+	if err := s.backfill(ctx, console); err != nil {
 		return err
 	}
 	if s.Once {
 		return s.say("It works. Everything is being stopped; the data stays in %s/.", Dir)
 	}
-	if err := s.say("%s", s.guide(api)); err != nil {
+	if err := s.say("%s", s.guide(api, console)); err != nil {
 		return err
 	}
 	s.talk()
@@ -140,29 +148,60 @@ func (s *system) serve(ctx context.Context) (err error) {
 	return nil
 }
 
-// etl runs every day through the job.
-func (s *system) etl(ctx context.Context, api string) error {
-	pool, err := etl.OpenTarget(ctx, s.target.url)
+// orchestrate works on the queue until ctx ends.
+func (s *system) orchestrate(ctx context.Context, api string) error {
+	config := s.Orchestrator
+	config.TargetURL, config.SourceURL = s.target.url, api
+	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, newPatient(ctx, s.Log)
+	config.Drain, config.SoftStop = drainLimit, drainLimit
+	if config.Schedule.PartitionStart.IsZero() {
+		// The days between the demo's and today have no samples, and needn't be
+		// looked for.
+		config.Schedule.PartitionStart = s.begun.UTC().Truncate(24 * time.Hour)
+	}
+	orchestrator, err := service.Open(ctx, config)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	job, err := etl.New(ctx, etl.Config{Target: pool, SourceURL: api, Log: s.Log})
+	s.orchestrated = make(chan struct{})
+	s.parts.Go(func() {
+		defer close(s.orchestrated)
+		defer orchestrator.Close()
+		if err := orchestrator.Run(ctx); err != nil {
+			if ctx.Err() != nil { // and who ended it is to be told of
+				config.Log.WarnContext(ctx, "the orchestrator did not end in good order", "error", err)
+			}
+			s.fail(&partError{"orchestrator", err})
+		}
+	})
+	return nil
+}
+
+// backfill has every day loaded, as anybody would over the target API.
+func (s *system) backfill(ctx context.Context, console string) error {
+	api, err := newClient(console)
 	if err != nil {
 		return err
 	}
-	defer job.Close()
-	sum, err := job.Run(ctx, etl.Request{From: s.FirstDay, To: s.FirstDay.AddDate(0, 0, days-1), Turbines: selector.All()})
+	from, to := s.FirstDay, s.FirstDay.AddDate(0, 0, days-1)
+	run, err := api.backfill(ctx, from, to)
+	if err != nil {
+		return fmt.Errorf("etl: %w", err)
+	}
+	sum, err := api.totals(ctx, from, to)
 	if err != nil {
 		return fmt.Errorf("etl: %w", err)
 	}
 	return s.step("etl: %d days done, %d samples read, %d values in the target, %d of them written now",
-		sum.Done, sum.Samples, sum.Rows, sum.Written)
+		run.Partitions.Done, sum.samples, sum.rows, sum.written)
 }
 
-// stop ends what runs, the API first. It is called when run has returned and
-// its context has ended.
+// stop ends what runs, the orchestrator and the API first. It is called when run
+// has returned and its context has ended.
 func (s *system) stop(ctx context.Context) {
+	if s.orchestrated != nil {
+		<-s.orchestrated
+	}
 	if s.served != nil {
 		<-s.served
 	}

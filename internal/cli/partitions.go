@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/delfos/delfos/gen/targetapi"
+)
+
+// A stateMark is how a state looks in the grid.
+type stateMark struct {
+	state  targetapi.PartitionState
+	letter string
+	colour string // an SGR parameter
+}
+
+// stateMarks are those of all states, in the order of the legend.
+func stateMarks() [8]stateMark {
+	return [...]stateMark{
+		{targetapi.PartitionStateDone, "d", "32"},
+		{targetapi.PartitionStateEmpty, "e", "36"},
+		{targetapi.PartitionStateStale, "s", "33"},
+		{targetapi.PartitionStateFailed, "F", "1;31"},
+		{targetapi.PartitionStateRunning, "r", "1;34"},
+		{targetapi.PartitionStateQueued, "q", "34"},
+		{targetapi.PartitionStateCancelled, "c", "35"},
+		{targetapi.PartitionStateMissing, ".", "2"},
+	}
+}
+
+// failuresShown bounds the failed days whose error is printed.
+const failuresShown = 10
+
+func newPartitions(r *runner) *cobra.Command {
+	var from, to dayFlag
+	cmd := &cobra.Command{
+		Use:   "partitions",
+		Short: "Show the state of each day as a calendar",
+		Long: `Partitions asks the target API of 'delfos orchestrate' for the state of each day and
+prints a row a month, a letter a day: d done, e empty (no samples), s stale (the source
+has changed since), F failed, r running, q queued, c cancelled, . missing. Under it
+stand how many there are of each, and why days failed. On a terminal the letters have
+colours, unless NO_COLOR is set.
+
+Without --from it begins with the first day that there is anything to say of, without
+--to it ends with the last, or yesterday if that is later.`,
+		Example: `  delfos partitions
+  delfos partitions --from 2025-01-01 --to 2025-12-31 --output json`,
+		Args: exactly(),
+	}
+	cmd.Flags().Var(&from, "from", "first day")
+	cmd.Flags().Var(&to, "to", "last day, inclusive")
+	return asking(r, cmd, func(ctx context.Context, t *target, _ []string, asJSON bool) error {
+		if err := rangeOf(cmd, from, to); err != nil {
+			return err
+		}
+		params := &targetapi.ListPartitionsParams{}
+		if !from.IsZero() {
+			params.From = &targetapi.From{Time: from.Time}
+		}
+		if !to.IsZero() {
+			params.To = &targetapi.To{Time: to.Time}
+		}
+		a, err := ask[targetapi.PartitionList](t, func(c *targetapi.Client) (*http.Response, error) { return c.ListPartitions(ctx, params) })
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return r.printJSON(a.text)
+		}
+		if len(a.value.Partitions) == 0 {
+			return r.print("no days: nothing was loaded or asked for yet")
+		}
+		return r.print("%s", calendar(a.value.Partitions, r.colours()))
+	})
+}
+
+// colours tells whether standard output takes them: a terminal, and nobody who
+// says no (no-color.org).
+func (r *runner) colours() bool {
+	for _, entry := range r.Environ {
+		if value, ok := strings.CutPrefix(entry, "NO_COLOR="); ok && value != "" {
+			return false
+		}
+		if entry == "TERM=dumb" {
+			return false
+		}
+	}
+	f, ok := r.Stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// calendar draws days, which are in order, without a newline at the end.
+func calendar(days []targetapi.Partition, colours bool) string {
+	cells := map[targetapi.PartitionState]string{}
+	for _, m := range stateMarks() {
+		cells[m.state] = m.letter
+		if colours {
+			cells[m.state] = "\x1b[" + m.colour + "m" + m.letter + "\x1b[0m"
+		}
+	}
+	var b strings.Builder
+	b.WriteString("       ")
+	for day := 1; day <= 30; day++ {
+		if day == 1 || day%5 == 0 {
+			fmt.Fprintf(&b, "%2d", day)
+		} else {
+			b.WriteString("  ")
+		}
+	}
+	var row strings.Builder
+	var month time.Time
+	column := 0
+	flush := func() {
+		b.WriteString(strings.TrimRight(row.String(), " "))
+		row.Reset()
+	}
+	counts := map[targetapi.PartitionState]int{}
+	for _, p := range days {
+		if first := p.Day.AddDate(0, 0, 1-p.Day.Day()); !first.Equal(month) {
+			flush()
+			month, column = first, 1
+			b.WriteString("\n" + month.Format("2006-01"))
+		}
+		for ; column < p.Day.Day(); column++ {
+			row.WriteString("  ")
+		}
+		row.WriteString(" " + cells[p.State])
+		column++
+		counts[p.State]++
+	}
+	flush()
+	b.WriteString("\n\n")
+	separator := ""
+	for _, m := range stateMarks() {
+		if n := counts[m.state]; n > 0 {
+			fmt.Fprintf(&b, "%s%s %s %d", separator, cells[m.state], m.state, n)
+			separator = "   "
+		}
+	}
+	failures(&b, days, counts[targetapi.PartitionStateFailed])
+	return b.String()
+}
+
+// failures says why days failed, the latest first.
+func failures(b *strings.Builder, days []targetapi.Partition, count int) {
+	shown := 0
+	for i := len(days) - 1; i >= 0 && shown < failuresShown; i-- {
+		p := days[i]
+		if p.State != targetapi.PartitionStateFailed {
+			continue
+		}
+		shown++
+		reason := "no reason was given"
+		if p.Error != nil {
+			reason = quoted(*p.Error, false)
+		}
+		fmt.Fprintf(b, "\n%s failed: %s", p.Day, reason)
+		if p.NextAttemptAt != nil {
+			fmt.Fprintf(b, " (attempt %d; the next is at %s)", p.Attempt, p.NextAttemptAt.UTC().Format(time.RFC3339))
+		}
+	}
+	if count > shown {
+		fmt.Fprintf(b, "\nand %d more failed", count-shown)
+	}
+}

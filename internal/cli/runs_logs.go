@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/delfos/delfos/gen/targetapi"
+)
+
+// logPage is how many entries one request asks for.
+const logPage = int32(1000)
+
+func newRunsLogs(r *runner) *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "logs ID",
+		Short: "Print the log of a run",
+		Long: `Logs prints what the workers had to say of a run, the oldest first. With --follow it
+goes on until the run has ended. With --output json each entry is a JSON object on a
+line of its own.`,
+		Example: `  delfos runs logs 7
+  delfos runs logs 7 -f --output json`,
+		Args: runID,
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run has ended")
+	return asking(r, cmd, func(ctx context.Context, t *target, args []string, asJSON bool) error {
+		id, err := parseRunID(args[0])
+		if err != nil {
+			return err
+		}
+		after := int64(0)
+		if !follow {
+			return r.printLog(ctx, t, id, &after, asJSON)
+		}
+		err = r.poll(ctx, func() (bool, error) {
+			// First the state: what is logged before the end is read after it.
+			run, err := ask[targetapi.Run](t, func(c *targetapi.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
+			if err != nil {
+				return false, err
+			}
+			return ended(run.value), r.printLog(ctx, t, id, &after, asJSON)
+		})
+		if err != nil {
+			return fmt.Errorf("follow run %d: %w", id, err)
+		}
+		return nil
+	})
+}
+
+// printLog prints the entries after the one with the given id, which it moves
+// on.
+func (r *runner) printLog(ctx context.Context, t *target, id int64, after *int64, asJSON bool) error {
+	for {
+		limit := logPage
+		a, err := ask[struct {
+			Entries []json.RawMessage `json:"entries"`
+		}](t, func(c *targetapi.Client) (*http.Response, error) {
+			return c.GetRunLog(ctx, id, &targetapi.GetRunLogParams{After: after, Limit: &limit})
+		})
+		if err != nil {
+			return err
+		}
+		for _, text := range a.value.Entries {
+			var e targetapi.LogEntry
+			if err := json.Unmarshal(text, &e); err != nil {
+				return fmt.Errorf("read the log of run %d: %w", id, err)
+			}
+			if asJSON {
+				err = r.printJSON(text)
+			} else {
+				err = r.print("%s", logLine(e))
+			}
+			if err != nil {
+				return err
+			}
+			*after = e.Id
+		}
+		if len(a.value.Entries) < int(limit) {
+			return nil
+		}
+	}
+}
+
+// logLine is an entry for people to read.
+func logLine(e targetapi.LogEntry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %-5s", e.At.UTC().Format("2006-01-02T15:04:05.000Z"), strings.ToUpper(string(e.Level)))
+	if e.Day != nil {
+		b.WriteString("  " + e.Day.String())
+	}
+	b.WriteString("  " + quoted(e.Message, false))
+	for _, name := range slices.Sorted(maps.Keys(e.Attributes)) {
+		if name == "day" && e.Day != nil {
+			continue // it stands there already
+		}
+		if text, ok := e.Attributes[name].(string); ok {
+			fmt.Fprintf(&b, " %s=%s", name, quoted(text, true))
+			continue
+		}
+		text, err := json.Marshal(e.Attributes[name])
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		fmt.Fprintf(&b, " %s=%s", name, text)
+	}
+	return b.String()
+}
+
+// quoted quotes text that would not stay in its line, nor, as a value, in its
+// place.
+func quoted(text string, value bool) string {
+	odd := strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) })
+	if odd || value && (text == "" || strings.ContainsAny(text, ` "=`)) {
+		return strconv.Quote(text)
+	}
+	return text
+}

@@ -1,0 +1,197 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/delfos/delfos/gen/targetapi"
+)
+
+// TestTargetScript runs the commands that ask the target API, each script on an
+// API of its own.
+func TestTargetScript(t *testing.T) {
+	t.Parallel()
+	runScripts(t, "testdata/target/*.txtar", func(t *testing.T, env *testscript.Env) {
+		t.Helper()
+		api := httptest.NewServer(targetapi.Handler(targetapi.NewStrictHandler(&orchestrator{}, nil)))
+		t.Cleanup(api.Close)
+		env.Setenv("TARGET_API_URL", api.URL)
+		env.Setenv("CLOSED_URL", "http://"+freeAddr(t))
+	})
+}
+
+// An orchestrator answers as the target API does, with one run, 7, that it
+// knows. It is queued when it is started, in work the first time that somebody
+// looks and has ended the second time: its days fail from February on, and are
+// done before.
+type orchestrator struct {
+	targetapi.StrictServerInterface
+
+	mu      sync.Mutex
+	run     *targetapi.Run
+	fails   bool
+	looks   int
+	entries []targetapi.LogEntry
+	key     string
+	away    int // answers of 503 that are left; a run of all days meets one
+}
+
+func (o *orchestrator) log(level targetapi.LogEntryLevel, message string, attributes map[string]any) {
+	at := time.Date(2025, time.March, 1, 1, 0, len(o.entries), 0, time.UTC)
+	day := o.run.From
+	o.entries = append(o.entries, targetapi.LogEntry{Id: int64(len(o.entries) + 1), At: at, Day: &day, Level: level, Message: message, Attributes: attributes})
+}
+
+func (o *orchestrator) known(id int64) bool { return o.run != nil && id == o.run.Id }
+
+func (o *orchestrator) CreateRun(_ context.Context, r targetapi.CreateRunRequestObject) (targetapi.CreateRunResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	body := r.Body
+	days := int64(body.To.Sub(body.From.Time)/(24*time.Hour)) + 1
+	plan := targetapi.RunPlan{From: body.From, To: body.To, Only: *body.Only, DryRun: *body.DryRun, Partitions: days, UpToDate: 3}
+	if *body.DryRun {
+		return targetapi.CreateRun200JSONResponse(plan), nil
+	}
+	if key := r.Params.IdempotencyKey; key != nil {
+		request := fmt.Sprint(*key, body.From, body.To, *body.Only)
+		if o.key != "" && o.key != request {
+			return targetapi.CreateRun422ApplicationProblemPlusJSONResponse{UnprocessableContentApplicationProblemPlusJSONResponse: targetapi.UnprocessableContentApplicationProblemPlusJSONResponse{
+				Title: "Unprocessable Content", Status: 422, Detail: "Idempotency-Key was sent before with another request",
+			}}, nil
+		}
+		o.key = request
+	}
+	id := int64(7)
+	o.run = &targetapi.Run{
+		Id: id, Trigger: targetapi.RunTriggerBackfill, State: targetapi.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
+		Partitions: targetapi.RunCounts{Total: days, Queued: days}, CreatedAt: time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC),
+	}
+	o.fails, o.looks, o.entries = body.From.Month() > time.January, 0, nil
+	o.log(targetapi.LogEntryLevelInfo, "run queued", map[string]any{"partitions": days, "only": string(*body.Only)})
+	plan.Id = &id
+	return targetapi.CreateRun202JSONResponse{Body: plan}, nil
+}
+
+func (o *orchestrator) GetRun(_ context.Context, r targetapi.GetRunRequestObject) (targetapi.GetRunResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known(r.Id) {
+		return targetapi.GetRun404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+	}
+	if o.away > 0 {
+		o.away--
+		return targetapi.GetRun503ApplicationProblemPlusJSONResponse{ServiceUnavailableApplicationProblemPlusJSONResponse: targetapi.ServiceUnavailableApplicationProblemPlusJSONResponse{
+			Body: targetapi.Problem{Title: "Service Unavailable", Status: 503, Detail: "the database does not answer; try again shortly"},
+		}}, nil
+	}
+	o.looks++
+	n := o.run.Partitions.Total
+	switch {
+	case o.run.State == targetapi.RunStateQueued:
+		o.run.State, o.run.Partitions = targetapi.RunStateRunning, targetapi.RunCounts{Total: n, Queued: n - 1, Running: 1}
+		o.log(targetapi.LogEntryLevelDebug, "partition begun", map[string]any{})
+		if o.run.Only == targetapi.RunScopeAll {
+			o.away = 1
+		}
+	case o.run.State == targetapi.RunStateRunning && o.fails:
+		o.run.State, o.run.Partitions = targetapi.RunStateFailed, targetapi.RunCounts{Total: n, Failed: 1, Done: n - 1}
+		o.log(targetapi.LogEntryLevelError, "partition failed", map[string]any{"error": "1 broken: turbine 3", "attempt": 3})
+	case o.run.State == targetapi.RunStateRunning:
+		o.run.State, o.run.Partitions = targetapi.RunStateDone, targetapi.RunCounts{Total: n, Empty: 1, Done: n - 1}
+		o.log(targetapi.LogEntryLevelInfo, "partition done", map[string]any{"rows": 1_000_000})
+	}
+	if o.run.State != targetapi.RunStateRunning && o.run.FinishedAt == nil {
+		at := o.run.CreatedAt.Add(time.Minute)
+		o.run.FinishedAt = &at
+	}
+	return targetapi.GetRun200JSONResponse(*o.run), nil
+}
+
+func noRun(id int64) targetapi.NotFoundApplicationProblemPlusJSONResponse {
+	return targetapi.NotFoundApplicationProblemPlusJSONResponse{Title: "Not Found", Status: 404, Detail: fmt.Sprintf("there is no run %d", id)}
+}
+
+func (o *orchestrator) ListRuns(_ context.Context, r targetapi.ListRunsRequestObject) (targetapi.ListRunsResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := targetapi.RunList{Runs: []targetapi.Run{}}
+	if o.run != nil && (r.Params.Before == nil || *r.Params.Before > o.run.Id) && *r.Params.Limit > 0 {
+		list.Runs = append(list.Runs, *o.run)
+	}
+	return targetapi.ListRuns200JSONResponse{Body: list}, nil
+}
+
+func (o *orchestrator) CancelRun(_ context.Context, r targetapi.CancelRunRequestObject) (targetapi.CancelRunResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known(r.Id) {
+		return targetapi.CancelRun404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+	}
+	n := o.run.Partitions.Total
+	o.run.State, o.run.Partitions = targetapi.RunStateCancelled, targetapi.RunCounts{Total: n, Cancelled: n}
+	return targetapi.CancelRun200JSONResponse(*o.run), nil
+}
+
+func (o *orchestrator) RetryRun(_ context.Context, r targetapi.RetryRunRequestObject) (targetapi.RetryRunResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known(r.Id) {
+		return targetapi.RetryRun404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+	}
+	n := o.run.Partitions.Total
+	o.run.State, o.run.Partitions, o.fails, o.run.FinishedAt = targetapi.RunStateQueued, targetapi.RunCounts{Total: n, Queued: n}, false, nil
+	return targetapi.RetryRun200JSONResponse(*o.run), nil
+}
+
+func (o *orchestrator) GetRunLog(_ context.Context, r targetapi.GetRunLogRequestObject) (targetapi.GetRunLogResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known(r.Id) {
+		return targetapi.GetRunLog404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+	}
+	return targetapi.GetRunLog200JSONResponse{Entries: o.entries[min(int(*r.Params.After), len(o.entries)):]}, nil
+}
+
+// ListPartitions knows the days from 2024-12-30 to 2025-02-28, in all states.
+func (o *orchestrator) ListPartitions(_ context.Context, r targetapi.ListPartitionsRequestObject) (targetapi.ListPartitionsResponseObject, error) {
+	first, last := time.Date(2024, time.December, 30, 0, 0, 0, 0, time.UTC), time.Date(2025, time.February, 28, 0, 0, 0, 0, time.UTC)
+	if r.Params.From != nil {
+		first = r.Params.From.Time
+	}
+	if r.Params.To != nil {
+		last = r.Params.To.Time
+	}
+	if first.Year() < 2000 {
+		id := "7F3C2A"
+		return targetapi.ListPartitions500ApplicationProblemPlusJSONResponse{InternalServerErrorApplicationProblemPlusJSONResponse: targetapi.InternalServerErrorApplicationProblemPlusJSONResponse{
+			Title: "Internal Server Error", Status: 500, Detail: "the server failed to answer", RequestId: &id,
+		}}, nil
+	}
+	reason, next := "1 broken: turbine 3:\nno answer", time.Date(2025, time.March, 1, 1, 0, 8, 0, time.UTC)
+	odd := map[string]targetapi.Partition{
+		"2024-12-30": {State: targetapi.PartitionStateMissing},
+		"2024-12-31": {State: targetapi.PartitionStateEmpty},
+		"2025-01-10": {State: targetapi.PartitionStateStale},
+		"2025-02-01": {State: targetapi.PartitionStateFailed, Error: &reason, Attempt: 2, NextAttemptAt: &next},
+		"2025-02-26": {State: targetapi.PartitionStateCancelled},
+		"2025-02-27": {State: targetapi.PartitionStateRunning},
+		"2025-02-28": {State: targetapi.PartitionStateQueued},
+	}
+	list := targetapi.PartitionList{Partitions: []targetapi.Partition{}}
+	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+		p, ok := odd[day.Format(time.DateOnly)]
+		if !ok {
+			p.State = targetapi.PartitionStateDone
+		}
+		p.Day = targetapi.Day{Time: day}
+		list.Partitions = append(list.Partitions, p)
+	}
+	return targetapi.ListPartitions200JSONResponse(list), nil
+}
