@@ -35,7 +35,11 @@ func From(ctx context.Context, conn *pgconn.PgConn, sql string, write func(*Writ
 	if werr := <-written; werr != nil && !errors.Is(werr, errEnded) {
 		return 0, werr
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		// pgx may only say that the connection, which it closed for ctx, is closed.
+		return 0, fmt.Errorf("copy: %w: %w", context.Cause(ctx), err)
+	case err != nil:
 		return 0, fmt.Errorf("copy: %w", err)
 	}
 	return tag.RowsAffected(), nil
