@@ -40,7 +40,8 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 		echo "make test: no C compiler ($$cc), which the race detector needs: install gcc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@for program in curl psql; do command -v $$program >/dev/null || { \
 		echo "make test: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
-	@$(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 5m -json ./...
+	@# A program under the race detector would wait a second before it ends.
+	@GORACE=atexit_sleep_ms=10 $(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 5m -json ./...
 
 check: lint vet drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 

@@ -125,6 +125,7 @@ func runScripts(t *testing.T, pattern string, setup func(*testing.T, *testscript
 				Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await},
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+					env.Setenv("GORACE", os.Getenv("GORACE"))
 					setup(t, env)
 					return nil
 				},

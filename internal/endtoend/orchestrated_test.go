@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	faultRuns = flag.Int("faults", 8, "how many backfills TestBackfillsUnderFaults spoils")
+	faultRuns = flag.Int("faults", 6, "how many backfills TestBackfillsUnderFaults spoils")
 	faultSeed = flag.Uint64("fault-seed", 0, "the seed of the first of them, to see a failure again; one of the clock if 0")
 )
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -155,7 +156,13 @@ func removeHalfMade(p paths) error {
 		return fmt.Errorf("look for half-made clusters in %s: %w", p.dir, err)
 	}
 	for _, path := range left {
-		if err := os.RemoveAll(path); err != nil {
+		// A server of the killed initdb may write a last file while it dies.
+		err := os.RemoveAll(path)
+		for tries := 0; err != nil && tries < 20; tries++ {
+			time.Sleep(50 * time.Millisecond)
+			err = os.RemoveAll(path)
+		}
+		if err != nil {
 			return fmt.Errorf("remove the half-made cluster %s: %w", path, err)
 		}
 	}
