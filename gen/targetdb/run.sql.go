@@ -34,13 +34,14 @@ WITH noted AS (
     UPDATE run
     SET cancelled_at = coalesce(cancelled_at, clock_timestamp())
     WHERE id = $1
+      AND EXISTS (SELECT FROM run_partition AS open WHERE open.run_id = $1 AND open.outcome IS NULL)
 )
-UPDATE run_partition
+UPDATE run_partition AS rp
 SET outcome = 'cancelled',
     finished_at = clock_timestamp()
-WHERE run_id = $1
-  AND outcome IS NULL
-RETURNING day
+WHERE rp.run_id = $1
+  AND rp.outcome IS NULL
+RETURNING rp.day
 `
 
 // Closes the open requests of a run and gives their days. run_partition_pkey
@@ -408,15 +409,16 @@ WITH noted AS (
     SET cancelled_at = NULL,
         closed_at = NULL
     WHERE id = $1
+      AND EXISTS (SELECT FROM run_partition AS ended WHERE ended.run_id = $1 AND ended.outcome IN ('failed', 'cancelled'))
 )
-UPDATE run_partition
+UPDATE run_partition AS rp
 SET outcome = NULL,
     token = NULL,
     finished_at = NULL,
     requested_at = now()
-WHERE run_id = $1
-  AND outcome IN ('failed', 'cancelled')
-RETURNING day
+WHERE rp.run_id = $1
+  AND rp.outcome IN ('failed', 'cancelled')
+RETURNING rp.day
 `
 
 // Opens the requests of a run that failed or were cancelled again and gives

@@ -99,13 +99,14 @@ WITH noted AS (
     UPDATE run
     SET cancelled_at = coalesce(cancelled_at, clock_timestamp())
     WHERE id = sqlc.arg(run_id)
+      AND EXISTS (SELECT FROM run_partition AS open WHERE open.run_id = sqlc.arg(run_id) AND open.outcome IS NULL)
 )
-UPDATE run_partition
+UPDATE run_partition AS rp
 SET outcome = 'cancelled',
     finished_at = clock_timestamp()
-WHERE run_id = sqlc.arg(run_id)
-  AND outcome IS NULL
-RETURNING day;
+WHERE rp.run_id = sqlc.arg(run_id)
+  AND rp.outcome IS NULL
+RETURNING rp.day;
 
 -- name: RetryRun :many
 -- Opens the requests of a run that failed or were cancelled again and gives
@@ -115,15 +116,16 @@ WITH noted AS (
     SET cancelled_at = NULL,
         closed_at = NULL
     WHERE id = sqlc.arg(run_id)
+      AND EXISTS (SELECT FROM run_partition AS ended WHERE ended.run_id = sqlc.arg(run_id) AND ended.outcome IN ('failed', 'cancelled'))
 )
-UPDATE run_partition
+UPDATE run_partition AS rp
 SET outcome = NULL,
     token = NULL,
     finished_at = NULL,
     requested_at = now()
-WHERE run_id = sqlc.arg(run_id)
-  AND outcome IN ('failed', 'cancelled')
-RETURNING day;
+WHERE rp.run_id = sqlc.arg(run_id)
+  AND rp.outcome IN ('failed', 'cancelled')
+RETURNING rp.day;
 
 -- name: SettleRequests :execrows
 -- Closes the requests that an attempt answers: those for its day that were open
