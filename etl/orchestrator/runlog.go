@@ -3,13 +3,16 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -206,7 +209,11 @@ func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 		db := targetdb.New(pool)
 		if _, err := db.AddRunLog(ctx, p); err != nil {
-			l.putBack(entries)
+			// What the target refuses, as the log of a run that was removed, it
+			// would refuse again.
+			if refused := (*pgconn.PgError)(nil); !errors.As(err, &refused) || etl.Temporary(err) {
+				l.putBack(entries)
+			}
 			return fmt.Errorf("append to the logs of runs: %w", err)
 		}
 		for id := range runs {

@@ -184,6 +184,14 @@ SELECT p.day, p.token, pg_terminate_backend(a.pid) AS ended
 FROM partition AS p
 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
 WHERE p.lease_until < clock_timestamp()
+  AND EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
+      WHERE rp.day = p.day
+        AND rp.outcome IS NULL
+        AND r.trigger <> 'command'
+  )
 `
 
 type EndExpiredClaimsRow struct {

@@ -139,7 +139,15 @@ RETURNING j.id, (j.args ->> 'day')::date AS day, j.attempt;
 SELECT p.day, p.token, pg_terminate_backend(a.pid) AS ended
 FROM partition AS p
 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
-WHERE p.lease_until < clock_timestamp();
+WHERE p.lease_until < clock_timestamp()
+  AND EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
+      WHERE rp.day = p.day
+        AND rp.outcome IS NULL
+        AND r.trigger <> 'command'
+  );
 
 -- name: BeatWorker :exec
 -- A worker's sign of life, with the jobs that it has in hand.
