@@ -51,19 +51,21 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("day: %w", err)) //nolint:wrapcheck // River's own.
 	}
-	runID, err := targetdb.New(w.pool).WantedBy(ctx, day)
+	by, err := targetdb.New(w.pool).WantedBy(ctx, day)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil // Nobody asks any more.
 	case err != nil:
 		return fmt.Errorf("look who asks for %s: %w", job.Args.Day, err)
 	}
-	ctx = withRun(ctx, runID, day)
-	p, err := w.job.Load(ctx, day, etl.Order{RunID: runID, Settle: func(ctx context.Context, tx pgx.Tx, s etl.Settlement) (*time.Time, error) {
+	ctx = withRun(ctx, by.RunID, day)
+	p, err := w.job.Load(ctx, day, etl.Order{RunID: by.RunID, Settle: func(ctx context.Context, tx pgx.Tx, s etl.Settlement) (*time.Time, error) {
 		return w.settle(ctx, tx, job, s)
 	}})
 	w.report(ctx, job, p, err)
-	w.goOn(ctx)
+	if by.Bounded && ctx.Err() == nil {
+		w.goOn(ctx)
+	}
 	return w.verdict(ctx, job, err)
 }
 
@@ -120,16 +122,7 @@ func (w *worker) verdict(ctx context.Context, job *river.Job[PartitionArgs], err
 // goOn queues what the end of a day makes room for, in a run that bounds its
 // days. What it can't, the next look at the queue does.
 func (w *worker) goOn(ctx context.Context) {
-	if ctx.Err() != nil {
-		return
-	}
-	err := pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
-		bounded, err := targetdb.New(tx).BoundedRuns(ctx)
-		if err != nil || !bounded {
-			return err //nolint:wrapcheck // Said below.
-		}
-		return w.queue.dispatch(ctx, tx)
-	})
+	err := pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error { return w.queue.dispatch(ctx, tx) })
 	if err != nil && ctx.Err() == nil {
 		w.log.WarnContext(ctx, "queueing the next day failed; it is tried again soon", "error", err)
 	}

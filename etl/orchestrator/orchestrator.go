@@ -127,7 +127,7 @@ func New(_ context.Context, c Config) (*Orchestrator, error) {
 		CompletedJobRetentionPeriod: c.JobRetention,
 		CancelledJobRetentionPeriod: c.JobRetention,
 		DiscardedJobRetentionPeriod: c.JobRetention,
-		FetchCooldown:               20 * time.Millisecond,
+		FetchCooldown:               time.Millisecond, // a worker shall not wait between days
 		FetchPollInterval:           500 * time.Millisecond,
 		SoftStopTimeout:             c.SoftStop,
 		Logger:                      newRiverLog(c.Log),

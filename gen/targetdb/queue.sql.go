@@ -44,24 +44,6 @@ func (q *Queries) BeatWorker(ctx context.Context, arg BeatWorkerParams) error {
 	return err
 }
 
-const BoundedRuns = `-- name: BoundedRuns :one
-SELECT EXISTS (
-    SELECT
-    FROM run
-    WHERE closed_at IS NULL
-      AND parallel IS NOT NULL
-)
-`
-
-// Whether a run that is under way bounds how many of its days are in work.
-// run_unclosed_idx serves it.
-func (q *Queries) BoundedRuns(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, BoundedRuns)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const ClearNextAttempts = `-- name: ClearNextAttempts :execrows
 UPDATE partition
 SET next_attempt_at = NULL

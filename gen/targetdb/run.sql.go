@@ -479,7 +479,7 @@ func (q *Queries) SettleRequests(ctx context.Context, arg SettleRequestsParams) 
 }
 
 const WantedBy = `-- name: WantedBy :one
-SELECT rp.run_id
+SELECT rp.run_id, (r.parallel IS NOT NULL)::boolean AS bounded
 FROM run_partition AS rp
 JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = $1
@@ -489,11 +489,17 @@ ORDER BY CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, r
 LIMIT 1
 `
 
-// The run to work on a day for: the most urgent one with an open request. No
-// row: nobody asks. run_partition_open_idx serves it.
-func (q *Queries) WantedBy(ctx context.Context, day time.Time) (int64, error) {
+type WantedByRow struct {
+	RunID   int64
+	Bounded bool
+}
+
+// The run to work on a day for: the most urgent one with an open request, and
+// whether it bounds how many of its days are in work. No row: nobody asks.
+// run_partition_open_idx serves it.
+func (q *Queries) WantedBy(ctx context.Context, day time.Time) (WantedByRow, error) {
 	row := q.db.QueryRow(ctx, WantedBy, day)
-	var run_id int64
-	err := row.Scan(&run_id)
-	return run_id, err
+	var i WantedByRow
+	err := row.Scan(&i.RunID, &i.Bounded)
+	return i, err
 }

@@ -182,13 +182,3 @@ UPDATE partition
 SET next_attempt_at = NULL
 WHERE day = ANY (sqlc.arg(days)::date[])
   AND next_attempt_at IS NOT NULL;
-
--- name: BoundedRuns :one
--- Whether a run that is under way bounds how many of its days are in work.
--- run_unclosed_idx serves it.
-SELECT EXISTS (
-    SELECT
-    FROM run
-    WHERE closed_at IS NULL
-      AND parallel IS NOT NULL
-);

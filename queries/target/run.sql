@@ -142,9 +142,10 @@ WHERE r.id = rp.run_id
   AND rp.requested_at <= sqlc.arg(started_at)::timestamptz;
 
 -- name: WantedBy :one
--- The run to work on a day for: the most urgent one with an open request. No
--- row: nobody asks. run_partition_open_idx serves it.
-SELECT rp.run_id
+-- The run to work on a day for: the most urgent one with an open request, and
+-- whether it bounds how many of its days are in work. No row: nobody asks.
+-- run_partition_open_idx serves it.
+SELECT rp.run_id, (r.parallel IS NOT NULL)::boolean AS bounded
 FROM run_partition AS rp
 JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = sqlc.arg(day)
