@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/signal"
@@ -36,7 +37,7 @@ func (s *Server) GetData(ctx context.Context, request sourceapi.GetDataRequestOb
 		}
 		q.after = &after
 	}
-	r := requestOf(ctx)
+	r := httpserve.RequestOf(ctx)
 	var format string
 	if p.Format != nil {
 		format = string(*p.Format)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
@@ -30,7 +31,7 @@ func (s *Server) GetDataDigest(ctx context.Context, request sourceapi.GetDataDig
 		all := selector.All()
 		q.turbines = &all
 	}
-	r := requestOf(ctx)
+	r := httpserve.RequestOf(ctx)
 	format, err := stream.Negotiate(r.Header.Values("Accept"), "", stream.Formats()[:1])
 	if err != nil {
 		return nil, err

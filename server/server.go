@@ -69,7 +69,7 @@ func New(config Config) http.Handler {
 	})
 	return sourceapi.HandlerWithOptions(strict, sourceapi.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []sourceapi.MiddlewareFunc{withRequest},
+		Middlewares:      []sourceapi.MiddlewareFunc{httpserve.WithRequest},
 		ErrorHandlerFunc: problem.Write,
 	})
 }
@@ -107,20 +107,4 @@ func operations() param.Operations {
 		"/health":   nil,
 		"/ready":    nil,
 	}
-}
-
-type requestKey struct{}
-
-// withRequest puts the request into its context: the strict handlers see no
-// more of it than their parameters, and need Accept, the method and the
-// protocol's version.
-func withRequest(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
-	})
-}
-
-func requestOf(ctx context.Context) *http.Request {
-	r, _ := ctx.Value(requestKey{}).(*http.Request)
-	return r
 }

@@ -2,20 +2,20 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/stream"
 )
 
 // ListTurbines implements sourceapi.StrictServerInterface.
 func (s *Server) ListTurbines(ctx context.Context, r sourceapi.ListTurbinesRequestObject) (sourceapi.ListTurbinesResponseObject, error) {
-	accept := requestOf(ctx).Header.Values("Accept")
+	accept := httpserve.RequestOf(ctx).Header.Values("Accept")
 	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
 		return nil, err
 	}
@@ -62,19 +62,7 @@ func listSpans(ctx context.Context, db sourcedb.DBTX) (sourceapi.ListTurbines200
 	return response, nil
 }
 
-// acquire takes a connection of the pool; the caller releases it. When none is
-// free in time, the answer is a 503, not a queue without end.
+// acquire takes a connection of the pool; the caller releases it.
 func (s *Server) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	bounded, cancel := context.WithTimeout(ctx, s.acquireTimeout)
-	defer cancel()
-	conn, err := s.pool.Acquire(bounded)
-	if err == nil {
-		return conn, nil
-	}
-	err = fmt.Errorf("get a connection to the source database: %w", err)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, problem.Unavailable(fmt.Errorf("%w (%d of %d connections are in use)",
-			err, s.pool.Stat().AcquiredConns(), s.pool.Config().MaxConns))
-	}
-	return nil, err
+	return problem.Acquire(ctx, s.pool, s.acquireTimeout, "source")
 }

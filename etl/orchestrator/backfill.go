@@ -102,17 +102,16 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 		}
 	}
 	var plan Plan
-	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
-		plan, err = c.start(ctx, tx, r)
-		return err
-	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.ConstraintName == "run_idempotency_key_key" {
-		// The same request was faster on another connection.
-		err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
+	start := func() error {
+		return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
 			plan, err = c.start(ctx, tx, r)
 			return err
 		})
+	}
+	err := start()
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.ConstraintName == "run_idempotency_key_key" {
+		err = start() // The same request was faster on another connection.
 	}
 	if err != nil {
 		return Plan{}, fmt.Errorf("start a backfill: %w", err)

@@ -61,6 +61,7 @@ type Orchestrator struct {
 	control   *Control
 	scheduler *Scheduler
 	inHand    *inHand
+	host      string // of this process
 	log       *slog.Logger
 }
 
@@ -109,12 +110,11 @@ func New(_ context.Context, c Config) (*Orchestrator, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{job: c.Job, pool: c.Target, queue: q, inHand: o.inHand, log: c.Log})
 	o.scheduler.register(workers)
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
+	if o.host, err = os.Hostname(); err != nil {
+		o.host = "unknown"
 	}
 	q.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
-		ID:     fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8]),
+		ID:     fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
 		Schema: Schema,
 		Queues: map[string]river.QueueConfig{
 			partitionQueue: {MaxWorkers: c.Workers},
@@ -220,12 +220,8 @@ func (o *Orchestrator) every(ctx context.Context, interval time.Duration, what s
 
 // beat tells the others that this process is alive, and what it works on.
 func (o *Orchestrator) beat(ctx context.Context) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	if err := targetdb.New(o.pool).BeatWorker(ctx, targetdb.BeatWorkerParams{
-		ID: o.client.ID(), Host: host, Pid: int32(os.Getpid()), Workers: int32(o.config.Workers),
+		ID: o.client.ID(), Host: o.host, Pid: int32(os.Getpid()), Workers: int32(o.config.Workers),
 		Jobs: o.inHand.list(), Lease: o.config.Lease,
 	}); err != nil {
 		return fmt.Errorf("enter this worker: %w", err)

@@ -243,48 +243,6 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 	return id, err
 }
 
-const ReadRunPartitions = `-- name: ReadRunPartitions :many
-SELECT rp.day, coalesce(rp.outcome, '')::text AS outcome, rp.finished_at, coalesce(a.error, '')::text AS error
-FROM run_partition AS rp
-LEFT JOIN attempt AS a ON a.day = rp.day AND a.token = rp.token
-WHERE rp.run_id = $1
-ORDER BY rp.day
-`
-
-type ReadRunPartitionsRow struct {
-	Day        time.Time
-	Outcome    string
-	FinishedAt *time.Time
-	Error      string
-}
-
-// The days of a run and how each ended; ” is one that has not.
-// run_partition_pkey and attempt_pkey serve it.
-func (q *Queries) ReadRunPartitions(ctx context.Context, runID int64) ([]ReadRunPartitionsRow, error) {
-	rows, err := q.db.Query(ctx, ReadRunPartitions, runID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ReadRunPartitionsRow
-	for rows.Next() {
-		var i ReadRunPartitionsRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.Outcome,
-			&i.FinishedAt,
-			&i.Error,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const ReadRuns = `-- name: ReadRuns :many
 WITH session AS MATERIALIZED (
     SELECT a.pid, a.backend_start

@@ -138,18 +138,6 @@ func (q *Queries) NoteSweepTook(ctx context.Context, took time.Duration) error {
 	return err
 }
 
-const NoteSwept = `-- name: NoteSwept :exec
-UPDATE schedule
-SET swept_at = $1::timestamptz
-WHERE id = 1
-`
-
-// Records when late data was last looked for.
-func (q *Queries) NoteSwept(ctx context.Context, at time.Time) error {
-	_, err := q.db.Exec(ctx, NoteSwept, at)
-	return err
-}
-
 const PauseSchedule = `-- name: PauseSchedule :one
 UPDATE schedule
 SET paused = $1

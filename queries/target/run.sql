@@ -54,15 +54,6 @@ WHERE r.id = coalesce(sqlc.narg(id), r.id)
 ORDER BY r.id DESC
 LIMIT sqlc.arg(count)::integer;
 
--- name: ReadRunPartitions :many
--- The days of a run and how each ended; '' is one that has not.
--- run_partition_pkey and attempt_pkey serve it.
-SELECT rp.day, coalesce(rp.outcome, '')::text AS outcome, rp.finished_at, coalesce(a.error, '')::text AS error
-FROM run_partition AS rp
-LEFT JOIN attempt AS a ON a.day = rp.day AND a.token = rp.token
-WHERE rp.run_id = sqlc.arg(run_id)
-ORDER BY rp.day;
-
 -- name: FindRunByKey :one
 -- The run that was made under an idempotency key. run_idempotency_key_key
 -- serves it.

@@ -31,12 +31,6 @@ UPDATE schedule
 SET checked_at = sqlc.arg(at)::timestamptz
 WHERE id = 1;
 
--- name: NoteSwept :exec
--- Records when late data was last looked for.
-UPDATE schedule
-SET swept_at = sqlc.arg(at)::timestamptz
-WHERE id = 1;
-
 -- name: ClaimSweep :execrows
 -- Takes the turn of looking for late data. No row: it is paused, or not yet time
 -- again, after share times what the last look took. A time ahead of this clock's

@@ -104,7 +104,7 @@ func New(config Config) http.Handler {
 	})
 	return targetapi.HandlerWithOptions(strict, targetapi.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []targetapi.MiddlewareFunc{withRequest},
+		Middlewares:      []targetapi.MiddlewareFunc{momentary, httpserve.WithRequest},
 		ErrorHandlerFunc: refuse,
 	})
 }
@@ -182,20 +182,11 @@ func acceptable(next targetapi.StrictHandlerFunc, operation string) targetapi.St
 	}
 }
 
-type requestKey struct{}
-
-// withRequest puts the request into its context: the strict handlers see no
-// more of it than their parameters, and need Accept, the method and the
-// protocol's version. What is answered holds for the moment.
-func withRequest(next http.Handler) http.Handler {
+// momentary says that what is answered holds for the moment.
+func momentary(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+		next.ServeHTTP(w, r)
 	})
-}
-
-func requestOf(ctx context.Context) *http.Request {
-	r, _ := ctx.Value(requestKey{}).(*http.Request)
-	return r
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
 )
@@ -21,7 +22,7 @@ func (s *Server) ListChecks(ctx context.Context, request targetapi.ListChecksReq
 		return nil, err
 	}
 	status := string(orElse(request.Params.Status, ""))
-	return checks{requestOf(ctx), "checks", func(yield func(any) error) error {
+	return checks{httpserve.RequestOf(ctx), "checks", func(yield func(any) error) error {
 		if empty {
 			return nil
 		}
@@ -50,7 +51,7 @@ func (s *Server) ListFlags(ctx context.Context, request targetapi.ListFlagsReque
 	if err != nil {
 		return nil, err
 	}
-	return flags{requestOf(ctx), "flags", func(yield func(any) error) error {
+	return flags{httpserve.RequestOf(ctx), "flags", func(yield func(any) error) error {
 		return s.read(ctx, "read flags", targetdb.ReadFlags, []any{asked.start, asked.stop}, func(rows pgx.Rows) error {
 			row, err := pgx.RowToStructByPos[targetdb.Flag](rows)
 			if err != nil || !asked.turbines.Contains(row.TurbineID) {

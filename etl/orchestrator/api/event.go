@@ -50,7 +50,7 @@ func (s *Server) GetEvents(ctx context.Context, request targetapi.GetEventsReque
 	if request.Params.LastEventID == nil {
 		after = known.Newest
 	}
-	return follow{s, requestOf(ctx), after}, nil
+	return follow{s, httpserve.RequestOf(ctx), after}, nil
 }
 
 // follow is the 200 of getEvents, which goes on until its client leaves, or the

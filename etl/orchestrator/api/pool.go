@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,19 +37,7 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// acquire takes a connection of the pool; the caller releases it. When none is
-// free in time, the answer is a 503, not a queue without end.
+// acquire takes a connection of the pool; the caller releases it.
 func (s *Server) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	bounded, cancel := context.WithTimeout(ctx, s.AcquireTimeout)
-	defer cancel()
-	conn, err := s.Pool.Acquire(bounded)
-	if err == nil {
-		return conn, nil
-	}
-	err = fmt.Errorf("get a connection to the target database: %w", err)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, problem.Unavailable(fmt.Errorf("%w (%d of %d connections are in use)",
-			err, s.Pool.Stat().AcquiredConns(), s.Pool.Config().MaxConns))
-	}
-	return nil, err
+	return problem.Acquire(ctx, s.Pool, s.AcquireTimeout, "target")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) ListRuns(ctx context.Context, request targetapi.ListRunsRequest
 	response := targetapi.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
 	for i, run := range runs {
 		if i == int(limit) {
-			link := nextRuns(requestOf(ctx).URL, runs[i-1].Run.ID)
+			link := nextRuns(httpserve.RequestOf(ctx).URL, runs[i-1].Run.ID)
 			response.Headers.Link = &link
 			break
 		}
@@ -154,7 +155,7 @@ func (s *Server) run(ctx context.Context, id int64) (targetapi.Run, error) {
 func refusal(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, orchestrator.ErrNoRun):
-		return problem.NotFound(requestOf(ctx).URL.Path)
+		return problem.NotFound(httpserve.RequestOf(ctx).URL.Path)
 	case errors.Is(err, orchestrator.ErrNotOurs):
 		return problem.Conflict("the run is one of the command line, which its own process alone can steer")
 	}

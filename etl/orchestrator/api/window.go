@@ -10,6 +10,7 @@ import (
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/stream"
@@ -38,7 +39,7 @@ func (s *Server) GetWindows(ctx context.Context, request targetapi.GetWindowsReq
 			return nil, problem.Parameters(faults...)
 		}
 	}
-	r := requestOf(ctx)
+	r := httpserve.RequestOf(ctx)
 	format, err := stream.Negotiate(r.Header.Values("Accept"), string(orElse(p.Format, "")), stream.Formats())
 	if err != nil {
 		return nil, err
