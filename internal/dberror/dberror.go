@@ -1,0 +1,219 @@
+// Package dberror says what an error of PostgreSQL, or of the way to it, means:
+// whether another try may end otherwise, and what to do if not. Its one table is
+// asked by the APIs, the ETL, the orchestrator, verify and the command line.
+//
+// It looks at the error alone. Whoever has cancelled a statement knows so from
+// its context, and asks that first: the error of a statement that an
+// administrator cancelled is not different.
+package dberror
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+)
+
+// Class says what to expect of another try.
+type Class string
+
+const (
+	// Unknown is an error that the table does not have, or that is not of a
+	// database. Nothing speaks for another try.
+	Unknown Class = ""
+	// Again is a statement or a session that was given up: the database is there,
+	// and another try may succeed.
+	Again Class = "again"
+	// Away is a database that can't be reached now.
+	Away Class = "away"
+	// Never is a fault that stays until somebody does what the remedy says.
+	Never Class = "never"
+	// Refused is a value that the database can't hold, whoever asks and when.
+	Refused Class = "refused"
+	// Cancelled is the end of our own context.
+	Cancelled Class = "cancelled"
+)
+
+// Meaning is what the table says of an error. Found and Remedy tell nothing of
+// the server's inside, so that a client may read them.
+type Meaning struct {
+	Class Class
+	// Found says what is wrong; empty if it is Unknown.
+	Found string
+	// Remedy says what to do about it; empty if there is nothing to do but to
+	// try again.
+	Remedy string
+}
+
+// Database is one of the databases of Delfos, by its name in "delfos schema
+// apply". The zero value is any of them.
+type Database string
+
+// The databases.
+const (
+	Any    Database = ""
+	Source Database = "source"
+	Target Database = "target"
+)
+
+// schema is the command that brings the database to this version.
+func (d Database) schema(err error) string {
+	command := "delfos schema apply"
+	if d != Any {
+		command += " " + string(d)
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && d == Target && strings.Contains(pg.Message, `"river`) {
+		command += " river"
+	}
+	return "`" + command + "`"
+}
+
+// setting is the variable that names the database.
+func (d Database) setting() string {
+	if d == Any {
+		return "the URL of the database"
+	}
+	return strings.ToUpper(string(d)) + "_DB_URL"
+}
+
+// Of says what err means. The first of its causes that the table has decides.
+func Of(err error) Meaning { return Any.Of(err) }
+
+// Of says what an error of this database means.
+func (d Database) Of(err error) Meaning {
+	m := meaning(err)
+	if strings.Contains(m.Remedy, "{") {
+		m.Remedy = strings.NewReplacer("{schema}", d.schema(err), "{setting}", d.setting()).Replace(m.Remedy)
+	}
+	return m
+}
+
+// Explain adds to an error of this database what to do about it, once, if that
+// is known.
+func (d Database) Explain(err error) error {
+	if _, done := errors.AsType[*explained](err); done || err == nil {
+		return err
+	}
+	m := d.Of(err)
+	if m.Remedy == "" {
+		return err
+	}
+	return &explained{err, m.Remedy}
+}
+
+// explained is an error with its remedy.
+type explained struct {
+	err    error
+	remedy string
+}
+
+func (e *explained) Error() string { return fmt.Sprintf("%v; %s", e.err, e.remedy) }
+
+// Unwrap returns the error.
+func (e *explained) Unwrap() error { return e.err }
+
+// meaning is what the tables say, with the names in remedies left open.
+func meaning(err error) Meaning {
+	if err == nil {
+		return Meaning{}
+	}
+	// What the server said comes before what was done about it: pgx closes a
+	// session after a FATAL error, and tries other addresses after a refusal.
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return ofState(pg.Code, pg.Message)
+	}
+	for _, entry := range causes() {
+		if entry.is(err) {
+			return entry.means
+		}
+	}
+	return Meaning{}
+}
+
+// cause is a row of the table of errors that are not the server's words.
+type cause struct {
+	is    func(error) bool
+	means Meaning
+}
+
+// causes is that table; the first match counts.
+func causes() []cause {
+	ended := Meaning{Again, "the session with the database was ended", ""}
+	silent := Meaning{Away, "the database does not answer", ""}
+	return []cause{
+		{is[*pgconn.ParseConfigError], Meaning{Never, "the URL of the database can't be read", "correct {setting}"}},
+		{untrusted, Meaning{
+			Never, "the database and this program don't agree on encryption",
+			"correct sslmode, sslrootcert or the host in {setting}, or the server's certificate",
+		}},
+		{said("scram", "SCRAM", "SASL", "require_auth", "channel binding"), Meaning{
+			Never, "the database and this program don't agree on how to log in", "correct the password and require_auth in {setting}",
+		}},
+		// One of a connection attempt is of a database that does not answer.
+		{both(is[*pgconn.ConnectError], not(wraps(context.Canceled))), silent},
+		{wraps(context.Canceled), Meaning{Cancelled, "the work with the database was cancelled", ""}},
+		{wraps(context.DeadlineExceeded), Meaning{Again, "the database took longer than is allowed here", ""}},
+		{wraps(puddle.ErrClosedPool), Meaning{Again, "this program is stopping and takes no more sessions with the database", ""}},
+		{wraps(io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, syscall.ECONNRESET, syscall.EPIPE), ended},
+		{is[net.Error], silent},
+		// The session was found to have ended before anything was sent.
+		{pgconn.SafeToRetry, ended},
+	}
+}
+
+// untrusted reports whether err is of TLS: a refusal of it, another server's
+// certificate, or one that nobody vouches for.
+func untrusted(err error) bool {
+	return is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) || is[tls.AlertError](err) ||
+		is[x509.HostnameError](err) || is[x509.UnknownAuthorityError](err) || said("server refused TLS connection")(err)
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+func wraps(targets ...error) func(error) bool {
+	return func(err error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// said matches what pgx has no type for: an error of a connection attempt that
+// contains one of the words.
+func said(words ...string) func(error) bool {
+	return func(err error) bool {
+		connect, ok := errors.AsType[*pgconn.ConnectError](err)
+		if !ok {
+			return false
+		}
+		text := connect.Unwrap().Error()
+		for _, word := range words {
+			if strings.Contains(text, word) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func both(a, b func(error) bool) func(error) bool {
+	return func(err error) bool { return a(err) && b(err) }
+}
+
+func not(a func(error) bool) func(error) bool {
+	return func(err error) bool { return !a(err) }
+}
