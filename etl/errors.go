@@ -47,6 +47,12 @@ func (e *BrokenError) Unwrap() []error {
 	return causes
 }
 
+// Storable is a text as PostgreSQL can hold it: what a source or a proxy says may
+// have bytes that are no text, and a zero is none to a database.
+func Storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 const undefinedTable = "42P01"
 
 // explain adds the way out to errors that have a known one.

@@ -30,7 +30,7 @@ type result struct {
 func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 	var message *string
 	if r.err != nil {
-		text := r.err.Error()
+		text := Storable(r.err.Error())
 		message = &text
 	}
 	var again *time.Time
@@ -134,7 +134,7 @@ func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bo
 func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
 	err = pgx.BeginFunc(ctx, c.ledger.upkeep, func(tx pgx.Tx) error {
 		q := targetdb.New(tx)
-		message := cause.Error()
+		message := Storable(cause.Error())
 		fresh, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
 			Day: c.day, Token: c.token, Outcome: string(outcome), Error: &message,
 		})

@@ -30,8 +30,9 @@ import (
 // Config is what the API needs. Zero durations take the defaults named.
 type Config struct {
 	Pool    *pgxpool.Pool // of the source database; OpenPool makes a fit one
-	Log     *slog.Logger  // slog.Default()
-	OpenAPI []byte        // openapi.yaml, served as it is and shown by the docs
+	Access  httpserve.Access
+	Log     *slog.Logger // slog.Default()
+	OpenAPI []byte       // openapi.yaml, served as it is and shown by the docs
 
 	WriteTimeout   time.Duration // httpserve.WriteTimeout: for a client to take a chunk
 	AcquireTimeout time.Duration // 5 s for a connection of the pool to be free
@@ -59,7 +60,7 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, httpserve.HeadAsGet, operations().Middleware(problem.Write), joinIfNoneMatch)
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, operations().Middleware(problem.Write), joinIfNoneMatch)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
 

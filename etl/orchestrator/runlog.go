@@ -111,10 +111,12 @@ func (l *RunLog) add(run runOf, r slog.Record, attrs []slog.Attr, group string) 
 			facts[key] = v.Duration().String()
 		case slog.KindAny:
 			if err, ok := v.Any().(error); ok {
-				facts[key] = err.Error()
+				facts[key] = etl.Storable(err.Error())
 				return
 			}
 			facts[key] = v.Any()
+		case slog.KindString:
+			facts[key] = etl.Storable(v.String())
 		default:
 			facts[key] = v.Any()
 		}
@@ -136,7 +138,7 @@ func (l *RunLog) add(run runOf, r slog.Record, attrs []slog.Attr, group string) 
 		l.lost++
 		return
 	}
-	l.waiting = append(l.waiting, logEntry{run: run, at: r.Time, level: level(r.Level), message: r.Message, attributes: string(encoded)})
+	l.waiting = append(l.waiting, logEntry{run: run, at: r.Time, level: level(r.Level), message: etl.Storable(r.Message), attributes: string(encoded)})
 }
 
 func level(l slog.Level) string {

@@ -50,8 +50,8 @@ fetches them.`,
 			return errors.Join(err, ln.Close())
 		}
 		return demo.Run(ctx, demo.Config{
-			Pair: pair, Listener: ln, Console: console, OpenAPI: r.OpenAPI, Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log,
-			Orchestrator: service.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs()},
+			Pair: pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI, Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log,
+			Orchestrator: service.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs(), Access: c.At(c.ConsoleAddr)},
 		})
 	})
 }

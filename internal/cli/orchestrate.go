@@ -57,7 +57,7 @@ to end; what has not ended goes back to the queue, and its day stays as it was.`
 		}
 		return r.orchestrate(ctx, service.Config{
 			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Workers: workers, Schedule: schedule,
-			RunRetention: c.Runs(), JobRetention: c.Jobs(), Listener: ln, OpenAPI: r.OpenAPI, Log: r.log,
+			RunRetention: c.Runs(), JobRetention: c.Jobs(), Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI, Log: r.log,
 		})
 	})
 }

@@ -44,7 +44,7 @@ func (r *runner) serve(ctx context.Context, c config.Serve) error {
 	}
 	defer pool.Close()
 	r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
-	handler := server.New(server.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI})
+	handler := server.New(server.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
 	if err := server.Serve(ctx, ln, handler, httpserve.Options{Log: r.log}); err != nil {
 		return err
 	}

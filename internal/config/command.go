@@ -26,11 +26,14 @@ func (c *Source) Validate() error { return Join(c.SourceDB.faults(), c.Log.fault
 type Serve struct {
 	SourceDB
 	API
+	Access
 	Log
 }
 
 // Validate reports every fault.
-func (c *Serve) Validate() error { return Join(c.SourceDB.faults(), c.API.faults(), c.Log.faults()) }
+func (c *Serve) Validate() error {
+	return Join(c.SourceDB.faults(), c.API.faults(), c.Access.faults(), c.Log.faults())
+}
 
 // ETL is what `delfos etl` reads.
 type ETL struct {
@@ -49,6 +52,7 @@ type Orchestrate struct {
 	SourceAPI
 	TargetDB
 	Console
+	Access
 	Schedule
 	Retention
 	Log
@@ -56,7 +60,7 @@ type Orchestrate struct {
 
 // Validate reports every fault.
 func (c *Orchestrate) Validate() error {
-	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
+	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Access.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
 }
 
 // Healthcheck is what `delfos healthcheck` reads.
@@ -91,6 +95,7 @@ type Demo struct {
 	TargetDB
 	API
 	Console
+	Access
 	Schedule
 	Retention
 	Embedded
@@ -99,5 +104,5 @@ type Demo struct {
 
 // Validate reports every fault.
 func (c *Demo) Validate() error {
-	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Console.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
+	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Console.faults(), c.Access.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
 }

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,9 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/httpserve"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -125,6 +128,16 @@ func TestValues(t *testing.T) {
 		{"API_ADDR", "localhost", false},
 		{"API_ADDR", "localhost:http", false},
 		{"API_ADDR", "localhost:65536", false},
+		{"ALLOWED_HOSTS", "delfos.example.org, api,10.0.0.7,2001:db8::1", true},
+		{"ALLOWED_HOSTS", "https://delfos.example.org", false},
+		{"ALLOWED_HOSTS", "delfos.example.org:8000", false},
+		{"ALLOWED_HOSTS", "*", false},
+		{"BASE_PATH", "/delfos/", true},
+		{"BASE_PATH", "delfos", false},
+		{"BASE_PATH", "//evil.example", false},
+		{"TRUSTED_PROXIES", "10.0.0.7, 10.1.0.0/16,2001:db8::/32", true},
+		{"TRUSTED_PROXIES", "proxy", false},
+		{"TRUSTED_PROXIES", "10.0.0.0/33", false},
 		{"LOG_LEVEL", "WARN", true},
 		{"LOG_LEVEL", "info+1", false},
 	}
@@ -185,6 +198,21 @@ func TestQueueValues(t *testing.T) {
 	_, err = config.Parse[config.Client](load(t, "", "TARGET_API_URL=localhost:3000"))
 	if got, want := errText(err), `TARGET_API_URL is "localhost:3000": want an http or https URL such as http://localhost:3000`; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	c, err := config.Parse[config.Serve](load(t, "", "ALLOWED_HOSTS=a.example, b.example,", "BASE_PATH=/delfos/", "TRUSTED_PROXIES=10.0.0.7,10.1.2.3/16"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := httpserve.Access{
+		Addr: ":8000", Hosts: []string{"a.example", "b.example"}, BasePath: "/delfos",
+		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32"), netip.MustParsePrefix("10.1.0.0/16")},
+	}
+	if diff := cmp.Diff(want, c.At(":8000"), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator/service"
+	"github.com/delfos/delfos/internal/httpserve"
 )
 
 // days is how many days the demo seeds and loads.
@@ -28,8 +29,9 @@ const days = 10
 // A Config says where the parts of the demo are.
 type Config struct {
 	Pair     Pair
-	Listener net.Listener // of the source API; Run closes it
-	Console  net.Listener // of the target API, likewise
+	Listener net.Listener     // of the source API; Run closes it
+	Console  net.Listener     // of the target API, likewise
+	Access   httpserve.Access // of the source API
 	OpenAPI  []byte
 	// Orchestrator is how the orchestrator works; what it works on, where it
 	// answers and its log are the demo's.

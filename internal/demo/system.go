@@ -138,7 +138,7 @@ func (s *system) serve(ctx context.Context) (err error) {
 		return err
 	}
 	s.served = make(chan struct{})
-	handler := server.New(server.Config{Pool: s.pool, Log: s.Log, OpenAPI: s.OpenAPI})
+	handler := server.New(server.Config{Pool: s.pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
 	s.parts.Go(func() {
 		defer close(s.served)
 		if err := server.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit}); err != nil {

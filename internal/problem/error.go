@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
+
+	"github.com/delfos/delfos/internal/httpserve"
 )
 
 // Error is an error that a client may read whole.
@@ -160,6 +162,9 @@ func clip(s string) string {
 func classify(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if e, ok := errors.AsType[*httpserve.ForbiddenError](err); ok {
+		return &Error{status: http.StatusForbidden, detail: e.Detail}
 	}
 	if isDatabaseAway(err) {
 		return Unavailable(err)

@@ -48,7 +48,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		Title:     title(e.status),
 		Status:    e.status,
 		Detail:    e.detail,
-		Instance:  r.URL.Path,
+		Instance:  httpserve.PathOf(r, r.URL.Path),
 		RequestID: w.Header().Get(httpserve.RequestIDHeader),
 		Errors:    e.faults,
 	})

@@ -7,7 +7,7 @@
 // A request's way: httpserve's middleware, param's check of path and query,
 // checkBodies, the generated router and binding, the handler. Every error on that
 // way is answered by internal/problem. River UI, under /river/, is another's
-// program and takes the first step alone.
+// program and takes the middlewares of httpserve alone.
 package api
 
 import (
@@ -53,8 +53,9 @@ type Config struct {
 	Control Control
 	Pool    *pgxpool.Pool // of the target database; OpenPool makes a fit one
 	River   http.Handler  // served under /river/, as RiverUI makes it; nil: nothing is there
-	Log     *slog.Logger  // slog.Default()
-	OpenAPI []byte        // openapi.yaml, served as it is and shown by the docs
+	Access  httpserve.Access
+	Log     *slog.Logger // slog.Default()
+	OpenAPI []byte       // openapi.yaml, served as it is and shown by the docs
 	Now     func() time.Time
 	// Stop is closed when the server begins to drain: streams of events, which
 	// would not end by themselves, end then. nil: they end with their clients.
@@ -91,7 +92,7 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, httpserve.HeadAsGet, operations().Middleware(problem.Write), checkBodies)
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, operations().Middleware(problem.Write), checkBodies)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos target API", config.OpenAPI)
 	if config.River != nil {

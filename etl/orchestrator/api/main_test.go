@@ -187,6 +187,9 @@ func (b *bundle) do(method, path, body string, headers ...string) answer {
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
+		if name == "Host" {
+			req.Host = value
+		}
 	}
 	resp, err := client(b.t).Do(req)
 	if err != nil {

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
@@ -77,8 +80,8 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 // CreateRun implements targetapi.StrictServerInterface.
 func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunRequestObject) (targetapi.CreateRunResponseObject, error) {
 	body, key := *request.Body, orElse(request.Params.IdempotencyKey, "")
-	if request.Params.IdempotencyKey != nil && (key == "" || len(key) > maxKey) {
-		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not of 1 to %d characters", maxKey)))
+	if request.Params.IdempotencyKey != nil && !validKey(key) {
+		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
 	}
 	if err := checkDays(body.From.Time, body.To.Time); err != nil {
 		return nil, err
@@ -115,6 +118,11 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 	return targetapi.CreateRun202JSONResponse{
 		Body: answer, Headers: targetapi.CreateRun202ResponseHeaders{Location: &location},
 	}, nil
+}
+
+// validKey reports whether a key can be kept, as a text of the database.
+func validKey(key string) bool {
+	return utf8.ValidString(key) && key != "" && utf8.RuneCountInString(key) <= maxKey && !strings.ContainsFunc(key, unicode.IsControl)
 }
 
 // GetRun implements targetapi.StrictServerInterface.

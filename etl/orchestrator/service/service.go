@@ -43,6 +43,7 @@ type Config struct {
 	RunRetention, JobRetention time.Duration
 	// Listener is where the API answers; a bare worker has none. Run closes it.
 	Listener net.Listener
+	Access   httpserve.Access // to the API
 	OpenAPI  []byte
 	// Drain bounds how long answers may go on after the end was asked for, 3 s if
 	// it is 0; SoftStop, 5 s if it is 0, how long loads may after that.
@@ -156,7 +157,7 @@ func (s *Service) serve(ctx, background context.Context) error {
 	}
 	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String())
 	handler := api.New(api.Config{
-		Control: s.Control(), Pool: s.reads, River: pages, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
+		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
 	})
 	if err := httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: c.Drain}); err != nil {
 		return fmt.Errorf("target API: %w", err)

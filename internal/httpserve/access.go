@@ -1,0 +1,189 @@
+package httpserve
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Access says under which addresses a server may be reached. The zero value
+// takes requests for loopback's names and for any IP address, at the root.
+type Access struct {
+	// Addr is where the server listens, HOST:PORT; an empty host is every address.
+	Addr string
+	// Hosts are the names that requests may be for, beside loopback's. Without
+	// any they are the names of Addr.
+	Hosts []string
+	// BasePath is the path under which a proxy shows the server, such as /delfos.
+	// A request may arrive with it or without.
+	BasePath string
+	// Proxies may say by X-Forwarded-Host, -Proto and -Prefix what the client
+	// asked for. Nobody else's word is taken.
+	Proxies []netip.Prefix
+}
+
+// A ForbiddenError is why a request was turned away, in a sentence for its
+// client.
+type ForbiddenError struct{ Detail string }
+
+// Error implements error.
+func (e *ForbiddenError) Error() string { return e.Detail }
+
+// Middleware takes requests for this server alone: those for a host that nobody
+// configured, as after DNS rebinding, and writes from pages of other sites are
+// answered by fail with a *ForbiddenError. Probes, which come by address, may
+// always ask for /health and /ready. What it hands on has the path without its
+// prefix and the host that the client asked for; see URL.
+func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
+	hosts := a.hosts()
+	sites := http.NewCrossOriginProtection()
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			arrived := r.Host
+			r = a.reached(r)
+			if err := check(hosts, sites, arrived, r); err != nil {
+				fail(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// check says why a request is turned away. The host that it arrived with counts
+// as well as the one that a proxy tells of: a proxy that hands on its client's
+// own X-Forwarded-Host must not open the door.
+func check(hosts hostSet, sites *http.CrossOriginProtection, arrived string, r *http.Request) error {
+	if r.URL.Path == "/health" || r.URL.Path == "/ready" {
+		return nil
+	}
+	for _, host := range []string{arrived, r.Host} {
+		if !hosts.has(host) {
+			return &ForbiddenError{fmt.Sprintf("this server does not answer for the host %q: ask for %s, or add the host to ALLOWED_HOSTS", clip(host), hosts)}
+		}
+	}
+	if sites.Check(r) != nil {
+		return &ForbiddenError{fmt.Sprintf("%s from a page of another site (Origin %q) is not allowed; this server answers for %q. "+
+			"If both are the same, the proxy in between has to hand on Host, or X-Forwarded-Host with its own address in TRUSTED_PROXIES",
+			r.Method, clip(r.Header.Get("Origin")), clip(r.Host))}
+	}
+	return nil
+}
+
+// clip keeps what a client sent from growing its answer.
+func clip(s string) string { return s[:min(len(s), 100)] }
+
+type addressKey struct{}
+
+// address is what the path and the host of a request don't tell of how it was
+// reached.
+type address struct{ scheme, prefix string }
+
+// reached is the request as its client meant it.
+func (a Access) reached(r *http.Request) *http.Request {
+	reached := address{scheme: "http", prefix: a.BasePath}
+	if r.TLS != nil {
+		reached.scheme = "https"
+	}
+	host := r.Host
+	if a.trusts(r.RemoteAddr) {
+		if proto := forwarded(r, "Proto"); proto == "http" || proto == "https" {
+			reached.scheme = proto
+		}
+		if name := forwarded(r, "Host"); validHost(name) {
+			host = name
+		}
+		if prefix, ok := ParseBasePath(forwarded(r, "Prefix")); ok {
+			reached.prefix = prefix
+		}
+	}
+	r = r.WithContext(context.WithValue(r.Context(), addressKey{}, reached))
+	r.Host = host
+	r.URL = strip(r.URL, reached.prefix)
+	return r
+}
+
+// trusts reports whether what a peer says of its client is believed.
+func (a Access) trusts(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	for _, proxies := range a.Proxies {
+		if proxies.Contains(peer.Addr().Unmap().WithZone("")) {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarded is the last value of an X-Forwarded header: the one that the proxy
+// which is trusted wrote itself. Those before may be its client's own.
+func forwarded(r *http.Request, what string) string {
+	values := strings.Split(strings.Join(r.Header.Values("X-Forwarded-"+what), ","), ",")
+	return strings.TrimSpace(values[len(values)-1])
+}
+
+// ParseBasePath reads a path under which a server is shown: "" for the root,
+// else a slash and segments of letters, digits and -._~, without a slash at the
+// end. It reports whether there is one.
+func ParseBasePath(path string) (prefix string, ok bool) {
+	trimmed := strings.TrimRight(path, "/")
+	if trimmed == "" {
+		return "", path != ""
+	}
+	for segment := range strings.SplitSeq(strings.TrimPrefix(trimmed, "/"), "/") {
+		if strings.Trim(segment, ".") == "" || strings.ContainsFunc(segment, notUnreserved) {
+			return "", false
+		}
+	}
+	return trimmed, trimmed[0] == '/'
+}
+
+// notUnreserved reports whether a character of a path would have to be escaped
+// in a URL, or in a page.
+func notUnreserved(c rune) bool {
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	return !strings.ContainsRune(unreserved, c)
+}
+
+// strip takes the prefix off a path that has it.
+func strip(u *url.URL, prefix string) *url.URL {
+	path, ok := strings.CutPrefix(u.Path, prefix)
+	if prefix == "" || !ok || path != "" && path[0] != '/' {
+		return u
+	}
+	stripped := *u
+	stripped.Path = path
+	if path == "" {
+		stripped.Path = "/"
+	}
+	stripped.RawPath = strings.TrimPrefix(u.RawPath, prefix)
+	return &stripped
+}
+
+// PathOf is the path of a request as its client sees it; path is one of the
+// server's own.
+func PathOf(r *http.Request, path string) string {
+	reached, _ := r.Context().Value(addressKey{}).(address)
+	return reached.prefix + path
+}
+
+// URL is the absolute address of a path of this server, as the client of r
+// reaches it.
+func URL(r *http.Request, path, query string) string {
+	reached, _ := r.Context().Value(addressKey{}).(address)
+	if reached.scheme == "" {
+		reached.scheme = "http"
+	}
+	host := r.Host
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && host == "" {
+		host = local.String() // HTTP/1.0 may do without a host
+	}
+	u := url.URL{Scheme: reached.scheme, Host: host, Path: reached.prefix + path, RawQuery: query}
+	return u.String()
+}
