@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
 // RiverName is the schema of the target database that holds River's tables, and
@@ -127,7 +129,7 @@ func newMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
 
 // openMigrating opens the one session that migrations run on.
 func openMigrating(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := pgpool.Parse(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the URL: %w", err)
 	}

@@ -165,7 +165,7 @@ func TestRiverWithoutTheRightToCreate(t *testing.T) {
 func TestRiverErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ url, want string }{
-		"keywords": {"host=localhost password=secret", "apply schema river: database URL: it must begin with postgres://"},
+		"keywords": {"host=127.0.0.1 port=1 password=secret dbname=name sslmode=disable", "apply schema river to 127.0.0.1:1/name: connect: "},
 		"nobody":   {"postgres://u:secret@127.0.0.1:1/name?sslmode=disable", "apply schema river to 127.0.0.1:1/name: connect: "},
 	} {
 		_, err := schema.ApplyRiver(t.Context(), test.url, schema.Options{})

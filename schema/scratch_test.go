@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -167,6 +168,9 @@ func TestURLs(t *testing.T) {
 	t.Run("taken", func(t *testing.T) {
 		t.Parallel()
 		dev := pgtest.Empty(t)
+		password, _ := parsed.User.Password()
+		keywords := fmt.Sprintf("host=%s port=%s user='%s' password='%s' dbname='%s' sslmode=disable",
+			parsed.Hostname(), parsed.Port(), parsed.User.Username(), password, strings.TrimPrefix(parsed.Path, "/"))
 		for name, given := range map[string]string{
 			"postgresql": variant(func(u *url.URL, _ url.Values) { u.Scheme = "postgresql" }),
 			"user in the query": variant(func(u *url.URL, query url.Values) {
@@ -176,7 +180,9 @@ func TestURLs(t *testing.T) {
 				}
 				u.User = nil
 			}),
-			"search path": variant(func(_ *url.URL, query url.Values) { query.Set("search_path", "elsewhere") }),
+			"keywords":        keywords,
+			"bound of a pool": variant(func(_ *url.URL, query url.Values) { query.Set("pool_max_conns", "1") }),
+			"search path":     variant(func(_ *url.URL, query url.Values) { query.Set("search_path", "elsewhere") }),
 			"runtime parameters": variant(func(_ *url.URL, query url.Values) {
 				query.Set("application_name", "delfos test")
 				query.Set("statement_timeout", "60000")
@@ -188,12 +194,11 @@ func TestURLs(t *testing.T) {
 		}
 	})
 
-	const wantForm = "it must begin with postgres:// or postgresql://, as in postgres://user@localhost:5432/name"
 	for name, test := range map[string]struct{ url, want string }{
-		"empty":    {"", wantForm},
-		"keywords": {"host=localhost user=delfos password=secret dbname=delfos", wantForm},
-		"http":     {"http://u:secret@localhost", wantForm},
-		"port":     {"postgres://u:secret@localhost:port/name", "cannot parse"},
+		"empty":    {"", "database URL: it is empty"},
+		"keywords": {"host=127.0.0.1 port=1 user=u password=secret dbname=name sslmode=disable", "apply schema source to 127.0.0.1:1/name: connect: "},
+		"http":     {"http://u:secret@localhost", "database URL: its scheme is not postgres"},
+		"port":     {"postgres://u:secret@localhost:port/name", "what stands in the place of its port is not one"},
 		"nobody":   {"postgres://u:secret@127.0.0.1:1/name?sslmode=disable", "apply schema source to 127.0.0.1:1/name: connect: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,11 +3,9 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/postgres"
@@ -15,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
 type connConfig = pgx.ConnConfig
@@ -26,17 +26,14 @@ type querier interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }
 
-// parseURL refuses what libpq takes beside URLs: lists of keywords. Its errors
-// never show a password.
+// parseURL reads what a pool would be opened by, so that a bound for pools does
+// no harm here.
 func parseURL(url string) (*connConfig, error) {
-	if !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://") {
-		return nil, errors.New("it must begin with postgres:// or postgresql://, as in postgres://user@localhost:5432/name")
-	}
-	config, err := pgx.ParseConfig(url)
+	config, err := pgpool.Parse(url)
 	if err != nil {
 		return nil, err
 	}
-	return config, nil
+	return config.ConnConfig, nil
 }
 
 // label names a database in errors: host:port/name.

@@ -8,11 +8,9 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,56 +18,95 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
-	"github.com/joho/godotenv"
 )
 
 // Vars are the variables that a command may read, and where each was found.
 type Vars struct {
+	flags   map[string]string
+	environ place
+	file    place
+	origin  map[string]string // how a message names a variable, if not by its name
+}
+
+// A place is where variables are set: the environment, or .env.
+type place struct {
+	where  string // behind a variable's name in a message
 	value  map[string]string
-	origin map[string]string
+	broken map[string]Fault // by variable, whose value can't be told
 }
 
 // Load merges environ, entries NAME=value as os.Environ gives them, over the
 // file .env in dir; it need not be there. A .env that can't be read is an
 // error that quotes nothing of it.
 func Load(environ []string, dir string) (*Vars, error) {
-	v := &Vars{value: map[string]string{}, origin: map[string]string{}}
+	v := &Vars{
+		flags: map[string]string{}, origin: map[string]string{},
+		environ: place{value: map[string]string{}},
+		file:    place{where: " in .env", value: map[string]string{}, broken: map[string]Fault{}},
+	}
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			v.environ.set(name, value)
+		}
+	}
 	text, err := os.ReadFile(filepath.Join(dir, ".env"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read .env: %w", err)
 	}
-	file, err := godotenv.UnmarshalBytes(text)
+	file, err := readDotenv(text, v.environ.value)
 	if err != nil {
-		return nil, fmt.Errorf("read .env: %s: want NAME=value, a comment or nothing", faultyLine(text))
+		return nil, fmt.Errorf("read .env: %w", err)
 	}
-	for name, value := range file {
-		if value != "" {
-			v.Set(name, value, name+" in .env")
+	for name, value := range file.value {
+		if to, ok := file.broken[name]; ok {
+			v.file.broken[name] = Fault{
+				Variable: name, Origin: name + v.file.where, Found: "refers to ${" + to + "}, which is not set or empty",
+				Want: to + " in the environment or above, ${" + to + ":-default}, or a $ that is meant as such in single quotes",
+			}
+			continue
 		}
-	}
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok && value != "" {
-			v.Set(name, value, name)
-		}
+		v.file.set(name, value)
 	}
 	return v, nil
 }
 
-// faultyLine finds where the parser stopped: its own message quotes the rest
-// of the file, passwords and all.
-func faultyLine(text []byte) string {
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	for n := range lines {
-		if _, err := godotenv.UnmarshalBytes(bytes.Join(lines[:n+1], nil)); err != nil {
-			return fmt.Sprintf("line %d", n+1)
-		}
+// set takes a value without what surrounds it; set to nothing is not set.
+func (p place) set(name, value string) {
+	if value = trim(name, value); value != "" {
+		p.value[name] = value
 	}
-	return "the file"
+}
+
+// trim takes off the blanks and line ends around a value; a password may begin
+// and end with blanks.
+func trim(name, value string) string {
+	if strings.HasSuffix(name, "PASSWORD") {
+		return strings.TrimRight(value, "\r\n")
+	}
+	return strings.TrimSpace(value)
 }
 
 // Set overrides a variable; origin is how a message names it, such as a flag.
 func (v *Vars) Set(name, value, origin string) {
-	v.value[name], v.origin[name] = value, origin
+	v.flags[name], v.origin[name] = trim(name, value), origin
+}
+
+// find is the value of a variable that stands for itself.
+func (v *Vars) find(name string) (value string, faults []Fault) {
+	if value, ok := v.flags[name]; ok {
+		return value, nil
+	}
+	if value, ok := v.environ.value[name]; ok {
+		return value, nil
+	}
+	if fault, ok := v.file.broken[name]; ok {
+		return "", []Fault{fault}
+	}
+	value, ok := v.file.value[name]
+	if ok {
+		v.origin[name] = name + v.file.where
+	}
+	return value, nil
 }
 
 // Parse fills a command's struct and validates it. The error is an *Error.
@@ -78,18 +115,30 @@ func Parse[T any, P interface {
 	Validate() error
 }](v *Vars) (T, error) {
 	var c T
-	if err := env.ParseWithOptions(&c, env.Options{Environment: maps.Clone(v.value)}); err != nil {
-		return c, fmt.Errorf("read configuration: %w", err)
-	}
-	err := P(&c).Validate()
-	if bad, ok := errors.AsType[*Error](err); ok {
-		for i, f := range bad.Faults {
-			if origin, ok := v.origin[f.Variable]; ok {
-				bad.Faults[i].Origin = origin
-			}
+	var faults []Fault
+	values := map[string]string{}
+	for _, variable := range Variables[T]() {
+		find := v.find
+		if strings.HasSuffix(variable.Name, "_DB_URL") {
+			find = func(name string) (string, []Fault) { return v.database(name, variable.Default) }
+		}
+		value, bad := find(variable.Name)
+		if faults = append(faults, bad...); value != "" {
+			values[variable.Name] = value
 		}
 	}
-	return c, err
+	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
+		return c, fmt.Errorf("read configuration: %w", err)
+	}
+	if bad, ok := errors.AsType[*Error](P(&c).Validate()); ok {
+		for _, f := range bad.Faults {
+			if origin, ok := v.origin[f.Variable]; ok {
+				f.Origin = origin
+			}
+			faults = append(faults, f)
+		}
+	}
+	return c, Join(faults)
 }
 
 // A Variable describes a field of a command's struct.
@@ -116,16 +165,24 @@ type Fault struct {
 	Variable string
 	Origin   string // where the value came from; the variable's name when empty
 	Value    string // safe to show
+	Found    string // what was found, when the value doesn't say it
+	Why      string // what is wrong with the value, when that isn't plain
 	Want     string // what is allowed
 }
 
 // String is the fault as a sentence.
 func (f Fault) String() string {
-	origin := f.Origin
+	origin, found := f.Origin, f.Found
 	if origin == "" {
 		origin = f.Variable
 	}
-	return fmt.Sprintf("%s is %q: want %s", origin, f.Value, f.Want)
+	if found == "" {
+		found = fmt.Sprintf("is %q", f.Value)
+	}
+	if f.Why != "" {
+		found += " (" + f.Why + ")"
+	}
+	return fmt.Sprintf("%s %s: want %s", origin, found, f.Want)
 }
 
 // An Error is all that is wrong with a configuration.

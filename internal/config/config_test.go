@@ -40,9 +40,21 @@ func write(t *testing.T, dotenv string) (dir string) {
 	return dir
 }
 
+// The file that users copy sets every default.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	got, err := config.Parse[config.Demo](load(t, ""))
+	example, err := os.ReadFile("../../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dotenv := range []string{"", string(example)} {
+		defaults(t, dotenv)
+	}
+}
+
+func defaults(t *testing.T, dotenv string) {
+	t.Helper()
+	got, err := config.Parse[config.Demo](load(t, dotenv))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +116,7 @@ func TestFaultsAreReportedTogetherAndNamed(t *testing.T) {
 		t.Fatal("got no error")
 	}
 	want := strings.Join([]string{
-		`SOURCE_DB_URL is "mysql://me:xxxxx@db/delfos": want a URL such as postgres://user:password@localhost:5432/database`,
+		`SOURCE_DB_URL is "mysql://me:xxxxx@db/delfos" (its scheme is not postgres): want a URL such as postgres://user:password@localhost:5432/database`,
 		`API_ADDR in .env is "8000": want HOST:PORT such as 127.0.0.1:8000, or :8000 for every address`,
 		`LOG_LEVEL is "loud": want one of debug, info, warn, error`,
 		`--log-format is "xml": want one of text, json`,
@@ -121,8 +133,8 @@ func TestValues(t *testing.T) {
 		ok          bool
 	}{
 		{"SOURCE_DB_URL", "postgresql://db/delfos", true},
-		{"SOURCE_DB_URL", "postgres://db", false},
-		{"SOURCE_DB_URL", "host=db dbname=delfos", false},
+		{"SOURCE_DB_URL", "postgres://db", true},
+		{"SOURCE_DB_URL", "mysql://db/delfos?a=b", false},
 		{"API_ADDR", ":8000", true},
 		{"API_ADDR", "[::1]:0", true},
 		{"API_ADDR", "localhost", false},
@@ -242,7 +254,13 @@ func TestRedact(t *testing.T) {
 		{"postgres://u:se/cret@h/d", hidden},
 		{"postgres://u:12/cret@h/d", hidden},
 		{"postgres://u:se%zzcret@h/d", hidden},
-		{"host=h password=secret", hidden},
+		{"postgres:///d?host=/run&password=se;cret", "postgres:///d?host=/run&password=xxxxx"},
+		{"postgres://u:secret@[::1]:1,[::2]:2/d", "postgres://u:xxxxx@[::1]:1,[::2]:2/d"},
+		{"host=h password=secret", "host=h password=xxxxx"},
+		{`host=h password = 'se\'cret \\' user=u`, "host=h password = xxxxx user=u"},
+		{`host=h password=se\ cret user=u`, "host=h password=xxxxx user=u"},
+		{"mysql://u:secret@h/d?a=b", "mysql://u:xxxxx@h/d?a=b"},
+		{"http://h/?password=se;cret", hidden},
 		{"u:secret@h", hidden},
 		{"localhost:5433", "localhost:5433"},
 		{"nonsense", "nonsense"},

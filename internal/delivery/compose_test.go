@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/joho/godotenv"
 )
 
 const (
@@ -258,7 +258,7 @@ func TestImagesArePinned(t *testing.T) {
 // .env.example, and the two agree.
 func TestVariablesStandInExample(t *testing.T) {
 	t.Parallel()
-	example, err := godotenv.Unmarshal(read(t, ".env.example"))
+	example, err := dotenv.UnmarshalWithLookup(read(t, ".env.example"), nil)
 	if err != nil {
 		t.Fatalf("read .env.example: %v", err)
 	}

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/localpg"
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
 // Dir is the folder, below the working directory, that holds the data of the
@@ -54,7 +56,7 @@ func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster,
 	fault := func(want string) (Cluster, []config.Fault) {
 		return Cluster{}, []config.Fault{{Variable: variable, Value: config.Redact(value), Want: want}}
 	}
-	u, err := url.Parse(value)
+	u, err := plainURL(value)
 	if err != nil {
 		return fault("a URL such as postgres://user:password@localhost:5433/database")
 	}
@@ -72,6 +74,27 @@ func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster,
 		Dir: dir, Port: int(port), BinDir: binDir, Log: log,
 		User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/"),
 	}}, nil
+}
+
+// plainURL is value, or what it says in other words: keywords, or pieces behind
+// the question mark.
+func plainURL(value string) (*url.URL, error) {
+	config, err := pgpool.Parse(value)
+	if err != nil {
+		return nil, err
+	}
+	if u, err := url.Parse(value); err == nil && u.Host != "" {
+		query := u.Query()
+		pieces := []string{"host", "port", "user", "password", "dbname"}
+		if !slices.ContainsFunc(pieces, query.Has) {
+			return u, nil
+		}
+	}
+	c := config.ConnConfig
+	return &url.URL{
+		Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + c.Database, RawQuery: "sslmode=disable",
+		Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),
+	}, nil
 }
 
 // URL is the configured URL, at the port that the server really has, and with

@@ -33,7 +33,7 @@ type Options struct {
 // the error is of the URL alone and leaves its password out. Instants are read
 // as UTC. What the URL sets wins over what is set here.
 func Open(ctx context.Context, url string, options Options) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := Parse(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}

@@ -1,0 +1,251 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/delfos/delfos/internal/pgpool"
+)
+
+// SourceDB says where the source database is.
+type SourceDB struct {
+	SourceDBURL string `env:"SOURCE_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable" help:"source database" kind:"URL"`
+}
+
+func (c SourceDB) faults() []Fault { return database("SOURCE_DB_URL", c.SourceDBURL) }
+
+// TargetDB says where the target database is.
+type TargetDB struct {
+	TargetDBURL string `env:"TARGET_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable" help:"target database" kind:"URL"`
+}
+
+func (c TargetDB) faults() []Fault { return database("TARGET_DB_URL", c.TargetDBURL) }
+
+// Atlas says where a schema is planned.
+type Atlas struct {
+	DevURL string `env:"ATLAS_DEV_URL" help:"empty scratch database to plan in; without it one is created beside the database and dropped" kind:"URL"`
+}
+
+func (c Atlas) faults() []Fault {
+	if c.DevURL == "" {
+		return nil
+	}
+	return database("ATLAS_DEV_URL", c.DevURL)
+}
+
+// wantURL is what a database's URL has to look like.
+const wantURL = "a URL such as postgres://user:password@localhost:5432/database" //nolint:gosec // no password, the word
+
+// database holds a database's URL to what pgx takes.
+func database(variable, value string) []Fault {
+	if _, err := pgpool.Parse(value); err != nil {
+		return []Fault{{Variable: variable, Value: Redact(value), Why: err.Error(), Want: wantURL}}
+	}
+	return nil
+}
+
+// A part is a piece of a database's URL that has a variable of its own.
+type part struct{ suffix, keyword string }
+
+// parts are the suffixes of the variables that stand in for a URL, such as
+// SOURCE_DB_HOST, and their keywords.
+func parts() []part {
+	return []part{{"USER", "user"}, {"PASSWORD", "password"}, {"HOST", "host"}, {"PORT", "port"}, {"NAME", "dbname"}}
+}
+
+// database finds the URL in variable, such as SOURCE_DB_URL. A flag counts before
+// the environment, and the environment before .env; in each of the two the URL
+// counts before its parts. Parts in the environment replace those of .env, be it
+// a URL or parts.
+func (v *Vars) database(variable, fallback string) (found string, faults []Fault) {
+	if value, ok := v.flags[variable]; ok {
+		return value, nil
+	}
+	prefix := strings.TrimSuffix(variable, "URL")
+	above, aboveFaults := v.partsIn(v.environ, prefix)
+	if value, ok := above[variable]; ok || len(aboveFaults) > 0 {
+		return value, aboveFaults
+	}
+	below, belowFaults := v.partsIn(v.file, prefix)
+	if len(belowFaults) > 0 {
+		return "", belowFaults
+	}
+	if len(above)+len(below) == 0 {
+		return fallback, nil
+	}
+	var made []string // the variables
+	pieces := map[string]string{}
+	for _, p := range parts() {
+		name := prefix + p.suffix
+		value, ok := above[name]
+		if !ok && below[variable] == "" {
+			value, ok = below[name]
+		}
+		if ok {
+			made = append(made, name)
+			pieces[p.keyword] = value
+		}
+	}
+	if len(made) == 0 {
+		return below[variable], nil
+	}
+	if port, ok := pieces["port"]; ok && !isPort(port) {
+		return "", []Fault{{Variable: prefix + "PORT", Value: port, Want: "a port from 1 to 65535"}}
+	}
+	v.origin[variable] = variable + ", made of " + strings.Join(made, ", ")
+	if base := below[variable]; base != "" {
+		return override(base, pieces), nil
+	}
+	return compose(fallback, pieces), nil
+}
+
+// partsIn finds the URL and its parts in one place, the environment or .env: the
+// value itself or, in a variable with _FILE behind its name, the file that holds it.
+func (v *Vars) partsIn(place place, prefix string) (found map[string]string, faults []Fault) {
+	found = map[string]string{}
+	for _, suffix := range []string{"URL", "USER", "PASSWORD", "HOST", "PORT", "NAME"} {
+		name := prefix + suffix
+		if fault, ok := place.broken[name]; ok {
+			faults = append(faults, fault)
+			continue
+		}
+		value, ok := place.value[name]
+		if ok {
+			found[name] = value
+			v.origin[name] = name + place.where
+		}
+		if suffix != "URL" && suffix != "PASSWORD" {
+			continue
+		}
+		file := name + "_FILE"
+		if fault, ok := place.broken[file]; ok {
+			faults = append(faults, fault)
+		}
+		path, inFile := place.value[file]
+		if !inFile {
+			continue
+		}
+		if ok {
+			faults = append(faults, Fault{Variable: file, Origin: file + place.where, Value: path, Why: name + " is set as well", Want: "one of the two"})
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			faults = append(faults, Fault{Variable: file, Origin: file + place.where, Value: path, Why: reason(err), Want: "the path of a file that holds what " + name + " would"})
+			continue
+		}
+		found[name] = trim(name, string(text))
+		v.origin[name] = "the URL in " + file + place.where
+	}
+	return found, faults
+}
+
+// reason is why a file could not be read, without its name.
+func reason(err error) string {
+	if bad, ok := errors.AsType[*os.PathError](err); ok {
+		return bad.Err.Error()
+	}
+	return err.Error()
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
+// override puts other pieces into a URL or a list of keywords: what comes last
+// counts.
+func override(base string, pieces map[string]string) string {
+	var b strings.Builder
+	b.WriteString(base)
+	for _, p := range parts() {
+		value, ok := pieces[p.keyword]
+		switch {
+		case !ok:
+		case !strings.Contains(base, "://"):
+			fmt.Fprintf(&b, " %s='%s'", p.keyword, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value))
+		default:
+			sign := "?"
+			if strings.Contains(b.String(), "?") {
+				sign = "&"
+			}
+			b.WriteString(sign + p.keyword + "=" + queryValue(value))
+		}
+	}
+	return b.String()
+}
+
+// queryValue encodes a value as libpq and pgx decode it, to which + is a plus.
+func queryValue(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// compose makes a URL of pieces; those that are not given are the fallback's. On
+// another machine, whether TLS is used is up to PGSSLMODE, or to the server.
+func compose(fallback string, pieces map[string]string) string {
+	u, err := url.Parse(fallback)
+	if err != nil {
+		return override(fallback, pieces) // no default of ours is such
+	}
+	get := func(keyword, otherwise string) string {
+		if value, ok := pieces[keyword]; ok {
+			return value
+		}
+		return otherwise
+	}
+	password, _ := u.User.Password()
+	host, port := get("host", u.Hostname()), get("port", u.Port())
+	u.User = url.UserPassword(get("user", u.User.Username()), get("password", password))
+	u.Path = "/" + get("dbname", strings.TrimPrefix(u.Path, "/"))
+	if ip := net.ParseIP(host); host != "localhost" && !strings.HasPrefix(host, "/") && (ip == nil || !ip.IsLoopback()) {
+		u.RawQuery = ""
+	}
+	u.Host = net.JoinHostPort(host, port)
+	if strings.ContainsAny(host, "/,@?%[] ") { // a socket's folder, or several hosts
+		u.Host = ""
+		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&host="+queryValue(host)+"&port="+port, "&")
+	}
+	return u.String()
+}
+
+// Redact hides what may be a password in a URL, or in the keywords that a
+// database's may be; of what is neither and may hold one it shows nothing, since
+// nobody can tell where in it.
+func Redact(value string) string {
+	if masked, ok := pgpool.Mask(value); ok {
+		return masked
+	}
+	return redactURL(value)
+}
+
+func redactURL(value string) string {
+	const hidden = "(not shown, it may hold a password)"
+	u, err := url.Parse(value)
+	if err != nil {
+		return hidden
+	}
+	if u.Host == "" {
+		if strings.Contains(value, "@") || strings.Contains(strings.ToLower(value), "pass") {
+			return hidden
+		}
+		return value
+	}
+	// A password with an unescaped slash, question mark or hash ends up here.
+	if strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		return hidden
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return hidden
+	}
+	for _, name := range []string{"password", "sslpassword"} {
+		if query.Has(name) {
+			query.Set(name, "xxxxx")
+			u.RawQuery = query.Encode()
+		}
+	}
+	return u.Redacted()
+}

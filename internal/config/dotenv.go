@@ -1,0 +1,122 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// dotenv is what a file .env says. It is read as docker compose reads it, which
+// takes the same file: 'as it stands', "with \n and ${NAME}", or bare up to the
+// end of the line or a blank and #.
+type dotenv struct {
+	value map[string]string
+	// broken are the variables whose value refers to one that is not set, by
+	// the reference's name.
+	broken map[string]string
+}
+
+var (
+	assignment = regexp.MustCompile(`^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*[=:][ \t]*`)
+	reference  = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(:?-[^}]*)?\})`)
+	escape     = regexp.MustCompile(`\\[nrt"\\$]`)
+)
+
+// readDotenv reads a .env. A reference is looked up in the environment, then
+// above in the file; set to nothing is not set, and ${NAME:-default} stands in.
+// The error names the line and quotes nothing: it may hold a password.
+func readDotenv(text []byte, environ map[string]string) (dotenv, error) {
+	d := dotenv{value: map[string]string{}, broken: map[string]string{}}
+	whole := strings.ReplaceAll(string(bytes.TrimPrefix(text, []byte("\uFEFF"))), "\r\n", "\n")
+	for rest := whole; ; {
+		rest = strings.TrimLeft(rest, " \t\n")
+		if rest == "" {
+			return d, nil
+		}
+		line := 1 + strings.Count(whole[:len(whole)-len(rest)], "\n")
+		if rest[0] == '#' {
+			_, rest, _ = strings.Cut(rest, "\n")
+			continue
+		}
+		found := assignment.FindStringSubmatch(rest)
+		if found == nil {
+			return d, fmt.Errorf("line %d: want NAME=value, a comment or nothing", line)
+		}
+		value, expands, after, err := cutValue(rest[len(found[0]):])
+		if err != nil {
+			return d, fmt.Errorf("line %d: %w", line, err)
+		}
+		rest = after
+		d.set(found[1], value, expands, environ)
+	}
+}
+
+// cutValue takes a value off the text that begins with it, and what else is on
+// its last line.
+func cutValue(text string) (value string, expands bool, rest string, err error) {
+	if text == "" || text[0] != '\'' && text[0] != '"' {
+		value, rest, _ = strings.Cut(text, "\n")
+		value, _, _ = strings.Cut(value, " #")
+		return strings.TrimSpace(value), true, rest, nil
+	}
+	quote, end := text[0], 1
+	for ; end < len(text) && text[end] != quote; end++ {
+		if text[end] == '\\' {
+			end++ // whatever follows, the quote too
+		}
+	}
+	if end >= len(text) {
+		return "", false, "", fmt.Errorf("want a %c at the end of the value", quote)
+	}
+	value = text[1:end]
+	remark, rest, _ := strings.Cut(text[end+1:], "\n")
+	if remark = strings.TrimSpace(remark); remark != "" && remark[0] != '#' {
+		return "", false, "", fmt.Errorf("want nothing behind the closing %c but a comment", quote)
+	}
+	if quote == '\'' {
+		return strings.ReplaceAll(value, `\'`, `'`), false, rest, nil
+	}
+	return escape.ReplaceAllStringFunc(value, unescape), true, rest, nil
+}
+
+// unescape is what a backslash and a character stand for; \$ is left for the
+// references, where $$ is a dollar.
+func unescape(escaped string) string {
+	switch escaped[1] {
+	case 'n':
+		return "\n"
+	case 'r':
+		return "\r"
+	case 't':
+		return "\t"
+	case '$':
+		return "$$"
+	}
+	return escaped[1:]
+}
+
+func (d *dotenv) set(name, value string, expands bool, environ map[string]string) {
+	delete(d.broken, name)
+	if expands {
+		value = reference.ReplaceAllStringFunc(value, func(text string) string {
+			found := reference.FindStringSubmatch(text)
+			to, fallback := found[1]+found[2], found[3]
+			if to == "" {
+				return "$"
+			}
+			switch {
+			case environ[to] != "":
+				return environ[to]
+			case d.broken[to] != "":
+				d.broken[name] = d.broken[to]
+			case d.value[to] != "":
+				return d.value[to]
+			case fallback == "":
+				d.broken[name] = to
+			}
+			return strings.TrimPrefix(strings.TrimPrefix(fallback, ":"), "-")
+		})
+	}
+	d.value[name] = value
+}
