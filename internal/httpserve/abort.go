@@ -19,9 +19,16 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 func Abort(r *http.Request, err error) {
 	Note(r.Context(), err)
 	if !r.ProtoAtLeast(1, 1) {
-		if conn, ok := r.Context().Value(connKey{}).(interface{ SetLinger(int) error }); ok {
-			_ = conn.SetLinger(0)
+		if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+			resetOnClose(conn)
 		}
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// resetOnClose has the client told of an error where it would see an end.
+func resetOnClose(conn net.Conn) {
+	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
 }

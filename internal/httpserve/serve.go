@@ -71,8 +71,8 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 
 	select {
 	case err := <-served:
+		open.breakOff(srv)
 		cancel()
-		_ = srv.Close()
 		open.wait()
 		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
@@ -82,8 +82,8 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 	open.closeFresh()
 	if err := srv.Shutdown(drain); err != nil {
 		options.Log.WarnContext(ctx, "requests in flight are broken off", "after", options.DrainTimeout, "error", err)
+		open.breakOff(srv)
 		cancel()
-		_ = srv.Close()
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		options.Log.WarnContext(ctx, "the listener failed while it was closed", "error", err)
@@ -93,16 +93,16 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 }
 
 // conns are the open connections. Those that have not sent a request yet are
-// known one by one: Shutdown would wait five seconds for each, and browsers
-// keep some in stock.
+// told apart: Shutdown would wait five seconds for each, and browsers keep some
+// in stock.
 type conns struct {
 	running  sync.WaitGroup
 	mu       sync.Mutex
-	fresh    map[net.Conn]struct{}
+	fresh    map[net.Conn]bool
 	draining bool
 }
 
-func newConns() *conns { return &conns{fresh: make(map[net.Conn]struct{})} }
+func newConns() *conns { return &conns{fresh: make(map[net.Conn]bool)} }
 
 // track is the server's ConnState hook. A connection is new before its
 // goroutine starts and closed after its handler has returned.
@@ -112,17 +112,19 @@ func (c *conns) track(conn net.Conn, state http.ConnState) {
 		c.running.Add(1)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.fresh[conn] = struct{}{}
+		c.fresh[conn] = true
 		if c.draining {
 			_ = conn.Close()
 		}
-	case http.StateActive, http.StateIdle, http.StateHijacked, http.StateClosed:
+	case http.StateActive, http.StateIdle:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.fresh[conn] = false
+	case http.StateHijacked, http.StateClosed:
 		c.mu.Lock()
 		delete(c.fresh, conn)
 		c.mu.Unlock()
-		if state == http.StateHijacked || state == http.StateClosed {
-			c.running.Done()
-		}
+		c.running.Done()
 	}
 }
 
@@ -131,9 +133,25 @@ func (c *conns) closeFresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
-	for conn := range c.fresh {
-		_ = conn.Close()
+	for conn, fresh := range c.fresh {
+		if fresh {
+			_ = conn.Close()
+		}
 	}
+}
+
+// breakOff resets every connection with a request, before the handlers are told
+// that their time is over: what one still says then can't pass for an answer,
+// nor the half of one for the whole, whose end HTTP/1.0 marks by closing.
+func (c *conns) breakOff(srv *http.Server) {
+	c.mu.Lock()
+	for conn, fresh := range c.fresh {
+		if !fresh {
+			resetOnClose(conn)
+		}
+	}
+	c.mu.Unlock() // closing calls track
+	_ = srv.Close()
 }
 
 // wait returns when every connection is closed; the listener must be already.
