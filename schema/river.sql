@@ -1,4 +1,4 @@
--- What our queries use of River's job table, for sqlc alone: the table itself is
+-- What our queries use of River's tables, for sqlc alone: the tables themselves are
 -- made by River's own migrations (ApplyRiver).
 CREATE SCHEMA river;
 
@@ -18,4 +18,9 @@ CREATE TABLE river.river_job (
     args jsonb NOT NULL,
     attempted_by text[],
     kind text NOT NULL
+);
+
+CREATE TABLE river.river_queue (
+    name text NOT NULL PRIMARY KEY,
+    paused_at timestamptz
 );

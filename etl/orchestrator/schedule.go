@@ -215,6 +215,10 @@ type ScheduleState struct {
 	CatchUpDays, StaleDays int32
 	PartitionStart         *time.Time
 	CheckedAt, SweptAt     *time.Time
+	// QueuePaused says that River's queue of days is; Workers is how many days can
+	// be in work at once, in all processes.
+	QueuePaused bool
+	Workers     int64
 }
 
 // State reads the schedule.
@@ -229,6 +233,11 @@ func (s *Scheduler) State(ctx context.Context) (ScheduleState, error) {
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
 	}
 	state.Paused, state.CheckedAt, state.SweptAt = row.Paused, row.CheckedAt, row.SweptAt
+	workforce, err := targetdb.New(s.pool).ReadWorkforce(ctx, partitionQueue)
+	if err != nil {
+		return ScheduleState{}, fmt.Errorf("read the workforce: %w", err)
+	}
+	state.Workers, state.QueuePaused = workforce.Workers, workforce.QueuePaused
 	now := s.now()
 	start, known, err := s.start.day(ctx, now, dayOf(now).AddDate(0, 0, -1))
 	switch {

@@ -84,6 +84,27 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for HindranceCause.
+const (
+	NoWorkers      HindranceCause = "no_workers"
+	QueuePaused    HindranceCause = "queue_paused"
+	SchedulePaused HindranceCause = "schedule_paused"
+)
+
+// Valid indicates whether the value is a known member of the HindranceCause enum.
+func (e HindranceCause) Valid() bool {
+	switch e {
+	case NoWorkers:
+		return true
+	case QueuePaused:
+		return true
+	case SchedulePaused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LogEntryLevel.
 const (
 	LogEntryLevelDebug LogEntryLevel = "debug"
@@ -453,6 +474,24 @@ type Health struct {
 
 // HealthStatus Always `ok`; anything else is a problem.
 type HealthStatus string
+
+// Hindrance Something that keeps days from being loaded.
+type Hindrance struct {
+	// Cause What it is; `schedule_paused` stops what nobody asked for, the others every day.
+	//
+	// Examples: no_workers
+	Cause HindranceCause `json:"cause"`
+
+	// Detail What it is, and what ends it.
+	//
+	// Examples: No worker is alive, so no day is loaded: start one with `delfos orchestrate`.
+	Detail string `json:"detail"`
+}
+
+// HindranceCause What it is; `schedule_paused` stops what nobody asked for, the others every day.
+//
+// Examples: no_workers
+type HindranceCause string
 
 // LogEntry What a worker had to say.
 type LogEntry struct {
@@ -958,6 +997,11 @@ type Schedule struct {
 	// Examples: 0 1 * * *
 	Cron string `json:"cron"`
 
+	// Hindrances Everything that keeps days from being loaded; empty when nothing does.
+	//
+	// Examples: [{"cause":"no_workers","detail":"No worker is alive, so no day is loaded: start one with `delfos orchestrate`."}]
+	Hindrances []Hindrance `json:"hindrances"`
+
 	// NextAt When the next day is due; none while paused.
 	//
 	// Examples: 2025-01-12T01:00:00Z
@@ -978,6 +1022,11 @@ type Schedule struct {
 	// Examples: false
 	Paused bool `json:"paused"`
 
+	// QueuePaused Whether the queue of days is paused in River's pages; then no day is loaded, whoever asked for it.
+	//
+	// Examples: false
+	QueuePaused bool `json:"queue_paused"`
+
 	// StaleDays How many past days are followed for late data.
 	//
 	// Examples: 30
@@ -987,6 +1036,11 @@ type Schedule struct {
 	//
 	// Examples: 2025-01-11T01:00:00Z
 	SweptAt *time.Time `json:"swept_at,omitempty"`
+
+	// Workers How many days the workers that are alive can load at once; with 0 no day is loaded.
+	//
+	// Examples: 2
+	Workers int64 `json:"workers"`
 }
 
 // ScheduleUpdate What to change of the schedule.
@@ -1573,7 +1627,7 @@ type ClientInterface interface {
 
 	// GetSchedule Read the schedule
 	//
-	// When which day is loaded without anybody asking.
+	// When which day is loaded without anybody asking, and what keeps days from being loaded.
 	//
 	// Corresponds with GET /schedule (the `GetSchedule` operationId).
 	GetSchedule(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1874,7 +1928,7 @@ func (c *Client) RetryRun(ctx context.Context, id RunId, reqEditors ...RequestEd
 
 // GetSchedule Read the schedule
 //
-// When which day is loaded without anybody asking.
+// When which day is loaded without anybody asking, and what keeps days from being loaded.
 //
 // Corresponds with GET /schedule (the `GetSchedule` operationId).
 func (c *Client) GetSchedule(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3060,7 +3114,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetScheduleWithResponse Read the schedule
 	//
-	// When which day is loaded without anybody asking.
+	// When which day is loaded without anybody asking, and what keeps days from being loaded.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4978,7 +5032,7 @@ func (c *ClientWithResponses) RetryRunWithResponse(ctx context.Context, id RunId
 
 // GetScheduleWithResponse Read the schedule
 //
-// When which day is loaded without anybody asking.
+// When which day is loaded without anybody asking, and what keeps days from being loaded.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -157,6 +157,11 @@ type RiverRiverJob struct {
 	Kind        string
 }
 
+type RiverRiverQueue struct {
+	Name     string
+	PausedAt *time.Time
+}
+
 type Run struct {
 	ID             int64
 	Trigger        string

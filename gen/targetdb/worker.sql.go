@@ -24,3 +24,32 @@ func (q *Queries) AliveWorkers(ctx context.Context, host string) (int64, error) 
 	err := row.Scan(&count)
 	return count, err
 }
+
+const ReadWorkforce = `-- name: ReadWorkforce :one
+SELECT
+    (
+        SELECT coalesce(sum(w.workers), 0)
+        FROM worker AS w
+        WHERE w.lease_until >= clock_timestamp()
+    )::bigint AS workers,
+    EXISTS (
+        SELECT
+        FROM river.river_queue AS q
+        WHERE q.name = $1
+          AND q.paused_at IS NOT NULL
+    )::boolean AS queue_paused
+`
+
+type ReadWorkforceRow struct {
+	Workers     int64
+	QueuePaused bool
+}
+
+// How many days the workers that are alive can load at once, and whether the
+// queue is paused. Both tables have few rows and are read whole.
+func (q *Queries) ReadWorkforce(ctx context.Context, queue string) (ReadWorkforceRow, error) {
+	row := q.db.QueryRow(ctx, ReadWorkforce, queue)
+	var i ReadWorkforceRow
+	err := row.Scan(&i.Workers, &i.QueuePaused)
+	return i, err
+}

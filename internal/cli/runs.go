@@ -48,7 +48,8 @@ func newRunsList(r *runner) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List runs, the newest first",
-		Long:  `List shows the newest runs and how far their days are.`,
+		Long: `List shows the newest runs and how far their days are, and what keeps days from being
+loaded, if anything does.`,
 		Example: `  delfos runs list
   delfos runs list --limit 100 --before 107 --output json`,
 		Args: exactly(),
@@ -71,7 +72,10 @@ func newRunsList(r *runner) *cobra.Command {
 		if asJSON {
 			return r.printJSON(a.text)
 		}
-		return r.listRuns(a.value.Runs)
+		if err := r.listRuns(a.value.Runs); err != nil {
+			return err
+		}
+		return r.printHindrances(t.hindrances(ctx))
 	})
 }
 
@@ -154,7 +158,10 @@ func aboutRun(r *runner, cmd *cobra.Command, act func(ctx context.Context, c *ta
 		if wait {
 			return r.wait(ctx, t, id, asJSON)
 		}
-		return r.printRun(a, asJSON)
+		if err := r.printRun(a, asJSON); err != nil || asJSON || ended(a.value) {
+			return err
+		}
+		return r.printHindrances(ofRuns(t.hindrances(ctx)))
 	})
 }
 
@@ -162,8 +169,9 @@ func newRunsShow(r *runner) *cobra.Command {
 	return aboutRun(r, &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a run",
-		Long: `Show prints what became of a run's days so far. With --wait it waits until the run has
-ended, and exits 1 unless it is done.`,
+		Long: `Show prints what became of a run's days so far, and of a run that has not ended what
+keeps its days from being loaded, if anything does. With --wait it waits until the run
+has ended, and exits 1 unless it is done.`,
 		Example: `  delfos runs show 7
   delfos runs show 7 --wait --output json`,
 	}, func(ctx context.Context, c *targetapi.Client, id int64) (*http.Response, error) {
@@ -202,6 +210,7 @@ func (r *runner) wait(ctx context.Context, t *target, id int64, asJSON bool) err
 	progress, end := r.screen.progress(fmt.Sprintf("run %d", id), "days")
 	defer end()
 	var last answer[targetapi.Run]
+	hindered := watch{target: t}
 	err := r.poll(ctx, func() (bool, error) {
 		a, err := ask[targetapi.Run](t, func(c *targetapi.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
 		if err != nil {
@@ -210,6 +219,9 @@ func (r *runner) wait(ctx context.Context, t *target, id int64, asJSON bool) err
 		last = a
 		days := a.value.Partitions
 		progress(days.Total-days.Queued-days.Running, days.Total)
+		if !ended(a.value) && days.Running == 0 {
+			hindered.look(ctx, r)
+		}
 		return ended(a.value), nil
 	})
 	end()

@@ -159,6 +159,20 @@ func (o *orchestrator) GetRunLog(_ context.Context, r targetapi.GetRunLogRequest
 	return targetapi.GetRunLog200JSONResponse{Entries: o.entries[min(int(*r.Params.After), len(o.entries)):]}, nil
 }
 
+// GetSchedule tells of two hindrances while the run has a bound of 9 days.
+func (o *orchestrator) GetSchedule(context.Context, targetapi.GetScheduleRequestObject) (targetapi.GetScheduleResponseObject, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := targetapi.Schedule{Cron: "0 1 * * *", Workers: 2, Hindrances: []targetapi.Hindrance{}}
+	if o.run != nil && o.run.Parallel != nil && *o.run.Parallel == 9 {
+		s.Hindrances = []targetapi.Hindrance{
+			{Cause: targetapi.QueuePaused, Detail: "The queue of days is paused."},
+			{Cause: targetapi.SchedulePaused, Detail: "The schedule is paused."},
+		}
+	}
+	return targetapi.GetSchedule200JSONResponse(s), nil
+}
+
 // ListPartitions knows the days from 2024-12-30 to 2025-02-28, in all states.
 func (o *orchestrator) ListPartitions(_ context.Context, r targetapi.ListPartitionsRequestObject) (targetapi.ListPartitionsResponseObject, error) {
 	first, last := time.Date(2024, time.December, 30, 0, 0, 0, 0, time.UTC), time.Date(2025, time.February, 28, 0, 0, 0, 0, time.UTC)

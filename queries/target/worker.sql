@@ -5,3 +5,19 @@ SELECT count(*)
 FROM worker
 WHERE host = sqlc.arg(host)
   AND lease_until >= clock_timestamp();
+
+-- name: ReadWorkforce :one
+-- How many days the workers that are alive can load at once, and whether the
+-- queue is paused. Both tables have few rows and are read whole.
+SELECT
+    (
+        SELECT coalesce(sum(w.workers), 0)
+        FROM worker AS w
+        WHERE w.lease_until >= clock_timestamp()
+    )::bigint AS workers,
+    EXISTS (
+        SELECT
+        FROM river.river_queue AS q
+        WHERE q.name = sqlc.arg(queue)
+          AND q.paused_at IS NOT NULL
+    )::boolean AS queue_paused;

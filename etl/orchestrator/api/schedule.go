@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/problem"
 )
@@ -39,7 +40,34 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 		PartitionStart: dateOfPointer(state.PartitionStart),
 		CheckedAt:      state.CheckedAt,
 		SweptAt:        state.SweptAt,
+		QueuePaused:    state.QueuePaused,
+		Workers:        state.Workers,
+		Hindrances:     hindrances(state),
 	}, nil
+}
+
+// hindrances are what keeps days from being loaded.
+func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
+	found := []targetapi.Hindrance{}
+	if state.QueuePaused {
+		found = append(found, targetapi.Hindrance{
+			Cause:  targetapi.QueuePaused,
+			Detail: "The queue of days is paused in River's pages, so no day is loaded: resume it there, under /river/queues.",
+		})
+	}
+	if state.Workers == 0 {
+		found = append(found, targetapi.Hindrance{
+			Cause:  targetapi.NoWorkers,
+			Detail: "No worker is alive, so no day is loaded: start one with `delfos orchestrate`.",
+		})
+	}
+	if state.Paused {
+		found = append(found, targetapi.Hindrance{
+			Cause:  targetapi.SchedulePaused,
+			Detail: "The schedule is paused, so days that become due and late data are not loaded: resume it with PATCH /schedule and {\"paused\": false}.",
+		})
+	}
+	return found
 }
 
 // sourceAway is what a client is told when an answer takes the source API, and
