@@ -22,18 +22,27 @@ import (
 // half of that between the database and the API.
 const bigRows = 400_000
 
+// denseRows are a day of turbine 2, a second each: one that is sent while it is
+// read.
+const denseRows = 86_400
+
 // TestLongAnswers are of answers that do not end as they should; they share a
 // database, as it takes a while to fill.
 func TestLongAnswers(t *testing.T) {
 	t.Parallel()
 	filled := setup(t)
 	filled.fill(bigRows)
+	filled.exec("INSERT INTO turbine VALUES (2, 'dense')")
+	filled.exec(`INSERT INTO data SELECT 2, '2025-01-01Z'::timestamptz + i * interval '1 s', i % 25, i % 2000 / 10.0, i % 40 / 3.0
+		FROM generate_series(0, $1 - 1) AS i`, denseRows)
 	for name, test := range map[string]func(*testing.T, string){
 		"query fails":     testQueryFails,
 		"HTTP 1.0":        testHTTP10,
 		"client leaves":   testClientLeaves,
 		"slow reader":     testSlowReader,
-		"pool busy":       testPoolBusy,
+		"below the floor": testBelowTheFloor,
+		"many readers":    testManyReaders,
+		"two sessions":    testTwoSessions,
 		"drain":           testDrain,
 		"drain has bound": testDrainIsBounded,
 	} {
@@ -269,23 +278,5 @@ func testDrainIsBounded(t *testing.T, database string) {
 	}
 	if n := b.queries(); n != 0 {
 		t.Errorf("%d queries run on", n)
-	}
-}
-
-func testPoolBusy(t *testing.T, database string) {
-	t.Helper()
-	b := startOn(t, withParam(t, database, "pool_max_conns=1"), func(c *server.Config, _ *server.Options) {
-		c.AcquireTimeout = 50 * time.Millisecond
-	})
-	// To connect may take longer than to get a connection that is there.
-	eventually(t, "there is a connection", func() bool { return b.get("/ready").status == http.StatusOK })
-	slow := b.open(t.Context(), year)
-	defer slow.Body.Close()
-	for _, path := range []string{"/data?" + day, "/turbines", "/ready"} {
-		wantAway(t, b.get(path))
-	}
-	lines := b.log.requests()
-	if got := text(lines[len(lines)-1]["error"]); !strings.Contains(got, "1 of 1 connections") {
-		t.Errorf("the log says %q", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
@@ -113,6 +114,16 @@ type answer struct {
 
 // VisitGetDataResponse implements sourceapi.GetDataResponseObject.
 func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
+	kind := sessions.Short
+	if a.q.long() {
+		kind = sessions.Long
+	}
+	return a.s.sessions.Answer(a.r.Context(), kind, func(outgrown func() error) error {
+		return a.write(w, outgrown)
+	})
+}
+
+func (a answer) write(w http.ResponseWriter, outgrown func() error) error {
 	got := a.got
 	setNonEmpty(w.Header(), "Link", a.link(got))
 	response := stream.Response{
@@ -120,6 +131,7 @@ func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
 		Columns:  a.columns,
 		Filename: a.q.filename("data"),
 		Buffered: a.q.limit > 0,
+		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
 			return a.s.readSamples(a.r.Context(), a.q, a.columns, a.fields, &got, yield)
 		},

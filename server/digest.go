@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
@@ -15,6 +14,7 @@ import (
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
 	"github.com/delfos/delfos/internal/timestamp"
 )
@@ -49,11 +49,22 @@ type digestAnswer struct {
 
 // VisitGetDataDigestResponse implements sourceapi.GetDataDigestResponseObject.
 func (d digestAnswer) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+	kind := sessions.Short
+	if d.q.long() {
+		kind = sessions.Heavy
+	}
+	return d.s.sessions.Answer(d.r.Context(), kind, func(outgrown func() error) error {
+		return d.write(w, outgrown)
+	})
+}
+
+func (d digestAnswer) write(w http.ResponseWriter, outgrown func() error) error {
 	encoder := &digestEncoder{}
 	d.format.New = func([]stream.Column) stream.Encoder { return encoder }
 	response := stream.Response{
 		Format:   d.format,
 		Filename: d.q.filename("digest"),
+		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
 			return d.s.digestSamples(d.r.Context(), d.q, func(line digest) error {
 				encoder.line = line
@@ -76,11 +87,11 @@ type digest struct {
 
 // digestSamples yields the lines of q as they come from the database.
 func (s *Server) digestSamples(ctx context.Context, q query, yield func(digest) error) error {
-	return s.each(ctx, q, func(conn *pgxpool.Conn, span span) error {
+	return s.each(ctx, q, func(db sourcedb.DBTX, span span) error {
 		// Planned each time for the turbines and the range at hand: the plan for
 		// any, which a session comes to by itself, walks a fleet's key with one core.
 		args := []any{pgx.QueryExecModeCacheDescribe, span.ids, span.start, q.stop}
-		return pgstream.Read(ctx, conn, "digest samples", sourcedb.DigestSamples, args, func(raw [][]byte) error {
+		return pgstream.Read(ctx, db, "digest samples", sourcedb.DigestSamples, args, func(raw [][]byte) error {
 			return yield(digest{
 				day:     pgcopy.Micros(raw[0]),
 				turbine: pgcopy.Int32(raw[1]),

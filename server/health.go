@@ -14,14 +14,12 @@ func (s *Server) GetHealth(context.Context, sourceapi.GetHealthRequestObject) (s
 
 // GetReady implements sourceapi.StrictServerInterface: the database answers.
 func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject) (sourceapi.GetReadyResponseObject, error) {
-	conn, err := s.acquire(ctx)
+	conn, err := s.sessions.AcquireSpare(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
-	bounded, cancel := context.WithTimeout(ctx, s.acquireTimeout)
-	defer cancel()
-	if err := conn.Ping(bounded); err != nil {
+	if err := conn.Ping(ctx); err != nil {
 		return nil, fmt.Errorf("ping the source database: %w", err)
 	}
 	return sourceapi.GetReady200JSONResponse{Status: sourceapi.Ok}, nil

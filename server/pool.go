@@ -7,10 +7,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/sessions"
 )
 
-// maxConns is how many requests may read at once, unless the URL says
-// otherwise by pool_max_conns: more than the cores, as slow clients hold one.
+// maxConns is how many sessions the API may have, unless the URL says otherwise
+// by pool_max_conns; package sessions divides them.
 const maxConns = 16
 
 // OpenPool returns a pool for the API on the source database. It connects when
@@ -26,12 +27,13 @@ const maxConns = 16
 //
 // There is no statement_timeout: it would count the time that a client takes to
 // read a long answer. A query is bounded otherwise: it ends when its client
-// leaves or stops reading (a write deadline for each chunk), within half a
+// leaves or reads too slowly (httpserve.Floor), within half a
 // second of a death of this process, and it waits no more than 5 s for a lock.
 func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	pool, err := pgpool.Open(ctx, url, pgpool.Options{
 		Name:     "delfos api",
 		MaxConns: maxConns,
+		AtLeast:  sessions.Least,
 		Settings: map[string]string{
 			"default_transaction_read_only": "on",
 			"enable_seqscan":                "off",

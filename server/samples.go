@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/pghash"
 	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -73,19 +74,34 @@ func (q query) spans(ids []int32) []span {
 	}
 }
 
-// each calls do for each range of q that can hold rows.
-func (s *Server) each(ctx context.Context, q query, do func(*pgxpool.Conn, span) error) error {
-	conn, err := s.acquire(ctx)
+// longest is how long a span may be that is not a long one: a day, in whatever
+// zone.
+const longest = 25 * time.Hour
+
+// long reports whether q asks for the rows of more than a day; a page is short.
+func (q query) long() bool { return q.limit == 0 && q.stop.Sub(q.start) > longest }
+
+// each calls do for each range of q that can hold rows, all of one snapshot.
+func (s *Server) each(ctx context.Context, q query, do func(sourcedb.DBTX, span) error) error {
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
-	return eachOn(ctx, conn, q, do)
+	defer session.Release()
+	return eachOn(ctx, session, q, do)
 }
 
-// eachOn is each on a connection that the caller has.
-func eachOn(ctx context.Context, conn *pgxpool.Conn, q query, do func(*pgxpool.Conn, span) error) error {
-	ids, err := resolve(ctx, conn, q.turbines)
+// eachOn is each on a session that the caller has. One range of the turbine that
+// needs no looking up is one statement, which is a snapshot by itself.
+func eachOn(ctx context.Context, session *sessions.Session, q query, do func(sourcedb.DBTX, span) error) error {
+	if q.turbines == nil {
+		return eachIn(ctx, session, q, do)
+	}
+	return sessions.Snapshot(ctx, session, func(tx pgx.Tx) error { return eachIn(ctx, tx, q, do) })
+}
+
+func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBTX, span) error) error {
+	ids, err := resolve(ctx, db, q.turbines)
 	if err != nil {
 		return err
 	}
@@ -93,7 +109,7 @@ func eachOn(ctx context.Context, conn *pgxpool.Conn, q query, do func(*pgxpool.C
 		if len(span.ids) == 0 || span.start.After(q.stop) {
 			continue
 		}
-		if err := do(conn, span); err != nil {
+		if err := do(db, span); err != nil {
 			return err
 		}
 	}
@@ -105,7 +121,7 @@ func eachOn(ctx context.Context, conn *pgxpool.Conn, q query, do func(*pgxpool.C
 func (s *Server) readSamples(ctx context.Context, q query, columns []stream.Column, fields []int, got *reading, yield func([]stream.Value) error) error {
 	row := make([]stream.Value, len(columns))
 	limit := int64(q.limit)
-	return s.each(ctx, q, func(conn *pgxpool.Conn, span span) error {
+	return s.each(ctx, q, func(db sourcedb.DBTX, span span) error {
 		if got.more {
 			return nil
 		}
@@ -113,7 +129,7 @@ func (s *Server) readSamples(ctx context.Context, q query, columns []stream.Colu
 		if limit > 0 {
 			sql, args = sourcedb.ReadSamplePage, append(args, limit-got.rows+1)
 		}
-		return pgstream.Read(ctx, conn, "read samples", sql, args, func(raw [][]byte) error {
+		return pgstream.Read(ctx, db, "read samples", sql, args, func(raw [][]byte) error {
 			if limit > 0 {
 				if got.rows == limit {
 					got.more = true
@@ -149,35 +165,48 @@ func hash(raw [][]byte) uint64 {
 // tagSamples says what readSamples would count, by the database alone, or from
 // memory while the database is as it was.
 func (s *Server) tagSamples(ctx context.Context, q query) (reading, error) {
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return reading{}, err
+	got, known, err := s.tagOnce(ctx, q, !q.long())
+	if err != nil || known {
+		return got, err
 	}
-	defer conn.Release()
-	generation := s.memory.meet(conn.Conn())
-	snapshot, err := sourcedb.New(conn).Snapshot(ctx)
+	err = s.sessions.Answer(ctx, sessions.Heavy, func(func() error) (err error) {
+		got, _, err = s.tagOnce(ctx, q, true)
+		return err
+	})
+	return got, err
+}
+
+// tagOnce looks into memory and, if it shall, into the database.
+func (s *Server) tagOnce(ctx context.Context, q query, compute bool) (got reading, known bool, err error) {
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
-		return reading{}, fmt.Errorf("tag samples: look at the snapshot: %w", err)
+		return reading{}, false, err
 	}
-	if got, ok := s.memory.recall(q, snapshot); ok {
-		return got, nil
-	}
-	got, last, err := tagRows(ctx, conn, q)
+	defer session.Release()
+	generation := s.memory.meet(session.Conn.Conn())
+	snapshot, err := sourcedb.New(session).Snapshot(ctx)
 	if err != nil {
-		return reading{}, fmt.Errorf("tag samples: %w", err)
+		return reading{}, false, fmt.Errorf("tag samples: look at the snapshot: %w", err)
+	}
+	if got, known = s.memory.recall(q, snapshot); known || !compute {
+		return got, known, nil
+	}
+	got, last, err := tagRows(ctx, session, q)
+	if err != nil {
+		return reading{}, false, fmt.Errorf("tag samples: %w", err)
 	}
 	if last == snapshot { // and so at each query in between
 		s.memory.keep(generation, q, snapshot, got)
 	}
-	return got, nil
+	return got, true, nil
 }
 
 // tagRows runs the queries of tagSamples. It returns the last one's snapshot
 // too, "" if there was none.
-func tagRows(ctx context.Context, conn *pgxpool.Conn, q query) (got reading, snapshot string, err error) {
+func tagRows(ctx context.Context, session *sessions.Session, q query) (got reading, snapshot string, err error) {
 	limit := int64(q.limit)
-	db := sourcedb.New(conn)
-	err = eachOn(ctx, conn, q, func(_ *pgxpool.Conn, span span) error {
+	err = eachOn(ctx, session, q, func(tx sourcedb.DBTX, span span) error {
+		db := sourcedb.New(tx)
 		if got.more {
 			return nil
 		}
@@ -206,11 +235,11 @@ func tagRows(ctx context.Context, conn *pgxpool.Conn, q query) (got reading, sna
 
 // resolve returns the ids of the turbines of the set that there are, sorted:
 // a range is never spelled out beyond them.
-func resolve(ctx context.Context, conn *pgxpool.Conn, set *selector.Set) ([]int32, error) {
+func resolve(ctx context.Context, db sourcedb.DBTX, set *selector.Set) ([]int32, error) {
 	if set == nil {
 		return []int32{firstTurbine}, nil
 	}
-	turbines, err := listTurbines(ctx, conn)
+	turbines, err := listTurbines(ctx, db)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
@@ -34,15 +35,15 @@ type Config struct {
 	Log     *slog.Logger // slog.Default()
 	OpenAPI []byte       // openapi.yaml, served as it is and shown by the docs
 
-	WriteTimeout   time.Duration // httpserve.WriteTimeout: for a client to take a chunk
-	AcquireTimeout time.Duration // 5 s for a connection of the pool to be free
+	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
+	Floor          httpserve.Floor // of what a client has to take
+	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
 }
 
 // Server answers the operations of the source API.
 type Server struct {
-	pool           *pgxpool.Pool
-	acquireTimeout time.Duration
-	memory         memory
+	sessions *sessions.Sessions
+	memory   memory
 }
 
 var _ sourceapi.StrictServerInterface = (*Server)(nil)
@@ -53,11 +54,11 @@ func New(config Config) http.Handler {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	s := &Server{pool: config.Pool, acquireTimeout: config.AcquireTimeout}
-	if s.acquireTimeout == 0 {
-		s.acquireTimeout = 5 * time.Second
+	if config.AcquireTimeout == 0 {
+		config.AcquireTimeout = 5 * time.Second
 	}
-	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
+	s := &Server{sessions: sessions.New(config.Pool, "source", config.AcquireTimeout)}
+	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, operations().Middleware(problem.Write), joinIfNoneMatch)

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/httpserve"
-	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -19,15 +16,15 @@ func (s *Server) ListTurbines(ctx context.Context, r sourceapi.ListTurbinesReque
 	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
 		return nil, err
 	}
-	conn, err := s.acquire(ctx)
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Release()
+	defer session.Release()
 	if r.Params.Span != nil && *r.Params.Span {
-		return listSpans(ctx, conn)
+		return listSpans(ctx, session)
 	}
-	turbines, err := listTurbines(ctx, conn)
+	turbines, err := listTurbines(ctx, session)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +57,4 @@ func listSpans(ctx context.Context, db sourcedb.DBTX) (sourceapi.ListTurbines200
 		}
 	}
 	return response, nil
-}
-
-// acquire takes a connection of the pool; the caller releases it.
-func (s *Server) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	return problem.Acquire(ctx, s.pool, s.acquireTimeout, "source")
 }

@@ -89,7 +89,12 @@ func (c *Control) Runs(ctx context.Context, limit int32, before int64) ([]target
 
 // Run returns a run; ErrNoRun if there is none.
 func (c *Control) Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error) {
-	runs, err := targetdb.New(c.pool).ReadRuns(ctx, targetdb.ReadRunsParams{ID: &id, Count: 1})
+	return ReadRun(ctx, c.pool, id)
+}
+
+// ReadRun is Control.Run on any session of the target.
+func ReadRun(ctx context.Context, db targetdb.DBTX, id int64) (targetdb.ReadRunsRow, error) {
+	runs, err := targetdb.New(db).ReadRuns(ctx, targetdb.ReadRunsParams{ID: &id, Count: 1})
 	if err != nil {
 		return targetdb.ReadRunsRow{}, fmt.Errorf("read run %d: %w", id, err)
 	}

@@ -34,6 +34,10 @@ type Event struct {
 const KeptEvents = 20_000
 
 const (
+	// eventReaders is how many followers may read at once: however many there
+	// are, the queue keeps most sessions of their pool.
+	eventReaders = 3
+
 	eventPage = 500
 	eventPoll = 500 * time.Millisecond
 )
@@ -72,7 +76,7 @@ func (c *Control) Events(ctx context.Context, after int64, each func(Event) erro
 	defer ticker.Stop()
 	for {
 		wake := c.feed.next()
-		page, err := db.ReadEvents(ctx, targetdb.ReadEventsParams{After: after, Count: eventPage})
+		page, err := c.feed.read(ctx, db, after)
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("read events: %w", err)
 		}

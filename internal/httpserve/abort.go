@@ -19,14 +19,20 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 func Abort(r *http.Request, err error) {
 	Note(r.Context(), err)
 	if !r.ProtoAtLeast(1, 1) {
-		if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-			resetOnClose(conn)
-		}
+		reset(r)
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// resetOnClose has the client told of an error where it would see an end.
+// reset has the request's connection end in a reset when it is closed.
+func reset(r *http.Request) {
+	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		resetOnClose(conn)
+	}
+}
+
+// resetOnClose has the client told of an error where it would see an end, and
+// throws away what it has not taken yet.
 func resetOnClose(conn net.Conn) {
 	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"time"
 )
@@ -22,6 +23,7 @@ const WriteTimeout = 30 * time.Second
 type Chain struct {
 	Log          *slog.Logger
 	WriteTimeout time.Duration // WriteTimeout when 0
+	Floor        Floor         // of what a client has to take
 	// Fail answers a request whose handler panicked before its first byte.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
 }
@@ -34,14 +36,19 @@ var ErrPanic = errors.New("panic")
 const StatusClientClosed = 499
 
 // Middleware gives every request an id, a write deadline that each write moves
-// on, one log line, and a problem in place of a panic.
+// on, a floor below which a slow client is cut off, one log line, and a problem in
+// place of a panic.
 func (c Chain) Middleware(next http.Handler) http.Handler {
 	setDefault(&c.WriteTimeout, WriteTimeout)
+	c.Floor = c.Floor.withDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
 		id := requestID(r.Header.Get(RequestIDHeader))
 		w.Header().Set(RequestIDHeader, id)
-		rec := &recorder{ResponseWriter: w, control: http.NewResponseController(w), timeout: c.WriteTimeout}
+		rec := &recorder{
+			ResponseWriter: w, control: http.NewResponseController(w),
+			request: r, timeout: c.WriteTimeout, pace: newPace(c.Floor),
+		}
 		note := &entry{}
 		ctx := context.WithValue(r.Context(), entryKey{}, note)
 		aborted := true // unless the handler returns
@@ -84,7 +91,7 @@ func (c Chain) log(ctx context.Context, r *http.Request, w *recorder, e *entry, 
 		slog.String("path", r.URL.Path),
 		slog.String("query", r.URL.RawQuery),
 		slog.Int("status", status),
-		slog.Int64("bytes", w.bytes),
+		slog.Int64("bytes", w.pace.taken),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
 		slog.String("remote", r.RemoteAddr),
@@ -98,14 +105,16 @@ func (c Chain) log(ctx context.Context, r *http.Request, w *recorder, e *entry, 
 	if e.err != nil {
 		attrs = append(attrs, slog.String("error", e.err.Error()))
 	}
-	c.Log.LogAttrs(ctx, level(r, status, aborted), "request", attrs...)
+	c.Log.LogAttrs(ctx, level(r, status, aborted, e.err), "request", attrs...)
 }
 
 // level is that of the log line: a client's doing is no error of the server's,
 // and probes that find all well are of no interest.
-func level(r *http.Request, status int, aborted bool) slog.Level {
+func level(r *http.Request, status int, aborted bool, err error) slog.Level {
 	gone := r.Context().Err() != nil
 	switch {
+	case errors.Is(err, ErrSlowReader):
+		return slog.LevelWarn
 	case gone:
 		return slog.LevelInfo
 	case status >= 500 || aborted:
@@ -132,14 +141,19 @@ func requestID(given string) string {
 	return given
 }
 
-// recorder counts what is written and moves the write deadline on.
+// writePiece is how much of an answer one write deadline is for.
+const writePiece = 64 << 10
+
+// recorder counts what is written, moves the write deadline on, and cuts off a
+// client that is below the floor.
 type recorder struct {
 	http.ResponseWriter
 
 	control *http.ResponseController
+	request *http.Request
 	timeout time.Duration
+	pace    pace
 	status  int
-	bytes   int64
 }
 
 // Unwrap lets http.ResponseController reach the connection's own writer.
@@ -150,7 +164,7 @@ func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}
-	w.extend()
+	w.extend(0)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -159,15 +173,40 @@ func (w *recorder) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	w.extend()
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
-	return n, err
+	written := 0
+	for {
+		piece := b[written:min(written+writePiece, len(b))]
+		n, err := w.write(piece)
+		written += n
+		if err != nil || written == len(b) {
+			return written, err
+		}
+	}
+}
+
+// write writes a piece; an error that is the client's pace says so.
+func (w *recorder) write(piece []byte) (int, error) {
+	w.extend(len(piece))
+	begun := time.Now()
+	n, err := w.ResponseWriter.Write(piece)
+	slow := w.pace.count(n, time.Since(begun))
+	if slow == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		slow = fmt.Errorf("%w: it did not take %d bytes within %s", ErrSlowReader, len(piece), w.timeout)
+	}
+	if slow == nil {
+		return n, err
+	}
+	// What the kernel still holds for the client would keep it reading for
+	// minutes before it learns that its answer is cut off.
+	reset(w.request)
+	return n, slow
 }
 
 // Flush implements http.Flusher.
 func (w *recorder) Flush() { _ = w.control.Flush() }
 
-// extend gives the client the whole timeout anew. A writer without deadlines
-// (a test's) does without.
-func (w *recorder) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) }
+// extend gives the client the time anew that it may take for so many bytes. A
+// writer without deadlines (a test's) does without.
+func (w *recorder) extend(bytes int) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(min(w.timeout, w.pace.patience(bytes))))
+}

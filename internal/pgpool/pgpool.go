@@ -26,6 +26,9 @@ type Options struct {
 	Settings map[string]string
 	// MaxConns bounds the sessions; pgx's default if 0.
 	MaxConns int32
+	// AtLeast is how many the pool may have even if the URL allows fewer, as it
+	// could not work with fewer.
+	AtLeast int32
 }
 
 // Open returns a pool of sessions for the database at url. Sessions are opened
@@ -40,6 +43,7 @@ func Open(ctx context.Context, url string, options Options) (*pgxpool.Pool, erro
 	if options.MaxConns > 0 && !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = options.MaxConns
 	}
+	config.MaxConns = max(config.MaxConns, options.AtLeast)
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
@@ -135,6 +136,16 @@ func Unavailable(cause error) *Error {
 		status: http.StatusServiceUnavailable,
 		detail: "the database does not answer; try again shortly",
 		header: map[string]string{"Retry-After": "2"},
+		cause:  cause,
+	}
+}
+
+// Busy says what there is too much of for now, and when to come back.
+func Busy(detail string, after time.Duration, cause error) *Error {
+	return &Error{
+		status: http.StatusServiceUnavailable,
+		detail: detail,
+		header: map[string]string{"Retry-After": strconv.Itoa(int(after.Seconds()))},
 		cause:  cause,
 	}
 }

@@ -21,8 +21,8 @@ const (
 	ChunkSize = 48 << 10
 
 	// WholeSize is how long an answer may be, in bytes as sent, that is held
-	// back until its entity tag is known, which is then a header. A longer one
-	// has it as a trailer.
+	// back until its end: nothing waits for its client while it is read, and its
+	// entity tag is a header. A longer one has it as a trailer.
 	WholeSize = 256 << 10
 )
 
@@ -46,6 +46,10 @@ type Response struct {
 	// Buffered holds the whole answer back until its end: ETag and Link are
 	// headers then, however long it is.
 	Buffered bool
+	// Outgrown, if there is one, is called before the first byte leaves of an
+	// answer that is not at hand whole, which is sent at its client's pace from
+	// then on. Its error ends the answer.
+	Outgrown func() error
 }
 
 // ETag is the entity tag of an answer whose rows have the tag. Each format and
@@ -85,14 +89,10 @@ func (s Response) Write(w http.ResponseWriter, r *http.Request) error {
 
 // hold is how many bytes are kept back before the header leaves.
 func (s Response) hold() int {
-	switch {
-	case s.Buffered:
+	if s.Buffered {
 		return math.MaxInt
-	case s.Tag != nil:
-		return WholeSize
-	default:
-		return ChunkSize
 	}
+	return WholeSize
 }
 
 // describe sets the headers that say what is sent.

@@ -120,6 +120,11 @@ func (s *sink) send(out *Buffer, last bool) error {
 	s.hash.Write(out.B)
 	if !s.begun {
 		s.whole = last && len(out.B) <= s.hold()
+		if !last && s.Outgrown != nil {
+			if err := s.Outgrown(); err != nil {
+				return err
+			}
+		}
 		if s.whole {
 			s.setTag()
 			s.setLink()

@@ -28,6 +28,7 @@ import (
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
@@ -61,14 +62,18 @@ type Config struct {
 	// would not end by themselves, end then. nil: they end with their clients.
 	Stop <-chan struct{}
 
-	WriteTimeout   time.Duration // httpserve.WriteTimeout: for a client to take a chunk
-	AcquireTimeout time.Duration // 5 s for a connection of the pool to be free
-	Heartbeat      time.Duration // 15 s between two signs of life of a stream of events
+	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
+	Floor          httpserve.Floor // of what a client has to take
+	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
+	Heartbeat      time.Duration   // 15 s between two signs of life of a stream of events
+	Followers      int             // 1000 streams of events at once
 }
 
 // Server answers the operations of the target API.
 type Server struct {
 	Config
+	sessions  *sessions.Sessions
+	followers chan struct{} // a token each
 }
 
 var _ targetapi.StrictServerInterface = (*Server)(nil)
@@ -88,8 +93,15 @@ func New(config Config) http.Handler {
 	if config.Heartbeat == 0 {
 		config.Heartbeat = 15 * time.Second
 	}
-	s := &Server{Config: config}
-	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Fail: problem.Write}
+	if config.Followers == 0 {
+		config.Followers = 1000
+	}
+	s := &Server{
+		Config:    config,
+		sessions:  sessions.New(config.Pool, "target", config.AcquireTimeout),
+		followers: make(chan struct{}, config.Followers),
+	}
+	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, operations().Middleware(problem.Write), checkBodies)

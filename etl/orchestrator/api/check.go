@@ -22,7 +22,7 @@ func (s *Server) ListChecks(ctx context.Context, request targetapi.ListChecksReq
 		return nil, err
 	}
 	status := string(orElse(request.Params.Status, ""))
-	return checks{httpserve.RequestOf(ctx), "checks", func(yield func(any) error) error {
+	return checks{s.sessions, httpserve.RequestOf(ctx), "checks", func(yield func(any) error) error {
 		if empty {
 			return nil
 		}
@@ -51,7 +51,7 @@ func (s *Server) ListFlags(ctx context.Context, request targetapi.ListFlagsReque
 	if err != nil {
 		return nil, err
 	}
-	return flags{httpserve.RequestOf(ctx), "flags", func(yield func(any) error) error {
+	return flags{s.sessions, httpserve.RequestOf(ctx), "flags", func(yield func(any) error) error {
 		return s.read(ctx, "read flags", targetdb.ReadFlags, []any{asked.start, asked.stop}, func(rows pgx.Rows) error {
 			row, err := pgx.RowToStructByPos[targetdb.Flag](rows)
 			if err != nil || !asked.turbines.Contains(row.TurbineID) {
@@ -72,16 +72,16 @@ func (f flags) VisitListFlagsResponse(w http.ResponseWriter) error { return list
 
 // read runs a query and calls row with each row of its answer as it comes.
 func (s *Server) read(ctx context.Context, what, sql string, args []any, row func(pgx.Rows) error) error {
-	conn, err := s.acquire(ctx)
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
+	defer session.Release()
 	// Ended early, rows.Close would read all that is left of the answer; a
 	// cancelled context cancels the query instead.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	rows, err := conn.Query(ctx, sql, args...)
+	rows, err := session.Query(ctx, sql, args...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}

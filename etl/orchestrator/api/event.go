@@ -38,12 +38,12 @@ func (s *Server) GetEvents(ctx context.Context, request targetapi.GetEventsReque
 		}
 		after = int64(id)
 	}
-	conn, err := s.acquire(ctx)
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known, err := targetdb.New(conn).EventRange(ctx)
-	conn.Release()
+	known, err := targetdb.New(session).EventRange(ctx)
+	session.Release()
 	if err != nil {
 		return nil, fmt.Errorf("read the range of events: %w", err)
 	}
@@ -64,6 +64,13 @@ type follow struct {
 
 // VisitGetEventsResponse implements targetapi.GetEventsResponseObject.
 func (f follow) VisitGetEventsResponse(w http.ResponseWriter) error {
+	select {
+	case f.s.followers <- struct{}{}:
+		defer func() { <-f.s.followers }()
+	default:
+		return problem.Busy(fmt.Sprintf("too many clients follow the events: this server serves %d at once; try again later", cap(f.s.followers)),
+			10*time.Second, nil)
+	}
 	h := w.Header()
 	h.Set("Content-Type", eventStream)
 	h.Set("X-Accel-Buffering", "no") // a proxy must not keep events back

@@ -14,14 +14,12 @@ func (s *Server) GetHealth(context.Context, targetapi.GetHealthRequestObject) (t
 
 // GetReady implements targetapi.StrictServerInterface: the database answers.
 func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject) (targetapi.GetReadyResponseObject, error) {
-	conn, err := s.acquire(ctx)
+	conn, err := s.sessions.AcquireSpare(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
-	bounded, cancel := context.WithTimeout(ctx, s.AcquireTimeout)
-	defer cancel()
-	if err := conn.Ping(bounded); err != nil {
+	if err := conn.Ping(ctx); err != nil {
 		return nil, fmt.Errorf("ping the target database: %w", err)
 	}
 	return targetapi.GetReady200JSONResponse{Status: targetapi.Ok}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -12,17 +13,25 @@ import (
 // are sent as they come: a year of them is no more to hold than a day. It closes
 // with the trailers of package stream.
 type list struct {
-	r     *http.Request
-	name  string
-	items func(yield func(item any) error) error
+	sessions *sessions.Sessions
+	r        *http.Request
+	name     string
+	items    func(yield func(item any) error) error
 }
 
 func (l list) write(w http.ResponseWriter) error {
+	return l.sessions.Answer(l.r.Context(), sessions.Long, func(outgrown func() error) error {
+		return l.attempt(w, outgrown)
+	})
+}
+
+func (l list) attempt(w http.ResponseWriter, outgrown func() error) error {
 	encoder := &listEncoder{name: l.name}
 	format := stream.Formats()[0]
 	format.New = func([]stream.Column) stream.Encoder { return encoder }
 	response := stream.Response{
-		Format: format,
+		Format:   format,
+		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
 			return l.items(func(item any) error {
 				var err error

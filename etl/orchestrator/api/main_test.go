@@ -106,7 +106,7 @@ func start(tb testing.TB, url string, configure ...func(*options)) *bundle {
 		if err := <-served; err != nil {
 			tb.Errorf("Serve: %v", err)
 		}
-		pool.Close()
+		opts.api.Pool.Close()
 		closeAll()
 	})
 	tb.Cleanup(stop)

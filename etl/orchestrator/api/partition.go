@@ -69,12 +69,12 @@ func (s *Server) ListRevisions(ctx context.Context, request targetapi.ListRevisi
 	if empty {
 		return targetapi.ListRevisions200JSONResponse(list), nil
 	}
-	conn, err := s.acquire(ctx)
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Release()
-	rows, err := targetdb.New(conn).ReadRevisions(ctx, targetdb.ReadRevisionsParams{
+	defer session.Release()
+	rows, err := targetdb.New(session).ReadRevisions(ctx, targetdb.ReadRevisionsParams{
 		FirstDay: first, LastDay: last, Count: orElse(request.Params.Limit, someRevisions),
 	})
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/sessions"
 )
 
-// maxConns is how many requests may read at once, unless the URL says
-// otherwise by pool_max_conns: slow clients hold one.
+// maxConns is how many sessions the API may have, unless the URL says otherwise
+// by pool_max_conns; package sessions divides them.
 const maxConns = 16
 
 // OpenPool returns a pool for the API on the target database, beside that of
@@ -24,6 +24,7 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	pool, err := pgpool.Open(ctx, url, pgpool.Options{
 		Name:     "delfos target api",
 		MaxConns: maxConns,
+		AtLeast:  sessions.Least,
 		Settings: map[string]string{
 			"default_transaction_read_only": "on",
 			"enable_bitmapscan":             "off",
@@ -35,9 +36,4 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("target database: %w", err)
 	}
 	return pool, nil
-}
-
-// acquire takes a connection of the pool; the caller releases it.
-func (s *Server) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	return problem.Acquire(ctx, s.Pool, s.AcquireTimeout, "target")
 }

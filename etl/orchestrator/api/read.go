@@ -21,23 +21,14 @@ import (
 // take 720 KB; the database would take three times as long to sort them.
 const chunkValues = 30_000
 
-// readWindows yields the values of a span, by turbine, time and signal, all of
-// one snapshot: a day that is loaded meanwhile is there whole or not at all.
-func (s *Server) readWindows(ctx context.Context, asked span, signals []int32, yield func(value) error) error {
+// readWindows yields the values of a span, by turbine, time and signal. They are
+// of one snapshot: a day that is loaded meanwhile is there whole or not at all.
+func readWindows(ctx context.Context, snapshot pgx.Tx, asked span, signals []int32, yield func(value) error) error {
 	if len(signals) == 0 {
 		return nil
 	}
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, conn, snapshot, func(tx pgx.Tx) error {
-		r := &windowReader{tx: tx, db: targetdb.New(tx), span: asked, signals: signals, yield: yield}
-		return r.read(ctx)
-	})
-	if err != nil {
+	r := &windowReader{tx: snapshot, db: targetdb.New(snapshot), span: asked, signals: signals, yield: yield}
+	if err := r.read(ctx); err != nil {
 		return fmt.Errorf("read windows: %w", err)
 	}
 	return nil

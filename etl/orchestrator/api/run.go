@@ -12,11 +12,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/sessions"
 )
 
 // maxRuns and maxEntries bound answers; someRuns and someEntries are those of
@@ -172,16 +175,20 @@ func refusal(ctx context.Context, err error) error {
 
 // GetRunLog implements targetapi.StrictServerInterface.
 func (s *Server) GetRunLog(ctx context.Context, request targetapi.GetRunLogRequestObject) (targetapi.GetRunLogResponseObject, error) {
-	if _, err := s.run(ctx, request.Id); err != nil {
-		return nil, err
-	}
-	conn, err := s.acquire(ctx)
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Release()
-	rows, err := targetdb.New(conn).ReadRunLog(ctx, targetdb.ReadRunLogParams{
-		RunID: request.Id, After: orElse(request.Params.After, 0), Count: orElse(request.Params.Limit, someEntries),
+	defer session.Release()
+	var rows []targetdb.ReadRunLogRow
+	err = sessions.Snapshot(ctx, session, func(tx pgx.Tx) (err error) {
+		if _, err = orchestrator.ReadRun(ctx, tx, request.Id); err != nil {
+			return refusal(ctx, err)
+		}
+		rows, err = targetdb.New(tx).ReadRunLog(ctx, targetdb.ReadRunLogParams{
+			RunID: request.Id, After: orElse(request.Params.After, 0), Count: orElse(request.Params.Limit, someEntries),
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the log of run %d: %w", request.Id, err)

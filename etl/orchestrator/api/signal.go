@@ -11,12 +11,12 @@ import (
 
 // ListSignals implements targetapi.StrictServerInterface.
 func (s *Server) ListSignals(ctx context.Context, _ targetapi.ListSignalsRequestObject) (targetapi.ListSignalsResponseObject, error) {
-	conn, err := s.acquire(ctx)
+	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Release()
-	rows, err := listSignals(ctx, conn)
+	defer session.Release()
+	rows, err := listSignals(ctx, session)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -44,18 +46,14 @@ func (s *Server) GetWindows(ctx context.Context, request targetapi.GetWindowsReq
 	if err != nil {
 		return nil, err
 	}
-	signals, err := s.signalsOf(ctx, p.Signals)
-	if err != nil {
-		return nil, err
-	}
-	answer := windows{s: s, r: r, span: asked, format: format}
+	answer := windows{s: s, r: r, span: asked, signals: p.Signals, format: format}
 	switch {
 	case openOA:
-		answer.shape = openOAShape(signals)
+		answer.shape = openOAShape
 	case orElse(p.Wide, false):
-		answer.shape = wideShape(signals)
+		answer.shape = wideShape
 	default:
-		answer.shape = longShape(signals)
+		answer.shape = longShape
 	}
 	if orElse(p.Label, labelStart) == labelEnd {
 		answer.shift = window.Width
@@ -93,13 +91,8 @@ func spanOf(start, end targetapi.Timestamp, turbines *targetapi.Turbines) (span,
 }
 
 // signalsOf are the signals of the names, or all of them, by id.
-func (s *Server) signalsOf(ctx context.Context, names *[]targetapi.SignalName) ([]targetdb.Signal, error) {
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Release()
-	signals, err := listSignals(ctx, conn)
+func signalsOf(ctx context.Context, db targetdb.DBTX, names *[]targetapi.SignalName) ([]targetdb.Signal, error) {
+	signals, err := listSignals(ctx, db)
 	if err != nil || names == nil {
 		return signals, err
 	}
@@ -109,23 +102,59 @@ func (s *Server) signalsOf(ctx context.Context, names *[]targetapi.SignalName) (
 // windows is the 200 of getWindows; the generated one would collect every row
 // first.
 type windows struct {
-	s      *Server
-	r      *http.Request
-	span   span
-	shape  shape
-	shift  time.Duration // from a window's start to its label
-	format stream.Format
+	s       *Server
+	r       *http.Request
+	span    span
+	signals *[]targetapi.SignalName // nil: all of them
+	shape   func([]targetdb.Signal) shape
+	shift   time.Duration // from a window's start to its label
+	format  stream.Format
 }
+
+// longest is how long a span may be that is not a long one: a day, in whatever
+// zone.
+const longest = 25 * time.Hour
 
 // VisitGetWindowsResponse implements targetapi.GetWindowsResponseObject.
 func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
+	kind := sessions.Short
+	if a.span.stop.Sub(a.span.start) > longest {
+		kind = sessions.Long
+	}
+	return a.s.sessions.Answer(a.r.Context(), kind, func(outgrown func() error) error {
+		return a.write(w, outgrown)
+	})
+}
+
+// write sends signals and values of one snapshot.
+func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
+	ctx := a.r.Context()
+	session, err := a.s.sessions.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Release()
+	tx, err := sessions.Begin(ctx, session)
+	if err != nil {
+		return fmt.Errorf("read windows: %w", err)
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // unless it is over
+	signals, err := signalsOf(ctx, tx, a.signals)
+	if err != nil {
+		return err
+	}
+	shape := a.shape(signals)
 	response := stream.Response{
 		Format:   a.format,
-		Columns:  a.shape.columns,
+		Columns:  shape.columns,
 		Filename: a.span.filename("windows"),
+		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
-			rows := a.shape.begin(a.shift.Microseconds(), yield)
-			if err := a.s.readWindows(a.r.Context(), a.span, a.shape.signals, rows.value); err != nil {
+			// What follows the last row may wait for the client.
+			defer session.Release()
+			defer func() { _ = tx.Rollback(ctx) }()
+			rows := shape.begin(a.shift.Microseconds(), yield)
+			if err := readWindows(ctx, tx, a.span, shape.signals, rows.value); err != nil {
 				return err
 			}
 			return rows.end()
