@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,13 +113,16 @@ func (c *claim) record(ctx context.Context, tx pgx.Tx, t *tally) error {
 	q := targetdb.New(tx)
 	start, stop := c.day, c.day.AddDate(0, 0, 1)
 	if c.subset {
-		if _, err := q.DeleteFlags(ctx, targetdb.DeleteFlagsParams{Start: start, Stop: stop, TurbineIds: t.reached}); err != nil {
+		if _, err := q.DeleteFlags(ctx, targetdb.DeleteFlagsParams{Start: start, Stop: stop, TurbineIds: t.loaded()}); err != nil {
 			return fmt.Errorf("remove flags: %w", err)
 		}
 	} else {
 		results := targetdb.ReplaceCheckResultsParams{Day: c.day, Token: c.token, Start: start, Stop: stop, Kept: []int32{}}
 		for _, b := range t.broken {
 			results.Kept = append(results.Kept, b.ID)
+		}
+		for _, l := range t.kept {
+			results.Kept = append(results.Kept, l.Turbine)
 		}
 		for _, r := range t.found.Results {
 			results.CheckNames = append(results.CheckNames, string(r.Check))
@@ -132,13 +136,23 @@ func (c *claim) record(ctx context.Context, tx pgx.Tx, t *tally) error {
 			return fmt.Errorf("record what the checks found: %w", err)
 		}
 	}
-	for part := range slices.Chunk(t.found.Flags, flagsAtOnce) {
+	flags := slices.DeleteFunc(t.found.Flags, func(f check.Flag) bool { return t.keeps(f.Turbine) })
+	for part := range slices.Chunk(flags, flagsAtOnce) {
 		if err := addFlags(ctx, q, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// keeps tells whether a turbine was read and left as it was.
+func (t *tally) keeps(turbine int32) bool {
+	_, found := slices.BinarySearchFunc(t.kept, turbine, func(l Loss, id int32) int { return cmp.Compare(l.Turbine, id) })
+	return found
+}
+
+// loaded are the turbines whose values are those of what was read.
+func (t *tally) loaded() []int32 { return slices.DeleteFunc(slices.Clone(t.reached), t.keeps) }
 
 // flagsAtOnce bounds the memory of a statement.
 const flagsAtOnce = 10_000

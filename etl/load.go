@@ -51,10 +51,14 @@ type loader struct {
 	start, stop time.Time
 	columns     []column
 	copied      *targetdb.DigestValuesRow // what copy loaded, which is all there is
+	dry         bool                      // nothing is written, only counted
+	erase       bool                      // whatever the source no longer has may be removed
+	kept        []Loss                    // turbines that keep what they have, as they would lose too much
 }
 
-func newLoader(tx pgx.Tx, day time.Time) *loader {
-	return &loader{tx: tx, q: targetdb.New(tx), start: day, stop: day.AddDate(0, 0, 1)}
+// newLoader returns the loader of a day for r.
+func newLoader(tx pgx.Tx, day time.Time, r Request) *loader {
+	return &loader{tx: tx, q: targetdb.New(tx), start: day, stop: day.AddDate(0, 0, 1), dry: r.DryRun, erase: r.AllowEmpty}
 }
 
 // resolve finds the ids of all signals among those that the target has; what
@@ -135,8 +139,9 @@ func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error)
 }
 
 // apply brings what the target holds of a group's turbines to what the group
-// says, touching only what differs; a dry run counts alone.
-func (l *loader) apply(ctx context.Context, g group, dry bool) (written, error) {
+// says, touching only what differs. A turbine that would lose too much is left as
+// it is.
+func (l *loader) apply(ctx context.Context, g group) (written, error) {
 	if len(g.read) == 0 {
 		return written{}, nil
 	}
@@ -148,8 +153,8 @@ func (l *loader) apply(ctx context.Context, g group, dry bool) (written, error) 
 	if err != nil {
 		return written{}, fmt.Errorf("read what the target holds: %w", err)
 	}
-	d := compare(held, l.values(g))
-	if dry {
+	d := l.compare(held, g)
+	if l.dry {
 		return d.written, nil
 	}
 	if len(d.gone.TurbineIds) > 0 {
@@ -166,10 +171,10 @@ func (l *loader) apply(ctx context.Context, g group, dry bool) (written, error) 
 }
 
 // applyAll applies one group after another.
-func (l *loader) applyAll(ctx context.Context, groups <-chan group, dry bool) (written, error) {
+func (l *loader) applyAll(ctx context.Context, groups <-chan group) (written, error) {
 	var sum written
 	for g := range groups {
-		one, err := l.apply(ctx, g, dry)
+		one, err := l.apply(ctx, g)
 		if err != nil {
 			return written{}, err
 		}
@@ -179,19 +184,34 @@ func (l *loader) applyAll(ctx context.Context, groups <-chan group, dry bool) (w
 	return sum, nil
 }
 
-// sweep removes the day's values of turbines that the source no longer has.
-func (l *loader) sweep(ctx context.Context, turbines []int32, dry bool) (written, error) {
+// sweep removes the day's values of turbines that the source no longer has, if
+// that is allowed; else it notes that they keep them.
+func (l *loader) sweep(ctx context.Context, turbines []int32) (written, error) {
 	var gone int64
-	var err error
-	if dry {
-		gone, err = l.q.CountValuesOfOthers(ctx, targetdb.CountValuesOfOthersParams{Start: l.start, Stop: l.stop, TurbineIds: turbines})
-	} else {
+	others, err := l.q.CountValuesOfOthers(ctx, targetdb.CountValuesOfOthersParams{Start: l.start, Stop: l.stop, TurbineIds: turbines})
+	switch {
+	case err != nil, len(others) == 0:
+	case !l.erase:
+		for _, other := range others {
+			l.kept = append(l.kept, Loss{Turbine: other.TurbineID, Before: other.Count})
+		}
+	case l.dry:
+		for _, other := range others {
+			gone += other.Count
+		}
+	default:
 		gone, err = l.q.DeleteValuesOfOthers(ctx, targetdb.DeleteValuesOfOthersParams{Start: l.start, Stop: l.stop, TurbineIds: turbines})
 	}
 	if err != nil {
 		return written{}, fmt.Errorf("values of turbines that are gone: %w", err)
 	}
 	return written{deleted: gone}, nil
+}
+
+// losses are of the turbines that keep what they have, ascending.
+func (l *loader) losses() []Loss {
+	slices.SortFunc(l.kept, func(a, b Loss) int { return cmp.Compare(a.Turbine, b.Turbine) })
+	return l.kept
 }
 
 // digest counts and digests what the target holds of the day. After a copy it
@@ -215,9 +235,37 @@ type difference struct {
 	gone targetdb.DeleteValuesParams
 }
 
-// compare merges held and wanted rows, both in the order of data's key.
-func compare(held []targetdb.Value, wanted iter.Seq[value]) difference {
+// compare finds what makes held, the rows of a group's turbines in the order of
+// data's key, equal to what the group says. Turbines that would lose too much are
+// noted and left out.
+func (l *loader) compare(held []targetdb.Value, g group) difference {
 	var d difference
+	series := g.series
+	for _, id := range g.read {
+		of := len(held)
+		if n := slices.IndexFunc(held, func(h targetdb.Value) bool { return h.TurbineID != id }); n >= 0 {
+			of = n
+		}
+		var one group
+		if len(series) > 0 && series[0].turbine == id {
+			one.series, series = series[:1], series[1:]
+		}
+		without := d
+		d.merge(held[:of], l.values(one))
+		before := int64(of)
+		after := before + d.inserted - without.inserted - d.deleted + without.deleted
+		if !l.erase && tooMuch(before, after) {
+			d = without
+			l.kept = append(l.kept, Loss{Turbine: id, Before: before, After: after})
+		}
+		held = held[of:]
+	}
+	return d
+}
+
+// merge adds what makes held rows equal to wanted ones, both in the order of
+// data's key.
+func (d *difference) merge(held []targetdb.Value, wanted iter.Seq[value]) {
 	drop := func(h targetdb.Value) {
 		d.deleted++
 		d.gone.TurbineIds = append(d.gone.TurbineIds, h.TurbineID)
@@ -251,7 +299,6 @@ func compare(held []targetdb.Value, wanted iter.Seq[value]) difference {
 	for _, h := range held {
 		drop(h)
 	}
-	return d
 }
 
 func orderOf(h targetdb.Value, w value) int {

@@ -62,7 +62,8 @@ func TestCompare(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := compare(tt.held, slices.Values(tt.wanted))
+			var got difference
+			got.merge(tt.held, slices.Values(tt.wanted))
 			if got.written != tt.written {
 				t.Errorf("written: got %+v, want %+v", got.written, tt.written)
 			}

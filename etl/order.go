@@ -24,6 +24,9 @@ var ErrCalledOff = errors.New("the day was called off")
 type Order struct {
 	// RunID is the run of the attempt.
 	RunID int64
+	// AllowEmpty says that this run lets values be removed that the source no
+	// longer has samples for, however many they are.
+	AllowEmpty bool
 	// Settle, if there are others to tell than the run, records how the attempt ended for those who asked, in the
 	// transaction that also writes the values and the ledger. It returns when a
 	// failed attempt will be made again, nil when it will not be. An error rolls
@@ -41,9 +44,12 @@ type Settlement struct {
 }
 
 // Load brings one day of the target to what the source holds of all its
-// turbines, as a command's run does. A day without samples is a success.
+// turbines, as a command's run does. A day without samples is a success if the
+// target has none of it, or if the order allows to remove what it has.
 func (j *Job) Load(ctx context.Context, day time.Time, o Order) (Partition, error) {
-	return j.partition(ctx, Request{From: day, To: day, Turbines: selector.All(), AllowEmpty: true, extracted: func() {}}, day, o)
+	return j.partition(ctx, Request{
+		From: day, To: day, Turbines: selector.All(), AllowEmpty: o.AllowEmpty, mayBeEmpty: true, extracted: func() {},
+	}, day, o)
 }
 
 // own tells whether nobody but the attempt's own run is to be told: a command's,

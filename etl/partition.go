@@ -45,7 +45,10 @@ type Partition struct {
 	Updated  int64   `json:"updated"`
 	Deleted  int64   `json:"deleted"`
 	// Written is the sum of the three; a dry run writes none of them.
-	Written int64   `json:"written"`
+	Written int64 `json:"written"`
+	// Refused are values that would have been removed and were not, as that takes a
+	// request that allows it.
+	Refused int64   `json:"refused"`
 	Seconds float64 `json:"seconds"`
 	// Warnings counts the data checks that did not pass; an unchanged day is not
 	// checked anew.
@@ -130,7 +133,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		defer cancel()
 		_ = tx.Rollback(ctx)
 	}()
-	l := newLoader(tx, day)
+	l := newLoader(tx, day, r)
 	opened, err := c.q.OpenLoad(ctx, targetdb.OpenLoadParams{Start: l.start, Stop: l.stop})
 	if err != nil {
 		return false, fmt.Errorf("lock signals: %w", err)
@@ -162,40 +165,26 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		if !opened.Held {
 			return l.copy(ctx, groups)
 		}
-		return l.applyAll(ctx, groups, false)
+		return l.applyAll(ctx, groups)
 	})
 	if err != nil {
 		return false, err
 	}
-	if err := t.verdict(r); err != nil {
-		return false, err
-	}
-	if err := t.judge(); err != nil {
-		return false, err
-	}
-	if r.Turbines.All() && l.copied == nil {
-		swept, err := l.sweep(ctx, turbines.all, false)
-		if err != nil {
-			return false, err
-		}
-		t.add(swept)
-	}
-	after, err := l.digest(ctx)
+	after, part, err := j.conclude(ctx, l, r, t, turbines, c.taken.RowsMost, p)
 	if err != nil {
 		return false, err
 	}
-	outcome := t.outcome()
-	broken := t.brokenError()
+	outcome := t.outcome(part)
 	var source *int64
-	if r.Turbines.All() && broken == nil {
+	if r.Turbines.All() && part == nil {
 		source = &t.digest
 	}
 	if err := c.record(ctx, tx, t); err != nil {
 		return false, err
 	}
 	if err := c.commit(ctx, tx, result{
-		outcome: outcome, err: broken, samples: t.samples, expected: expected, windows: t.windows,
-		written: t.written, source: source, rows: after.Rows, digest: after.Digest,
+		outcome: outcome, err: part, samples: t.samples, expected: expected, windows: t.windows,
+		written: t.written, source: source, rows: after.Rows, digest: after.Digest, erase: r.AllowEmpty,
 	}); err != nil {
 		return false, err
 	}
@@ -206,7 +195,39 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		j.added.Store(0)
 		j.summarize(ctx, c)
 	}
-	return true, broken
+	return true, part
+}
+
+// conclude judges what an attempt has written within its transaction, and says
+// what the day holds now. An error forbids to commit it; part is that of a day some
+// of whose turbines keep what they had.
+func (j *Job) conclude(ctx context.Context, l *loader, r Request, t *tally, all turbines, most int64, p *Partition) (after targetdb.DigestValuesRow, part, err error) {
+	if r.Turbines.All() && l.copied == nil {
+		swept, err := l.sweep(ctx, all.all)
+		if err != nil {
+			return after, nil, err
+		}
+		t.add(swept)
+	}
+	if after, err = l.digest(ctx); err != nil {
+		return after, nil, err
+	}
+	if l.dry {
+		after.Rows += t.inserted - t.deleted
+	}
+	t.kept = l.losses()
+	whole, part := t.guard(r, after.Rows, most)
+	if erase, ok := errors.AsType[*EraseError](errors.Join(whole, part)); ok {
+		p.Refused = erase.Removed()
+	}
+	if whole != nil {
+		p.Samples, p.Rows = t.samples, after.Rows-t.inserted+t.deleted
+		return after, nil, join(t.brokenError(), whole)
+	}
+	if err := t.verdict(r); err != nil {
+		return after, nil, err
+	}
+	return after, join(t.brokenError(), part), t.judge()
 }
 
 // summarize enters new rows in the index on timestamp; until then whoever looks
@@ -228,7 +249,7 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 		return err
 	}
 	return pgx.BeginTxFunc(ctx, j.target, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		l := newLoader(tx, day)
+		l := newLoader(tx, day, r)
 		signals, err := l.q.ListSignals(ctx)
 		if err != nil {
 			return fmt.Errorf("list signals: %w", err)
@@ -245,30 +266,21 @@ func (j *Job) preview(ctx context.Context, r Request, day time.Time, p *Partitio
 			return err
 		}
 		t, err := j.stream(ctx, day, turbines.wanted, rules, r.extracted, func(ctx context.Context, groups <-chan group) (written, error) {
-			return l.applyAll(ctx, groups, true)
+			return l.applyAll(ctx, groups)
 		})
 		if err != nil {
 			return err
 		}
-		if err := t.verdict(r); err != nil {
-			return err
+		most, err := l.q.ReadRowsMost(ctx, day)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("read the ledger: %w", err)
 		}
-		if err := t.judge(); err != nil {
-			return err
-		}
-		if r.Turbines.All() {
-			swept, err := l.sweep(ctx, turbines.all, true)
-			if err != nil {
-				return err
-			}
-			t.add(swept)
-		}
-		now, err := l.digest(ctx)
+		after, part, err := j.conclude(ctx, l, r, t, turbines, most, p)
 		if err != nil {
 			return err
 		}
 		t.report(p, len(turbines.wanted))
-		p.Outcome, p.Rows = t.outcome(), now.Rows+t.inserted-t.deleted
-		return t.brokenError()
+		p.Outcome, p.Rows = t.outcome(part), after.Rows
+		return part
 	})
 }

@@ -100,7 +100,8 @@ type Request struct {
 	Days []time.Time
 	// Turbines selects what to extract; less than all never makes a day done.
 	Turbines selector.Set
-	// AllowEmpty takes a day without samples for a success.
+	// AllowEmpty takes a day without samples for a success, and lets values be
+	// removed that the source no longer has samples for, however many they are.
 	AllowEmpty bool
 	// DryRun computes what would change and writes nothing, not even a run.
 	DryRun bool
@@ -110,7 +111,8 @@ type Request struct {
 	// Progress, if any, is called after each day, one call at a time.
 	Progress func(Partition)
 
-	extracted func() // called when a day's extraction has ended
+	extracted  func() // called when a day's extraction has ended
+	mayBeEmpty bool   // a day without samples is a success if the target has none of it
 }
 
 func (r Request) check() error {
@@ -290,7 +292,7 @@ func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
 	}
 	defer conn.Release()
 	id, err = targetdb.New(sparing{conn}).CreateRun(ctx, targetdb.CreateRunParams{
-		Trigger: string(Command), FirstDay: r.From, LastDay: r.To, Turbines: turbines, Days: r.Days,
+		Trigger: string(Command), FirstDay: r.From, LastDay: r.To, Turbines: turbines, AllowEmpty: r.AllowEmpty, Days: r.Days,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("create: %w", err)

@@ -22,6 +22,7 @@ type result struct {
 	windows           int64
 	source            *int64 // digest of the samples; nil when they are not all of the day's
 	rows, digest      int64
+	erase             bool // it was allowed to remove what it liked
 }
 
 // commit writes the ledger by the last statement of the load's transaction and
@@ -47,6 +48,7 @@ func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 		Samples: r.samples, Expected: r.expected,
 		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
 		Windows: r.windows, Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest, NextAttemptAt: again,
+		AllowEmpty: r.erase,
 	})
 	if err != nil {
 		return fmt.Errorf("record the partition: %w", err)

@@ -18,6 +18,7 @@ type tally struct {
 	digest  int64
 	windows int64
 	broken  []BrokenTurbine
+	kept    []Loss  // turbines that keep what the target has of them
 	reached []int32 // turbines that were read
 	checks  *check.Day
 	found   check.Report
@@ -71,8 +72,9 @@ func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, rules
 
 // verdict tells whether there is anything to commit.
 func (t *tally) verdict(r Request) error {
+	empty := r.AllowEmpty || r.mayBeEmpty
 	switch {
-	case t.samples > 0, r.AllowEmpty && t.read > 0, r.AllowEmpty && len(t.broken) == 0:
+	case t.samples > 0, empty && t.read > 0, empty && len(t.broken) == 0:
 		return nil
 	case len(t.broken) > 0:
 		return t.brokenError()
@@ -80,9 +82,11 @@ func (t *tally) verdict(r Request) error {
 	return ErrNoSamples
 }
 
-func (t *tally) outcome() Outcome {
+// outcome is that of an attempt which is committed; part is the error of one that
+// left some turbines as they were.
+func (t *tally) outcome(part error) Outcome {
 	switch {
-	case len(t.broken) > 0:
+	case part != nil:
 		return Failed
 	case t.samples == 0:
 		return Empty

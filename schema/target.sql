@@ -25,7 +25,8 @@ CREATE TABLE data (
 CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_range = 16);
 
 -- One request to load days: a command, a backfill, the schedule, the sweep.
--- scope says which days of the range it took. parallel bounds how many of its
+-- scope says which days of the range it took. allow_empty lets it remove what the
+-- source no longer has, however much that is. parallel bounds how many of its
 -- days are in work at once; NULL leaves that to the workers. A request that
 -- comes again under its idempotency key finds the run that it made. closed_at is
 -- when somebody noticed that no request of it is open any more.
@@ -37,6 +38,7 @@ CREATE TABLE run (
     turbines text,
     scope text NOT NULL DEFAULT 'all',
     parallel integer,
+    allow_empty boolean NOT NULL DEFAULT false,
     idempotency_key text,
     request text,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -62,6 +64,10 @@ CREATE INDEX run_unclosed_idx ON run (id) WHERE closed_at IS NULL;
 -- source_digest is of the samples that were loaded, NULL when they were not all of
 -- the day's; source_digest_seen is what the source had when it was last looked at.
 -- A day that is done or empty and has another of each is stale.
+--
+-- rows_most is the most values that the day has held since a run was last allowed
+-- to remove what it liked: a source that loses a little at a time is held against
+-- it.
 CREATE TABLE partition (
     day date NOT NULL,
     token bigint NOT NULL DEFAULT 0,
@@ -83,6 +89,7 @@ CREATE TABLE partition (
     expected bigint,
     windows bigint,
     rows bigint NOT NULL DEFAULT 0,
+    rows_most bigint NOT NULL DEFAULT 0,
     loaded_at timestamptz,
     source_digest bigint,
     source_digest_seen bigint,

@@ -57,6 +57,9 @@ type StartRequest struct {
 	// Parallel bounds how many of the days are in work at once; 0 leaves that
 	// to the workers.
 	Parallel int32
+	// AllowEmpty lets the run remove values that the source no longer has samples
+	// for, however many they are.
+	AllowEmpty bool
 	// Key, if any, makes the request idempotent: with the same Request it finds
 	// the run that it made before.
 	Key, Request string
@@ -140,7 +143,7 @@ func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest) (Plan, e
 	if r.DryRun {
 		return plan, nil
 	}
-	open := request{Trigger: Backfill, From: r.From, To: r.To, Scope: r.Only}
+	open := request{Trigger: Backfill, From: r.From, To: r.To, Scope: r.Only, AllowEmpty: r.AllowEmpty}
 	if r.Parallel > 0 {
 		open.Parallel = &r.Parallel
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,8 +60,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 		return fmt.Errorf("look who asks for %s: %w", job.Args.Day, err)
 	}
 	ctx = withRun(ctx, by.RunID, day)
-	p, err := w.job.Load(ctx, day, etl.Order{RunID: by.RunID, Settle: func(ctx context.Context, tx pgx.Tx, s etl.Settlement) (*time.Time, error) {
-		return w.settle(ctx, tx, job, s)
+	p, err := w.job.Load(ctx, day, etl.Order{RunID: by.RunID, AllowEmpty: by.AllowEmpty, Settle: func(ctx context.Context, tx pgx.Tx, s etl.Settlement) (*time.Time, error) {
+		return w.settle(ctx, tx, job, s, by)
 	}})
 	w.report(ctx, job, p, err)
 	if by.Bounded && ctx.Err() == nil {
@@ -74,7 +75,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 // the ledger's token fences: whoever holds the token may complete the job, be it
 // River's idea that another attempt of it has begun or not, for that one will
 // find nothing to do.
-func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[PartitionArgs], s etl.Settlement) (*time.Time, error) {
+func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[PartitionArgs], s etl.Settlement, by targetdb.WantedByRow) (*time.Time, error) {
 	if s.Outcome == etl.Cancelled {
 		return nil, nil //nolint:nilnil // Requests that are still open are answered by another attempt.
 	}
@@ -93,7 +94,8 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[Partition
 	if s.Outcome == etl.Failed {
 		return nil, nil //nolint:nilnil // River hears of it from Work.
 	}
-	if closed == 0 {
+	// What one run allows is not done for another once it is called off.
+	if len(closed) == 0 || by.AllowEmpty && !slices.Contains(closed, by.RunID) {
 		return nil, etl.ErrCalledOff
 	}
 	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {

@@ -59,8 +59,10 @@ type request struct {
 	From, To time.Time
 	Scope    Scope
 	Parallel *int32
-	Key      *string // of idempotency, with what was asked under it
-	Body     *string
+	// AllowEmpty lets it remove what the source no longer has, however much.
+	AllowEmpty bool
+	Key        *string // of idempotency, with what was asked under it
+	Body       *string
 }
 
 // open enters a run with its days, each an open request, and queues their jobs.
@@ -68,7 +70,7 @@ func (q *queue) open(ctx context.Context, tx pgx.Tx, r request, days []time.Time
 	db := targetdb.New(tx)
 	runID, err = db.OpenRun(ctx, targetdb.OpenRunParams{
 		Trigger: string(r.Trigger), FirstDay: r.From, LastDay: r.To, Scope: string(r.Scope),
-		Parallel: r.Parallel, IdempotencyKey: r.Key, Request: r.Body,
+		Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, IdempotencyKey: r.Key, Request: r.Body,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("open a run: %w", err)

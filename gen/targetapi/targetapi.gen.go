@@ -779,6 +779,11 @@ type RevisionList struct {
 
 // Run A request for days, and what became of them.
 type Run struct {
+	// AllowEmpty Whether it may remove values that the source no longer has samples for.
+	//
+	// Examples: false
+	AllowEmpty *bool `json:"allow_empty,omitempty"`
+
 	// CreatedAt When it was asked for.
 	//
 	// Examples: 2025-01-02T01:00:00Z
@@ -940,6 +945,11 @@ type RunPlan struct {
 //
 // Examples: {"from":"2025-01-01","only":"missing","to":"2025-12-31"}
 type RunRequest struct {
+	// AllowEmpty Let the run remove values that the source no longer has samples for, however many they are. Without it a day fails, and keeps its values, when it would lose all of them or more than half, or a turbine of the day would.
+	//
+	// Examples: false
+	AllowEmpty *bool `json:"allow_empty,omitempty"`
+
 	// DryRun Tell what would be queued and make no run.
 	//
 	// Examples: false

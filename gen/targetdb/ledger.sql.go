@@ -35,7 +35,7 @@ WITH own AS (
     WHERE a.pid = pg_backend_pid()
 ),
 held AS (
-    SELECT token, outcome, samples, windows, rows, source_digest, target_digest
+    SELECT token, outcome, samples, windows, rows, rows_most, source_digest, target_digest
     FROM partition
     WHERE day = $1::date
 ),
@@ -99,6 +99,7 @@ SELECT
     held.samples,
     held.windows,
     coalesce(held.rows, 0)::bigint AS rows,
+    coalesce(held.rows_most, 0)::bigint AS rows_most,
     held.source_digest,
     held.target_digest
 FROM begun
@@ -122,6 +123,7 @@ type ClaimPartitionRow struct {
 	Samples      *int64
 	Windows      *int64
 	Rows         int64
+	RowsMost     int64
 	SourceDigest *int64
 	TargetDigest *int64
 }
@@ -152,6 +154,7 @@ func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) 
 		&i.Samples,
 		&i.Windows,
 		&i.Rows,
+		&i.RowsMost,
 		&i.SourceDigest,
 		&i.TargetDigest,
 	)
@@ -169,10 +172,10 @@ WITH finished AS (
         inserted = $7::bigint,
         updated = $8::bigint,
         deleted = $9::bigint,
-        source_digest_after = $14::bigint,
-        target_digest_after = $15::bigint
-    WHERE a.day = $16
-      AND a.token = $17
+        source_digest_after = $15::bigint,
+        target_digest_after = $16::bigint
+    WHERE a.day = $17
+      AND a.token = $18
       AND a.outcome IS NULL
     RETURNING a.day, a.run_id, a.outcome
 ),
@@ -184,12 +187,12 @@ noted AS (
 settled AS (
     UPDATE run_partition AS rp
     SET outcome = $3::text,
-        token = $17,
+        token = $18,
         finished_at = clock_timestamp()
-    WHERE $18::boolean
+    WHERE $19::boolean
       AND rp.run_id = $1::bigint
-      AND rp.day = $16
-      AND coalesce(rp.token, 0) <= $17
+      AND rp.day = $17
+      AND coalesce(rp.token, 0) <= $18
 )
 UPDATE partition AS p
 SET claim_run_id = NULL,
@@ -214,12 +217,13 @@ SET claim_run_id = NULL,
     expected = CASE WHEN $2::boolean THEN p.expected ELSE $11::bigint END,
     windows = CASE WHEN $2::boolean THEN p.windows ELSE $12::bigint END,
     rows = $13::bigint,
+    rows_most = CASE WHEN $14::boolean THEN $13::bigint ELSE greatest(p.rows_most, $13::bigint) END,
     loaded_at = clock_timestamp(),
-    source_digest = $14::bigint,
-    source_digest_seen = coalesce($14::bigint, p.source_digest_seen),
-    target_digest = $15::bigint
-WHERE p.day = $16
-  AND p.token = $17
+    source_digest = $15::bigint,
+    source_digest_seen = coalesce($15::bigint, p.source_digest_seen),
+    target_digest = $16::bigint
+WHERE p.day = $17
+  AND p.token = $18
   AND p.lease_until IS NOT NULL
 `
 
@@ -237,6 +241,7 @@ type CommitPartitionParams struct {
 	Expected      int64
 	Windows       int64
 	Rows          int64
+	AllowEmpty    bool
 	SourceDigest  *int64
 	TargetDigest  int64
 	Day           time.Time
@@ -248,7 +253,8 @@ type CommitPartitionParams struct {
 // settles the day in its own run, as SettleRunPartition does, unless others have
 // been told already, and releases the claim and records what the day holds now,
 // if the claim is still ours. No row: roll back. A subset of the turbines leaves
-// the day's outcome as it was.
+// the day's outcome as it was. allow_empty: the attempt was allowed to remove what
+// it liked.
 func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, CommitPartition,
 		arg.RunID,
@@ -264,6 +270,7 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 		arg.Expected,
 		arg.Windows,
 		arg.Rows,
+		arg.AllowEmpty,
 		arg.SourceDigest,
 		arg.TargetDigest,
 		arg.Day,
@@ -278,13 +285,13 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 
 const CreateRun = `-- name: CreateRun :one
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, turbines)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
+    VALUES ($1, $2, $3, $4, $5)
     RETURNING id
 ),
 entered AS (
     INSERT INTO run_partition (run_id, day)
-    SELECT id, unnest($5::date[])
+    SELECT id, unnest($6::date[])
     FROM opened
 )
 SELECT id
@@ -292,11 +299,12 @@ FROM opened
 `
 
 type CreateRunParams struct {
-	Trigger  string
-	FirstDay time.Time
-	LastDay  time.Time
-	Turbines *string
-	Days     []time.Time
+	Trigger    string
+	FirstDay   time.Time
+	LastDay    time.Time
+	Turbines   *string
+	AllowEmpty bool
+	Days       []time.Time
 }
 
 // Opens a run over the days [first_day, last_day] and enters those of them that
@@ -307,6 +315,7 @@ func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, er
 		arg.FirstDay,
 		arg.LastDay,
 		arg.Turbines,
+		arg.AllowEmpty,
 		arg.Days,
 	)
 	var id int64
@@ -577,7 +586,7 @@ func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (strin
 }
 
 const ReadPartition = `-- name: ReadPartition :one
-SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, loaded_at, source_digest, source_digest_seen, target_digest
+SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, target_digest
 FROM partition
 WHERE day = $1
 `
@@ -607,12 +616,27 @@ func (q *Queries) ReadPartition(ctx context.Context, day time.Time) (Partition, 
 		&i.Expected,
 		&i.Windows,
 		&i.Rows,
+		&i.RowsMost,
 		&i.LoadedAt,
 		&i.SourceDigest,
 		&i.SourceDigestSeen,
 		&i.TargetDigest,
 	)
 	return i, err
+}
+
+const ReadRowsMost = `-- name: ReadRowsMost :one
+SELECT rows_most
+FROM partition
+WHERE day = $1
+`
+
+// The most values that a day has held. partition_pkey serves it.
+func (q *Queries) ReadRowsMost(ctx context.Context, day time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, ReadRowsMost, day)
+	var rows_most int64
+	err := row.Scan(&rows_most)
+	return rows_most, err
 }
 
 const RenewLease = `-- name: RenewLease :execrows

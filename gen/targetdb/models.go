@@ -137,6 +137,7 @@ type Partition struct {
 	Expected          *int64
 	Windows           *int64
 	Rows              int64
+	RowsMost          int64
 	LoadedAt          *time.Time
 	SourceDigest      *int64
 	SourceDigestSeen  *int64
@@ -170,6 +171,7 @@ type Run struct {
 	Turbines       *string
 	Scope          string
 	Parallel       *int32
+	AllowEmpty     bool
 	IdempotencyKey *string
 	Request        *string
 	CreatedAt      time.Time

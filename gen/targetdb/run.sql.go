@@ -209,10 +209,10 @@ func (q *Queries) LockRun(ctx context.Context, id int64) (LockRunRow, error) {
 }
 
 const OpenRun = `-- name: OpenRun :one
-INSERT INTO run (trigger, first_day, last_day, scope, parallel, idempotency_key, request)
+INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
 VALUES (
     $1, $2, $3, $4,
-    $5, $6, $7
+    $5, $6, $7, $8
 )
 RETURNING id
 `
@@ -223,6 +223,7 @@ type OpenRunParams struct {
 	LastDay        time.Time
 	Scope          string
 	Parallel       *int32
+	AllowEmpty     bool
 	IdempotencyKey *string
 	Request        *string
 }
@@ -235,6 +236,7 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 		arg.LastDay,
 		arg.Scope,
 		arg.Parallel,
+		arg.AllowEmpty,
 		arg.IdempotencyKey,
 		arg.Request,
 	)
@@ -249,7 +251,7 @@ WITH session AS MATERIALIZED (
     FROM pg_catalog.pg_stat_activity AS a
 )
 SELECT
-    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at,
+    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at,
     (CASE
         WHEN c.open > 0 AND c.open < c.total OR c.running > 0 THEN 'running'
         WHEN c.open > 0 THEN 'queued'
@@ -336,6 +338,7 @@ func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsR
 			&i.Run.Turbines,
 			&i.Run.Scope,
 			&i.Run.Parallel,
+			&i.Run.AllowEmpty,
 			&i.Run.IdempotencyKey,
 			&i.Run.Request,
 			&i.Run.CreatedAt,
@@ -401,7 +404,7 @@ func (q *Queries) RetryRun(ctx context.Context, runID int64) ([]time.Time, error
 	return items, nil
 }
 
-const SettleRequests = `-- name: SettleRequests :execrows
+const SettleRequests = `-- name: SettleRequests :many
 UPDATE run_partition AS rp
 SET outcome = $1::text,
     token = $2::bigint,
@@ -412,6 +415,7 @@ WHERE r.id = rp.run_id
   AND rp.day = $3
   AND rp.outcome IS NULL
   AND rp.requested_at <= $4::timestamptz
+RETURNING rp.run_id
 `
 
 type SettleRequestsParams struct {
@@ -421,43 +425,57 @@ type SettleRequestsParams struct {
 	StartedAt time.Time
 }
 
-// Closes the requests that an attempt answers: those for its day that were open
-// before it began. run_partition_open_idx serves it.
-func (q *Queries) SettleRequests(ctx context.Context, arg SettleRequestsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SettleRequests,
+// Closes the requests that an attempt answers, those for its day that were open
+// before it began, and gives their runs. run_partition_open_idx serves it.
+func (q *Queries) SettleRequests(ctx context.Context, arg SettleRequestsParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, SettleRequests,
 		arg.Outcome,
 		arg.Token,
 		arg.Day,
 		arg.StartedAt,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var run_id int64
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const WantedBy = `-- name: WantedBy :one
-SELECT rp.run_id, (r.parallel IS NOT NULL)::boolean AS bounded
+SELECT rp.run_id, r.allow_empty, (r.parallel IS NOT NULL)::boolean AS bounded
 FROM run_partition AS rp
 JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = $1
   AND rp.outcome IS NULL
   AND r.trigger <> 'command'
-ORDER BY CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
+ORDER BY r.allow_empty DESC, CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
 LIMIT 1
 `
 
 type WantedByRow struct {
-	RunID   int64
-	Bounded bool
+	RunID      int64
+	AllowEmpty bool
+	Bounded    bool
 }
 
-// The run to work on a day for: the most urgent one with an open request, and
-// whether it bounds how many of its days are in work. No row: nobody asks.
+// The run to work on a day for: one that allows more than the others, or the most
+// urgent one, with an open request; whether it may remove what the source no longer
+// has, and whether it bounds how many of its days are in work. No row: nobody asks.
 // run_partition_open_idx serves it.
 func (q *Queries) WantedBy(ctx context.Context, day time.Time) (WantedByRow, error) {
 	row := q.db.QueryRow(ctx, WantedBy, day)
 	var i WantedByRow
-	err := row.Scan(&i.RunID, &i.Bounded)
+	err := row.Scan(&i.RunID, &i.AllowEmpty, &i.Bounded)
 	return i, err
 }

@@ -10,12 +10,14 @@ import (
 	"time"
 )
 
-const CountValuesOfOthers = `-- name: CountValuesOfOthers :one
-SELECT count(*)
+const CountValuesOfOthers = `-- name: CountValuesOfOthers :many
+SELECT turbine_id, count(*) AS count
 FROM data
 WHERE timestamp >= $1::timestamptz
   AND timestamp < $2::timestamptz
   AND turbine_id <> ALL ($3::integer[])
+GROUP BY turbine_id
+ORDER BY turbine_id
 `
 
 type CountValuesOfOthersParams struct {
@@ -24,13 +26,31 @@ type CountValuesOfOthersParams struct {
 	TurbineIds []int32
 }
 
-// How many values of [start, stop) belong to turbines outside the list: what
+type CountValuesOfOthersRow struct {
+	TurbineID int32
+	Count     int64
+}
+
+// How many values of [start, stop) each turbine outside the list has: what
 // DeleteValuesOfOthers would remove. data_timestamp_idx serves it.
-func (q *Queries) CountValuesOfOthers(ctx context.Context, arg CountValuesOfOthersParams) (int64, error) {
-	row := q.db.QueryRow(ctx, CountValuesOfOthers, arg.Start, arg.Stop, arg.TurbineIds)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+func (q *Queries) CountValuesOfOthers(ctx context.Context, arg CountValuesOfOthersParams) ([]CountValuesOfOthersRow, error) {
+	rows, err := q.db.Query(ctx, CountValuesOfOthers, arg.Start, arg.Stop, arg.TurbineIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountValuesOfOthersRow
+	for rows.Next() {
+		var i CountValuesOfOthersRow
+		if err := rows.Scan(&i.TurbineID, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const DeleteValues = `-- name: DeleteValues :execrows

@@ -48,8 +48,11 @@ source since: a reading changed, came late or is gone. Without DATE it looks fro
 first day in the ledger on. Days that were never loaded, or failed, are left alone;
 they are for a run without --stale.
 
-A day without samples is a failure unless --allow-empty is given. The summary goes to
-standard output; with --output json it is one JSON object and nothing else.`,
+A day without samples is a failure unless --allow-empty is given. So is a day that
+would lose all its values, or more than half, and it keeps them; a turbine of which
+the same is true keeps its own, and the day's others are loaded. With --allow-empty
+whatever the source no longer has is removed; --dry-run says how much that is. The
+summary goes to standard output; with --output json it is one JSON object and nothing else.`,
 		Example: `  delfos etl 2025-01-02
   delfos etl 2025-01-01 --to 2025-12-31 --turbines 1-50,80
   delfos etl 2025-01-02 --dry-run --output json
@@ -71,7 +74,7 @@ standard output; with --output json it is one JSON object and nothing else.`,
 	cmd.Flags().Var(&to, "to", "last day, inclusive; DATE alone without it")
 	cmd.Flags().Var(&turbines, "turbines", "ids and ranges of ids, or all")
 	cmd.Flags().BoolVar(&stale, "stale", false, "only loaded days that have changed in the source since")
-	cmd.Flags().BoolVar(&request.AllowEmpty, "allow-empty", false, "take a day without samples for a success")
+	cmd.Flags().BoolVar(&request.AllowEmpty, "allow-empty", false, "take a day without samples for a success, and remove whatever the source no longer has")
 	cmd.Flags().BoolVar(&request.DryRun, "dry-run", false, "say what would change and write nothing")
 	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to work on at once; 0 is one a processor")
 	cmd.Flags().Var(&output, "output", "format of the summary")
@@ -211,6 +214,12 @@ func (r *runner) report(s etl.Summary, failed error) error {
 	for _, p := range s.Partitions {
 		if err := r.print("%s  %-9s  %d samples, %d windows, %d values in the day: %d %s (%d new, %d changed, %d removed)",
 			p.Day, p.Outcome, p.Samples, p.Windows, p.Rows, p.Written, verb, p.Inserted, p.Updated, p.Deleted); err != nil {
+			return err
+		}
+		if p.Refused == 0 {
+			continue
+		}
+		if err := r.print("%s  refused to remove: %d (--allow-empty allows it)", p.Day, p.Refused); err != nil {
 			return err
 		}
 	}

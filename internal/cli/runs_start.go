@@ -17,6 +17,7 @@ func newRunsStart(r *runner) *cobra.Command {
 		from, to dayFlag
 		only     = choiceFlag{value: "all", allowed: []string{"all", "missing", "failed", "stale"}}
 		dryRun   bool
+		erase    bool
 		wait     bool
 		parallel int32
 		key      string
@@ -29,6 +30,10 @@ func newRunsStart(r *runner) *cobra.Command {
 they were loaded (stale). A day that is queued already runs once and counts in both
 runs.
 
+A day that would lose all its values, or more than half, fails and keeps them, and a
+turbine of which the same is true keeps its own. With --allow-empty the run removes
+whatever the source no longer has.
+
 With --wait it stays until the run has ended, and exits 1 unless it is done; ended
 before that, as by Ctrl-C, it leaves the run to the workers.`,
 		Example: `  delfos runs start --from 2025-01-01 --to 2025-12-31 --only missing
@@ -40,6 +45,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 	cmd.Flags().Var(&to, "to", "last day, inclusive; --from alone without it")
 	cmd.Flags().Var(&only, "only", "which days of the range")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be queued and queue nothing")
+	cmd.Flags().BoolVar(&erase, "allow-empty", false, "remove whatever the source no longer has, however much")
 	cmd.Flags().Int32Var(&parallel, "parallel", 0, "how many days to work on at once; 0 is as many as there are workers")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the run to end; exit 1 unless it is done")
 	cmd.Flags().StringVar(&key, "idempotency-key", "", "a name for this request: sent again, it finds the run that it made")
@@ -60,7 +66,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 			return err
 		}
 		scope := targetapi.RunScope(only.value)
-		body := targetapi.RunRequest{From: targetapi.Day{Time: from.Time}, To: targetapi.Day{Time: to.Time}, Only: &scope, DryRun: &dryRun}
+		body := targetapi.RunRequest{From: targetapi.Day{Time: from.Time}, To: targetapi.Day{Time: to.Time}, Only: &scope, DryRun: &dryRun, AllowEmpty: &erase}
 		if parallel > 0 {
 			body.Parallel = &parallel
 		}

@@ -2,8 +2,8 @@
 -- Opens a run over the days [first_day, last_day] and enters those of them that
 -- it wants, to be settled one by one; turbines is NULL for all.
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, turbines)
-    VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines))
+    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
+    VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty))
     RETURNING id
 ),
 entered AS (
@@ -85,7 +85,7 @@ WITH own AS (
     WHERE a.pid = pg_backend_pid()
 ),
 held AS (
-    SELECT token, outcome, samples, windows, rows, source_digest, target_digest
+    SELECT token, outcome, samples, windows, rows, rows_most, source_digest, target_digest
     FROM partition
     WHERE day = sqlc.arg(day)::date
 ),
@@ -149,6 +149,7 @@ SELECT
     held.samples,
     held.windows,
     coalesce(held.rows, 0)::bigint AS rows,
+    coalesce(held.rows_most, 0)::bigint AS rows_most,
     held.source_digest,
     held.target_digest
 FROM begun
@@ -195,7 +196,8 @@ WHERE run_id = sqlc.arg(run_id)
 -- settles the day in its own run, as SettleRunPartition does, unless others have
 -- been told already, and releases the claim and records what the day holds now,
 -- if the claim is still ours. No row: roll back. A subset of the turbines leaves
--- the day's outcome as it was.
+-- the day's outcome as it was. allow_empty: the attempt was allowed to remove what
+-- it liked.
 WITH finished AS (
     UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
@@ -251,6 +253,7 @@ SET claim_run_id = NULL,
     expected = CASE WHEN sqlc.arg(subset)::boolean THEN p.expected ELSE sqlc.arg(expected)::bigint END,
     windows = CASE WHEN sqlc.arg(subset)::boolean THEN p.windows ELSE sqlc.arg(windows)::bigint END,
     rows = sqlc.arg(rows)::bigint,
+    rows_most = CASE WHEN sqlc.arg(allow_empty)::boolean THEN sqlc.arg(rows)::bigint ELSE greatest(p.rows_most, sqlc.arg(rows)::bigint) END,
     loaded_at = clock_timestamp(),
     source_digest = sqlc.narg(source_digest)::bigint,
     source_digest_seen = coalesce(sqlc.narg(source_digest)::bigint, p.source_digest_seen),
@@ -305,6 +308,12 @@ WHERE day = sqlc.arg(day)
 -- name: ReadPartition :one
 -- One day of the ledger. partition_pkey serves it.
 SELECT *
+FROM partition
+WHERE day = sqlc.arg(day);
+
+-- name: ReadRowsMost :one
+-- The most values that a day has held. partition_pkey serves it.
+SELECT rows_most
 FROM partition
 WHERE day = sqlc.arg(day);
 

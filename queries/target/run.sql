@@ -63,10 +63,10 @@ WHERE idempotency_key = sqlc.arg(key);
 
 -- name: OpenRun :one
 -- Opens a run for the queue.
-INSERT INTO run (trigger, first_day, last_day, scope, parallel, idempotency_key, request)
+INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
 VALUES (
     sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
-    sqlc.narg(parallel), sqlc.narg(idempotency_key), sqlc.narg(request)
+    sqlc.narg(parallel), sqlc.arg(allow_empty), sqlc.narg(idempotency_key), sqlc.narg(request)
 )
 RETURNING id;
 
@@ -118,9 +118,9 @@ WHERE rp.run_id = sqlc.arg(run_id)
   AND rp.outcome IN ('failed', 'cancelled')
 RETURNING rp.day;
 
--- name: SettleRequests :execrows
--- Closes the requests that an attempt answers: those for its day that were open
--- before it began. run_partition_open_idx serves it.
+-- name: SettleRequests :many
+-- Closes the requests that an attempt answers, those for its day that were open
+-- before it began, and gives their runs. run_partition_open_idx serves it.
 UPDATE run_partition AS rp
 SET outcome = sqlc.arg(outcome)::text,
     token = sqlc.arg(token)::bigint,
@@ -130,19 +130,21 @@ WHERE r.id = rp.run_id
   AND r.trigger <> 'command'
   AND rp.day = sqlc.arg(day)
   AND rp.outcome IS NULL
-  AND rp.requested_at <= sqlc.arg(started_at)::timestamptz;
+  AND rp.requested_at <= sqlc.arg(started_at)::timestamptz
+RETURNING rp.run_id;
 
 -- name: WantedBy :one
--- The run to work on a day for: the most urgent one with an open request, and
--- whether it bounds how many of its days are in work. No row: nobody asks.
+-- The run to work on a day for: one that allows more than the others, or the most
+-- urgent one, with an open request; whether it may remove what the source no longer
+-- has, and whether it bounds how many of its days are in work. No row: nobody asks.
 -- run_partition_open_idx serves it.
-SELECT rp.run_id, (r.parallel IS NOT NULL)::boolean AS bounded
+SELECT rp.run_id, r.allow_empty, (r.parallel IS NOT NULL)::boolean AS bounded
 FROM run_partition AS rp
 JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = sqlc.arg(day)
   AND rp.outcome IS NULL
   AND r.trigger <> 'command'
-ORDER BY CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
+ORDER BY r.allow_empty DESC, CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
 LIMIT 1;
 
 -- name: CloseRuns :many

@@ -34,14 +34,16 @@ WHERE d.turbine_id = gone.turbine_id
   AND d.signal_id = gone.signal_id
   AND d.timestamp = gone.timestamp;
 
--- name: CountValuesOfOthers :one
--- How many values of [start, stop) belong to turbines outside the list: what
+-- name: CountValuesOfOthers :many
+-- How many values of [start, stop) each turbine outside the list has: what
 -- DeleteValuesOfOthers would remove. data_timestamp_idx serves it.
-SELECT count(*)
+SELECT turbine_id, count(*) AS count
 FROM data
 WHERE timestamp >= sqlc.arg(start)::timestamptz
   AND timestamp < sqlc.arg(stop)::timestamptz
-  AND turbine_id <> ALL (sqlc.arg(turbine_ids)::integer[]);
+  AND turbine_id <> ALL (sqlc.arg(turbine_ids)::integer[])
+GROUP BY turbine_id
+ORDER BY turbine_id;
 
 -- name: DeleteValuesOfOthers :execrows
 -- Removes the values of [start, stop) of turbines that the source no longer

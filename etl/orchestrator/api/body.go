@@ -38,6 +38,7 @@ func bodies() map[string][]field {
 			{"to", true, text(param.Day)},
 			{"only", false, text(param.OneOf("all", "missing", "failed", "stale"))},
 			{"dry_run", false, boolean},
+			{"allow_empty", false, boolean},
 			{"parallel", false, orNull(whole(1, 1000))},
 		},
 		"PATCH /schedule": {

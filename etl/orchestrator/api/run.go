@@ -63,14 +63,15 @@ func nextRuns(asked *url.URL, id int64) string {
 
 func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 	return targetapi.Run{
-		Id:       row.Run.ID,
-		Trigger:  targetapi.RunTrigger(row.Run.Trigger),
-		State:    targetapi.RunState(row.State),
-		From:     dateOf(row.Run.FirstDay),
-		To:       dateOf(row.Run.LastDay),
-		Only:     targetapi.RunScope(row.Run.Scope),
-		Parallel: row.Run.Parallel,
-		Turbines: row.Run.Turbines,
+		Id:         row.Run.ID,
+		Trigger:    targetapi.RunTrigger(row.Run.Trigger),
+		State:      targetapi.RunState(row.State),
+		From:       dateOf(row.Run.FirstDay),
+		To:         dateOf(row.Run.LastDay),
+		Only:       targetapi.RunScope(row.Run.Scope),
+		Parallel:   row.Run.Parallel,
+		Turbines:   row.Run.Turbines,
+		AllowEmpty: &row.Run.AllowEmpty,
 		Partitions: targetapi.RunCounts{
 			Total: row.Total, Queued: row.Queued, Running: row.Running, Done: row.Done,
 			Empty: row.Empty, Failed: row.Failed, Cancelled: row.Cancelled,
@@ -91,16 +92,20 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 	}
 	only := orElse(body.Only, targetapi.RunScopeAll)
 	start := orchestrator.StartRequest{
-		From:     body.From.Time,
-		To:       body.To.Time,
-		Only:     orchestrator.Scope(only),
-		DryRun:   orElse(body.DryRun, false),
-		Parallel: orElse(body.Parallel, 0),
-		Key:      key,
+		From:       body.From.Time,
+		To:         body.To.Time,
+		Only:       orchestrator.Scope(only),
+		DryRun:     orElse(body.DryRun, false),
+		Parallel:   orElse(body.Parallel, 0),
+		AllowEmpty: orElse(body.AllowEmpty, false),
+		Key:        key,
 	}
 	if key != "" {
 		// What was asked, not how it was spelled.
 		start.Request = fmt.Sprintf("from %s to %s, only %s, parallel %d", body.From, body.To, only, start.Parallel)
+		if start.AllowEmpty { // said only then, as it was not asked for once
+			start.Request += ", allow_empty"
+		}
 	}
 	plan, err := s.Control.Start(ctx, start)
 	switch {
