@@ -169,13 +169,111 @@ func withParam(tb testing.TB, raw, param string) string {
 func TestUnknownErrorIsBland(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.exec("DROP TABLE data")
+	b.exec("ALTER TABLE data RENAME TO old")
+	b.exec("CREATE VIEW data AS SELECT turbine_id, timestamp, wind_speed / 0 AS wind_speed, power, ambient_temperature FROM old")
+	b.exec("INSERT INTO old SELECT 1, '2025-01-01Z', 1, 1, 1")
 	p := wantProblem(t, b.get("/data?"+day), http.StatusInternalServerError)
-	if strings.Contains(p.Detail, "data\"") || strings.Contains(p.Detail, "relation") {
+	if strings.Contains(p.Detail, "zero") || strings.Contains(p.Detail, "database") {
 		t.Errorf("detail %q tells of the database", p.Detail)
 	}
 	line := b.log.requests()[0]
-	if !strings.Contains(text(line["error"]), "42P01") || line["request_id"] != p.RequestID || line["level"] != "ERROR" {
+	if !strings.Contains(text(line["error"]), "22012") || line["request_id"] != p.RequestID || line["level"] != "ERROR" {
 		t.Errorf("the log says %v", line)
+	}
+}
+
+// What somebody has to mend is said at once, with the way to do so, and told
+// once at level ERROR however many ask.
+func TestFaultsThatStay(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spoil  func(t *testing.T) (url string)
+		detail string
+		cause  string
+	}{
+		"a missing table": {func(t *testing.T) string {
+			t.Helper()
+			url := pgtest.Source(t)
+			execute(t, url, "DROP TABLE data CASCADE", "DROP TABLE turbine CASCADE")
+			return url
+		}, "`delfos schema apply source`", "42P01"},
+		"a missing column": {func(t *testing.T) string {
+			t.Helper()
+			url := pgtest.Source(t)
+			execute(t, url, "ALTER TABLE data DROP COLUMN power", "ALTER TABLE turbine DROP COLUMN name CASCADE")
+			return url
+		}, "`delfos schema apply source`", "42703"},
+		"a missing privilege": {func(t *testing.T) string {
+			t.Helper()
+			url := pgtest.Source(t)
+			execute(t, url, "REVOKE ALL ON data, turbine FROM CURRENT_USER")
+			return url
+		}, "grant the role what it lacks", "42501"},
+		"a wrong password": {func(t *testing.T) string {
+			t.Helper()
+			u, err := url.Parse(pgtest.Source(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.User = url.UserPassword(u.User.Username(), "wrong")
+			return u.String()
+		}, "correct the user and the password in SOURCE_DB_URL", "28P01"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, tt.spoil(t))
+			for _, path := range []string{"/data?" + day, "/turbines", "/data/digest?" + day} {
+				a := b.get(path)
+				p := wantProblem(t, a, http.StatusInternalServerError, "database", tt.detail)
+				if strings.Contains(p.Detail, "try again") || a.header.Get("Retry-After") != "" {
+					t.Errorf("%s: %q, Retry-After %q: it would fail again", path, p.Detail, a.header.Get("Retry-After"))
+				}
+				if strings.Contains(p.Detail, "relation") || strings.Contains(p.Detail, tt.cause) || strings.Contains(p.Detail, "wrong") {
+					t.Errorf("%s: %q tells of the database", path, p.Detail)
+				}
+			}
+			errors := 0
+			for _, line := range b.log.requests() {
+				if !strings.Contains(text(line["error"]), tt.cause) || !strings.Contains(text(line["error"]), tt.detail) {
+					t.Errorf("the log lacks the cause or the remedy: %v", line)
+				}
+				if line["level"] == "ERROR" {
+					errors++
+				}
+			}
+			if errors != 1 {
+				t.Errorf("%d lines at level ERROR, want one", errors)
+			}
+		})
+	}
+}
+
+// A database that is not there may be restored at any moment.
+func TestMissingDatabase(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(pgtest.Source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/nowhere"
+	b := start(t, u.String())
+	for _, path := range []string{"/ready", "/turbines"} {
+		a := b.get(path)
+		wantProblem(t, a, http.StatusServiceUnavailable, "the database does not exist")
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: there is no Retry-After", path)
+		}
+	}
+}
+
+// execute runs SQL in a database.
+func execute(t *testing.T, url string, statements ...string) {
+	t.Helper()
+	pool := pgtest.Pool(t, url)
+	for _, sql := range statements {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
 	}
 }

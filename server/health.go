@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/problem"
 )
 
 // GetHealth implements sourceapi.StrictServerInterface: the process is up.
@@ -16,11 +18,11 @@ func (s *Server) GetHealth(context.Context, sourceapi.GetHealthRequestObject) (s
 func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject) (sourceapi.GetReadyResponseObject, error) {
 	conn, err := s.sessions.AcquireSpare(ctx)
 	if err != nil {
-		return nil, err
+		return nil, problem.NotReady(dberror.Source, err)
 	}
 	defer conn.Release()
 	if err := conn.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("ping the source database: %w", err)
+		return nil, problem.NotReady(dberror.Source, fmt.Errorf("ping the source database: %w", err))
 	}
 	return sourceapi.GetReady200JSONResponse{Status: sourceapi.Ok}, nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/apidocs"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
@@ -67,7 +68,7 @@ func New(config Config) http.Handler {
 
 	strict := sourceapi.NewStrictHandlerWithOptions(s, nil, sourceapi.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  problem.Write,
-		ResponseErrorHandlerFunc: problem.Write,
+		ResponseErrorHandlerFunc: problem.Of(dberror.Source),
 	})
 	return sourceapi.HandlerWithOptions(strict, sourceapi.ChiServerOptions{
 		BaseRouter:       r,

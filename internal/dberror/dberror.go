@@ -197,16 +197,11 @@ func wraps(targets ...error) func(error) bool {
 func said(words ...string) func(error) bool {
 	return func(err error) bool {
 		connect, ok := errors.AsType[*pgconn.ConnectError](err)
-		if !ok {
+		if !ok || connect.Unwrap() == nil {
 			return false
 		}
 		text := connect.Unwrap().Error()
-		for _, word := range words {
-			if strings.Contains(text, word) {
-				return true
-			}
-		}
-		return false
+		return contains(text, words)
 	}
 }
 

@@ -41,6 +41,7 @@ const StatusClientClosed = 499
 func (c Chain) Middleware(next http.Handler) http.Handler {
 	setDefault(&c.WriteTimeout, WriteTimeout)
 	c.Floor = c.Floor.withDefaults()
+	causes := &told{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
 		id := requestID(r.Header.Get(RequestIDHeader))
@@ -52,7 +53,7 @@ func (c Chain) Middleware(next http.Handler) http.Handler {
 		note := &entry{}
 		ctx := context.WithValue(r.Context(), entryKey{}, note)
 		aborted := true // unless the handler returns
-		defer func() { c.log(ctx, r, rec, note, id, aborted, time.Since(begun)) }()
+		defer func() { c.log(ctx, r, rec, note, causes, id, aborted, time.Since(begun)) }()
 		c.run(next, rec, r.WithContext(ctx))
 		aborted = false
 	})
@@ -78,7 +79,7 @@ func (c Chain) run(next http.Handler, w *recorder, r *http.Request) {
 	next.ServeHTTP(w, r)
 }
 
-func (c Chain) log(ctx context.Context, r *http.Request, w *recorder, e *entry, id string, aborted bool, took time.Duration) {
+func (c Chain) log(ctx context.Context, r *http.Request, w *recorder, e *entry, causes *told, id string, aborted bool, took time.Duration) {
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
@@ -105,7 +106,11 @@ func (c Chain) log(ctx context.Context, r *http.Request, w *recorder, e *entry, 
 	if e.err != nil {
 		attrs = append(attrs, slog.String("error", e.err.Error()))
 	}
-	c.Log.LogAttrs(ctx, level(r, status, aborted, e.err), "request", attrs...)
+	at := level(r, status, aborted, e.err)
+	if at == slog.LevelError && !causes.first(e.cause, time.Now()) {
+		at = slog.LevelWarn
+	}
+	c.Log.LogAttrs(ctx, at, "request", attrs...)
 }
 
 // level is that of the log line: a client's doing is no error of the server's,

@@ -1,19 +1,14 @@
 package problem
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/puddle/v2"
-
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 )
 
@@ -21,6 +16,7 @@ import (
 type Error struct {
 	status int
 	detail string
+	shared string // what other requests fail for as well, if anything
 	faults []Fault
 	header map[string]string
 	cause  error
@@ -38,7 +34,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 // Status returns the status that err is answered with.
-func Status(err error) int { return classify(err).status }
+func Status(err error) int { return classify(dberror.Any, err).status }
 
 // BadRequest says that the parameters contradict one another.
 func BadRequest(detail string) *Error { return &Error{status: http.StatusBadRequest, detail: detail} }
@@ -131,11 +127,24 @@ func (f Fault) String() string {
 }
 
 // Unavailable says that the database is away for now.
-func Unavailable(cause error) *Error {
+func Unavailable(cause error) *Error { return later("the database does not answer", cause) }
+
+// SourceUnavailable says that the source API, which the answer takes, is away
+// for now.
+func SourceUnavailable(cause error) *Error { return later("the source API does not answer", cause) }
+
+// NotReady says why the server can't answer now, be it that somebody has to do
+// something first: who asks looks again whatever the cause.
+func NotReady(database dberror.Database, cause error) *Error {
+	e := classify(database, cause)
+	if e.status == http.StatusServiceUnavailable {
+		return e
+	}
 	return &Error{
 		status: http.StatusServiceUnavailable,
-		detail: "the database does not answer; try again shortly",
-		header: map[string]string{"Retry-After": "2"},
+		detail: e.detail,
+		shared: e.shared,
+		header: retryAfter(),
 		cause:  cause,
 	}
 }
@@ -150,13 +159,18 @@ func Busy(detail string, after time.Duration, cause error) *Error {
 	}
 }
 
-// SourceUnavailable says that the source API, which the answer takes, is away
-// for now.
-func SourceUnavailable(cause error) *Error {
-	e := Unavailable(cause)
-	e.detail = "the source API does not answer; try again shortly"
-	return e
+// later says what keeps the server from an answer, and that it may pass.
+func later(found string, cause error) *Error {
+	return &Error{
+		status: http.StatusServiceUnavailable,
+		detail: found + "; try again shortly",
+		shared: found,
+		header: retryAfter(),
+		cause:  cause,
+	}
 }
+
+func retryAfter() map[string]string { return map[string]string{"Retry-After": "2"} }
 
 // clip keeps what a client sent from growing its answer and the log.
 func clip(s string) string {
@@ -168,54 +182,38 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// classify finds what a client is told of err: the one table from error to
-// status. The first match wins.
-func classify(err error) *Error {
+// classify finds what a client is told of err, which may be one of the database
+// that the server stands before: the one table from error to status.
+func classify(database dberror.Database, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	if e, ok := errors.AsType[*httpserve.ForbiddenError](err); ok {
 		return &Error{status: http.StatusForbidden, detail: e.Detail}
 	}
-	if isDatabaseAway(err) {
-		return Unavailable(err)
+	m := database.Of(err)
+	switch m.Class {
+	case dberror.Again, dberror.Away, dberror.Cancelled:
+		return later(m.Found, err)
+	case dberror.Never:
+		// Not 503, which promises that it passes.
+		return &Error{
+			status: http.StatusInternalServerError,
+			detail: m.Found + "; " + m.Remedy,
+			shared: m.Found,
+			cause:  err,
+		}
+	case dberror.Refused:
+		return &Error{
+			status: http.StatusUnprocessableEntity,
+			detail: m.Found + "; " + m.Remedy,
+			cause:  err,
+		}
+	case dberror.Unknown:
 	}
 	return &Error{
 		status: http.StatusInternalServerError,
 		detail: "the server failed to answer; its log has the cause under the request's id",
 		cause:  err,
 	}
-}
-
-// isDatabaseAway says whether a later try may find what failed now: no
-// connection, a broken one, a server that stops, starts or is full, a lock or
-// an answer that took too long, or a pool that is closed as we stop ourselves.
-func isDatabaseAway(err error) bool {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return isAwayCode(e.Code)
-	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, puddle.ErrClosedPool) || pgconn.SafeToRetry(err)
-}
-
-// isAwayCode says so of an SQLSTATE.
-func isAwayCode(code string) bool {
-	switch code {
-	case "55P03", // lock not available within lock_timeout
-		"57014", // query canceled
-		"57P01", // admin shutdown
-		"57P02", // crash shutdown
-		"57P03", // cannot connect now
-		"57P05": // idle session timeout
-		return true
-	}
-	// Connection exceptions and insufficient resources.
-	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53")
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 )
 
@@ -35,13 +36,22 @@ type Fault struct {
 
 // Write answers r with err. When the answer has begun, all it can do is break
 // it off.
-func Write(w http.ResponseWriter, r *http.Request, err error) {
+func Write(w http.ResponseWriter, r *http.Request, err error) { write(dberror.Any, w, r, err) }
+
+// Of is Write for a server that stands before a database, whose errors it names
+// the remedy of.
+func Of(database dberror.Database) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) { write(database, w, r, err) }
+}
+
+func write(database dberror.Database, w http.ResponseWriter, r *http.Request, err error) {
 	if httpserve.Begun(w) {
 		httpserve.Abort(r, err)
 	}
-	e := classify(err)
+	e := classify(database, err)
 	if e.status >= http.StatusInternalServerError {
-		httpserve.Note(r.Context(), err)
+		httpserve.Note(r.Context(), database.Explain(err))
+		httpserve.NoteCause(r.Context(), e.shared)
 	}
 	body, merr := json.Marshal(Problem{
 		Type:      "about:blank",

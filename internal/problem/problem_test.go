@@ -52,6 +52,11 @@ func TestStatus(t *testing.T) {
 		{code("53300"), 503},
 		{code("08006"), 503},
 		{code("55P03"), 503},
+		{code("40001"), 503},
+		{code("25006"), 503},
+		{code("3D000"), 503},
+		{code("28P01"), 500},
+		{code("22021"), 422},
 		{&pgconn.ConnectError{}, 503},
 		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, 503},
 		{io.ErrUnexpectedEOF, 503},
@@ -94,8 +99,19 @@ func TestWrite(t *testing.T) {
 		},
 		{
 			"away", &pgconn.PgError{Code: "57P03", Message: "the database system is starting up"},
-			`{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"the database does not answer; try again shortly","instance":"/data"}`,
+			`{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"the database is starting or stopping; try again shortly","instance":"/data"}`,
 			http.Header{"Retry-After": {"2"}},
+		},
+		{
+			"to be mended", &pgconn.PgError{Code: "42P01", Message: `relation "data" does not exist`},
+			`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the database lacks a table, a column or another object that this version uses; ` +
+				"`delfos schema apply` brings the database to this version" + `","instance":"/data"}`,
+			nil,
+		},
+		{
+			"bytes", &pgconn.PgError{Code: "22021", Message: "invalid byte sequence"},
+			`{"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"a text has bytes that the database can't hold; send UTF-8 without zero bytes","instance":"/data"}`,
+			nil,
 		},
 		{
 			"acceptable", problem.NotAcceptable("text/html", []string{"application/json", "text/csv"}),

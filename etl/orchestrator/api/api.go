@@ -21,10 +21,12 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/apidocs"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
@@ -113,7 +115,7 @@ func New(config Config) http.Handler {
 
 	strict := targetapi.NewStrictHandlerWithOptions(s, []targetapi.StrictMiddlewareFunc{acceptable}, targetapi.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  problem.Write,
-		ResponseErrorHandlerFunc: problem.Write,
+		ResponseErrorHandlerFunc: fail,
 	})
 	return targetapi.HandlerWithOptions(strict, targetapi.ChiServerOptions{
 		BaseRouter:       r,
@@ -164,6 +166,15 @@ func operations() param.Operations {
 		"/health": nil,
 		"/ready":  nil,
 	}
+}
+
+// fail answers with an error of an operation. Some answers take the source API,
+// which may be away as the database may.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, etl.ErrSourceAway) {
+		err = problem.SourceUnavailable(err)
+	}
+	problem.Of(dberror.Target)(w, r, err)
 }
 
 // refuse answers what the generated binding does not take of a header; the rest

@@ -69,14 +69,15 @@ func TestSourceAway(t *testing.T) {
 	}
 }
 
-// An error that nobody foresaw says nothing of itself but its request's id.
-func TestUnknownErrorIsBland(t *testing.T) {
+// What somebody has to mend is said at once, with the way to do so, and told
+// once at level ERROR however many ask.
+func TestMissingTables(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec("DROP TABLE data, signal, run, run_partition, partition, attempt, event, run_log, schedule, check_result, flag CASCADE")
 	want := func(a answer) {
 		t.Helper()
-		p := wantProblem(t, a, http.StatusInternalServerError)
+		p := wantProblem(t, a, http.StatusInternalServerError, "`delfos schema apply target`")
 		if strings.Contains(p.Detail, "relation") || strings.Contains(p.Detail, "42P01") {
 			t.Errorf("detail %q tells of the database", p.Detail)
 		}
@@ -88,9 +89,16 @@ func TestUnknownErrorIsBland(t *testing.T) {
 		method, path, _ := strings.Cut(op, " ")
 		want(b.do(method, path, body, "Content-Type: application/json"))
 	}
+	errors := 0
 	for _, line := range b.log.requests() {
-		if line["status"] == 500.0 && (!strings.Contains(text(line["error"]), "42P01") || line["level"] != "ERROR") {
+		if line["status"] == 500.0 && !strings.Contains(text(line["error"]), "42P01") {
 			t.Errorf("the log says %v", line)
 		}
+		if line["level"] == "ERROR" {
+			errors++
+		}
+	}
+	if errors != 1 {
+		t.Errorf("%d lines at level ERROR, want one", errors)
 	}
 }

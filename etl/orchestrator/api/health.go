@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/problem"
 )
 
 // GetHealth implements targetapi.StrictServerInterface: the process is up.
@@ -16,11 +18,11 @@ func (s *Server) GetHealth(context.Context, targetapi.GetHealthRequestObject) (t
 func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject) (targetapi.GetReadyResponseObject, error) {
 	conn, err := s.sessions.AcquireSpare(ctx)
 	if err != nil {
-		return nil, err
+		return nil, problem.NotReady(dberror.Target, err)
 	}
 	defer conn.Release()
 	if err := conn.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("ping the target database: %w", err)
+		return nil, problem.NotReady(dberror.Target, fmt.Errorf("ping the target database: %w", err))
 	}
 	return targetapi.GetReady200JSONResponse{Status: targetapi.Ok}, nil
 }

@@ -112,7 +112,7 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 	case errors.Is(err, orchestrator.ErrKeyReused):
 		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, "was used for another request before; take a new one"))
 	case err != nil:
-		return nil, sourceAway(err)
+		return nil, err
 	}
 	answer := targetapi.RunPlan{
 		From: body.From, To: body.To, Only: only, DryRun: start.DryRun,

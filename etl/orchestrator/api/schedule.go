@@ -2,12 +2,9 @@ package api
 
 import (
 	"context"
-	"errors"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
-	"github.com/delfos/delfos/internal/problem"
 )
 
 // GetSchedule implements targetapi.StrictServerInterface.
@@ -19,7 +16,7 @@ func (s *Server) GetSchedule(ctx context.Context, _ targetapi.GetScheduleRequest
 // UpdateSchedule implements targetapi.StrictServerInterface.
 func (s *Server) UpdateSchedule(ctx context.Context, request targetapi.UpdateScheduleRequestObject) (targetapi.UpdateScheduleResponseObject, error) {
 	if err := s.Control.Pause(ctx, request.Body.Paused); err != nil {
-		return nil, sourceAway(err)
+		return nil, err
 	}
 	schedule, err := s.schedule(ctx)
 	return targetapi.UpdateSchedule200JSONResponse(schedule), err
@@ -28,7 +25,7 @@ func (s *Server) UpdateSchedule(ctx context.Context, request targetapi.UpdateSch
 func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 	state, err := s.Control.Schedule(ctx)
 	if err != nil {
-		return targetapi.Schedule{}, sourceAway(err)
+		return targetapi.Schedule{}, err
 	}
 	return targetapi.Schedule{
 		Cron:           state.Cron,
@@ -68,13 +65,4 @@ func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 		})
 	}
 	return found
-}
-
-// sourceAway is what a client is told when an answer takes the source API, and
-// that is away; any other error stays as it is.
-func sourceAway(err error) error {
-	if errors.Is(err, etl.ErrSourceAway) {
-		return problem.SourceUnavailable(err)
-	}
-	return err
 }
