@@ -41,7 +41,7 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 	@for program in curl psql; do command -v $$program >/dev/null || { \
 		echo "make test: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
 	@# A program under the race detector would wait a second before it ends.
-	@GORACE=atexit_sleep_ms=10 $(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 5m -json ./...
+	@GORACE=atexit_sleep_ms=10 $(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 20m -json ./...
 
 check: lint vet drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 

@@ -239,7 +239,7 @@ func testSlowReader(t *testing.T, database string) {
 
 func testDrain(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, database)
+	b := startOn(t, database, func(_ *server.Config, o *server.Options) { o.DrainTimeout = time.Hour })
 	resp := b.open(t.Context(), year)
 	defer resp.Body.Close()
 	idle, err := net.Dial("tcp", b.addr) // as browsers keep in stock

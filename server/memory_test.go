@@ -23,7 +23,7 @@ func TestTagFromMemory(t *testing.T) {
 	// Tests beside this one write to databases of the same server now and then.
 	remembered := func(path, tag string) {
 		t.Helper()
-		until := time.Now().Add(20 * time.Second)
+		until := time.Now().Add(5 * time.Minute)
 		for {
 			queries.take()
 			if a := b.get(path, tag); a.status != http.StatusNotModified {

@@ -139,7 +139,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: await program args...")
 	}
-	for deadline := time.Now().Add(time.Minute); ts.Exec(args[0], args[1:]...) != nil; {
+	for deadline := time.Now().Add(limit); ts.Exec(args[0], args[1:]...) != nil; {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s never succeeded", strings.Join(args, " "))
 		}

@@ -67,7 +67,7 @@ func (in *installation) start(t *testing.T, args ...string) *process {
 // startWith is start with a standard input.
 func (in *installation) startWith(t *testing.T, stdin io.Reader, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
 	p := &process{t: t, cmd: in.command(ctx, args...), stdout: newWatched(), stderr: newWatched(), ended: make(chan struct{})}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {

@@ -26,9 +26,10 @@ const (
 	faultDays = 3
 	// shortLease is that of workers which are stopped for longer.
 	shortLease = 2 * time.Second
-	// recovery is what a day may take until it is right again, whatever
-	// happened to its worker.
-	recovery = 30 * time.Second
+	// recovery is how long a test waits for a run to be right again, whatever
+	// happened to its worker: some seconds but for a machine that has others to
+	// serve.
+	recovery = 5 * time.Minute
 )
 
 // Each backfill suffers one fault at a random moment, and the target must come

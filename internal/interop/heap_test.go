@@ -7,7 +7,6 @@ import (
 	"flag"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -108,31 +107,39 @@ func (s *traced) Write(b []byte) (int, error) {
 	return s.trace.Write(b)
 }
 
+// address is where the process says that it serves, "" before it does.
+func (s *traced) address() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := regexp.MustCompile(`serving the source API" addr=(\S+)`).FindSubmatch(s.trace.Bytes())
+	if found == nil {
+		return ""
+	}
+	return string(found[1])
+}
+
 func startTraced(t *testing.T, database string) *traced {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	if err := ln.Close(); err != nil {
-		t.Fatal(err)
-	}
 	// A small buffer: the export is under way until it is read.
 	transport := &http.Transport{DisableCompression: true, DialContext: dialNarrow}
 	t.Cleanup(transport.CloseIdleConnections)
-	s := &traced{cmd: exec.CommandContext(t.Context(), os.Args[0]), url: "http://" + addr, client: &http.Client{Transport: transport}}
+	s := &traced{cmd: exec.CommandContext(t.Context(), os.Args[0]), url: "http://", client: &http.Client{Transport: transport}}
 	s.cmd.Dir = t.TempDir() // without an .env
-	s.cmd.Env = append(os.Environ(), programArgs+"=serve", "SOURCE_DB_URL="+database, "API_ADDR="+addr,
-		"LOG_LEVEL=error", "GODEBUG=gctrace=1", "GOGC=1")
+	s.cmd.Env = append(os.Environ(), programArgs+"=serve", "SOURCE_DB_URL="+database, "API_ADDR=127.0.0.1:0",
+		"LOG_LEVEL=info", "LOG_FORMAT=text", "GODEBUG=gctrace=1", "GOGC=1")
 	s.cmd.Stderr = s
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
-	for until := time.Now().Add(30 * time.Second); !s.probe(t, "/ready"); {
-		if time.Now().After(until) {
+	limit, tick := time.After(5*time.Minute), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
+	for s.url == "http://" || !s.probe(t, "/ready") {
+		select {
+		case <-limit:
 			t.Fatal("the server doesn't come up")
+		case <-tick.C:
+			s.url = "http://" + s.address()
 		}
 	}
 	return s

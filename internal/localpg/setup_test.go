@@ -190,11 +190,11 @@ func with(t *testing.T, address string, user *url.Userinfo) string {
 // await waits until done says so.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for !done() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited a minute for: %s", what)
+			t.Fatalf("waited five minutes for: %s", what)
 		case <-time.After(2 * time.Millisecond):
 		}
 	}

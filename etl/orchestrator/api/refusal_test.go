@@ -259,7 +259,7 @@ func TestBodyCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_, err = io.WriteString(conn, op+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		_, err = io.WriteString(conn, op+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 		if half, ok := conn.(*net.TCPConn); err != nil || !ok || half.CloseWrite() != nil {
 			t.Fatal(err)
 		}
