@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -132,7 +133,7 @@ func (r Request) days() []time.Time {
 
 // daysFrom lists the days from first to last, both inclusive.
 func daysFrom(first, last time.Time) []time.Time {
-	days := make([]time.Time, 0, int(last.Sub(first)/(24*time.Hour))+1)
+	days := make([]time.Time, 0, max(dates.Count(first, last), 0))
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
 		days = append(days, day)
 	}

@@ -23,24 +23,21 @@ import (
 // answer arrives before that, so it has to stay well below stallTimeout.
 const digestLines = 20_000
 
-var (
-	// ErrNoDays is returned when the ledger knows no day at all.
-	ErrNoDays = errors.New("the ledger knows no day yet")
-	// ErrNoDigests is returned when the source API can't tell which days have
-	// changed, as an older one.
-	ErrNoDigests = errors.New("the source API has no GET /data/digest")
-)
+// ErrNoDigests is returned when the source API can't tell which days have
+// changed, as an older one.
+var ErrNoDigests = errors.New("the source API has no GET /data/digest")
 
-// FirstDay is the first day that the ledger knows, or ErrNoDays.
-func (j *Job) FirstDay(ctx context.Context) (time.Time, error) {
-	day, err := targetdb.New(j.target).FirstPartition(ctx)
+// Loaded is the first and the last of the days from first to last that the
+// ledger says are loaded; false if none is.
+func (j *Job) Loaded(ctx context.Context, first, last time.Time) (Span, bool, error) {
+	days, err := targetdb.New(j.target).LoadedRange(ctx, targetdb.LoadedRangeParams{FirstDay: first, LastDay: last})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return time.Time{}, ErrNoDays
+		return Span{}, false, nil
 	case err != nil:
-		return time.Time{}, fmt.Errorf("first day of the ledger: %w", explain(err))
+		return Span{}, false, fmt.Errorf("loaded days of the ledger: %w", explain(err))
 	}
-	return day, nil
+	return Span{days.FirstDay, days.LastDay}, true, nil
 }
 
 // Stale returns those of the days from r.From to r.To that are loaded from
@@ -107,7 +104,7 @@ type dayDigest struct{ digest, samples int64 }
 func (s *source) digests(ctx context.Context, first, last time.Time) ([]dayDigest, error) {
 	days, err := try(ctx, s.retry, s.log, func() ([]dayDigest, error) {
 		response, err := s.client.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{
-			Start: timestamp.New(first), End: timestamp.New(last.AddDate(0, 0, 1).Add(-time.Microsecond)),
+			Start: timestamp.New(first), End: timestamp.New(endOf(last)),
 		}, identity("application/json"))
 		if err != nil {
 			return nil, away(ctx, err)

@@ -24,6 +24,8 @@ CREATE TABLE data (
 );
 CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_range = 16);
 
+-- Days are those of four digits, 0001-01-01 to 9999-12-31, as the API writes them.
+
 -- One request to load days: a command, a backfill, the schedule, the sweep.
 -- scope says which days of the range it took. allow_empty lets it remove what the
 -- source no longer has, however much that is. parallel bounds how many of its
@@ -49,7 +51,8 @@ CREATE TABLE run (
     CONSTRAINT run_scope_known CHECK (scope IN ('all', 'missing', 'failed', 'stale')),
     CONSTRAINT run_parallel_positive CHECK (parallel > 0),
     CONSTRAINT run_request_kept CHECK ((idempotency_key IS NULL) = (request IS NULL)),
-    CONSTRAINT run_days_ordered CHECK (first_day <= last_day)
+    CONSTRAINT run_days_ordered CHECK (first_day <= last_day),
+    CONSTRAINT run_days_writable CHECK (first_day >= '0001-01-01' AND last_day <= '9999-12-31')
 );
 CREATE UNIQUE INDEX run_idempotency_key_key ON run (idempotency_key);
 CREATE INDEX run_unclosed_idx ON run (id) WHERE closed_at IS NULL;
@@ -95,6 +98,7 @@ CREATE TABLE partition (
     source_digest_seen bigint,
     target_digest bigint,
     CONSTRAINT partition_pkey PRIMARY KEY (day),
+    CONSTRAINT partition_day_writable CHECK (day >= '0001-01-01' AND day <= '9999-12-31'),
     CONSTRAINT partition_claim_run_id_fkey FOREIGN KEY (claim_run_id) REFERENCES run (id),
     CONSTRAINT partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
     CONSTRAINT partition_claim_whole CHECK (num_nulls(claim_run_id, claim_pid, claim_backend_start, lease_until) IN (0, 4)),
@@ -113,6 +117,7 @@ CREATE TABLE run_partition (
     outcome text,
     finished_at timestamptz,
     CONSTRAINT run_partition_pkey PRIMARY KEY (run_id, day),
+    CONSTRAINT run_partition_day_writable CHECK (day >= '0001-01-01' AND day <= '9999-12-31'),
     CONSTRAINT run_partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
     CONSTRAINT run_partition_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled'))
 );

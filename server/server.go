@@ -106,8 +106,12 @@ func operations() param.Operations {
 			{Name: "end", Required: true, Check: param.Timestamp},
 			{Name: "turbines", List: true, Check: param.Turbines},
 		},
-		"/turbines": {{Name: "span", Check: param.OneOf("true", "false")}},
-		"/health":   nil,
-		"/ready":    nil,
+		"/turbines": {
+			{Name: "span", Check: param.OneOf("true", "false")},
+			{Name: "start", Check: param.Timestamp},
+			{Name: "end", Check: param.Timestamp},
+		},
+		"/health": nil,
+		"/ready":  nil,
 	}
 }

@@ -3,11 +3,15 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/stream"
+	"github.com/delfos/delfos/internal/timestamp"
 )
 
 // ListTurbines implements sourceapi.StrictServerInterface.
@@ -16,13 +20,18 @@ func (s *Server) ListTurbines(ctx context.Context, r sourceapi.ListTurbinesReque
 	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
 		return nil, err
 	}
+	spans := r.Params.Span != nil && *r.Params.Span
+	within, err := spanOf(spans, r.Params.Start, r.Params.End)
+	if err != nil {
+		return nil, err
+	}
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer session.Release()
-	if r.Params.Span != nil && *r.Params.Span {
-		return listSpans(ctx, session)
+	if spans {
+		return listSpans(ctx, session, within)
 	}
 	turbines, err := listTurbines(ctx, session)
 	if err != nil {
@@ -43,9 +52,32 @@ func listTurbines(ctx context.Context, db sourcedb.DBTX) ([]sourcedb.Turbine, er
 	return turbines, nil
 }
 
+// spanOf is which samples count for the ends of turbines: all that can be written
+// (package timestamp), or those from start to end.
+func spanOf(spans bool, start, end *timestamp.Time) (sourcedb.ListTurbineSpansParams, error) {
+	within := sourcedb.ListTurbineSpansParams{Start: dates.First(), Stop: dates.Last().AddDate(0, 0, 1).Add(-time.Microsecond)}
+	for _, bound := range []struct {
+		name string
+		at   *timestamp.Time
+		sets *time.Time
+	}{{"start", start, &within.Start}, {"end", end, &within.Stop}} {
+		if bound.at == nil {
+			continue
+		}
+		if !spans {
+			return within, problem.Parameters(problem.Invalid(bound.name, bound.at.String(), "goes with span=true alone"))
+		}
+		*bound.sets = bound.at.Time()
+	}
+	if !within.Start.Before(within.Stop) {
+		return within, problem.BadRequest("start must be earlier than end")
+	}
+	return within, nil
+}
+
 // listSpans answers with the turbines and the ends of their samples.
-func listSpans(ctx context.Context, db sourcedb.DBTX) (sourceapi.ListTurbines200JSONResponse, error) {
-	turbines, err := sourcedb.New(db).ListTurbineSpans(ctx)
+func listSpans(ctx context.Context, db sourcedb.DBTX, within sourcedb.ListTurbineSpansParams) (sourceapi.ListTurbines200JSONResponse, error) {
+	turbines, err := sourcedb.New(db).ListTurbineSpans(ctx, within)
 	if err != nil {
 		return nil, fmt.Errorf("list turbines with their spans: %w", err)
 	}

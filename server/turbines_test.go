@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,6 +22,18 @@ func TestTurbineSpans(t *testing.T) {
 		`{"first":"2024-12-31T23:59:00Z","id":3,"last":"2024-12-31T23:59:00Z","name":"South"}]` + "\n"
 	if a := b.get("/turbines?span=true"); a.status != http.StatusOK || a.body != want {
 		t.Errorf("got %d %s, want %s", a.status, a.body, want)
+	}
+	// A clock that was never set, and dates that can't be written, are left out.
+	b.exec("INSERT INTO data (turbine_id, timestamp) VALUES (2, '1970-01-01'), (3, '0001-01-01'), (3, '0044-03-15 BC'), (3, '9999-12-31 23:59:59.999999'), (3, '20000-01-01')")
+	if a := b.get("/turbines?span=true&start=1980-01-01&end=2025-01-10"); a.status != http.StatusOK || a.body != want {
+		t.Errorf("within bounds: got %d %s, want %s", a.status, a.body, want)
+	}
+	if a := b.get("/turbines?span=true&start=2025-01-03&end=2025-01-02"); a.status != http.StatusBadRequest {
+		t.Errorf("reversed: got %d %s", a.status, a.body)
+	}
+	const all = `"first":"0001-01-01T00:00:00Z","id":3,"last":"9999-12-31T23:59:59.999999Z"`
+	if a := b.get("/turbines?span=true"); a.status != http.StatusOK || !strings.Contains(a.body, all) || !strings.Contains(a.body, `"first":"1970-01-01T00:00:00Z","id":2`) {
+		t.Errorf("all that can be written: got %d %s, want %s", a.status, a.body, all)
 	}
 	if with, without := b.get("/turbines?span=false").body, b.get("/turbines").body; with != without || strings.Contains(with, "first") {
 		t.Errorf("span=false: got %s, want %s", with, without)
@@ -40,7 +53,8 @@ func TestTurbineSpansPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	rows, err := pool.Query(t.Context(), "EXPLAIN (COSTS OFF) "+sourcedb.ListTurbineSpans)
+	rows, err := pool.Query(t.Context(), "EXPLAIN (COSTS OFF) "+sourcedb.ListTurbineSpans,
+		time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC), time.Date(2025, time.January, 10, 0, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 // Trigger is what asked for a run.
@@ -82,8 +83,8 @@ var (
 
 // checkRange tells what is wrong with a range, if anything is.
 func checkRange(from, to time.Time) error {
-	switch days := int(to.Sub(from)/(24*time.Hour)) + 1; {
-	case to.Before(from):
+	switch days := dates.Count(from, to); {
+	case days < 1:
 		return fmt.Errorf("%w: from %s is after to %s", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly))
 	case days > MaxDays:
 		return fmt.Errorf("%w: from %s to %s are %d days, at most %d are allowed", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly), days, MaxDays)

@@ -9,6 +9,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 const (
@@ -68,7 +69,7 @@ func ParseCron(text string) (Cron, error) {
 		}
 		c.spec, c.zone = periodic(every.Delay), time.UTC
 	}
-	if c.next(time.Unix(0, 0)).IsZero() {
+	if _, ok := c.next(time.Unix(0, 0)); !ok {
 		return refuse("it never fires")
 	}
 	return c, nil
@@ -88,33 +89,33 @@ func (p periodic) Next(t time.Time) time.Time {
 	return time.Unix(since+every, 0).UTC()
 }
 
-// next is the first instant at or after t that fires, zero if there is none in
-// the next years. It goes from one change of the zone's clock to the next: cron
+// next is the first instant at or after t that fires, false if there is none in
+// the next years, or none in a year of four digits. It goes from one change of the zone's clock to the next: cron
 // itself leaves out what a change does, and errs where midnight is left out.
-func (c Cron) next(t time.Time) time.Time {
+func (c Cron) next(t time.Time) (time.Time, bool) {
 	for {
 		local := t.In(c.zone)
 		_, offset := local.Zone()
 		ahead := time.Duration(offset) * time.Second
 		shown := c.spec.Next(t.UTC().Add(ahead - time.Nanosecond))
-		if shown.IsZero() {
-			return time.Time{}
+		if shown.IsZero() || shown.Year() > dates.Last().Year() { // zero is cron's own word for none
+			return time.Time{}, false
 		}
 		fires := shown.Add(-ahead)
 		_, change := local.ZoneBounds()
 		if change.IsZero() || fires.Before(change) {
-			return fires
+			return fires, true
 		}
 		t = change.UTC()
 		_, after := change.Zone()
 		if fires.Before(t.Add(time.Duration(after)*time.Second - ahead)) {
-			return t // The clock leaves it out.
+			return t, true // The clock leaves it out.
 		}
 	}
 }
 
-// dueAt is when a day is due; zero if never.
-func (c Cron) dueAt(day time.Time) time.Time { return c.next(day.AddDate(0, 0, 1)) }
+// dueAt is when a day is due; false if never.
+func (c Cron) dueAt(day time.Time) (time.Time, bool) { return c.next(day.AddDate(0, 0, 1)) }
 
 // dueDays returns the days from start on that became due within the catch-up
 // time before now, the newest first. They are at least as many days as that time
@@ -123,9 +124,9 @@ func (c Cron) dueAt(day time.Time) time.Time { return c.next(day.AddDate(0, 0, 1
 func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
 	var days []time.Time
 	since := now.AddDate(0, 0, -max(catchUp, 1))
-	for day := dayOf(now).AddDate(0, 0, -1); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {
-		at := c.dueAt(day)
-		if at.IsZero() || at.After(now) {
+	for day := dates.Of(now).AddDate(0, 0, -1); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {
+		at, ok := c.dueAt(day)
+		if !ok || at.After(now) {
 			continue
 		}
 		if !at.After(since) {
@@ -137,25 +138,16 @@ func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
 }
 
 // upcoming is when the next day from start on becomes due after now, and the
-// newest of those that do then; zero if never.
-func (c Cron) upcoming(start, now time.Time) (at, day time.Time) {
-	first := dayOf(now).AddDate(0, 0, -1)
-	if first.Before(start) {
-		first = start
+// newest of those that do then; false if never.
+func (c Cron) upcoming(start, now time.Time) (at, day time.Time, ok bool) {
+	first := dates.Later(dates.Of(now).AddDate(0, 0, -1), start)
+	if at, ok = c.dueAt(first); ok && !at.After(now) {
+		at, ok = c.dueAt(first.AddDate(0, 0, 1))
 	}
-	if at = c.dueAt(first); !at.After(now) {
-		at = c.dueAt(first.AddDate(0, 0, 1))
+	if !ok {
+		return time.Time{}, time.Time{}, false
 	}
-	if at.IsZero() {
-		return time.Time{}, time.Time{}
-	}
-	return at, dayOf(at).AddDate(0, 0, -1)
-}
-
-// dayOf is the day of an instant, UTC.
-func dayOf(t time.Time) time.Time {
-	year, month, day := t.UTC().Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	return at, dates.Of(at).AddDate(0, 0, -1), true
 }
 
 // wanting returns those of the days, which are due, that nobody has loaded since

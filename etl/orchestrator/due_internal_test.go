@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 func dayAt(text string) time.Time {
@@ -116,10 +117,20 @@ func TestDueAt(t *testing.T) {
 		// A whole day, 2011-12-30, was left out.
 		{"CRON_TZ=Pacific/Apia 0 12 30 * *", "2011-12-28", "2011-12-30 10:00"},
 	} {
-		if got := parseCron(t, c.cron).dueAt(dayAt(c.day)); !got.Equal(dayAt(c.want)) {
+		if got := dueAt(t, parseCron(t, c.cron), dayAt(c.day)); !got.Equal(dayAt(c.want)) {
 			t.Errorf("%s: %s is due at %s, want %s", c.cron, c.day, got.Format("2006-01-02 15:04"), c.want)
 		}
 	}
+}
+
+// dueAt is when a day is due, as it is some time.
+func dueAt(t *testing.T, cron Cron, day time.Time) time.Time {
+	t.Helper()
+	at, ok := cron.dueAt(day)
+	if !ok {
+		t.Fatalf("%s: %s is never due", cron, day.Format(time.DateOnly))
+	}
+	return at
 }
 
 // A clock goes through a year; each day is asked for once, when it is due.
@@ -152,8 +163,8 @@ func TestEachDayOnce(t *testing.T) {
 					}
 				}
 			}
-			for day := first; cron.dueAt(day).Before(end); day = day.AddDate(0, 0, 1) {
-				at, due := asked[day], cron.dueAt(day)
+			for day := first; dueAt(t, cron, day).Before(end); day = day.AddDate(0, 0, 1) {
+				at, due := asked[day], dueAt(t, cron, day)
 				if at.Before(due) || !at.Before(due.Add(c.step)) {
 					t.Errorf("%s was asked for at %s, want %s", day.Format(time.DateOnly), at, due)
 				}
@@ -206,7 +217,7 @@ func TestDueDays(t *testing.T) {
 			t.Errorf("%s from %s at %s, %d days (-want +got):\n%s", c.cron, c.start, c.now, c.catchUp, diff)
 		}
 	}
-	if got := len(parseCron(t, "@monthly").dueDays(time.Time{}, dayAt("2025-06-01 00:10"), 7)); got != 31 {
+	if got := len(parseCron(t, "@monthly").dueDays(dates.Earliest(), dayAt("2025-06-01 00:10"), 7)); got != 31 {
 		t.Errorf("a month makes %d days due, want 31", got)
 	}
 }
@@ -222,9 +233,19 @@ func TestUpcoming(t *testing.T) {
 		{"0 1 * * *", "2025-09-01", "2025-06-30 23:59", "2025-09-02 01:00", "2025-09-01"},
 		{"0 1 * * *", "2025-06-30", "2025-06-30 00:30", "2025-07-01 01:00", "2025-06-30"},
 	} {
-		at, day := parseCron(t, c.cron).upcoming(dayAt(c.start), dayAt(c.now))
-		if !at.Equal(dayAt(c.at)) || !day.Equal(dayAt(c.day)) {
+		at, day, ok := parseCron(t, c.cron).upcoming(dayAt(c.start), dayAt(c.now))
+		if !ok || !at.Equal(dayAt(c.at)) || !day.Equal(dayAt(c.day)) {
 			t.Errorf("%s at %s: got %s at %s, want %s at %s", c.cron, c.now, day, at, c.day, c.at)
+		}
+	}
+}
+
+// The last day that can be written has no next one.
+func TestUpcomingEnds(t *testing.T) {
+	t.Parallel()
+	for _, cron := range []string{"0 1 * * *", "CRON_TZ=Pacific/Kiritimati 0 1 * * *", "@every 5h", "@yearly"} {
+		if at, day, ok := parseCron(t, cron).upcoming(dates.Last(), dayAt("2025-06-30")); ok {
+			t.Errorf("%s: got %s at %s, want none", cron, day, at)
 		}
 	}
 }

@@ -202,7 +202,7 @@ func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 		runs := map[int64]bool{}
 		for _, e := range entries {
 			p.RunIds = append(p.RunIds, e.run.id)
-			p.Days = append(p.Days, e.run.day)
+			p.Days = append(p.Days, e.run.day.Format(time.DateOnly))
 			p.Times = append(p.Times, e.at)
 			p.Levels = append(p.Levels, e.level)
 			p.Messages = append(p.Messages, e.message)

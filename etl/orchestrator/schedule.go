@@ -11,7 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 // The states of a schedule, as events tell them.
@@ -32,9 +34,9 @@ type ScheduleConfig struct {
 	CatchUpDays int
 	// StaleDays is how many past days are followed for late data; 0 is none.
 	StaleDays int
-	// PartitionStart is the first day that the schedule loads; if it is zero, the
-	// day of the source's first sample.
-	PartitionStart time.Time
+	// PartitionStart is the first day that the schedule loads; if it is nil, the
+	// first day of which the source has samples that can be believed (package dates).
+	PartitionStart *time.Time
 	// SweepEvery is how often late data is looked for; DefaultSweepEvery if it is
 	// zero. After a look that took long it is less often.
 	SweepEvery time.Duration
@@ -43,9 +45,10 @@ type ScheduleConfig struct {
 	TickEvery time.Duration
 }
 
-// origin knows when the source's first sample was taken; *etl.Job does.
+// origin knows which of the days [first, last] are the first and the last with
+// samples; *etl.Job does.
 type origin interface {
-	FirstSample(ctx context.Context) (at time.Time, known bool, err error)
+	Sampled(ctx context.Context, first, last time.Time) (etl.Span, bool, error)
 }
 
 // opener enters runs; *queue is one.
@@ -77,7 +80,9 @@ func newScheduler(c Config, q opener) (*Scheduler, error) {
 		return nil, err
 	}
 	config := c.Schedule
-	config.PartitionStart = dayOf(config.PartitionStart)
+	if config.PartitionStart != nil {
+		config.PartitionStart = new(dates.Of(*config.PartitionStart))
+	}
 	for _, bounded := range []struct {
 		name  string
 		value int
@@ -144,7 +149,7 @@ func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
 
 // due returns the days that are due at now, the newest first, loaded or not.
 func (s *Scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error) {
-	days := s.cron.dueDays(s.config.PartitionStart, now, s.config.CatchUpDays)
+	days := s.cron.dueDays(dates.Earliest(), now, s.config.CatchUpDays)
 	if len(days) == 0 {
 		return nil, nil
 	}
@@ -239,14 +244,16 @@ func (s *Scheduler) State(ctx context.Context) (ScheduleState, error) {
 	}
 	state.Workers, state.QueuePaused = workforce.Workers, workforce.QueuePaused
 	now := s.now()
-	start, known, err := s.start.day(ctx, now, dayOf(now).AddDate(0, 0, -1))
+	start, known, err := s.start.day(ctx, now, dates.Of(now).AddDate(0, 0, -1))
 	switch {
 	case err != nil:
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
 	case known:
 		state.PartitionStart = &start
+	default:
+		start = dates.Earliest()
 	}
-	if at, day := s.cron.upcoming(start, now); !at.IsZero() && !state.Paused {
+	if at, day, ok := s.cron.upcoming(start, now); ok && !state.Paused {
 		state.NextAt, state.NextDay = &at, &day
 	}
 	return state, nil

@@ -60,11 +60,11 @@ func TestTickLeavesDecisionsAlone(t *testing.T) {
 func TestMidnightsAndClockChanges(t *testing.T) {
 	t.Parallel()
 	s := newSchedule(t, ScheduleConfig{Cron: "CRON_TZ=Europe/Lisbon 30 1 * * *", CatchUpDays: 7})
-	s.source.first = dayAt("2025-03-27")
+	s.source.sample("2025-03-27")
 	var got []string
 	for _, span := range [][2]string{{"2025-03-27", "2025-04-02"}, {"2025-10-24", "2025-10-29"}} {
 		s.clock.set(span[0])
-		s.source.first = dayAt(span[0])
+		s.source.sample(span[0])
 		s.restart()
 		for ; s.clock.read().Before(dayAt(span[1])); s.clock.advance(30 * time.Minute) {
 			s.tick()
@@ -165,7 +165,7 @@ func TestScheduleState(t *testing.T) {
 	if diff := cmp.Diff(want, s.state()); diff != "" {
 		t.Errorf("after it (-want +got):\n%s", diff)
 	}
-	s.config.Schedule.PartitionStart = dayAt("2025-08-01")
+	s.config.Schedule.PartitionStart = day("2025-08-01")
 	s.restart()
 	want.PartitionStart, want.NextDay, want.NextAt = day("2025-08-01"), day("2025-08-01"), day("2025-08-02 01:00")
 	if diff := cmp.Diff(want, s.state()); diff != "" {

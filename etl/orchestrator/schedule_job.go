@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 const (
@@ -77,7 +78,7 @@ type ticks struct {
 // Next implements river.PeriodicSchedule.
 func (t ticks) Next(current time.Time) time.Time {
 	next := current.Add(t.every)
-	if at, _ := t.cron.upcoming(time.Time{}, current); !at.IsZero() && at.Before(next) {
+	if at, _, ok := t.cron.upcoming(dates.Earliest(), current); ok && at.Before(next) {
 		return at
 	}
 	return next

@@ -14,6 +14,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/pgtest"
 )
 
@@ -57,7 +59,7 @@ func (c *clock) advance(d time.Duration) {
 type fakeSource struct {
 	pool  *pgxpool.Pool // of the target, whose ledger is told
 	mu    sync.Mutex
-	first time.Time
+	days  []time.Time // with samples
 	err   error
 	takes func()
 	asked []string // ranges of Stale
@@ -65,10 +67,33 @@ type fakeSource struct {
 	digests map[string]int64
 }
 
-func (f *fakeSource) FirstSample(context.Context) (time.Time, bool, error) {
+func (f *fakeSource) Sampled(_ context.Context, first, last time.Time) (etl.Span, bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.first, !f.first.IsZero(), f.err
+	var span *etl.Span
+	for _, day := range f.days {
+		if day.Before(first) || day.After(last) {
+			continue
+		}
+		if span == nil {
+			span = &etl.Span{First: day, Last: day}
+		}
+		span.First, span.Last = dates.Earlier(span.First, day), dates.Later(span.Last, day)
+	}
+	if span == nil {
+		return etl.Span{}, false, f.err
+	}
+	return *span, true, f.err
+}
+
+// sample makes the source have samples of the days alone.
+func (f *fakeSource) sample(days ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.days = nil
+	for _, day := range days {
+		f.days = append(f.days, dayAt(day))
+	}
 }
 
 func (f *fakeSource) Stale(ctx context.Context, from, to time.Time) ([]time.Time, error) {
@@ -108,7 +133,7 @@ func newSchedule(t *testing.T, c ScheduleConfig) *schedule {
 	pool := pgtest.Pool(t, pgtest.Target(t))
 	s := &schedule{
 		t: t, pool: pool, clock: &clock{now: dayAt("2025-06-30 12:00")}, logged: &strings.Builder{},
-		source: &fakeSource{pool: pool, first: dayAt("2025-01-01 00:00"), digests: map[string]int64{}},
+		source: &fakeSource{pool: pool, days: []time.Time{dayAt("2025-01-01")}, digests: map[string]int64{}},
 	}
 	s.config = Config{
 		Target: pool, Schedule: c, Now: s.clock.read, Log: slog.New(slog.NewTextHandler(s.logged, nil)),

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 // sweepShare is how many times its own duration a sweep is followed by rest: a
@@ -23,8 +24,8 @@ func (s *Scheduler) Sweep(ctx context.Context, now time.Time) error {
 	if s.config.StaleDays == 0 {
 		return nil
 	}
-	to := dayOf(now).AddDate(0, 0, -1)
-	days := dayRange{from: to.AddDate(0, 0, 1-s.config.StaleDays), to: to}
+	to := dates.Of(now).AddDate(0, 0, -1)
+	days := dayRange{from: dates.Later(to.AddDate(0, 0, 1-s.config.StaleDays), dates.Earliest()), to: to}
 	db := targetdb.New(s.pool)
 	turn, err := db.ClaimSweep(ctx, targetdb.ClaimSweepParams{At: now, Every: s.config.SweepEvery, Share: sweepShare})
 	if err != nil {

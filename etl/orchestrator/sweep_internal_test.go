@@ -96,7 +96,7 @@ func TestSweepInterval(t *testing.T) {
 // next sweep.
 func TestSweepOfASourceThatIsAway(t *testing.T) {
 	t.Parallel()
-	s := newSchedule(t, ScheduleConfig{StaleDays: 30, CatchUpDays: 1, PartitionStart: dayAt("2025-01-01")})
+	s := newSchedule(t, ScheduleConfig{StaleDays: 30, CatchUpDays: 1, PartitionStart: new(dayAt("2025-01-01"))})
 	s.load("2025-06-20")
 	s.source.change(2, "2025-06-20")
 	s.source.err = errors.New("away")

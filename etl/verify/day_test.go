@@ -92,7 +92,7 @@ func TestDifferencesAreNamed(t *testing.T) {
 		},
 		"another day than the asked for": {
 			target:  `UPDATE data SET value = 41 WHERE timestamp >= '2025-01-02'`,
-			request: verify.Request{To: date(t, "2025-01-01")},
+			request: verify.Request{To: new(date(t, "2025-01-01"))},
 		},
 		"a window moved": {
 			target: `UPDATE data SET timestamp = timestamp - interval '1 us' WHERE turbine_id = 2 AND signal_id = 10 AND timestamp = '2025-01-01T12:00Z'`,
@@ -110,13 +110,13 @@ func TestDifferencesAreNamed(t *testing.T) {
 			source: `UPDATE data SET timestamp = timestamp + interval '1 s' WHERE turbine_id = 2 AND timestamp = '2025-01-01T12:09Z'`,
 		},
 		"a day that was never loaded": {
-			request: verify.Request{From: date(t, "2025-01-02"), To: date(t, "2025-01-03")},
+			request: verify.Request{From: new(date(t, "2025-01-02")), To: new(date(t, "2025-01-03"))},
 			want:    []string{"2025-01-03  unloaded: it was never loaded (6480 values missing)"},
 		},
 		"a day that failed": {
 			target: `UPDATE partition SET outcome = 'failed', error = 'broken' WHERE day = '2025-01-01';
 				DELETE FROM data WHERE turbine_id = 3 AND timestamp < '2025-01-02'`,
-			request: verify.Request{From: date(t, "2025-01-01"), To: date(t, "2025-01-02")},
+			request: verify.Request{From: new(date(t, "2025-01-01")), To: new(date(t, "2025-01-02"))},
 			want:    []string{"2025-01-01  unloaded: the last load of it is failed (2160 values missing)"},
 		},
 		"a day that is being loaded": {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -36,10 +37,11 @@ type Config struct {
 
 // Request says what to compare.
 type Request struct {
-	// From and To are days at UTC midnight, both inclusive. With both, every
-	// day between them is compared; with one or none, the days on that side that
-	// the ledger has as loaded.
-	From, To time.Time
+	// From and To are days at UTC midnight, both inclusive, or nil. With both,
+	// every day between them is compared; with one or none, the days on that side
+	// that the ledger has as loaded. Days that can't be believed (package dates)
+	// are compared if one of the ends lies among them.
+	From, To *time.Time
 	// Turbines selects whose values are compared.
 	Turbines selector.Set
 	// Parallel is how many days are in work at once, one if it is zero.
@@ -86,22 +88,28 @@ func Run(ctx context.Context, c Config, r Request) (Report, error) {
 
 // days lists the days to compare.
 func days(ctx context.Context, c Config, r Request) ([]time.Time, error) {
-	if !r.From.IsZero() && !r.To.IsZero() {
-		if r.To.Before(r.From) {
-			return nil, fmt.Errorf("the last day is %s: want one not before the first, %s", format(r.To), format(r.From))
+	if r.From != nil && r.To != nil {
+		if r.To.Before(*r.From) {
+			return nil, fmt.Errorf("the last day is %s: want one not before the first, %s", format(*r.To), format(*r.From))
 		}
 		var days []time.Time
-		for day := r.From; !day.After(r.To); day = day.AddDate(0, 0, 1) {
+		for day := *r.From; !day.After(*r.To); day = day.AddDate(0, 0, 1) {
 			days = append(days, day)
 		}
 		return days, nil
 	}
-	params := targetdb.ListLoadedDaysParams{FirstDay: r.From, LastDay: r.To}
-	if r.From.IsZero() {
-		params.FirstDay = time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC)
-	}
-	if r.To.IsZero() {
-		params.LastDay = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	params := targetdb.ListLoadedDaysParams{FirstDay: dates.Earliest(), LastDay: dates.Latest(time.Now())}
+	switch {
+	case r.From != nil:
+		params.FirstDay = *r.From
+		if r.From.After(params.LastDay) {
+			params.LastDay = dates.Last()
+		}
+	case r.To != nil:
+		params.LastDay = *r.To
+		if r.To.Before(params.FirstDay) {
+			params.FirstDay = dates.First()
+		}
 	}
 	days, err := targetdb.New(c.Target).ListLoadedDays(ctx, params)
 	if err != nil {

@@ -97,19 +97,19 @@ func TestErrors(t *testing.T) {
 	}
 	first, second := date(t, "2025-01-01"), date(t, "2025-01-02")
 	for want, err := range map[string]error{
-		"the last day is 2025-01-01: want one not before the first, 2025-01-02": run(verify.Request{From: second, To: first}),
-		"turbines 8-9: the source has none of them":                             run(verify.Request{From: first, To: first, Turbines: selector.Of(8, 9)}),
+		"the last day is 2025-01-01: want one not before the first, 2025-01-02": run(verify.Request{From: &second, To: &first}),
+		"turbines 8-9: the source has none of them":                             run(verify.Request{From: &first, To: &first, Turbines: selector.Of(8, 9)}),
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	exec(t, s.target, "DELETE FROM signal WHERE id = 4")
-	if err := run(verify.Request{From: first, To: first}); err == nil || err.Error() != "the target has no signal wind_speed_std; `delfos schema apply target` writes it" {
+	if err := run(verify.Request{From: &first, To: &first}); err == nil || err.Error() != "the target has no signal wind_speed_std; `delfos schema apply target` writes it" {
 		t.Errorf("without a signal: %v", err)
 	}
 	exec(t, s.target, "DROP TABLE signal")
-	if err := run(verify.Request{From: first, To: first}); err == nil || !strings.HasSuffix(err.Error(), "; `delfos schema apply target` creates the tables") {
+	if err := run(verify.Request{From: &first, To: &first}); err == nil || !strings.HasSuffix(err.Error(), "; `delfos schema apply target` creates the tables") {
 		t.Errorf("without a table: %v", err)
 	}
 }

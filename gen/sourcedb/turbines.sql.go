@@ -58,6 +58,8 @@ LEFT JOIN LATERAL (
     SELECT d.timestamp
     FROM data AS d
     WHERE d.turbine_id = t.id
+      AND d.timestamp >= $1::timestamptz
+      AND d.timestamp <= $2::timestamptz
     ORDER BY d.timestamp
     LIMIT 1
 ) AS first ON true
@@ -65,11 +67,18 @@ LEFT JOIN LATERAL (
     SELECT d.timestamp
     FROM data AS d
     WHERE d.turbine_id = t.id
+      AND d.timestamp >= $1::timestamptz
+      AND d.timestamp <= $2::timestamptz
     ORDER BY d.timestamp DESC
     LIMIT 1
 ) AS last ON true
 ORDER BY t.id
 `
+
+type ListTurbineSpansParams struct {
+	Start time.Time
+	Stop  time.Time
+}
 
 type ListTurbineSpansRow struct {
 	ID      int32
@@ -79,10 +88,11 @@ type ListTurbineSpansRow struct {
 	Last    time.Time
 }
 
-// Every turbine by id with its first and last sample, for GET /turbines?span.
-// turbine_pkey gives the order, data_pkey each end by a look at its index.
-func (q *Queries) ListTurbineSpans(ctx context.Context) ([]ListTurbineSpansRow, error) {
-	rows, err := q.db.Query(ctx, ListTurbineSpans)
+// Every turbine by id with its first and last sample from start to stop, both
+// inclusive, for GET /turbines?span. turbine_pkey gives the order, data_pkey each
+// end by a look at its index.
+func (q *Queries) ListTurbineSpans(ctx context.Context, arg ListTurbineSpansParams) ([]ListTurbineSpansRow, error) {
+	rows, err := q.db.Query(ctx, ListTurbineSpans, arg.Start, arg.Stop)
 	if err != nil {
 		return nil, err
 	}

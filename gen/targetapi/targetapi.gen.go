@@ -945,6 +945,11 @@ type RunPlan struct {
 //
 // Examples: {"from":"2025-01-01","only":"missing","to":"2025-12-31"}
 type RunRequest struct {
+	// AllowDates Take days before 1980-01-01 or after tomorrow (UTC) too.
+	//
+	// Examples: false
+	AllowDates *bool `json:"allow_dates,omitempty"`
+
 	// AllowEmpty Let the run remove values that the source no longer has samples for, however many they are. Without it a day fails, and keeps its values, when it would lose all of them or more than half, or a turbine of the day would.
 	//
 	// Examples: false
@@ -1521,7 +1526,8 @@ type ClientInterface interface {
 
 	// ListChecks Read the results of data checks
 	//
-	// What the last load of each day from `from` to `to`, both inclusive, found.
+	// What the last load of each day from `from` to `to`, both inclusive, found. Without them it
+	// is the days of `/partitions`.
 	//
 	// Corresponds with GET /checks (the `ListChecks` operationId).
 	ListChecks(ctx context.Context, params *ListChecksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1553,9 +1559,15 @@ type ClientInterface interface {
 
 	// ListPartitions Read the state of each day
 	//
-	// A row for each day from `from` to `to`, both inclusive, in order. Without `from` it is the
-	// first day that there is anything to say of, without `to` the last, or yesterday if that is
-	// later. At most 20,000 days.
+	// A row for each day from `from` to `to`, both inclusive, in order; at most 20,000 days.
+	//
+	// A list of days always has an answer without `from` and `to`: the 400 days up to the newest
+	// that is loaded, asked for or has samples, and those after it up to yesterday, unless they
+	// are more than 400. With `to` alone it is the 400 days up to it, with `from` alone the days
+	// from it on. Days before the first that is known are left out. A day before 1980-01-01 or
+	// after tomorrow (UTC), as a mistyped one or that of a clock which was never set, never
+	// counts for what is left out; it is shown when `from` or `to` asks for it. `Link` leads to
+	// days before and after that are known.
 	//
 	// Corresponds with GET /partitions (the `ListPartitions` operationId).
 	ListPartitions(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1571,6 +1583,7 @@ type ClientInterface interface {
 	//
 	// Every attempt at the days from `from` to `to`, both inclusive, the newest first: what caused
 	// it, the digests before and after, and the rows that it inserted, updated and deleted.
+	// Without `from` and `to` it is the days of `/partitions`.
 	//
 	// Corresponds with GET /revisions (the `ListRevisions` operationId).
 	ListRevisions(ctx context.Context, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1588,6 +1601,10 @@ type ClientInterface interface {
 	// A day that somebody else has queued already runs once, and counts in both runs. `only:
 	// stale` asks the source first. A dry run tells what would be queued and makes no run.
 	//
+	// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+	// is more often mistyped than meant. The schedule and the search for late data pass such days
+	// over, however they came to be loaded.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /runs (the `CreateRun` operationId).
@@ -1598,6 +1615,10 @@ type ClientInterface interface {
 	// Queues the days from `from` to `to`, both inclusive, or those of them that `only` names.
 	// A day that somebody else has queued already runs once, and counts in both runs. `only:
 	// stale` asks the source first. A dry run tells what would be queued and makes no run.
+	//
+	// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+	// is more often mistyped than meant. The schedule and the search for late data pass such days
+	// over, however they came to be loaded.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1682,7 +1703,8 @@ type ClientInterface interface {
 
 // ListChecks Read the results of data checks
 //
-// What the last load of each day from `from` to `to`, both inclusive, found.
+// What the last load of each day from `from` to `to`, both inclusive, found. Without them it
+// is the days of `/partitions`.
 //
 // Corresponds with GET /checks (the `ListChecks` operationId).
 func (c *Client) ListChecks(ctx context.Context, params *ListChecksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1754,9 +1776,15 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // ListPartitions Read the state of each day
 //
-// A row for each day from `from` to `to`, both inclusive, in order. Without `from` it is the
-// first day that there is anything to say of, without `to` the last, or yesterday if that is
-// later. At most 20,000 days.
+// A row for each day from `from` to `to`, both inclusive, in order; at most 20,000 days.
+//
+// A list of days always has an answer without `from` and `to`: the 400 days up to the newest
+// that is loaded, asked for or has samples, and those after it up to yesterday, unless they
+// are more than 400. With `to` alone it is the 400 days up to it, with `from` alone the days
+// from it on. Days before the first that is known are left out. A day before 1980-01-01 or
+// after tomorrow (UTC), as a mistyped one or that of a clock which was never set, never
+// counts for what is left out; it is shown when `from` or `to` asks for it. `Link` leads to
+// days before and after that are known.
 //
 // Corresponds with GET /partitions (the `ListPartitions` operationId).
 func (c *Client) ListPartitions(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1792,6 +1820,7 @@ func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*
 //
 // Every attempt at the days from `from` to `to`, both inclusive, the newest first: what caused
 // it, the digests before and after, and the rows that it inserted, updated and deleted.
+// Without `from` and `to` it is the days of `/partitions`.
 //
 // Corresponds with GET /revisions (the `ListRevisions` operationId).
 func (c *Client) ListRevisions(ctx context.Context, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1829,6 +1858,10 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 // A day that somebody else has queued already runs once, and counts in both runs. `only:
 // stale` asks the source first. A dry run tells what would be queued and makes no run.
 //
+// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+// is more often mistyped than meant. The schedule and the search for late data pass such days
+// over, however they came to be loaded.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /runs (the `CreateRun` operationId).
@@ -1849,6 +1882,10 @@ func (c *Client) CreateRunWithBody(ctx context.Context, params *CreateRunParams,
 // Queues the days from `from` to `to`, both inclusive, or those of them that `only` names.
 // A day that somebody else has queued already runs once, and counts in both runs. `only:
 // stale` asks the source first. A dry run tells what would be queued and makes no run.
+//
+// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+// is more often mistyped than meant. The schedule and the search for late data pass such days
+// over, however they came to be loaded.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2984,7 +3021,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListChecksWithResponse Read the results of data checks
 	//
-	// What the last load of each day from `from` to `to`, both inclusive, found.
+	// What the last load of each day from `from` to `to`, both inclusive, found. Without them it
+	// is the days of `/partitions`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3024,9 +3062,15 @@ type ClientWithResponsesInterface interface {
 
 	// ListPartitionsWithResponse Read the state of each day
 	//
-	// A row for each day from `from` to `to`, both inclusive, in order. Without `from` it is the
-	// first day that there is anything to say of, without `to` the last, or yesterday if that is
-	// later. At most 20,000 days.
+	// A row for each day from `from` to `to`, both inclusive, in order; at most 20,000 days.
+	//
+	// A list of days always has an answer without `from` and `to`: the 400 days up to the newest
+	// that is loaded, asked for or has samples, and those after it up to yesterday, unless they
+	// are more than 400. With `to` alone it is the 400 days up to it, with `from` alone the days
+	// from it on. Days before the first that is known are left out. A day before 1980-01-01 or
+	// after tomorrow (UTC), as a mistyped one or that of a clock which was never set, never
+	// counts for what is left out; it is shown when `from` or `to` asks for it. `Link` leads to
+	// days before and after that are known.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3046,6 +3090,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Every attempt at the days from `from` to `to`, both inclusive, the newest first: what caused
 	// it, the digests before and after, and the rows that it inserted, updated and deleted.
+	// Without `from` and `to` it is the days of `/partitions`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3067,6 +3112,10 @@ type ClientWithResponsesInterface interface {
 	// A day that somebody else has queued already runs once, and counts in both runs. `only:
 	// stale` asks the source first. A dry run tells what would be queued and makes no run.
 	//
+	// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+	// is more often mistyped than meant. The schedule and the search for late data pass such days
+	// over, however they came to be loaded.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /runs (the `CreateRun` operationId).
@@ -3077,6 +3126,10 @@ type ClientWithResponsesInterface interface {
 	// Queues the days from `from` to `to`, both inclusive, or those of them that `only` names.
 	// A day that somebody else has queued already runs once, and counts in both runs. `only:
 	// stale` asks the source first. A dry run tells what would be queued and makes no run.
+	//
+	// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+	// is more often mistyped than meant. The schedule and the search for late data pass such days
+	// over, however they came to be loaded.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3175,6 +3228,7 @@ type ClientWithResponsesInterface interface {
 
 // ListChecksResponse200Headers the declared response headers of an HTTP 200 response for ListChecks
 type ListChecksResponse200Headers struct {
+	Link    *string
 	Trailer *string
 }
 
@@ -3533,6 +3587,11 @@ func (r GetHealthResponse) ContentType() string {
 	return ""
 }
 
+// ListPartitionsResponse200Headers the declared response headers of an HTTP 200 response for ListPartitions
+type ListPartitionsResponse200Headers struct {
+	Link *string
+}
+
 // ListPartitionsResponse405Headers the declared response headers of an HTTP 405 response for ListPartitions
 type ListPartitionsResponse405Headers struct {
 	Allow *string
@@ -3560,6 +3619,8 @@ type ListPartitionsResponse struct {
 	ApplicationproblemJSON500 *InternalServerError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListPartitionsResponse200Headers
 	// Headers405 the parsed response headers for an HTTP 405 response
 	Headers405 *ListPartitionsResponse405Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -3713,6 +3774,11 @@ func (r GetReadyResponse) ContentType() string {
 	return ""
 }
 
+// ListRevisionsResponse200Headers the declared response headers of an HTTP 200 response for ListRevisions
+type ListRevisionsResponse200Headers struct {
+	Link *string
+}
+
 // ListRevisionsResponse405Headers the declared response headers of an HTTP 405 response for ListRevisions
 type ListRevisionsResponse405Headers struct {
 	Allow *string
@@ -3740,6 +3806,8 @@ type ListRevisionsResponse struct {
 	ApplicationproblemJSON500 *InternalServerError
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListRevisionsResponse200Headers
 	// Headers405 the parsed response headers for an HTTP 405 response
 	Headers405 *ListRevisionsResponse405Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -4818,7 +4886,8 @@ func (r GetWindowsResponse) ContentType() string {
 
 // ListChecksWithResponse Read the results of data checks
 //
-// What the last load of each day from `from` to `to`, both inclusive, found.
+// What the last load of each day from `from` to `to`, both inclusive, found. Without them it
+// is the days of `/partitions`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4882,9 +4951,15 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 
 // ListPartitionsWithResponse Read the state of each day
 //
-// A row for each day from `from` to `to`, both inclusive, in order. Without `from` it is the
-// first day that there is anything to say of, without `to` the last, or yesterday if that is
-// later. At most 20,000 days.
+// A row for each day from `from` to `to`, both inclusive, in order; at most 20,000 days.
+//
+// A list of days always has an answer without `from` and `to`: the 400 days up to the newest
+// that is loaded, asked for or has samples, and those after it up to yesterday, unless they
+// are more than 400. With `to` alone it is the 400 days up to it, with `from` alone the days
+// from it on. Days before the first that is known are left out. A day before 1980-01-01 or
+// after tomorrow (UTC), as a mistyped one or that of a clock which was never set, never
+// counts for what is left out; it is shown when `from` or `to` asks for it. `Link` leads to
+// days before and after that are known.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4916,6 +4991,7 @@ func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEdito
 //
 // Every attempt at the days from `from` to `to`, both inclusive, the newest first: what caused
 // it, the digests before and after, and the rows that it inserted, updated and deleted.
+// Without `from` and `to` it is the days of `/partitions`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4949,6 +5025,10 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 // A day that somebody else has queued already runs once, and counts in both runs. `only:
 // stale` asks the source first. A dry run tells what would be queued and makes no run.
 //
+// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+// is more often mistyped than meant. The schedule and the search for late data pass such days
+// over, however they came to be loaded.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /runs (the `CreateRun` operationId).
@@ -4965,6 +5045,10 @@ func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context,
 // Queues the days from `from` to `to`, both inclusive, or those of them that `only` names.
 // A day that somebody else has queued already runs once, and counts in both runs. `only:
 // stale` asks the source first. A dry run tells what would be queued and makes no run.
+//
+// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
+// is more often mistyped than meant. The schedule and the search for late data pass such days
+// over, however they came to be loaded.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5188,6 +5272,13 @@ func ParseListChecksResponse(rsp *http.Response) (*ListChecksResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListChecksResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
 		if values := rsp.Header.Values("Trailer"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Trailer", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -5525,6 +5616,16 @@ func ParseListPartitionsResponse(rsp *http.Response) (*ListPartitionsResponse, e
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers ListPartitionsResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 405:
 		var headers ListPartitionsResponse405Headers
 		if values := rsp.Header.Values("Allow"); len(values) > 0 {
@@ -5693,6 +5794,16 @@ func ParseListRevisionsResponse(rsp *http.Response) (*ListRevisionsResponse, err
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers ListRevisionsResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 405:
 		var headers ListRevisionsResponse405Headers
 		if values := rsp.Header.Values("Allow"); len(values) > 0 {
@@ -7739,6 +7850,7 @@ type ListChecksResponseObject interface {
 }
 
 type ListChecks200ResponseHeaders struct {
+	Link    *string
 	Trailer *string
 }
 
@@ -7754,6 +7866,9 @@ func (response ListChecks200JSONResponse) VisitListChecksResponse(w http.Respons
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	if response.Headers.Trailer != nil {
 		w.Header().Set("Trailer", fmt.Sprint(*response.Headers.Trailer))
 	}
@@ -8215,15 +8330,25 @@ type ListPartitionsResponseObject interface {
 	VisitListPartitionsResponse(w http.ResponseWriter) error
 }
 
-type ListPartitions200JSONResponse PartitionList
+type ListPartitions200ResponseHeaders struct {
+	Link *string
+}
+
+type ListPartitions200JSONResponse struct {
+	Body    PartitionList
+	Headers ListPartitions200ResponseHeaders
+}
 
 func (response ListPartitions200JSONResponse) VisitListPartitionsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -8430,15 +8555,25 @@ type ListRevisionsResponseObject interface {
 	VisitListRevisionsResponse(w http.ResponseWriter) error
 }
 
-type ListRevisions200JSONResponse RevisionList
+type ListRevisions200ResponseHeaders struct {
+	Link *string
+}
+
+type ListRevisions200JSONResponse struct {
+	Body    RevisionList
+	Headers ListRevisions200ResponseHeaders
+}
 
 func (response ListRevisions200JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

@@ -40,7 +40,7 @@ const AddRunLog = `-- name: AddRunLog :execrows
 INSERT INTO run_log (run_id, day, at, level, message, attributes)
 SELECT
     unnest($1::bigint[]),
-    nullif(unnest($2::date[]), 'epoch'),
+    nullif(unnest($2::text[]), '')::date,
     unnest($3::timestamptz[]),
     unnest($4::text[]),
     unnest($5::text[]),
@@ -49,14 +49,14 @@ SELECT
 
 type AddRunLogParams struct {
 	RunIds     []int64
-	Days       []time.Time
+	Days       []string
 	Times      []time.Time
 	Levels     []string
 	Messages   []string
 	Attributes [][]byte
 }
 
-// Appends to the logs of runs.
+// Appends to the logs of runs; a day is ” for an entry of none.
 func (q *Queries) AddRunLog(ctx context.Context, arg AddRunLogParams) (int64, error) {
 	result, err := q.db.Exec(ctx, AddRunLog,
 		arg.RunIds,

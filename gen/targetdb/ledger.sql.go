@@ -465,22 +465,6 @@ func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (i
 	return result.RowsAffected(), nil
 }
 
-const FirstPartition = `-- name: FirstPartition :one
-SELECT day
-FROM partition
-ORDER BY day
-LIMIT 1
-`
-
-// The first day that the ledger knows, however it ended. partition_pkey serves
-// it.
-func (q *Queries) FirstPartition(ctx context.Context) (time.Time, error) {
-	row := q.db.QueryRow(ctx, FirstPartition)
-	var day time.Time
-	err := row.Scan(&day)
-	return day, err
-}
-
 const ListStale = `-- name: ListStale :many
 SELECT p.day
 FROM partition AS p
@@ -520,6 +504,33 @@ func (q *Queries) ListStale(ctx context.Context, arg ListStaleParams) ([]time.Ti
 		return nil, err
 	}
 	return items, nil
+}
+
+const LoadedRange = `-- name: LoadedRange :one
+SELECT min(day)::date AS first_day, max(day)::date AS last_day
+FROM partition
+WHERE outcome IN ('done', 'empty')
+  AND day BETWEEN $1::date AND $2::date
+HAVING count(*) > 0
+`
+
+type LoadedRangeParams struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+type LoadedRangeRow struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+// The first and the last of the days [first_day, last_day] that the ledger says
+// are loaded; no row if there is none. partition_pkey serves it.
+func (q *Queries) LoadedRange(ctx context.Context, arg LoadedRangeParams) (LoadedRangeRow, error) {
+	row := q.db.QueryRow(ctx, LoadedRange, arg.FirstDay, arg.LastDay)
+	var i LoadedRangeRow
+	err := row.Scan(&i.FirstDay, &i.LastDay)
+	return i, err
 }
 
 const ReadClaim = `-- name: ReadClaim :one

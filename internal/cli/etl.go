@@ -14,6 +14,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -45,8 +46,11 @@ as it was. Days are UTC.
 
 With --stale it is only those of the days that are loaded and have changed in the
 source since: a reading changed, came late or is gone. Without DATE it looks from the
-first day in the ledger on. Days that were never loaded, or failed, are left alone;
-they are for a run without --stale.
+first day that is loaded on, and without --to too up to the last one. Days that were
+never loaded, or failed, are left alone; they are for a run without --stale.
+
+A day before 1980-01-01 or after tomorrow (UTC) is more often mistyped than meant: it
+is refused without --allow-dates, and --stale passes over those that are loaded.
 
 A day without samples is a failure unless --allow-empty is given. So is a day that
 would lose all its values, or more than half, and it keeps them; a turbine of which
@@ -56,7 +60,7 @@ summary goes to standard output; with --output json it is one JSON object and no
 		Example: `  delfos etl 2025-01-02
   delfos etl 2025-01-01 --to 2025-12-31 --turbines 1-50,80
   delfos etl 2025-01-02 --dry-run --output json
-  delfos etl --stale --to 2025-12-31`,
+  delfos etl --stale`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if stale && len(args) == 0 {
 				return nil
@@ -79,11 +83,13 @@ summary goes to standard output; with --output json it is one JSON object and no
 	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to work on at once; 0 is one a processor")
 	cmd.Flags().Var(&output, "output", "format of the summary")
 	complete(cmd, "output", output.allowed)
+	allowed := allowDates(cmd)
 	return configure(r, cmd, func(ctx context.Context, c config.ETL, args []string) error {
 		if stale && cmd.Flags().Changed("turbines") {
 			return usagef(cmd, "--turbines is %q: want none with --stale, which looks at whole days", turbines.String())
 		}
-		if err := between(cmd, &request, args, to); err != nil {
+		from, err := between(cmd, args, to, *allowed)
+		if err != nil {
 			return err
 		}
 		if request.Parallel < 0 || request.Parallel > maxParallel {
@@ -93,7 +99,7 @@ summary goes to standard output; with --output json it is one JSON object and no
 			request.Parallel = runtime.NumCPU()
 		}
 		request.Turbines = turbines.set
-		summary, err := r.etl(ctx, c, request, stale)
+		summary, err := r.etl(ctx, c, request, from, to.day, stale)
 		if summary.From == "" {
 			return err // there was no run
 		}
@@ -104,35 +110,36 @@ summary goes to standard output; with --output json it is one JSON object and no
 	})
 }
 
-// between reads the days of a request; From stays zero without DATE.
-func between(cmd *cobra.Command, request *etl.Request, args []string, to dayFlag) (err error) {
-	request.To = to.Time
-	if len(args) == 0 {
-		if to.IsZero() {
-			return usagef(cmd, "argument DATE is missing: --stale wants it, or --to, or both")
+// between reads DATE, nil without one, and holds it and --to against what a run
+// takes.
+func between(cmd *cobra.Command, args []string, to dayFlag, allowed bool) (from *time.Time, err error) {
+	if len(args) > 0 {
+		day, err := parseDay(args[0])
+		if err != nil {
+			return nil, err
 		}
-		return nil
+		from = &day
 	}
-	if request.From, err = parseDay(args[0]); err != nil {
-		return err
+	if err := errors.Join(believable(cmd, "DATE", from, allowed), believable(cmd, "--to", to.day, allowed)); err != nil {
+		return nil, err
 	}
-	if to.IsZero() {
-		request.To = request.From
+	if from == nil || to.day == nil {
+		return from, nil
 	}
-	if request.To.Before(request.From) {
-		return usagef(cmd, "--to is %q: want a day not before DATE, %s", to.String(), args[0])
+	if to.day.Before(*from) {
+		return nil, usagef(cmd, "--to is %q: want a day not before DATE, %s", to.String(), args[0])
 	}
-	if most := lastDay(request.From); request.To.After(most) {
-		return usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
+	if most := lastDay(*from); to.day.After(most) {
+		return nil, usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
 	}
-	return nil
+	return from, nil
 }
 
 // lastDay is the last of a run that begins with first.
-func lastDay(first time.Time) time.Time { return first.AddDate(0, 0, maxDays-1) }
+func lastDay(first time.Time) time.Time { return dates.Add(first, maxDays-1) }
 
 // etl runs the job with a bar for its days.
-func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, stale bool) (etl.Summary, error) {
+func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, from, to *time.Time, stale bool) (etl.Summary, error) {
 	// A day's garbage is little, some 50 MB of a thousand turbines, so collecting
 	// it twice as often costs nothing, and keeps the peak from growing with it.
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
@@ -146,11 +153,19 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, sta
 		return etl.Summary{}, err
 	}
 	defer job.Close()
-	total := int64(request.To.Sub(request.From)/(24*time.Hour)) + 1
 	if stale {
-		if err := narrow(ctx, job, &request); err != nil {
-			return etl.Summary{}, err
+		err = narrow(ctx, job, &request, from, to)
+	} else {
+		request.From, request.To = *from, *from
+		if to != nil {
+			request.To = *to
 		}
+	}
+	if err != nil {
+		return etl.Summary{}, err
+	}
+	total := int64(dates.Count(request.From, request.To))
+	if stale {
 		total = int64(len(request.Days))
 	}
 	if total > 1 {
@@ -165,23 +180,31 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, sta
 	return job.Run(ctx, request)
 }
 
-// narrow leaves a request the days that have changed in the source.
-func narrow(ctx context.Context, job *etl.Job, request *etl.Request) (err error) {
-	if request.From.IsZero() {
-		if request.From, err = job.FirstDay(ctx); errors.Is(err, etl.ErrNoDays) {
-			return fmt.Errorf("%w: load some by `delfos etl DATE`, or give DATE", err)
+// narrow leaves a request the days that have changed in the source. Without from
+// it looks at the days that are loaded, the last maxDays of them if they are more;
+// a last day that is given bounds them.
+func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *time.Time) (err error) {
+	if from == nil {
+		within := etl.Span{First: dates.Earliest(), Last: dates.Latest(time.Now())}
+		if to != nil {
+			within = etl.Span{First: within.First, Last: *to}
+			if to.Before(within.First) {
+				within.First = dates.First()
+			}
 		}
+		loaded, ok, err := job.Loaded(ctx, within.First, within.Last)
 		if err != nil {
 			return err
 		}
-		first := request.From.Format(dateLayout)
-		if request.To.Before(request.From) {
-			return fmt.Errorf("the ledger begins with %s: want --to not before", first)
+		if !ok {
+			return fmt.Errorf("no day up to %s is loaded: load some by `delfos etl DATE`, or give another --to", within.Last.Format(dateLayout))
 		}
-		if request.To.After(lastDay(request.From)) {
-			return fmt.Errorf("the ledger begins with %s, more than %d days before --to: give DATE", first, maxDays)
-		}
+		from, to = new(dates.Later(loaded.First, dates.Add(loaded.Last, 1-maxDays))), &loaded.Last
 	}
+	if to == nil {
+		to = from
+	}
+	request.From, request.To = *from, *to
 	request.Days, err = job.Stale(ctx, *request)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -49,8 +50,11 @@ has changed since), F failed, r running, q queued, c cancelled, . missing. Under
 stand how many there are of each, and why days failed. On a terminal the letters have
 colours, unless NO_COLOR is set.
 
-Without --from it begins with the first day that there is anything to say of, without
---to it ends with the last, or yesterday if that is later.`,
+Without --from and --to it is the 400 days up to the newest that is loaded, asked for
+or has samples, and those after it up to yesterday, unless they are more than 400;
+days before the first that is known are left out. Days before 1980-01-01 or after
+tomorrow (UTC) are shown to who asks for them. Where there are days before or after
+that are known, the last lines say how to see them.`,
 		Example: `  delfos partitions
   delfos partitions --from 2025-01-01 --to 2025-12-31 --output json`,
 		Args: exactly(),
@@ -62,11 +66,11 @@ Without --from it begins with the first day that there is anything to say of, wi
 			return err
 		}
 		params := &targetapi.ListPartitionsParams{}
-		if !from.IsZero() {
-			params.From = &targetapi.From{Time: from.Time}
+		if from.day != nil {
+			params.From = &targetapi.From{Time: *from.day}
 		}
-		if !to.IsZero() {
-			params.To = &targetapi.To{Time: to.Time}
+		if to.day != nil {
+			params.To = &targetapi.To{Time: *to.day}
 		}
 		a, err := ask[targetapi.PartitionList](t, func(c *targetapi.Client) (*http.Response, error) { return c.ListPartitions(ctx, params) })
 		if err != nil {
@@ -75,11 +79,28 @@ Without --from it begins with the first day that there is anything to say of, wi
 		if asJSON {
 			return r.printJSON(a.text)
 		}
-		if len(a.value.Partitions) == 0 {
-			return r.print("no days: nothing was loaded or asked for yet")
+		text := "no days: nothing was loaded or asked for yet"
+		if len(a.value.Partitions) > 0 {
+			text = calendar(a.value.Partitions, r.colours())
 		}
-		return r.print("%s", calendar(a.value.Partitions, r.colours()))
+		return r.print("%s%s", text, others(a.header))
 	})
+}
+
+// others says how to see the days before and after that the answer links to.
+func others(header http.Header) string {
+	var b strings.Builder
+	for _, other := range []struct{ rel, what string }{{"prev", "earlier"}, {"next", "later"}} {
+		for link := range strings.SplitSeq(header.Get("Link"), ", ") {
+			address, rel, _ := strings.Cut(link, "; ")
+			u, err := url.Parse(strings.Trim(address, "<>"))
+			if err != nil || rel != `rel="`+other.rel+`"` {
+				continue
+			}
+			fmt.Fprintf(&b, "\n%s days: delfos partitions --from %s --to %s", other.what, u.Query().Get("from"), u.Query().Get("to"))
+		}
+	}
+	return b.String()
 }
 
 // colours tells whether standard output takes them: a terminal, and nobody who

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,8 @@ func newRunsStart(r *runner) *cobra.Command {
 		Long: `Start queues the days from --from to --to for the workers, or those of them that
 --only names: never loaded (missing), failed, or with a source that has changed since
 they were loaded (stale). A day that is queued already runs once and counts in both
-runs.
+runs. A day before 1980-01-01 or after tomorrow (UTC) is more often mistyped than meant:
+it is refused without --allow-dates.
 
 A day that would lose all its values, or more than half, fails and keeps them, and a
 turbine of which the same is true keeps its own. With --allow-empty the run removes
@@ -50,23 +52,30 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the run to end; exit 1 unless it is done")
 	cmd.Flags().StringVar(&key, "idempotency-key", "", "a name for this request: sent again, it finds the run that it made")
 	complete(cmd, "only", only.allowed)
+	allowed := allowDates(cmd)
 	return asking(r, cmd, func(ctx context.Context, t *target, _ []string, asJSON bool) error {
 		switch {
-		case from.IsZero():
+		case from.day == nil:
 			return usagef(cmd, "--from is missing: want a day such as 2025-01-31")
 		case parallel < 0 || parallel > maxRunParallel:
 			return usagef(cmd, "--parallel is %d: want 0 to %d", parallel, maxRunParallel)
 		case wait && dryRun:
 			return usagef(cmd, "--wait and --dry-run: a dry run makes no run to wait for")
 		}
-		if to.IsZero() {
+		if to.day == nil {
 			to = from
+		}
+		if err := errors.Join(believable(cmd, "--from", from.day, *allowed), believable(cmd, "--to", to.day, *allowed)); err != nil {
+			return err
 		}
 		if err := rangeOf(cmd, from, to); err != nil {
 			return err
 		}
 		scope := targetapi.RunScope(only.value)
-		body := targetapi.RunRequest{From: targetapi.Day{Time: from.Time}, To: targetapi.Day{Time: to.Time}, Only: &scope, DryRun: &dryRun, AllowEmpty: &erase}
+		body := targetapi.RunRequest{From: targetapi.Day{Time: *from.day}, To: targetapi.Day{Time: *to.day}, Only: &scope, DryRun: &dryRun, AllowEmpty: &erase}
+		if *allowed {
+			body.AllowDates = allowed
+		}
 		if parallel > 0 {
 			body.Parallel = &parallel
 		}

@@ -15,7 +15,7 @@ import (
 func firstSeedDay() time.Time { return time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 func newSeed(r *runner) *cobra.Command {
-	start := dayFlag{firstSeedDay()}
+	start := dayFlag{new(firstSeedDay())}
 	days := countFlag{n: 10, most: seed.MaxDays}
 	turbines := countFlag{n: 1, most: seed.MaxTurbines}
 	cmd := &cobra.Command{
@@ -33,7 +33,7 @@ samples that are there already stay as they are.`,
 	cmd.Flags().Var(&days, "days", "number of days")
 	cmd.Flags().Var(&turbines, "turbines", "number of turbines; their ids are 1 to N")
 	return configure(r, cmd, func(ctx context.Context, c config.Source, _ []string) error {
-		opts := seed.Options{Start: start.Time, Days: days.n, Turbines: turbines.n}
+		opts := seed.Options{Start: *start.day, Days: days.n, Turbines: turbines.n}
 		if err := opts.Validate(); err != nil {
 			return usagef(cmd, "%w", err)
 		}

@@ -40,8 +40,9 @@ func newTarget(c config.TargetAPI) (*target, error) {
 
 // An answer is what the target API said: decoded, and as it stood.
 type answer[T any] struct {
-	value T
-	text  []byte
+	value  T
+	text   []byte
+	header http.Header
 }
 
 // ask sends one request; the error of a refusal is the problem's detail.
@@ -52,6 +53,7 @@ func ask[T any](t *target, send func(*targetapi.Client) (*http.Response, error))
 		return a, t.unreachable(err)
 	}
 	defer response.Body.Close()
+	a.header = response.Header
 	if a.text, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
 		return a, t.unreachable(err)
 	}
@@ -115,19 +117,19 @@ const (
 func (r *runner) poll(ctx context.Context, look func() (done bool, err error)) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	var since time.Time // when the API went away
+	var since *time.Time // when the API went away
 	for {
 		done, err := look()
 		var away *awayError
 		switch {
-		case errors.As(err, &away) && since.IsZero():
-			since = time.Now()
+		case errors.As(err, &away) && since == nil:
+			since = new(time.Now())
 			r.log.WarnContext(ctx, "the target API is away; waiting for it", "error", err)
-		case errors.As(err, &away) && time.Since(since) < patience:
+		case errors.As(err, &away) && time.Since(*since) < patience:
 		case err != nil || done:
 			return err
 		default:
-			since = time.Time{}
+			since = nil
 		}
 		select {
 		case <-ctx.Done():

@@ -207,5 +207,9 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetapi.ListPartiti
 		p.Day = targetapi.Day{Time: day}
 		list.Partitions = append(list.Partitions, p)
 	}
-	return targetapi.ListPartitions200JSONResponse(list), nil
+	response := targetapi.ListPartitions200JSONResponse{Body: list}
+	if r.Params.From == nil && r.Params.To == nil {
+		response.Headers.Link = new(`</partitions?from=0225-01-01&to=0225-01-01>; rel="prev", </partitions?from=9999-12-31&to=9999-12-31>; rel="next"`)
+	}
+	return response, nil
 }

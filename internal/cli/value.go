@@ -7,6 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/delfos/delfos/internal/dates"
 )
 
 // dateLayout is how days are written: YYYY-MM-DD.
@@ -21,25 +25,43 @@ func parseDay(s string) (time.Time, error) {
 	return day, nil
 }
 
-// A dayFlag is a day in UTC; the zero time is no day.
-type dayFlag struct{ time.Time }
+// A dayFlag is a day in UTC, nil while none is given.
+type dayFlag struct{ day *time.Time }
 
 // String implements pflag.Value.
 func (f *dayFlag) String() string {
-	if f.IsZero() {
+	if f.day == nil {
 		return ""
 	}
-	return f.Format(dateLayout)
+	return f.day.Format(dateLayout)
 }
 
 // Set implements pflag.Value.
-func (f *dayFlag) Set(s string) (err error) {
-	f.Time, err = parseDay(s)
+func (f *dayFlag) Set(s string) error {
+	day, err := parseDay(s)
+	if err == nil {
+		f.day = &day
+	}
 	return err
 }
 
 // Type implements pflag.Value.
 func (f *dayFlag) Type() string { return "DATE" }
+
+// allowDates adds the flag without which believable refuses.
+func allowDates(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("allow-dates", false, "take days before 1980-01-01 or after tomorrow (UTC) too")
+}
+
+// believable refuses a day that is more often mistyped than meant; what is how
+// the day was given, and no day is fine.
+func believable(cmd *cobra.Command, what string, day *time.Time, allowed bool) error {
+	now := time.Now()
+	if day == nil || allowed || dates.Believable(*day, now) {
+		return nil
+	}
+	return usagef(cmd, "%s is %q: want a day %s, or --allow-dates", what, day.Format(dateLayout), dates.Believed(now))
+}
 
 // A countFlag is a whole number from 1 to most.
 type countFlag struct{ n, most int }

@@ -33,7 +33,8 @@ than 1e-12 of their size for mean and std, at all for min, max and count), and
 turbines that the source does not have. Nothing is written.
 
 Without --from and --to, or with one of them, it is the days on that side that the
-ledger has as loaded; with both it is every day between them.
+ledger has as loaded; with both it is every day between them. Days before 1980-01-01
+or after tomorrow (UTC) are compared when --from or --to lies among them.
 
 A day that differs is "different" when it should be as the source is, "stale" when its
 source has changed since it was loaded or it is being loaded at this moment, and
@@ -69,7 +70,7 @@ wrongly.`,
 		if request.Parallel == 0 {
 			request.Parallel = runtime.NumCPU()
 		}
-		request.From, request.To, request.Turbines = from.Time, to.Time, turbines.set
+		request.From, request.To, request.Turbines = from.day, to.day, turbines.set
 		report, err := r.verify(ctx, c, request)
 		if err == nil && !report.OK() {
 			err = fmt.Errorf("the target is not what the source makes on %d of %d days", report.Days-report.Clean, report.Days)
@@ -84,15 +85,15 @@ wrongly.`,
 	})
 }
 
-// rangeOf checks a pair of --from and --to; a zero one is no bound.
+// rangeOf checks a pair of --from and --to, either of which may be missing.
 func rangeOf(cmd *cobra.Command, from, to dayFlag) error {
-	if from.IsZero() || to.IsZero() {
+	if from.day == nil || to.day == nil {
 		return nil
 	}
-	if to.Before(from.Time) {
+	if to.day.Before(*from.day) {
 		return usagef(cmd, "--to is %q: want a day not before --from, %s", to.String(), from.String())
 	}
-	if most := from.AddDate(0, 0, maxDays-1); to.After(most) {
+	if most := lastDay(*from.day); to.day.After(most) {
 		return usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
 	}
 	return nil

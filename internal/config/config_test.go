@@ -184,8 +184,10 @@ func TestQueueValues(t *testing.T) {
 		{"STALE_DAYS", "-1", `STALE_DAYS is "-1": want a whole number from 0 to 20000`},
 		{"STALE_DAYS", "1.5", `STALE_DAYS is "1.5": want a whole number from 0 to 20000`},
 		{"PARTITION_START", "2025-01-31", ""},
-		{"PARTITION_START", "2025-02-30", `PARTITION_START is "2025-02-30": want a day such as 2025-01-31`},
-		{"PARTITION_START", "01.02.2025", `PARTITION_START is "01.02.2025": want a day such as 2025-01-31`},
+		{"PARTITION_START", "0225-01-01", `PARTITION_START is "0225-01-01": want a day such as 2025-01-31, not before 1980-01-01`},
+		{"PARTITION_START", "0001-01-01", `PARTITION_START is "0001-01-01": want a day such as 2025-01-31, not before 1980-01-01`},
+		{"PARTITION_START", "2025-02-30", `PARTITION_START is "2025-02-30": want a day such as 2025-01-31, not before 1980-01-01`},
+		{"PARTITION_START", "01.02.2025", `PARTITION_START is "01.02.2025": want a day such as 2025-01-31, not before 1980-01-01`},
 		{"RUN_RETENTION_DAYS", "0", ""},
 		{"RUN_RETENTION_DAYS", "20001", `RUN_RETENTION_DAYS is "20001": want a whole number from 0 to 20000`},
 		{"JOB_RETENTION_DAYS", "1", ""},
@@ -201,7 +203,7 @@ func TestQueueValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.PartitionStart.Time(); !got.Equal(time.Date(2025, time.January, 31, 0, 0, 0, 0, time.UTC)) {
+	if got := c.PartitionStart.Time(); got == nil || !got.Equal(time.Date(2025, time.January, 31, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("PARTITION_START: got %s", got)
 	}
 	if c.Runs() != 48*time.Hour || c.Jobs() != 7*24*time.Hour || c.StaleDays.Int() != 30 {

@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"time"
+
+	"github.com/delfos/delfos/internal/dates"
 )
 
 // Console says where the target API and the console listen.
@@ -81,19 +83,18 @@ func (n Number) faults(variable string, least int) []Fault {
 // A Day is a day in UTC as it was given; it may be none.
 type Day string
 
-// Time is the day's midnight; the zero time if there is none, and of what
-// Validate refuses.
-func (d Day) Time() time.Time {
+// Time is the day's midnight; nil if there is none, and of what Validate refuses.
+func (d Day) Time() *time.Time {
 	t, err := time.Parse(time.DateOnly, string(d))
 	if err != nil {
-		return time.Time{}
+		return nil
 	}
-	return t
+	return &t
 }
 
 func (d Day) faults(variable string) []Fault {
-	if d == "" || d.Time().Year() > 1 {
+	if day := d.Time(); d == "" || day != nil && !day.Before(dates.Earliest()) {
 		return nil
 	}
-	return []Fault{{Variable: variable, Value: string(d), Want: "a day such as 2025-01-31"}}
+	return []Fault{{Variable: variable, Value: string(d), Want: "a day such as 2025-01-31, not before " + dates.Earliest().Format(time.DateOnly)}}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/etl/orchestrator/service"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/pgpool"
@@ -154,10 +155,10 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 	config.TargetURL, config.SourceURL = s.target.url, api
 	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, newPatient(ctx, s.Log)
 	config.Drain, config.SoftStop = drainLimit, drainLimit
-	if config.Schedule.PartitionStart.IsZero() {
+	if config.Schedule.PartitionStart == nil {
 		// The days between the demo's and today have no samples, and needn't be
 		// looked for.
-		config.Schedule.PartitionStart = s.begun.UTC().Truncate(24 * time.Hour)
+		config.Schedule.PartitionStart = new(dates.Of(s.begun))
 	}
 	orchestrator, err := service.Open(ctx, config)
 	if err != nil {

@@ -56,8 +56,9 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 		t.Fatalf("run of a day without samples: got %v, want %v", err, etl.ErrNoSamples)
 	}
 	s.run(t, 10)
-	if first, err := s.job.FirstDay(t.Context()); err != nil || !first.Equal(date("2024-12-31")) {
-		t.Errorf("first day: got %v, %v, want 2024-12-31", first, err)
+	loaded, known, err := s.job.Loaded(t.Context(), date("2024-01-01"), date("2025-12-31"))
+	if err != nil || !known || loaded != (etl.Span{First: date("2025-01-01"), Last: date("2025-01-10")}) {
+		t.Errorf("loaded days: got %v, %t, %v, want 2025-01-01 to 2025-01-10", loaded, known, err)
 	}
 	if got := s.stale(t, late()); len(got) > 0 {
 		t.Errorf("stale after the load: got %s, want none", days(got))
@@ -126,8 +127,8 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 func TestStaleWhenUnknown(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	if _, err := s.job.FirstDay(t.Context()); !errors.Is(err, etl.ErrNoDays) {
-		t.Errorf("first day of an empty ledger: got %v, want %v", err, etl.ErrNoDays)
+	if loaded, known, err := s.job.Loaded(t.Context(), date("2024-01-01"), date("2025-12-31")); err != nil || known {
+		t.Errorf("loaded days of an empty ledger: got %v, %v, want none", loaded, err)
 	}
 	if got := s.stale(t, request(2)); len(got) > 0 {
 		t.Errorf("stale in an empty ledger: got %s, want none", days(got))

@@ -67,7 +67,7 @@ func write(database dberror.Database, w http.ResponseWriter, r *http.Request, er
 		httpserve.Abort(r, merr)
 	}
 	h := w.Header()
-	for _, name := range []string{"Trailer", "Content-Encoding", "Content-Disposition", "ETag", "Last-Modified"} {
+	for _, name := range []string{"Trailer", "Content-Encoding", "Content-Disposition", "ETag", "Last-Modified", "Link"} {
 		h.Del(name)
 	}
 	for name, value := range e.header {

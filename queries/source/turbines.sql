@@ -6,8 +6,9 @@ FROM turbine
 ORDER BY id;
 
 -- name: ListTurbineSpans :many
--- Every turbine by id with its first and last sample, for GET /turbines?span.
--- turbine_pkey gives the order, data_pkey each end by a look at its index.
+-- Every turbine by id with its first and last sample from start to stop, both
+-- inclusive, for GET /turbines?span. turbine_pkey gives the order, data_pkey each
+-- end by a look at its index.
 SELECT
     t.id,
     t.name,
@@ -19,6 +20,8 @@ LEFT JOIN LATERAL (
     SELECT d.timestamp
     FROM data AS d
     WHERE d.turbine_id = t.id
+      AND d.timestamp >= sqlc.arg(start)::timestamptz
+      AND d.timestamp <= sqlc.arg(stop)::timestamptz
     ORDER BY d.timestamp
     LIMIT 1
 ) AS first ON true
@@ -26,6 +29,8 @@ LEFT JOIN LATERAL (
     SELECT d.timestamp
     FROM data AS d
     WHERE d.turbine_id = t.id
+      AND d.timestamp >= sqlc.arg(start)::timestamptz
+      AND d.timestamp <= sqlc.arg(stop)::timestamptz
     ORDER BY d.timestamp DESC
     LIMIT 1
 ) AS last ON true

@@ -43,11 +43,11 @@ DELETE FROM event
 WHERE id <= (SELECT max(m.id) FROM event AS m) - sqlc.arg(keep)::bigint;
 
 -- name: AddRunLog :execrows
--- Appends to the logs of runs.
+-- Appends to the logs of runs; a day is '' for an entry of none.
 INSERT INTO run_log (run_id, day, at, level, message, attributes)
 SELECT
     unnest(sqlc.arg(run_ids)::bigint[]),
-    nullif(unnest(sqlc.arg(days)::date[]), 'epoch'),
+    nullif(unnest(sqlc.arg(days)::text[]), '')::date,
     unnest(sqlc.arg(times)::timestamptz[]),
     unnest(sqlc.arg(levels)::text[]),
     unnest(sqlc.arg(messages)::text[]),

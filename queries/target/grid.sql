@@ -52,11 +52,33 @@ LEFT JOIN LATERAL (
 ORDER BY n;
 
 -- name: LedgerRange :one
--- The first and the last day that the ledger knows; no row while it knows none.
--- partition_pkey serves it.
-SELECT min(day)::date AS first_day, max(day)::date AS last_day
-FROM partition
-HAVING count(*) > 0;
+-- The first and the last of the days [first_day, last_day] that the ledger has
+-- something to say of: days that somebody worked on and days that are asked for;
+-- with called_off also those that were called off before they were loaded. No row
+-- if there is none. partition_pkey, run_partition_open_idx and
+-- run_partition_day_idx serve it, by a look at each end.
+SELECT
+    least(worked.first_day, asked.first_day, noted.first_day)::date AS first_day,
+    greatest(worked.last_day, asked.last_day, noted.last_day)::date AS last_day
+FROM (
+    SELECT min(p.day) AS first_day, max(p.day) AS last_day
+    FROM partition AS p
+    WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+      AND (sqlc.arg(called_off)::boolean OR p.outcome IS DISTINCT FROM 'cancelled')
+) AS worked
+CROSS JOIN (
+    SELECT min(rp.day) AS first_day, max(rp.day) AS last_day
+    FROM run_partition AS rp
+    WHERE rp.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+      AND rp.outcome IS NULL
+) AS asked
+CROSS JOIN (
+    SELECT min(rp.day) AS first_day, max(rp.day) AS last_day
+    FROM run_partition AS rp
+    WHERE rp.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+      AND sqlc.arg(called_off)::boolean
+) AS noted
+WHERE coalesce(worked.first_day, asked.first_day, noted.first_day) IS NOT NULL;
 
 -- name: ReadRevisions :many
 -- Every attempt at the days [first_day, last_day] that loaded or tried to, the

@@ -317,13 +317,14 @@ SELECT rows_most
 FROM partition
 WHERE day = sqlc.arg(day);
 
--- name: FirstPartition :one
--- The first day that the ledger knows, however it ended. partition_pkey serves
--- it.
-SELECT day
+-- name: LoadedRange :one
+-- The first and the last of the days [first_day, last_day] that the ledger says
+-- are loaded; no row if there is none. partition_pkey serves it.
+SELECT min(day)::date AS first_day, max(day)::date AS last_day
 FROM partition
-ORDER BY day
-LIMIT 1;
+WHERE outcome IN ('done', 'empty')
+  AND day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+HAVING count(*) > 0;
 
 -- name: ListStale :many
 -- Which of the days are loaded from samples that are not the source's any more,

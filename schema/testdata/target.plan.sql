@@ -82,6 +82,7 @@ CREATE TABLE "public"."run" (
   "closed_at" timestamptz NULL,
   PRIMARY KEY ("id"),
   CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
+  CONSTRAINT "run_days_writable" CHECK ((first_day >= '0001-01-01'::date) AND (last_day <= '9999-12-31'::date)),
   CONSTRAINT "run_parallel_positive" CHECK (parallel > 0),
   CONSTRAINT "run_request_kept" CHECK ((idempotency_key IS NULL) = (request IS NULL)),
   CONSTRAINT "run_scope_known" CHECK (scope = ANY (ARRAY['all'::text, 'missing'::text, 'failed'::text, 'stale'::text])),
@@ -119,6 +120,7 @@ CREATE TABLE "public"."partition" (
   CONSTRAINT "partition_claim_run_id_fkey" FOREIGN KEY ("claim_run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "partition_claim_whole" CHECK (num_nulls(claim_run_id, claim_pid, claim_backend_start, lease_until) = ANY (ARRAY[0, 4])),
+  CONSTRAINT "partition_day_writable" CHECK ((day >= '0001-01-01'::date) AND (day <= '9999-12-31'::date)),
   CONSTRAINT "partition_error_told" CHECK ((outcome <> 'failed'::text) OR (error <> ''::text)),
   CONSTRAINT "partition_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
 );
@@ -182,6 +184,7 @@ CREATE TABLE "public"."run_partition" (
   "finished_at" timestamptz NULL,
   PRIMARY KEY ("run_id", "day"),
   CONSTRAINT "run_partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
+  CONSTRAINT "run_partition_day_writable" CHECK ((day >= '0001-01-01'::date) AND (day <= '9999-12-31'::date)),
   CONSTRAINT "run_partition_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
 );
 CREATE INDEX "run_partition_day_idx" ON "public"."run_partition" ("day", "run_id");

@@ -38,7 +38,7 @@ import (
 // Control shows and steers runs; *orchestrator.Control does.
 type Control interface {
 	Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error)
-	Range(ctx context.Context) (first, last time.Time, known bool, err error)
+	Page(ctx context.Context, from, to *time.Time) (orchestrator.Page, error)
 	Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error)
 	Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error)
 	Start(ctx context.Context, r orchestrator.StartRequest) (orchestrator.Plan, error)

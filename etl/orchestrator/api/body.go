@@ -39,6 +39,7 @@ func bodies() map[string][]field {
 			{"only", false, text(param.OneOf("all", "missing", "failed", "stale"))},
 			{"dry_run", false, boolean},
 			{"allow_empty", false, boolean},
+			{"allow_dates", false, boolean},
 			{"parallel", false, orNull(whole(1, 1000))},
 		},
 		"PATCH /schedule": {

@@ -17,16 +17,17 @@ import (
 
 // ListChecks implements targetapi.StrictServerInterface.
 func (s *Server) ListChecks(ctx context.Context, request targetapi.ListChecksRequestObject) (targetapi.ListChecksResponseObject, error) {
-	first, last, empty, err := s.days(ctx, request.Params.From, request.Params.To)
+	page, err := s.page(ctx, request.Params.From, request.Params.To)
 	if err != nil {
 		return nil, err
 	}
 	status := string(orElse(request.Params.Status, ""))
-	return checks{s.sessions, httpserve.RequestOf(ctx), "checks", func(yield func(any) error) error {
-		if empty {
+	return checks{s.sessions, httpserve.RequestOf(ctx), "checks", page.link, func(yield func(any) error) error {
+		if page.days == nil {
 			return nil
 		}
-		return s.read(ctx, "read the results of checks", targetdb.ReadCheckResults, []any{first, last, status}, func(rows pgx.Rows) error {
+		args := []any{page.days.First, page.days.Last, status}
+		return s.read(ctx, "read the results of checks", targetdb.ReadCheckResults, args, func(rows pgx.Rows) error {
 			row, err := pgx.RowToStructByPos[targetdb.CheckResult](rows)
 			if err != nil {
 				return err
@@ -51,7 +52,7 @@ func (s *Server) ListFlags(ctx context.Context, request targetapi.ListFlagsReque
 	if err != nil {
 		return nil, err
 	}
-	return flags{s.sessions, httpserve.RequestOf(ctx), "flags", func(yield func(any) error) error {
+	return flags{s.sessions, httpserve.RequestOf(ctx), "flags", nil, func(yield func(any) error) error {
 		return s.read(ctx, "read flags", targetdb.ReadFlags, []any{asked.start, asked.stop}, func(rows pgx.Rows) error {
 			row, err := pgx.RowToStructByPos[targetdb.Flag](rows)
 			if err != nil || !asked.turbines.Contains(row.TurbineID) {

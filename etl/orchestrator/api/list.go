@@ -16,6 +16,7 @@ type list struct {
 	sessions *sessions.Sessions
 	r        *http.Request
 	name     string
+	link     *string // the header Link, if any
 	items    func(yield func(item any) error) error
 }
 
@@ -26,6 +27,9 @@ func (l list) write(w http.ResponseWriter) error {
 }
 
 func (l list) attempt(w http.ResponseWriter, outgrown func() error) error {
+	if l.link != nil {
+		w.Header().Set("Link", *l.link)
+	}
 	encoder := &listEncoder{name: l.name}
 	format := stream.Formats()[0]
 	format.New = func([]stream.Column) stream.Encoder { return encoder }

@@ -52,8 +52,8 @@ type bundle struct {
 type options struct {
 	api    api.Config
 	serve  httpserve.Options
-	source string    // the source API's URL
-	start  time.Time // the first day of the schedule
+	source string     // the source API's URL
+	start  *time.Time // the first day of the schedule
 	river  bool
 }
 
@@ -83,7 +83,7 @@ func start(tb testing.TB, url string, configure ...func(*options)) *bundle {
 	}
 	opts := options{
 		api: api.Config{Pool: pool, Log: log, OpenAPI: spec, Now: now, Stop: ctx.Done()}, serve: httpserve.Options{Log: log},
-		source: awaySource, start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
+		source: awaySource, start: new(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)),
 	}
 	for _, c := range configure {
 		c(&opts)

@@ -18,22 +18,25 @@ const (
 
 // ListPartitions implements targetapi.StrictServerInterface.
 func (s *Server) ListPartitions(ctx context.Context, request targetapi.ListPartitionsRequestObject) (targetapi.ListPartitionsResponseObject, error) {
-	list := targetapi.PartitionList{Partitions: []targetapi.Partition{}}
-	first, last, empty, err := s.days(ctx, request.Params.From, request.Params.To)
+	page, err := s.page(ctx, request.Params.From, request.Params.To)
 	if err != nil {
 		return nil, err
 	}
-	if empty {
-		return targetapi.ListPartitions200JSONResponse(list), nil
+	list := targetapi.ListPartitions200JSONResponse{
+		Body:    targetapi.PartitionList{Partitions: []targetapi.Partition{}},
+		Headers: targetapi.ListPartitions200ResponseHeaders{Link: page.link},
 	}
-	grid, err := s.Control.Grid(ctx, first, last)
+	if page.days == nil {
+		return list, nil
+	}
+	grid, err := s.Control.Grid(ctx, page.days.First, page.days.Last)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range grid {
-		list.Partitions = append(list.Partitions, partitionOf(row))
+		list.Body.Partitions = append(list.Body.Partitions, partitionOf(row))
 	}
-	return targetapi.ListPartitions200JSONResponse(list), nil
+	return list, nil
 }
 
 func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
@@ -61,13 +64,16 @@ func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 
 // ListRevisions implements targetapi.StrictServerInterface.
 func (s *Server) ListRevisions(ctx context.Context, request targetapi.ListRevisionsRequestObject) (targetapi.ListRevisionsResponseObject, error) {
-	list := targetapi.RevisionList{Revisions: []targetapi.Revision{}}
-	first, last, empty, err := s.days(ctx, request.Params.From, request.Params.To)
+	page, err := s.page(ctx, request.Params.From, request.Params.To)
 	if err != nil {
 		return nil, err
 	}
-	if empty {
-		return targetapi.ListRevisions200JSONResponse(list), nil
+	list := targetapi.ListRevisions200JSONResponse{
+		Body:    targetapi.RevisionList{Revisions: []targetapi.Revision{}},
+		Headers: targetapi.ListRevisions200ResponseHeaders{Link: page.link},
+	}
+	if page.days == nil {
+		return list, nil
 	}
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
@@ -75,15 +81,15 @@ func (s *Server) ListRevisions(ctx context.Context, request targetapi.ListRevisi
 	}
 	defer session.Release()
 	rows, err := targetdb.New(session).ReadRevisions(ctx, targetdb.ReadRevisionsParams{
-		FirstDay: first, LastDay: last, Count: orElse(request.Params.Limit, someRevisions),
+		FirstDay: page.days.First, LastDay: page.days.Last, Count: orElse(request.Params.Limit, someRevisions),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read revisions: %w", err)
 	}
 	for _, row := range rows {
-		list.Revisions = append(list.Revisions, revisionOf(row))
+		list.Body.Revisions = append(list.Body.Revisions, revisionOf(row))
 	}
-	return targetapi.ListRevisions200JSONResponse(list), nil
+	return list, nil
 }
 
 func revisionOf(row targetdb.ReadRevisionsRow) targetapi.Revision {

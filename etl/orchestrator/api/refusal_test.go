@@ -116,7 +116,7 @@ func TestBodiesRefused(t *testing.T) {
 		faulty []string
 		words  []string
 	}{
-		{"", []string{"body"}, []string{"body is empty", "from, to, only, dry_run, allow_empty, parallel"}},
+		{"", []string{"body"}, []string{"body is empty", "from, to, only, dry_run, allow_empty, allow_dates, parallel"}},
 		{"  \n", []string{"body"}, nil},
 		{"{", []string{"body"}, []string{"is no JSON", "byte 1"}},
 		{`{"from": "2025-01-01", "to": "2025-01-02"} x`, []string{"body"}, []string{"is no JSON"}},
@@ -138,7 +138,12 @@ func TestBodiesRefused(t *testing.T) {
 		{`{"from": "2025-01-01", "to": "2025-01-02", "dryrun": true}`, []string{"dryrun"}, []string{"dryrun is not a property here"}},
 		{`{"from": "2025-01-01", "From": "2025-01-01", "to": "2025-01-02"}`, []string{"From"}, nil},
 		{`{"from": "2025-01-01", "from": "2025-01-02", "to": "2025-01-02"}`, []string{"from"}, []string{"once"}},
-		{`{"from": "1900-01-01", "to": "2000-01-01"}`, []string{"to"}, []string{"at most 20000"}},
+		{`{"from": "1900-01-01", "to": "2000-01-01", "allow_dates": true}`, []string{"to"}, []string{"at most 20000"}},
+		{`{"from": "0225-01-01", "to": "2025-01-02"}`, []string{"from"}, []string{`from "0225-01-01" is not a day from 1980-01-01 to 2025-01-11, which is tomorrow; other days are taken with allow_dates true`}},
+		{`{"from": "1979-12-31", "to": "2025-01-12"}`, []string{"from", "to"}, nil},
+		{`{"from": "2099-01-01", "to": "2099-01-01", "dry_run": true}`, []string{"from", "to"}, nil},
+		{`{"from": "0001-01-01", "to": "9999-12-31"}`, []string{"from", "to"}, nil},
+		{`{"from": "2025-01-01", "to": "2025-01-02", "allow_dates": 1}`, []string{"allow_dates"}, []string{"neither true nor false"}},
 		{`{"from": "2025-01-01", "to": "2025-01-02", "only": "` + strings.Repeat("x", 1<<15) + `"}`, []string{"body"}, []string{"longer than 16384 bytes"}},
 	}
 	for _, tt := range tests {

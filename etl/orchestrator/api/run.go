@@ -87,6 +87,12 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 	if request.Params.IdempotencyKey != nil && !validKey(key) {
 		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
 	}
+	allowDates := orElse(body.AllowDates, false)
+	if !allowDates {
+		if err := checkBelievable(s.Now(), body.From, body.To); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkDays(body.From.Time, body.To.Time); err != nil {
 		return nil, err
 	}
@@ -105,6 +111,9 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 		start.Request = fmt.Sprintf("from %s to %s, only %s, parallel %d", body.From, body.To, only, start.Parallel)
 		if start.AllowEmpty { // said only then, as it was not asked for once
 			start.Request += ", allow_empty"
+		}
+		if allowDates {
+			start.Request += ", allow_dates"
 		}
 	}
 	plan, err := s.Control.Start(ctx, start)

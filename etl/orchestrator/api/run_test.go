@@ -107,28 +107,28 @@ func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const key = "Idempotency-Key: year"
-	first := b.post("/runs", `{"from": "2025-01-01", "to": "2025-12-31"}`, key)
+	first := b.post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, key)
 	if first.status != http.StatusAccepted {
 		t.Fatalf("%d %s", first.status, first.body)
 	}
 	// The same request, spelled otherwise.
 	for _, body := range []string{
-		`{"from": "2025-01-01", "to": "2025-12-31"}`,
-		`{"to":"2025-12-31","dry_run":false,"only":"all","parallel":null,"from":"2025-01-01"}`,
+		`{"from": "2024-01-01", "to": "2024-12-31"}`,
+		`{"to":"2024-12-31","dry_run":false,"only":"all","parallel":null,"from":"2024-01-01"}`,
 	} {
 		again := b.post("/runs", body, key)
-		if again.status != http.StatusAccepted || again.header.Get("Location") != first.header.Get("Location") || !strings.Contains(again.body, `"partitions":365`) {
+		if again.status != http.StatusAccepted || again.header.Get("Location") != first.header.Get("Location") || !strings.Contains(again.body, `"partitions":366`) {
 			t.Errorf("again: %d %v %s", again.status, again.header, again.body)
 		}
 	}
 	for _, body := range []string{
-		`{"from": "2025-01-01", "to": "2025-12-30"}`,
-		`{"from": "2025-01-01", "to": "2025-12-31", "only": "missing"}`,
-		`{"from": "2025-01-01", "to": "2025-12-31", "parallel": 1}`,
+		`{"from": "2024-01-01", "to": "2024-12-30"}`,
+		`{"from": "2024-01-01", "to": "2024-12-31", "only": "missing"}`,
+		`{"from": "2024-01-01", "to": "2024-12-31", "parallel": 1}`,
 	} {
 		wantProblem(t, b.post("/runs", body, key), http.StatusUnprocessableEntity, `Idempotency-Key "year" was used for another request`)
 	}
-	if other := b.post("/runs", `{"from": "2025-01-01", "to": "2025-12-31"}`, "Idempotency-Key: other"); other.header.Get("Location") == first.header.Get("Location") {
+	if other := b.post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, "Idempotency-Key: other"); other.header.Get("Location") == first.header.Get("Location") {
 		t.Errorf("another key finds %s", other.header.Get("Location"))
 	}
 }

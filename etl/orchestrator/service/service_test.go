@@ -52,7 +52,7 @@ func start(t *testing.T, c service.Config) (*service.Service, func() error) {
 	t.Helper()
 	c.Workers, c.Log = 1, slog.New(slog.NewTextHandler(t.Output(), nil))
 	// The schedule stays out of the way.
-	c.Schedule = orchestrator.ScheduleConfig{PartitionStart: time.Now().AddDate(1, 0, 0)}
+	c.Schedule = orchestrator.ScheduleConfig{PartitionStart: new(time.Now().AddDate(1, 0, 0))}
 	s, err := service.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

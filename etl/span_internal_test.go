@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestFirstSample(t *testing.T) {
+func TestSampled(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
@@ -18,8 +18,8 @@ func TestFirstSample(t *testing.T) {
 		away   bool
 		fails  bool
 	}{
-		{name: "earliest", status: 200, want: "2024-12-31T23:59:00Z", body: `[{"id":1,"name":"a","first":"2025-01-01T00:00:00Z","last":"2025-01-03T00:00:00Z"},` +
-			`{"id":2,"name":"b"},{"id":3,"name":"c","first":"2024-12-31T23:59:00Z","last":"2025-01-03T00:00:00Z"}]`},
+		{name: "earliest", status: 200, want: "2024-12-31 to 2025-01-03", body: `[{"id":1,"name":"a","first":"2025-01-01T00:00:00Z","last":"2025-01-03T00:00:00Z"},` +
+			`{"id":2,"name":"b"},{"id":3,"name":"c","first":"2024-12-31T23:59:00Z","last":"2025-01-01T12:00:00Z"}]`},
 		{name: "no samples", status: 200, body: `[{"id":1,"name":"a"}]`},
 		{name: "no turbines", status: 200, body: `[]`},
 		{name: "broken", status: 200, body: `[{"id":1,`, fails: true},
@@ -29,19 +29,21 @@ func TestFirstSample(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/turbines" || r.URL.RawQuery != "span=true" {
+				if r.URL.Path != "/turbines" || r.URL.Query().Encode() != "end=2025-01-10T23%3A59%3A59.999999Z&span=true&start=1980-01-01T00%3A00%3A00Z" {
 					t.Errorf("the source is asked for %s", r.URL)
 				}
 				w.WriteHeader(c.status)
 				_, _ = w.Write([]byte(c.body))
 			}))
 			t.Cleanup(api.Close)
-			at, known, err := (&Job{source: newTestSource(t, api.URL, 1)}).FirstSample(t.Context())
+			first := time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
+			last := time.Date(2025, time.January, 10, 0, 0, 0, 0, time.UTC)
+			span, known, err := (&Job{source: newTestSource(t, api.URL, 1)}).Sampled(t.Context(), first, last)
 			if (err != nil) != c.fails || errors.Is(err, ErrSourceAway) != c.away {
 				t.Fatalf("got error %v, want one %t, away %t", err, c.fails, c.away)
 			}
-			if known != (c.want != "") || known && at.Format(time.RFC3339) != c.want {
-				t.Errorf("got %s, %t, want %s", at, known, c.want)
+			if known != (c.want != "") || known && format(span.First)+" to "+format(span.Last) != c.want {
+				t.Errorf("got %v, %t, want %s", span, known, c.want)
 			}
 		})
 	}

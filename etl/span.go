@@ -1,0 +1,66 @@
+package etl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+// Span is the first and the last day of some, both inclusive, at UTC midnight.
+type Span struct{ First, Last time.Time }
+
+// Sampled asks the source for the first and the last of the days from first to
+// last that have samples, over all turbines; false if none has.
+func (j *Job) Sampled(ctx context.Context, first, last time.Time) (Span, bool, error) {
+	s := j.source
+	span, err := try(ctx, s.retry, s.log, func() (*Span, error) {
+		asked, start, end := true, timestamp.New(first), timestamp.New(endOf(last))
+		response, err := s.client.ListTurbines(ctx, &sourceapi.ListTurbinesParams{Span: &asked, Start: &start, End: &end}, identity("application/json"))
+		if err != nil {
+			return nil, away(ctx, err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode != http.StatusOK {
+			return nil, s.refusal(response)
+		}
+		var turbines []sourceapi.Turbine
+		if err := json.NewDecoder(response.Body).Decode(&turbines); err != nil {
+			return nil, fmt.Errorf("%w: %w", errBroken, err)
+		}
+		return spanOf(turbines), nil
+	})
+	if err != nil {
+		return Span{}, false, fmt.Errorf("first and last sample of the source: %w", err)
+	}
+	if span == nil {
+		return Span{}, false, nil
+	}
+	return *span, true, nil
+}
+
+// spanOf is from the first to the last day of any turbine; nil if none has
+// samples.
+func spanOf(turbines []sourceapi.Turbine) *Span {
+	var span *Span
+	for _, turbine := range turbines {
+		if turbine.First == nil || turbine.Last == nil {
+			continue
+		}
+		first, last := dates.Of(*turbine.First), dates.Of(*turbine.Last)
+		if span == nil {
+			span = &Span{first, last}
+		}
+		span.First, span.Last = dates.Earlier(span.First, first), dates.Later(span.Last, last)
+	}
+	return span
+}
+
+// endOf is the last instant of a day, as the source's API has it: both ends of
+// what it is asked for are inclusive.
+func endOf(day time.Time) time.Time { return day.AddDate(0, 0, 1).Add(-time.Microsecond) }
