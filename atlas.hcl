@@ -12,8 +12,9 @@
 #
 # Every URL is bound to the schema public: otherwise Atlas would drop what else
 # a database holds, River's schema before all. Unlike `delfos schema apply`,
-# the command line neither writes the reference rows nor refuses to drop
-# tables, nor does it see that a CHECK of the same name has another expression.
+# the command line does not write the reference rows. It drops what others have
+# added to the schema public, so read its plan first. It does not see that a
+# CHECK of the same name has another expression.
 
 locals {
   # The stand-ins make Atlas say which variable is missing:

@@ -2,10 +2,12 @@
 // with Atlas: inspect what is there, compare it with what should be, plan,
 // apply in one transaction.
 //
-// It manages the tables of the schema public and nothing else: other schemas
-// (River's is one), extensions, types, views and roles are neither read nor
-// changed. A table in public that the SQL does not name counts as one to drop,
-// which Apply refuses unless told otherwise.
+// It manages its own tables in the schema public and nothing else: other schemas
+// (River's is one), extensions, types, views and roles are not changed, and
+// neither are tables that Delfos never made, nor columns, indexes, constraints
+// and comments that somebody added to its own. What it drops is what a former
+// version of the schema had (retired.go); tables and columns of those only when
+// told so, as their rows go with them.
 //
 // Atlas matches constraints by name. Apply also compares a CHECK's expression;
 // Atlas's command line does not, so a CHECK that changes takes a new name.
@@ -17,6 +19,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"ariga.io/atlas/sql/migrate"
@@ -42,6 +45,7 @@ type Schema struct {
 	Name string
 
 	sql       string
+	retired   []string
 	reference func(context.Context, querier) error
 }
 
@@ -51,19 +55,19 @@ func (s Schema) SQL() string { return s.sql }
 // Source is the schema of the source database.
 //
 //nolint:gochecknoglobals // Nobody writes to it; Go has no constants of a struct.
-var Source = Schema{Name: "source", sql: sourceSQL, reference: ensureSourceRows}
+var Source = Schema{Name: "source", sql: sourceSQL, retired: sourceRetired, reference: ensureSourceRows}
 
 // Target is the schema of the target database.
 //
 //nolint:gochecknoglobals // As Source.
-var Target = Schema{Name: "target", sql: targetSQL, reference: ensureTargetRows}
+var Target = Schema{Name: "target", sql: targetSQL, retired: targetRetired, reference: ensureTargetRows}
 
 // Options says how Apply goes about it. The zero value applies what loses no
 // data.
 type Options struct {
 	// DryRun plans and changes nothing.
 	DryRun bool
-	// AllowDestructive applies plans that drop tables or columns.
+	// AllowDestructive also drops the tables and columns of a former version.
 	AllowDestructive bool
 	// DevURL names an empty database in which the SQL is tried out; it is
 	// left empty. ATLAS_DEV_URL stands in for an empty DevURL. Without either,
@@ -77,6 +81,12 @@ type Plan struct {
 	// Statements are the SQL in order, each closed by a semicolon, without a
 	// newline at its end. None means that there is nothing to do.
 	Statements []string
+	// Retired are the tables and columns of a former version that are still
+	// there, as "table data" or "column data.power": AllowDestructive drops them.
+	Retired []string
+	// Foreign is what Delfos never made and leaves alone, as "table data_backup"
+	// or "index my_idx on data".
+	Foreign []string
 }
 
 // SQL is the plan as a script, one that psql takes; "" when there is nothing
@@ -92,8 +102,9 @@ func (p Plan) SQL() string {
 // others refer to (turbine 1; the signals), and returns what it did. All of it
 // is one transaction, and calls at once on one database wait for each other.
 //
-// A plan that would lose data fails with a *DestructiveError; the refused plan
-// comes with it.
+// It fails, and changes nothing, when something that this version needs can't be
+// had: a view that has a table's name, a column of others that every row would
+// have to fill, a rule that rows break.
 func Apply(ctx context.Context, url string, s Schema, opts Options) (Plan, error) {
 	config, err := parseURL(url)
 	if err != nil {
@@ -116,70 +127,77 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 		return Plan{}, err
 	}
 	defer db.rollback()
-	current, err := db.inspect(ctx)
-	if err != nil {
-		return Plan{}, err
+	plan, steps, err := s.plan(ctx, db, desired, opts.AllowDestructive)
+	if err != nil || opts.DryRun {
+		return plan, err
 	}
-	changes, err := diff(ctx, db, current, desired)
-	if err != nil {
-		return Plan{}, err
-	}
-	plan := Plan{Statements: changes.statements()}
-	if len(changes.drops) > 0 && !opts.AllowDestructive {
-		return plan, &DestructiveError{Schema: s.Name, Drops: changes.drops}
-	}
-	if opts.DryRun {
-		return plan, nil
-	}
-	for _, change := range changes.steps {
-		if _, err := db.tx.ExecContext(ctx, change.Cmd, change.Args...); err != nil {
-			return plan, fmt.Errorf("%s: %w", change.Comment, err)
+	for _, step := range steps {
+		//nolint:gosec // The statements are Atlas's, which quotes every identifier.
+		if _, err := db.tx.ExecContext(ctx, step.Cmd, step.Args...); err != nil {
+			return plan, fmt.Errorf("%s: %w", step.Comment, inFull(err))
 		}
 	}
 	if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
-		return plan, fmt.Errorf("write reference rows: %w", err)
+		return plan, fmt.Errorf("write reference rows: %w", inFull(err))
 	}
 	return plan, db.commit()
 }
 
-// planned is a difference as Atlas puts it into SQL, and what it would lose.
-type planned struct {
-	steps []*migrate.Change
-	drops []string
-}
-
-func diff(ctx context.Context, db *session, current, desired *schema.Schema) (planned, error) {
+// plan compares what db holds with what is desired.
+func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, []*migrate.Change, error) {
+	found, err := db.relations(ctx)
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	if err := notTables(found, desired); err != nil {
+		return Plan{}, nil, err
+	}
+	current, err := db.inspect(ctx, s.names(desired)...)
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	comments := adopt(current, desired)
 	// Both sides were read back from a server, in its own spelling: so Atlas
 	// may compare the expressions of a CHECK as text.
 	changes, err := db.driver.SchemaDiff(current, desired, schema.DiffNormalized())
 	if err != nil {
-		return planned{}, fmt.Errorf("compare schemas: %w", err)
+		return Plan{}, nil, fmt.Errorf("compare schemas: %w", err)
 	}
-	// The comment and the owner of public are the database's own affair.
-	changes = withoutSchemaAttributes(changes)
-	plan, err := db.driver.PlanChanges(ctx, "apply", changes, func(o *migrate.PlanOptions) {
+	sifted := s.sift(changes, destructive)
+	if err := s.unfilled(found, desired, sifted.dropped); err != nil {
+		return Plan{}, nil, err
+	}
+	planned, err := db.driver.PlanChanges(ctx, "apply", sifted.changes, func(o *migrate.PlanOptions) {
 		o.Indent = "  "
 	})
 	if err != nil {
-		return planned{}, fmt.Errorf("plan changes: %w", err)
+		return Plan{}, nil, fmt.Errorf("plan changes: %w", err)
 	}
-	return planned{steps: plan.Changes, drops: drops(changes)}, nil
+	return Plan{
+		Statements: statements(planned.Changes),
+		Retired:    sifted.held,
+		Foreign:    slices.Concat(s.foreignTables(found, desired), sifted.foreign, comments),
+	}, planned.Changes, nil
 }
 
-func withoutSchemaAttributes(changes []schema.Change) []schema.Change {
-	kept := make([]schema.Change, 0, len(changes))
-	for _, change := range changes {
-		if _, ok := change.(*schema.ModifySchema); !ok {
-			kept = append(kept, change)
+// names are the tables that this version of the schema has, or a former one had.
+func (s Schema) names(desired *schema.Schema) []string {
+	var names []string
+	for _, table := range desired.Tables {
+		names = append(names, table.Name)
+	}
+	for _, retired := range s.retired {
+		if name, ok := strings.CutPrefix(retired, "table "); ok {
+			names = append(names, name)
 		}
 	}
-	return kept
+	return names
 }
 
-func (p planned) statements() []string {
-	var statements []string
-	for _, step := range p.steps {
-		statements = append(statements, strings.TrimRight(step.Cmd, " \n;")+";")
+func statements(steps []*migrate.Change) []string {
+	var texts []string
+	for _, step := range steps {
+		texts = append(texts, strings.TrimRight(step.Cmd, " \n;")+";")
 	}
-	return statements
+	return texts
 }

@@ -80,9 +80,9 @@ func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, 
 	return s, nil
 }
 
-// inspect reads the tables of public.
-func (s *session) inspect(ctx context.Context) (*schema.Schema, error) {
-	public, err := s.driver.InspectSchema(ctx, "public", &schema.InspectOptions{Mode: schema.InspectTables})
+// inspect reads the tables of public that are named, or all of them.
+func (s *session) inspect(ctx context.Context, tables ...string) (*schema.Schema, error) {
+	public, err := s.driver.InspectSchema(ctx, "public", &schema.InspectOptions{Mode: schema.InspectTables, Tables: tables})
 	if err != nil {
 		return nil, fmt.Errorf("inspect schema public: %w", err)
 	}

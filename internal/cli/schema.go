@@ -35,8 +35,11 @@ rows that others refer to: turbine 1 in the source, the signals in the target.
 River is the queue of the orchestrator, which applies it by itself as well: its
 tables, in the schema river of the target database, by River's own migrations.
 
-A plan that would drop a table or a column is refused unless
---allow-destructive is given.`,
+What Delfos never made is left alone, and a warning names it: tables, and columns,
+indexes, constraints and comments that somebody added to tables of Delfos. Tables and
+columns that a former version had are named likewise, and dropped by
+--allow-destructive. The command fails, and changes nothing, when something that this
+version needs can't be had.`,
 		Example: `  delfos schema apply source target river
   delfos schema apply target --dry-run`,
 		Args:              oneOrMoreOf("SCHEMA", names...),
@@ -46,7 +49,7 @@ A plan that would drop a table or a column is refused unless
 		return r.applySchemas(ctx, c, args, opts)
 	})
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "print the SQL and change nothing")
-	cmd.Flags().BoolVar(&opts.AllowDestructive, "allow-destructive", false, "also drop tables and columns")
+	cmd.Flags().BoolVar(&opts.AllowDestructive, "allow-destructive", false, "also drop the tables and columns that only a former version had")
 	return cmd
 }
 
@@ -70,6 +73,7 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 			failed = append(failed, err)
 			continue
 		}
+		r.warnOfRest(ctx, name, plan)
 		if len(plan.Statements) == 0 {
 			r.log.InfoContext(ctx, "schema: nothing to do", "schema", name)
 			continue
@@ -79,6 +83,16 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// warnOfRest names what a database holds that its schema does not.
+func (r *runner) warnOfRest(ctx context.Context, name string, plan schema.Plan) {
+	if len(plan.Foreign) > 0 {
+		r.log.WarnContext(ctx, "schema: left alone, since Delfos did not make it", "schema", name, "found", strings.Join(plan.Foreign, ", "))
+	}
+	if len(plan.Retired) > 0 {
+		r.log.WarnContext(ctx, "schema: kept, though only a former version had it; --allow-destructive drops it", "schema", name, "found", strings.Join(plan.Retired, ", "))
+	}
 }
 
 // inOrder names each schema once, River's behind the target's.

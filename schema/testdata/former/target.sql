@@ -1,0 +1,241 @@
+-- The target database: the statistics of every 10-minute window, and the
+-- ledger of who wrote which day.
+--
+-- A CHECK that changes takes a new name: Atlas's command line compares names.
+
+-- A signal is one statistic of one variable, named {variable}_{statistic}.
+CREATE TABLE signal (
+    id integer NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT signal_pkey PRIMARY KEY (id),
+    CONSTRAINT signal_name_not_empty CHECK (name <> '')
+);
+CREATE UNIQUE INDEX signal_name_key ON signal (name);
+
+-- One value a turbine, signal and window; timestamp is the window's start.
+-- signal_id has no foreign key on purpose: docs/adr/0004-no-foreign-key-on-data.md.
+CREATE TABLE data (
+    turbine_id integer NOT NULL DEFAULT 1,
+    signal_id integer NOT NULL,
+    timestamp timestamptz NOT NULL,
+    value double precision NOT NULL,
+    CONSTRAINT data_pkey PRIMARY KEY (turbine_id, signal_id, timestamp),
+    CONSTRAINT data_value_finite CHECK (value > '-Infinity'::double precision AND value < 'Infinity'::double precision)
+);
+CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_range = 16);
+
+-- One request to load days: a command, a backfill, the schedule, the sweep.
+-- scope says which days of the range it took. parallel bounds how many of its
+-- days are in work at once; NULL leaves that to the workers. A request that
+-- comes again under its idempotency key finds the run that it made. closed_at is
+-- when somebody noticed that no request of it is open any more.
+CREATE TABLE run (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    trigger text NOT NULL,
+    first_day date NOT NULL,
+    last_day date NOT NULL,
+    turbines text,
+    scope text NOT NULL DEFAULT 'all',
+    parallel integer,
+    idempotency_key text,
+    request text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    cancelled_at timestamptz,
+    closed_at timestamptz,
+    CONSTRAINT run_pkey PRIMARY KEY (id),
+    CONSTRAINT run_trigger_known CHECK (trigger IN ('command', 'backfill', 'schedule', 'sweep')),
+    CONSTRAINT run_scope_known CHECK (scope IN ('all', 'missing', 'failed', 'stale')),
+    CONSTRAINT run_parallel_positive CHECK (parallel > 0),
+    CONSTRAINT run_request_kept CHECK ((idempotency_key IS NULL) = (request IS NULL)),
+    CONSTRAINT run_days_ordered CHECK (first_day <= last_day)
+);
+CREATE UNIQUE INDEX run_idempotency_key_key ON run (idempotency_key);
+CREATE INDEX run_unclosed_idx ON run (id) WHERE closed_at IS NULL;
+
+-- A row a day. Three groups of columns: the claim (who may write the day now),
+-- the last attempt that settled it, and what the target holds of it.
+--
+-- The claim is alive while its session is (claim_pid and claim_backend_start
+-- stand in pg_stat_activity) and lease_until has not passed. token fences: it
+-- grows with each claim, and a commit names the token that it holds.
+--
+-- source_digest is of the samples that were loaded, NULL when they were not all of
+-- the day's; source_digest_seen is what the source had when it was last looked at.
+-- A day that is done or empty and has another of each is stale.
+CREATE TABLE partition (
+    day date NOT NULL,
+    token bigint NOT NULL DEFAULT 0,
+    claim_run_id bigint,
+    claim_pid integer,
+    claim_backend_start timestamptz,
+    lease_until timestamptz,
+    run_id bigint,
+    outcome text,
+    attempt integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz,
+    error text,
+    started_at timestamptz,
+    finished_at timestamptz,
+    inserted bigint,
+    updated bigint,
+    deleted bigint,
+    samples bigint,
+    expected bigint,
+    windows bigint,
+    rows bigint NOT NULL DEFAULT 0,
+    loaded_at timestamptz,
+    source_digest bigint,
+    source_digest_seen bigint,
+    target_digest bigint,
+    CONSTRAINT partition_pkey PRIMARY KEY (day),
+    CONSTRAINT partition_claim_run_id_fkey FOREIGN KEY (claim_run_id) REFERENCES run (id),
+    CONSTRAINT partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
+    CONSTRAINT partition_claim_whole CHECK (num_nulls(claim_run_id, claim_pid, claim_backend_start, lease_until) IN (0, 4)),
+    CONSTRAINT partition_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled')),
+    CONSTRAINT partition_error_told CHECK (outcome <> 'failed' OR error <> '')
+);
+
+-- Which days a run wants and how each ended; outcome is NULL until it has: the
+-- request is open. Open requests are the queue; River's jobs follow from them.
+-- An attempt that began before requested_at does not answer the request.
+CREATE TABLE run_partition (
+    run_id bigint NOT NULL,
+    day date NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    token bigint,
+    outcome text,
+    finished_at timestamptz,
+    CONSTRAINT run_partition_pkey PRIMARY KEY (run_id, day),
+    CONSTRAINT run_partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
+    CONSTRAINT run_partition_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled'))
+);
+CREATE INDEX run_partition_day_idx ON run_partition (day, run_id);
+CREATE INDEX run_partition_open_idx ON run_partition (day) WHERE outcome IS NULL;
+
+-- Every claim that was ever handed out, and what became of it. An attempt
+-- whose outcome is NULL and whose token is not its day's latest was lost: its
+-- process died, or it was stopped beyond its lease.
+CREATE TABLE attempt (
+    day date NOT NULL,
+    token bigint NOT NULL,
+    run_id bigint NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    outcome text,
+    error text,
+    samples bigint,
+    expected bigint,
+    inserted bigint,
+    updated bigint,
+    deleted bigint,
+    source_digest_before bigint,
+    source_digest_after bigint,
+    target_digest_before bigint,
+    target_digest_after bigint,
+    CONSTRAINT attempt_pkey PRIMARY KEY (day, token),
+    CONSTRAINT attempt_day_fkey FOREIGN KEY (day) REFERENCES partition (day),
+    CONSTRAINT attempt_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
+    CONSTRAINT attempt_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled')),
+    CONSTRAINT attempt_finished_whole CHECK ((outcome IS NULL) = (finished_at IS NULL))
+);
+CREATE INDEX attempt_run_id_idx ON attempt (run_id);
+
+-- A process that works on the queue, alive until lease_until. id is its client
+-- in River, jobs are those that it had in hand at beat_at: a running job that no
+-- living worker has goes back to the queue.
+CREATE TABLE worker (
+    id text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    workers integer NOT NULL,
+    jobs bigint[] NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lease_until timestamptz NOT NULL,
+    CONSTRAINT worker_pkey PRIMARY KEY (id)
+);
+
+-- What changed, in the transaction that changed it. id is given afterwards, by
+-- one numbering at a time: a reader that has seen an id has seen all before it,
+-- which an id drawn before COMMIT can't promise. Bounded: the oldest go.
+CREATE TABLE event (
+    entry bigint GENERATED ALWAYS AS IDENTITY,
+    id bigint,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    kind text NOT NULL,
+    day date,
+    run_id bigint,
+    state text NOT NULL,
+    CONSTRAINT event_pkey PRIMARY KEY (entry),
+    CONSTRAINT event_kind_known CHECK (kind IN ('partition', 'run', 'schedule'))
+);
+CREATE UNIQUE INDEX event_id_key ON event (id);
+CREATE INDEX event_unnumbered_idx ON event (entry) WHERE id IS NULL;
+
+-- What a run's workers had to say; bounded for each run: the oldest go.
+CREATE TABLE run_log (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    run_id bigint NOT NULL,
+    day date,
+    at timestamptz NOT NULL,
+    level text NOT NULL,
+    message text NOT NULL,
+    attributes jsonb NOT NULL DEFAULT '{}',
+    CONSTRAINT run_log_pkey PRIMARY KEY (id),
+    CONSTRAINT run_log_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id) ON DELETE CASCADE,
+    CONSTRAINT run_log_level_known CHECK (level IN ('debug', 'info', 'warn', 'error'))
+);
+CREATE INDEX run_log_run_id_idx ON run_log (run_id, id);
+
+-- The one row of the schedule: what has to outlive a restart. sweep_took is how
+-- long the last look for late data, begun at swept_at, kept the source busy.
+CREATE TABLE schedule (
+    id integer NOT NULL,
+    paused boolean NOT NULL DEFAULT false,
+    checked_at timestamptz,
+    swept_at timestamptz,
+    sweep_took interval NOT NULL DEFAULT '0'::interval,
+    CONSTRAINT schedule_pkey PRIMARY KEY (id),
+    CONSTRAINT schedule_single CHECK (id = 1)
+);
+
+-- How a check treats a variable ('' when it is of none): whether it warns,
+-- blocks or is off, and its limits, in the variable's unit.
+CREATE TABLE check_rule (
+    check_name text NOT NULL,
+    variable text NOT NULL,
+    severity text NOT NULL,
+    low double precision,
+    high double precision,
+    CONSTRAINT check_rule_pkey PRIMARY KEY (check_name, variable),
+    CONSTRAINT check_rule_severity_known CHECK (severity IN ('off', 'warn', 'block'))
+);
+
+-- What the last load of a day found; faults counts what the check points at.
+CREATE TABLE check_result (
+    day date NOT NULL,
+    check_name text NOT NULL,
+    variable text NOT NULL,
+    version integer NOT NULL,
+    status text NOT NULL,
+    faults bigint NOT NULL,
+    detail text NOT NULL,
+    token bigint NOT NULL,
+    checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT check_result_pkey PRIMARY KEY (day, check_name, variable),
+    CONSTRAINT check_result_day_fkey FOREIGN KEY (day) REFERENCES partition (day),
+    CONSTRAINT check_result_status_known CHECK (status IN ('pass', 'warn', 'block'))
+);
+
+-- Windows that a check doubts. The values stay as they are; a flag can be
+-- computed anew at any time, and says by which version of the check it was.
+CREATE TABLE flag (
+    turbine_id integer NOT NULL,
+    variable text NOT NULL,
+    timestamp timestamptz NOT NULL,
+    check_name text NOT NULL,
+    version integer NOT NULL,
+    detail text NOT NULL,
+    CONSTRAINT flag_pkey PRIMARY KEY (turbine_id, variable, timestamp, check_name)
+);
+CREATE INDEX flag_timestamp_idx ON flag (timestamp);
