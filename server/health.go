@@ -6,6 +6,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 )
 
@@ -14,8 +15,12 @@ func (s *Server) GetHealth(context.Context, sourceapi.GetHealthRequestObject) (s
 	return sourceapi.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
 }
 
-// GetReady implements sourceapi.StrictServerInterface: the database answers.
+// GetReady implements sourceapi.StrictServerInterface: the database answers,
+// and the server is not about to stop.
 func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject) (sourceapi.GetReadyResponseObject, error) {
+	if httpserve.Leaving(ctx) {
+		return nil, problem.Leaving()
+	}
 	conn, err := s.sessions.AcquireSpare(ctx)
 	if err != nil {
 		return nil, problem.NotReady(dberror.Source, err)

@@ -432,7 +432,7 @@ type ClientInterface interface {
 
 	// GetReady Does the database answer?
 	//
-	// Asks the database for an answer before it gives its own.
+	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Corresponds with GET /ready (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -505,7 +505,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // GetReady Does the database answer?
 //
-// Asks the database for an answer before it gives its own.
+// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Corresponds with GET /ready (the `GetReady` operationId).
 func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -952,7 +952,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadyWithResponse Does the database answer?
 	//
-	// Asks the database for an answer before it gives its own.
+	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1491,7 +1491,7 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 
 // GetReadyWithResponse Does the database answer?
 //
-// Asks the database for an answer before it gives its own.
+// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1574,7 +1574,7 @@ type ClientInterface interface {
 
 	// GetReady Does the database answer?
 	//
-	// Asks the database for an answer before it gives its own.
+	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Corresponds with GET /ready (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1801,7 +1801,7 @@ func (c *Client) ListPartitions(ctx context.Context, params *ListPartitionsParam
 
 // GetReady Does the database answer?
 //
-// Asks the database for an answer before it gives its own.
+// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Corresponds with GET /ready (the `GetReady` operationId).
 func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3079,7 +3079,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadyWithResponse Does the database answer?
 	//
-	// Asks the database for an answer before it gives its own.
+	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4974,7 +4974,7 @@ func (c *ClientWithResponses) ListPartitionsWithResponse(ctx context.Context, pa
 
 // GetReadyWithResponse Does the database answer?
 //
-// Asks the database for an answer before it gives its own.
+// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -42,7 +42,7 @@ type Program struct {
 // SIGTERM and SIGHUP cancel it, so that it ends in good order; a second one
 // ends the process at once.
 func Main(ctx context.Context, p Program) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(ctx, endings()...)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
@@ -74,6 +74,9 @@ func Main(ctx context.Context, p Program) int {
 	}
 	return exitFailed
 }
+
+// endings are the signals that tell the program to end.
+func endings() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} }
 
 // lines are what is printed of an error: one line each fault of a configuration
 // and each part of a joined error.

@@ -32,7 +32,9 @@ func newHealthcheck(r *runner) *cobra.Command {
 		Long: `Healthcheck asks /health of the servers that may be in this container, at API_ADDR
 and CONSOLE_ADDR, and exits 0 when one answers 200, else 1. Of a bare worker, which
 has no port, it asks the target database whether it has lately given a sign of life.
-It stands in for curl in an image that has no shell.`,
+It stands in for curl in an image that has no shell. The image sets HEALTHCHECK_FROM
+to outside: a server is well only if other machines can reach it, so one that listens
+at loopback alone is not.`,
 		Example: `  delfos healthcheck
   delfos healthcheck worker
   API_ADDR=0.0.0.0:8000 delfos healthcheck`,
@@ -52,22 +54,81 @@ It stands in for curl in an image that has no shell.`,
 		if len(args) > 0 {
 			return checkWorker(ctx, c.TargetDBURL)
 		}
-		return checkServers(ctx, c.APIAddr, c.ConsoleAddr)
+		return checkServers(ctx, c.HealthcheckFrom == config.Outside,
+			listening{"API_ADDR", c.APIAddr}, listening{"CONSOLE_ADDR", c.ConsoleAddr})
 	})
 }
 
-// checkServers asks all addresses at once; one that answers is enough.
-func checkServers(ctx context.Context, addrs ...string) error {
-	answers := make([]error, len(addrs))
+// listening is where a server may listen, and the variable that says so.
+type listening struct{ variable, addr string }
+
+// checkServers asks all servers at once; one that answers is enough.
+func checkServers(ctx context.Context, outside bool, servers ...listening) error {
+	answers := make([]error, len(servers))
 	var asking sync.WaitGroup
-	for i, addr := range addrs {
-		asking.Go(func() { answers[i] = checkHealth(ctx, addr) })
+	for i, server := range servers {
+		asking.Go(func() {
+			addr, err := server.askedAt(outside)
+			if err != nil {
+				answers[i] = err
+				return
+			}
+			answers[i] = checkHealth(ctx, addr)
+		})
 	}
 	asking.Wait()
 	if slices.Contains(answers, nil) {
 		return nil
 	}
 	return errors.Join(answers...)
+}
+
+// askedAt is the address by which this machine asks a server; outside, it is one
+// that other machines can use as well.
+func (l listening) askedAt(outside bool) (string, error) {
+	host, port, err := net.SplitHostPort(l.addr)
+	if err != nil {
+		return "", fmt.Errorf("read the address %s: %w", l.addr, err)
+	}
+	ip := net.ParseIP(host)
+	everywhere := host == "" || ip != nil && ip.IsUnspecified()
+	switch {
+	case !outside && everywhere:
+		host = "127.0.0.1"
+	case outside && everywhere:
+		if host, err = ownAddress(); err != nil {
+			return "", err
+		}
+	case outside && (host == "localhost" || ip != nil && ip.IsLoopback()):
+		return "", fmt.Errorf("%s is %s, which nothing outside of this container can reach: set it to 0.0.0.0:%s", l.variable, l.addr, port)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// ownAddress is an address of this machine that others can use, of version 4 if
+// it has one.
+func ownAddress() (string, error) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", fmt.Errorf("list this machine's addresses: %w", err)
+	}
+	var found string
+	for _, addr := range addrs {
+		network, ok := addr.(*net.IPNet)
+		if !ok || !network.IP.IsGlobalUnicast() {
+			continue
+		}
+		if network.IP.To4() != nil {
+			return network.IP.String(), nil
+		}
+		if found == "" {
+			found = network.IP.String()
+		}
+	}
+	if found == "" {
+		return "", errors.New("this container has no address but loopback's, so that nothing outside can reach it")
+	}
+	return found, nil
 }
 
 // checkWorker asks whether a process of this machine works on the queue.
@@ -91,16 +152,9 @@ func checkWorker(ctx context.Context, target string) error {
 	return nil
 }
 
-// checkHealth asks the server that listens on addr from the same machine.
+// checkHealth asks the server at addr.
 func checkHealth(ctx context.Context, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("read the address %s: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	url := "http://" + net.JoinHostPort(host, port) + "/health"
+	url := "http://" + addr + "/health"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", url, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,9 @@ queue's own migrations to the target by itself.
 
 Any number of processes may work on one target: one with the API, more as bare
 workers by --api=false. When it is told to stop, loads under way get a few seconds
-to end; what has not ended goes back to the queue, and its day stays as it was.`,
+to end; what has not ended goes back to the queue, and its day stays as it was. With
+SHUTDOWN_DELAY an orchestrator with the API first goes on for that long, while /ready
+answers 503; a second signal ends the delay.`,
 		Example: `  delfos orchestrate
   delfos orchestrate --workers 4 --api=false
   SCHEDULE="CRON_TZ=Europe/Lisbon 0 1 * * *" delfos orchestrate`,
@@ -48,27 +51,32 @@ to end; what has not ended goes back to the queue, and its day stays as it was.`
 			return usagef(cmd, "%w", err)
 		}
 		var ln net.Listener
+		var delay time.Duration // a bare worker has no clients
 		if withAPI {
+			delay = c.ShutdownDelay.Time()
 			if ln, err = listen(ctx, "CONSOLE_ADDR", c.ConsoleAddr); err != nil {
 				return err
 			}
 			// Closed already when it came to serving, which does no harm.
 			defer func() { _ = ln.Close() }()
 		}
-		return r.orchestrate(ctx, service.Config{
+		return r.orchestrate(ctx, delay, service.Config{
 			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Workers: workers, Schedule: schedule,
 			RunRetention: c.Runs(), JobRetention: c.Jobs(), Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI, Log: r.log,
 		})
 	})
 }
 
-func (r *runner) orchestrate(ctx context.Context, c service.Config) error {
+func (r *runner) orchestrate(ctx context.Context, delay time.Duration, c service.Config) error {
+	c.Leaving = ctx.Done()
 	s, err := service.Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.Run(ctx); err != nil {
+	working, stop := r.linger(ctx, delay)
+	defer stop()
+	if err := s.Run(working); err != nil {
 		return err
 	}
 	r.log.InfoContext(ctx, "stopped")

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +24,8 @@ func newServe(r *runner) *cobra.Command {
 		Long: `Serve answers for the source database over HTTP until it is stopped: /data,
 /turbines, /docs and the rest of openapi.yaml. It starts without the database,
 which /ready asks for, and lets the requests that it has taken finish when it is
-told to stop.`,
+told to stop. With SHUTDOWN_DELAY it first goes on for that long, while /ready
+answers 503; a second signal ends the delay.`,
 		Example: `  delfos serve
   API_ADDR=0.0.0.0:8000 delfos serve`,
 		Args:              exactly(),
@@ -45,7 +49,9 @@ func (r *runner) serve(ctx context.Context, c config.Serve) error {
 	defer pool.Close()
 	r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
 	handler := server.New(server.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
-	if err := server.Serve(ctx, ln, handler, httpserve.Options{Log: r.log}); err != nil {
+	serving, stop := r.linger(ctx, c.ShutdownDelay.Time())
+	defer stop()
+	if err := server.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
 		return err
 	}
 	r.log.InfoContext(ctx, "stopped")
@@ -63,4 +69,29 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", variable, err)
 	}
 	return ln, nil
+}
+
+// linger returns a context that ends delay after ctx has, or at the next signal,
+// so that those who send requests can take notice of /ready first.
+func (r *runner) linger(ctx context.Context, delay time.Duration) (context.Context, context.CancelFunc) {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, func() {
+		defer stop()
+		if delay == 0 {
+			return
+		}
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, endings()...)
+		defer signal.Stop(again)
+		r.log.InfoContext(ctx, "told to stop: not ready any more, answering for a while yet", "delay", delay)
+		select {
+		case <-time.After(delay):
+		case <-again:
+		case <-serving.Done():
+		}
+	})
+	return serving, func() {
+		unhook()
+		stop()
+	}
 }

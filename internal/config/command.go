@@ -27,12 +27,13 @@ type Serve struct {
 	SourceDB
 	API
 	Access
+	Shutdown
 	Log
 }
 
 // Validate reports every fault.
 func (c *Serve) Validate() error {
-	return Join(c.SourceDB.faults(), c.API.faults(), c.Access.faults(), c.Log.faults())
+	return Join(c.SourceDB.faults(), c.API.faults(), c.Access.faults(), c.Shutdown.faults(), c.Log.faults())
 }
 
 // ETL is what `delfos etl` reads.
@@ -53,6 +54,7 @@ type Orchestrate struct {
 	TargetDB
 	Console
 	Access
+	Shutdown
 	Schedule
 	Retention
 	Log
@@ -60,7 +62,7 @@ type Orchestrate struct {
 
 // Validate reports every fault.
 func (c *Orchestrate) Validate() error {
-	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Access.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
+	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Access.faults(), c.Shutdown.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
 }
 
 // Healthcheck is what `delfos healthcheck` reads.
@@ -68,12 +70,13 @@ type Healthcheck struct {
 	API
 	Console
 	TargetDB
+	Side
 	Log
 }
 
 // Validate reports every fault.
 func (c *Healthcheck) Validate() error {
-	return Join(c.API.faults(), c.Console.faults(), c.TargetDB.faults(), c.Log.faults())
+	return Join(c.API.faults(), c.Console.faults(), c.TargetDB.faults(), c.Side.faults(), c.Log.faults())
 }
 
 // Postgres is what `delfos postgres` reads.

@@ -183,34 +183,49 @@ func TestComposeIsolation(t *testing.T) {
 func TestComposeEnvironment(t *testing.T) {
 	t.Parallel()
 	envFile := filepath.Join(t.TempDir(), "env")
-	text := "SOURCE_DB_USER=u\nSOURCE_DB_PASSWORD=p\nSOURCE_DB_NAME=n\nSOURCE_DB_PORT=7001\nTARGET_DB_PORT=7002\n" +
+	text := "SOURCE_DB_USER=u\nSOURCE_DB_PASSWORD='p@s/s#w?r%41 d$e\\f'\nSOURCE_DB_NAME=n\nSOURCE_DB_PORT=7001\nTARGET_DB_PORT=7002\n" +
 		// What reaches the databases from this machine doesn't from inside the network.
 		"SOURCE_DB_HOST=elsewhere\nSOURCE_DB_URL=postgres://elsewhere/x\nAPI_ADDR=127.0.0.1:1\nSOURCE_API_URL=http://elsewhere\n" +
-		"CONSOLE_ADDR=127.0.0.1:2\nTARGET_API_URL=http://elsewhere\nSCHEDULE=\"CRON_TZ=Europe/Lisbon 30 0 * * *\"\nSTALE_DAYS=3\n"
+		"CONSOLE_ADDR=127.0.0.1:2\nTARGET_API_URL=http://elsewhere\nSHUTDOWN_DELAY=5s\nNO_PROXY=proxy.example\nSCHEDULE=\"CRON_TZ=Europe/Lisbon 30 0 * * *\"\nSTALE_DAYS=3\n"
 	if err := os.WriteFile(envFile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const password = `p@s/s#w?r%41 d$e\f` // as the server gets it, and as its clients do
 	project := load(t, envFile)
 	for _, name := range []string{"migrate", "seed", "api", "orchestrator", "worker", "etl"} {
 		for variable, want := range map[string]string{
-			"SOURCE_DB_URL":  "postgres://u:p@source_db:5432/n?sslmode=disable",
-			"TARGET_DB_URL":  "postgres://delfos:delfos@target_db:5432/delfos?sslmode=disable",
-			"SOURCE_API_URL": "http://api:8000",
-			"API_ADDR":       "0.0.0.0:8000",
-			"TARGET_API_URL": "http://orchestrator:3000",
-			"CONSOLE_ADDR":   "0.0.0.0:3000",
-			"SCHEDULE":       "CRON_TZ=Europe/Lisbon 30 0 * * *",
-			"STALE_DAYS":     "3",
-			"CATCH_UP_DAYS":  "7",
+			"SOURCE_DB_USER":     "u",
+			"SOURCE_DB_PASSWORD": password,
+			"SOURCE_DB_HOST":     "source_db",
+			"SOURCE_DB_PORT":     "5432",
+			"SOURCE_DB_NAME":     "n",
+			"TARGET_DB_USER":     "delfos",
+			"TARGET_DB_PASSWORD": "delfos",
+			"TARGET_DB_HOST":     "target_db",
+			"TARGET_DB_PORT":     "5432",
+			"TARGET_DB_NAME":     "delfos",
+			"SHUTDOWN_DELAY":     "5s",
+			"NO_PROXY":           "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
+			"no_proxy":           "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
+			"SOURCE_API_URL":     "http://api:8000",
+			"API_ADDR":           "0.0.0.0:8000",
+			"TARGET_API_URL":     "http://orchestrator:3000",
+			"CONSOLE_ADDR":       "0.0.0.0:3000",
+			"SCHEDULE":           "CRON_TZ=Europe/Lisbon 30 0 * * *",
+			"STALE_DAYS":         "3",
+			"CATCH_UP_DAYS":      "7",
 		} {
 			got := project.Services[name].Environment[variable]
 			if got == nil || *got != want {
 				t.Errorf("%s: %s is %s, want %s", name, variable, show(got), want)
 			}
 		}
+		if got, ok := project.Services[name].Environment["SOURCE_DB_URL"]; ok {
+			t.Errorf("%s: SOURCE_DB_URL is %s, want none: it would count more than its parts", name, show(got))
+		}
 	}
 	db := project.Services["source_db"]
-	for variable, want := range map[string]string{"POSTGRES_USER": "u", "POSTGRES_PASSWORD": "p", "POSTGRES_DB": "n", "TZ": "UTC", "PGTZ": "UTC"} {
+	for variable, want := range map[string]string{"POSTGRES_USER": "u", "POSTGRES_PASSWORD": password, "POSTGRES_DB": "n", "TZ": "UTC", "PGTZ": "UTC"} {
 		if got := db.Environment[variable]; got == nil || *got != want {
 			t.Errorf("source_db: %s is %s, want %s", variable, show(got), want)
 		}
@@ -228,6 +243,22 @@ func show(value *string) string {
 		return "not set"
 	}
 	return strconv.Quote(*value)
+}
+
+// The image runs as nobody in particular, by number, and what it runs can be
+// reached from outside; its health check asks from there.
+func TestImage(t *testing.T) {
+	t.Parallel()
+	text := read(t, "Dockerfile")
+	result := text[strings.LastIndex(text, "\nFROM "):]
+	for _, want := range []string{
+		"USER 65532:65532",
+		"ENV API_ADDR=0.0.0.0:8000 CONSOLE_ADDR=0.0.0.0:3000 HEALTHCHECK_FROM=outside",
+	} {
+		if !slices.Contains(strings.Split(result, "\n"), want) {
+			t.Errorf("Dockerfile: the result lacks the line %q:%s", want, result)
+		}
+	}
 }
 
 // Each image is pinned to more than a name: a tag that isn't latest.

@@ -27,6 +27,8 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"LOG_LEVEL":          "info",
 		"LOG_FORMAT":         "",
 		"DELFOS_PG_BIN":      "",
+		"SHUTDOWN_DELAY":     "0",
+		"NO_PROXY":           "",
 		"SCHEDULE":           "0 1 * * *",
 		"CATCH_UP_DAYS":      "7",
 		"STALE_DAYS":         "30",

@@ -24,6 +24,10 @@ type Options struct {
 	IdleTimeout       time.Duration // 2 min between two requests
 	MaxHeaderBytes    int           // 64 KiB
 	DrainTimeout      time.Duration // 10 s for requests in flight when ctx ends
+
+	// Leaving is closed some time before ctx ends, when the server has been told
+	// to stop and still answers; nil: never. See Leaving.
+	Leaving <-chan struct{}
 }
 
 func (o Options) withDefaults() Options {
@@ -52,11 +56,11 @@ func setDefault[T comparable](field *T, value T) {
 func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options Options) error {
 	options = options.withDefaults()
 	// Requests outlive ctx until the drain's bound.
-	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	base, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), leavingKey{}, options.Leaving))
 	defer cancel()
 	open := newConns()
 	srv := &http.Server{
-		Handler:           handler,
+		Handler:           parting(handler),
 		ReadHeaderTimeout: options.ReadHeaderTimeout,
 		ReadTimeout:       options.ReadTimeout,
 		IdleTimeout:       options.IdleTimeout,

@@ -159,6 +159,15 @@ func Busy(detail string, after time.Duration, cause error) *Error {
 	}
 }
 
+// Leaving says that the server is about to stop.
+func Leaving() *Error {
+	return &Error{
+		status: http.StatusServiceUnavailable,
+		detail: "this server has been told to stop and takes no new clients",
+		header: retryAfter(),
+	}
+}
+
 // later says what keeps the server from an answer, and that it may pass.
 func later(found string, cause error) *Error {
 	return &Error{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 )
 
@@ -14,8 +15,12 @@ func (s *Server) GetHealth(context.Context, targetapi.GetHealthRequestObject) (t
 	return targetapi.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
 }
 
-// GetReady implements targetapi.StrictServerInterface: the database answers.
+// GetReady implements targetapi.StrictServerInterface: the database answers,
+// and the server is not about to stop.
 func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject) (targetapi.GetReadyResponseObject, error) {
+	if httpserve.Leaving(ctx) {
+		return nil, problem.Leaving()
+	}
 	conn, err := s.sessions.AcquireSpare(ctx)
 	if err != nil {
 		return nil, problem.NotReady(dberror.Target, err)

@@ -48,7 +48,10 @@ type Config struct {
 	// Drain bounds how long answers may go on after the end was asked for, 3 s if
 	// it is 0; SoftStop, 5 s if it is 0, how long loads may after that.
 	Drain, SoftStop time.Duration
-	Log             *slog.Logger
+	// Leaving is closed some time before Run's ctx ends, when the process has been
+	// told to stop; nil: never. The API says so at /ready.
+	Leaving <-chan struct{}
+	Log     *slog.Logger
 }
 
 // Service is an orchestrator that is ready to run, or runs.
@@ -159,7 +162,7 @@ func (s *Service) serve(ctx, background context.Context) error {
 	handler := api.New(api.Config{
 		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
 	})
-	if err := httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: c.Drain}); err != nil {
+	if err := httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: c.Drain, Leaving: c.Leaving}); err != nil {
 		return fmt.Errorf("target API: %w", err)
 	}
 	return nil
