@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats lint format vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-poolers lint format vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -54,7 +54,7 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,node ./...
+	$(GO) vet -tags atlas,node,pgbouncer ./...
 
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:
@@ -77,6 +77,11 @@ check-formats: ## Read every format back with programs that are not ours (needs 
 		echo "make check-formats: no $$program: install it (Debian: apt-get install nodejs npm postgresql)" >&2; exit 1; }; done
 	npm ci --prefix tools/readers --no-audit --no-fund
 	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Read ./internal/interop
+
+check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and PostgreSQL's server programs)
+	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \
+		echo "make check-poolers: no pgbouncer: install it (Debian: apt-get install pgbouncer)" >&2; exit 1; }
+	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/endtoend
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
 bench: build ## Measure against psql and pgbench on databases of its own, and write bench/RESULTS.md (needs PostgreSQL's programs; BENCH=-quick: one short round)

@@ -13,12 +13,19 @@ import (
 
 // OpenTarget returns a pool of sessions for the target database. Sessions are
 // opened when they are needed; the error is of the URL alone.
+func OpenTarget(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return OpenTargetFor(ctx, url, 0)
+}
+
+// OpenTargetFor is OpenTarget with room for so many sessions, unless the URL has
+// a bound of its own.
 //
 // They read by index: a planner that has no statistics yet, as in a first
 // backfill, would look through all of data for each day.
-func OpenTarget(ctx context.Context, url string) (*pgxpool.Pool, error) {
+func OpenTargetFor(ctx context.Context, url string, sessions int) (*pgxpool.Pool, error) {
 	pool, err := pgpool.Open(ctx, url, pgpool.Options{
 		Name:     "delfos etl",
+		MaxConns: int32(sessions),
 		Settings: map[string]string{"enable_seqscan": "off"},
 	})
 	if err != nil {

@@ -129,9 +129,9 @@ func newMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
 
 // openMigrating opens the one session that migrations run on.
 func openMigrating(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	config, err := pgpool.Parse(url)
+	config, err := pgpool.Config(url, pgpool.Options{Name: "delfos schema"})
 	if err != nil {
-		return nil, fmt.Errorf("read the URL: %w", err)
+		return nil, err
 	}
 	config.MaxConns = 1
 	pool, err := pgxpool.NewWithConfig(ctx, config)

@@ -29,11 +29,7 @@ type querier interface {
 // parseURL reads what a pool would be opened by, so that a bound for pools does
 // no harm here.
 func parseURL(url string) (*connConfig, error) {
-	config, err := pgpool.Parse(url)
-	if err != nil {
-		return nil, err
-	}
-	return config.ConnConfig, nil
+	return pgpool.Single(url, pgpool.Options{Name: "delfos schema"})
 }
 
 // label names a database in errors: host:port/name.

@@ -17,7 +17,8 @@ const maxConns = 16
 // OpenPool returns a pool for the API on the source database. It connects when
 // first asked to, so that the server can listen before the database is there.
 // Its sessions can't write, and use UTC. A session setting in the URL wins over
-// the one made here.
+// the one made here. A pooler that keeps no sessions gives each request its own
+// transaction instead.
 //
 // They read by index: without statistics, as after a first seed, a planner would
 // look through all of data for one day. And they don't sort while an index gives
@@ -34,6 +35,7 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		Name:     "delfos api",
 		MaxConns: maxConns,
 		AtLeast:  sessions.Least,
+		Shared:   true,
 		Settings: map[string]string{
 			"default_transaction_read_only": "on",
 			"enable_seqscan":                "off",

@@ -51,6 +51,14 @@ func setup(t *testing.T) *system {
 	s := &system{source: pgtest.Pool(t, sourceURL), targetURL: pgtest.Target(t)}
 	s.target = pgtest.Pool(t, s.targetURL)
 
+	s.serve(t, sourceURL, log)
+	s.job = s.newJob(t, s.targetURL)
+	return s
+}
+
+// serve starts an API on the source and a gateway before it.
+func (s *system) serve(t *testing.T, sourceURL string, log *slog.Logger) {
+	t.Helper()
 	pool, err := server.OpenPool(t.Context(), sourceURL)
 	if err != nil {
 		t.Fatal(err)
@@ -65,14 +73,15 @@ func setup(t *testing.T) *system {
 	go func() {
 		served <- server.Serve(ctx, ln, server.New(server.Config{Pool: pool, Log: log}), server.Options{Log: log})
 	}()
-	s.stopAPI = func() {
+	stopAPI := func() {
 		stop()
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
 		}
 		served <- nil
 	}
-	t.Cleanup(func() { s.stopAPI() })
+	s.stopAPI = stopAPI
+	t.Cleanup(stopAPI)
 
 	s.gateway = newGateway(t, "http://"+ln.Addr().String())
 	front := httptest.NewUnstartedServer(s.gateway)
@@ -80,8 +89,6 @@ func setup(t *testing.T) *system {
 	front.Start()
 	t.Cleanup(front.Close)
 	s.apiURL = front.URL
-	s.job = s.newJob(t, s.targetURL)
-	return s
 }
 
 // newJob is a job with sessions of its own, as another process has.

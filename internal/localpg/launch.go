@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
 // bond is how a server hangs on this process.
@@ -262,7 +264,7 @@ func dropForeignPID(p paths) error {
 // ensureDatabase checks that user and password are those of the cluster, and
 // makes the database if it is absent.
 func ensureDatabase(ctx context.Context, c Config, port int) error {
-	conn, err := pgx.Connect(ctx, c.url(port, c.Database))
+	conn, err := pgpool.Connect(ctx, c.url(port, c.Database), pgpool.Options{})
 	if err == nil {
 		return conn.Close(ctx)
 	}
@@ -281,7 +283,7 @@ func ensureDatabase(ctx context.Context, c Config, port int) error {
 // createDatabase runs the one statement that can't stand in queries/: it takes
 // no parameters, and no database to check it against holds its result.
 func createDatabase(ctx context.Context, c Config, port int) error {
-	conn, err := pgx.Connect(ctx, c.url(port, initial))
+	conn, err := pgpool.Connect(ctx, c.url(port, initial), pgpool.Options{})
 	if err != nil {
 		return fmt.Errorf("connect to the PostgreSQL of %s: %w", c.Dir, err)
 	}

@@ -1,9 +1,15 @@
 package pgpool_test
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/pgtest"
@@ -26,6 +32,107 @@ func TestSessionsUseUTC(t *testing.T) {
 	}
 	if want := time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC); at != want || zone != "UTC" {
 		t.Errorf("got %s in %s, want %s in UTC", at, zone, want)
+	}
+}
+
+// settings are what a session has.
+func settings(t *testing.T, conn interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}, names ...string,
+) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for _, name := range names {
+		var value string
+		if err := conn.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&value); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got[name] = value
+	}
+	return got
+}
+
+// What statements rest on is fixed, whatever the database or the URL has; a
+// limit or a planner's setting in the URL counts more than ours.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	admin := pgtest.Pool(t, url)
+	for name, value := range map[string]string{
+		"search_path": "elsewhere", "DateStyle": "'German'", "TimeZone": "'America/Sao_Paulo'", "client_encoding": "'LATIN1'",
+		"default_transaction_isolation": "'serializable'", "statement_timeout": "'300ms'", "lock_timeout": "'300ms'",
+		"idle_in_transaction_session_timeout": "'300ms'", "default_transaction_read_only": "on", "jit": "on", "work_mem": "'5MB'",
+	} {
+		const alter = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ' || current_setting('test.set'), current_database()); END $$`
+		if _, err := admin.Exec(t.Context(), "SELECT set_config('test.set', $1, false)", name+" TO "+value); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := admin.Exec(t.Context(), alter); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	want := map[string]string{
+		"search_path": "public", "DateStyle": "ISO, MDY", "TimeZone": "UTC", "client_encoding": "UTF8",
+		"default_transaction_isolation": "read committed", "statement_timeout": "0", "lock_timeout": "0",
+		"idle_in_transaction_session_timeout": "0", "jit": "off", "client_connection_check_interval": "500ms",
+		"application_name": "delfos test",
+		// An administrator's.
+		"default_transaction_read_only": "on", "work_mem": "5MB",
+	}
+	tests := []struct {
+		name, params string
+		settings     map[string]string
+		want         map[string]string
+	}{
+		{"as they are", "", nil, nil},
+		{"of the pool", "", map[string]string{"lock_timeout": "7s", "default_transaction_read_only": "off"}, map[string]string{"lock_timeout": "7s", "default_transaction_read_only": "off"}},
+		{
+			"of the URL", "&lock_timeout=8s&jit=on&search_path=elsewhere&timezone=CET&work_mem=6MB&application_name=mine",
+			map[string]string{"lock_timeout": "7s"},
+			map[string]string{"lock_timeout": "8s", "jit": "on", "work_mem": "6MB", "application_name": "mine"},
+		},
+		{
+			"of the URL's options", "&options=-c%20lock_timeout%3D8s%20--statement-timeout%3D9s%20-csearch_path%3Delsewhere",
+			map[string]string{"lock_timeout": "7s"},
+			map[string]string{"lock_timeout": "8s", "statement_timeout": "9s"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			options := pgpool.Options{Name: "delfos test", Settings: test.settings}
+			pool, err := pgpool.Open(t.Context(), url+test.params, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			conn, err := pgpool.Connect(t.Context(), url+test.params, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			expected := maps.Clone(want)
+			maps.Copy(expected, test.want)
+			names := slices.Collect(maps.Keys(expected))
+			if diff := cmp.Diff(expected, settings(t, pool, names...)); diff != "" {
+				t.Errorf("a pool's (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(expected, settings(t, conn, names...)); diff != "" {
+				t.Errorf("a session's (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBoundOfThePool(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]int32{
+		"postgres://h/d": 3, "postgres://h/d?pool_max_conns=8": 8, "host=h dbname=d pool_max_conns=8": 8, "postgres://h/pool_max_conns": 3,
+	} {
+		config, err := pgpool.Config(url, pgpool.Options{MaxConns: 3})
+		if err != nil || config.MaxConns != want {
+			t.Errorf("%s: got %d, %v, want %d", url, config.MaxConns, err, want)
+		}
 	}
 }
 

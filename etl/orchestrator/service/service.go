@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -88,7 +86,7 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if s.control, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
 		return nil, err
 	}
-	if s.loads, err = etl.OpenTarget(ctx, atLeast(c.TargetURL, c.Workers+spareSessions)); err != nil {
+	if s.loads, err = etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions); err != nil {
 		return nil, err
 	}
 	if c.Listener != nil {
@@ -105,21 +103,6 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 		RunLog: runLog, Log: c.Log,
 	})
 	return s, err
-}
-
-// atLeast gives a pool's URL room for conns sessions, unless it bounds them
-// itself.
-func atLeast(target string, conns int) string {
-	u, err := url.Parse(target)
-	if err != nil {
-		return target // whoever opens it says so
-	}
-	const bound = "pool_max_conns"
-	if query := u.Query(); !query.Has(bound) {
-		query.Set(bound, strconv.Itoa(conns))
-		u.RawQuery = query.Encode()
-	}
-	return u.String()
 }
 
 // Control shows and steers the queue; it works before Run and beside it.

@@ -1,0 +1,122 @@
+package pgpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ErrShared says that a pooler gives each transaction any of its sessions, where
+// one is needed that lasts.
+var ErrShared = errors.New("the database is reached through a connection pooler in transaction mode, which keeps no session, and claims, LISTEN and settings need one: want the pooler in session mode (pool_mode = session), or the database's own port; only `delfos serve` works in transaction mode")
+
+// pooled marks a connection that a pooler answers: true if it prepares nothing.
+const pooled = "delfos: pooled"
+
+const (
+	// looks is how often two connections are compared; idle poolers give them
+	// the same session at the first.
+	looks = 10
+	// lookTimeout bounds that. A pooler that lets the second connection wait
+	// while the first one idles keeps sessions.
+	lookTimeout = 2 * time.Second
+)
+
+// refuseSharing compares the sessions that conn and another connection are
+// given. While both are open, a pooler that keeps sessions never gives the two
+// the same, nor one of them another.
+func (s *session) refuseSharing(ctx context.Context, conn *pgconn.PgConn) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	config := s.config.Config.Copy()
+	config.AfterConnect = nil
+	other, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil // no second session, so nobody to share with
+	}
+	defer func() { _ = other.Close(ctx) }()
+	owner := map[string]*pgconn.PgConn{}
+	seen := map[*pgconn.PgConn]string{}
+	for range looks {
+		for _, c := range []*pgconn.PgConn{conn, other} {
+			pid, err := backend(ctx, c)
+			if errors.Is(err, context.DeadlineExceeded) && c == other {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if last, ok := seen[c]; ok && last != pid {
+				return ErrShared
+			}
+			if first, ok := owner[pid]; ok && first != c {
+				return ErrShared
+			}
+			owner[pid], seen[c] = c, pid
+		}
+	}
+	return nil
+}
+
+// backend is the process that serves a statement of conn.
+func backend(ctx context.Context, conn *pgconn.PgConn) (string, error) {
+	results, err := conn.Exec(ctx, "SELECT pg_catalog.pg_backend_pid()").ReadAll()
+	if err != nil {
+		return "", fmt.Errorf("look for a pooler: %w", err)
+	}
+	return string(results[0].Rows[0][0]), nil
+}
+
+// acquired begins a transaction when a connection to a pooler is taken out of
+// the pool: it is the only thing that settings last for. Others are as they are.
+func (s *session) acquired(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	c := conn.PgConn()
+	fit, isPooled := c.CustomData()[pooled].(bool)
+	if !isPooled {
+		return true, nil
+	}
+	if !fit { // the first: the pool opens another
+		return false, nil
+	}
+	args, err := s.arguments(c, true, true)
+	if err != nil {
+		return false, err
+	}
+	batch := &pgconn.Batch{}
+	batch.ExecParams("BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ", nil, nil, nil, nil)
+	batch.ExecParams(begin, args, nil, nil, nil)
+	if err := c.ExecBatch(ctx, batch).Close(); err != nil {
+		return false, fmt.Errorf("set up the session: %w", err)
+	}
+	return true, nil
+}
+
+// released ends that transaction when the connection goes back. pgx calls it,
+// as a tracer, before it looks whether the connection may stay in the pool.
+type released struct{}
+
+var _ pgxpool.ReleaseTracer = released{}
+
+// TraceRelease implements pgxpool.ReleaseTracer.
+func (released) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	c := data.Conn.PgConn()
+	if c.CustomData()[pooled] == nil || c.IsClosed() || c.IsBusy() || c.TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	_, _ = c.Exec(ctx, "ROLLBACK").ReadAll() // or pgx closes it
+}
+
+// TraceQueryStart implements pgx.QueryTracer, which a tracer is.
+func (released) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (released) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
