@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
@@ -14,7 +14,7 @@ import (
 const defaultTurbine = 1
 
 func ensureSourceRows(ctx context.Context, conn querier) error {
-	_, err := sourcedb.New(conn).EnsureTurbines(ctx, []int32{defaultTurbine})
+	_, err := importdb.New(conn).EnsureTurbines(ctx, []int32{defaultTurbine})
 	return err
 }
 

@@ -2,12 +2,13 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/readiness"
 )
 
 // GetHealth implements sourceapi.StrictServerInterface: the process is up.
@@ -15,19 +16,18 @@ func (s *Server) GetHealth(context.Context, sourceapi.GetHealthRequestObject) (s
 	return sourceapi.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
 }
 
-// GetReady implements sourceapi.StrictServerInterface: the database answers,
-// and the server is not about to stop.
+// GetReady implements sourceapi.StrictServerInterface: the database answers and has
+// what the queries of this version name, and the server is not about to stop.
 func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject) (sourceapi.GetReadyResponseObject, error) {
 	if httpserve.Leaving(ctx) {
 		return nil, problem.Leaving()
 	}
-	conn, err := s.sessions.AcquireSpare(ctx)
+	err := s.sessions.Spare(ctx, s.ready.Run)
+	if missing, ok := errors.AsType[*readiness.MissingError](err); ok {
+		return nil, problem.Incomplete(missing)
+	}
 	if err != nil {
 		return nil, problem.NotReady(dberror.Source, err)
-	}
-	defer conn.Release()
-	if err := conn.Ping(ctx); err != nil {
-		return nil, problem.NotReady(dberror.Source, fmt.Errorf("ping the source database: %w", err))
 	}
 	return sourceapi.GetReady200JSONResponse{Status: sourceapi.Ok}, nil
 }

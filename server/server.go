@@ -19,11 +19,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/apidocs"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/readiness"
 	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
@@ -38,12 +40,14 @@ type Config struct {
 
 	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
 	Floor          httpserve.Floor // of what a client has to take
+	ReadyFor       time.Duration   // readiness.Lifetime: for /ready to look for all that the queries name
 	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
 }
 
 // Server answers the operations of the source API.
 type Server struct {
 	sessions *sessions.Sessions
+	ready    *readiness.Check
 	memory   memory
 }
 
@@ -58,7 +62,10 @@ func New(config Config) http.Handler {
 	if config.AcquireTimeout == 0 {
 		config.AcquireTimeout = 5 * time.Second
 	}
-	s := &Server{sessions: sessions.New(config.Pool, "source", config.AcquireTimeout)}
+	s := &Server{
+		sessions: sessions.New(config.Pool, "source", config.AcquireTimeout),
+		ready:    readiness.Of(dberror.Source, sourcedb.New, config.ReadyFor),
+	}
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()

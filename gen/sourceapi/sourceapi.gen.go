@@ -430,9 +430,13 @@ type ClientInterface interface {
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReady Does the database answer?
+	// GetReady Can requests be answered?
 	//
-	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+	// Asks the database for an answer before it gives its own, and, every ten seconds at
+	// most, whether it has all that the queries of this version name: tables, columns and
+	// the privileges for them. What a newer schema has beyond that is no fault. It has a
+	// session of its own, so it is answered however many clients read. A server that has
+	// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Corresponds with GET /ready (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -503,9 +507,13 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// GetReady Does the database answer?
+// GetReady Can requests be answered?
 //
-// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+// Asks the database for an answer before it gives its own, and, every ten seconds at
+// most, whether it has all that the queries of this version name: tables, columns and
+// the privileges for them. What a newer schema has beyond that is no fault. It has a
+// session of its own, so it is answered however many clients read. A server that has
+// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Corresponds with GET /ready (the `GetReady` operationId).
 func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -950,9 +958,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
-	// GetReadyWithResponse Does the database answer?
+	// GetReadyWithResponse Can requests be answered?
 	//
-	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+	// Asks the database for an answer before it gives its own, and, every ten seconds at
+	// most, whether it has all that the queries of this version name: tables, columns and
+	// the privileges for them. What a newer schema has beyond that is no fault. It has a
+	// session of its own, so it is answered however many clients read. A server that has
+	// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1489,9 +1501,13 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
-// GetReadyWithResponse Does the database answer?
+// GetReadyWithResponse Can requests be answered?
 //
-// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+// Asks the database for an answer before it gives its own, and, every ten seconds at
+// most, whether it has all that the queries of this version name: tables, columns and
+// the privileges for them. What a newer schema has beyond that is no fault. It has a
+// session of its own, so it is answered however many clients read. A server that has
+// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -2001,7 +2017,7 @@ type ServerInterface interface {
 	// GetHealth Is the process up?
 	// (GET /health)
 	GetHealth(w http.ResponseWriter, r *http.Request)
-	// GetReady Does the database answer?
+	// GetReady Can requests be answered?
 	// (GET /ready)
 	GetReady(w http.ResponseWriter, r *http.Request)
 	// ListTurbines List the turbines
@@ -2031,7 +2047,7 @@ func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetReady Does the database answer?
+// GetReady Can requests be answered?
 // (GET /ready)
 func (_ Unimplemented) GetReady(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3250,7 +3266,7 @@ type StrictServerInterface interface {
 	// GetHealth Is the process up?
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// GetReady Does the database answer?
+	// GetReady Can requests be answered?
 	// (GET /ready)
 	GetReady(ctx context.Context, request GetReadyRequestObject) (GetReadyResponseObject, error)
 	// ListTurbines List the turbines

@@ -8,16 +8,6 @@ import (
 	"time"
 )
 
-type DataStage struct {
-	TurbineID          int32
-	Timestamp          time.Time
-	WindSpeed          *float64
-	Power              *float64
-	AmbientTemperature *float64
-	File               int32
-	Line               int64
-}
-
 type Sample struct {
 	TurbineID          int32
 	Timestamp          time.Time

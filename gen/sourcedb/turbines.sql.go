@@ -10,42 +10,6 @@ import (
 	"time"
 )
 
-const EnsureStagedTurbines = `-- name: EnsureStagedTurbines :execrows
-INSERT INTO turbine (id, name)
-SELECT DISTINCT turbine_id, 'Turbine ' || turbine_id
-FROM data_stage
-ORDER BY turbine_id
-ON CONFLICT (id) DO NOTHING
-`
-
-// Creates the turbines that an import names and the source has not seen;
-// turbine_pkey arbitrates.
-func (q *Queries) EnsureStagedTurbines(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, EnsureStagedTurbines)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const EnsureTurbines = `-- name: EnsureTurbines :execrows
-INSERT INTO turbine (id, name)
-SELECT id, 'Turbine ' || id
-FROM unnest($1::integer[]) AS id
-ORDER BY id
-ON CONFLICT (id) DO NOTHING
-`
-
-// Creates the turbines of the list that are not there yet; turbine_pkey
-// arbitrates.
-func (q *Queries) EnsureTurbines(ctx context.Context, ids []int32) (int64, error) {
-	result, err := q.db.Exec(ctx, EnsureTurbines, ids)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const ListTurbineSpans = `-- name: ListTurbineSpans :many
 SELECT
     t.id,

@@ -1572,9 +1572,13 @@ type ClientInterface interface {
 	// Corresponds with GET /partitions (the `ListPartitions` operationId).
 	ListPartitions(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReady Does the database answer?
+	// GetReady Can requests be answered?
 	//
-	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+	// Asks the database for an answer before it gives its own, and, every ten seconds at
+	// most, whether it has all that the queries of this version name: tables, columns and
+	// the privileges for them. What a newer schema has beyond that is no fault. It has a
+	// session of its own, so it is answered however many clients read. A server that has
+	// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Corresponds with GET /ready (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1799,9 +1803,13 @@ func (c *Client) ListPartitions(ctx context.Context, params *ListPartitionsParam
 	return c.Client.Do(req)
 }
 
-// GetReady Does the database answer?
+// GetReady Can requests be answered?
 //
-// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+// Asks the database for an answer before it gives its own, and, every ten seconds at
+// most, whether it has all that the queries of this version name: tables, columns and
+// the privileges for them. What a newer schema has beyond that is no fault. It has a
+// session of its own, so it is answered however many clients read. A server that has
+// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Corresponds with GET /ready (the `GetReady` operationId).
 func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3077,9 +3085,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /partitions (the `ListPartitions` operationId).
 	ListPartitionsWithResponse(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*ListPartitionsResponse, error)
 
-	// GetReadyWithResponse Does the database answer?
+	// GetReadyWithResponse Can requests be answered?
 	//
-	// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+	// Asks the database for an answer before it gives its own, and, every ten seconds at
+	// most, whether it has all that the queries of this version name: tables, columns and
+	// the privileges for them. What a newer schema has beyond that is no fault. It has a
+	// session of its own, so it is answered however many clients read. A server that has
+	// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4972,9 +4984,13 @@ func (c *ClientWithResponses) ListPartitionsWithResponse(ctx context.Context, pa
 	return ParseListPartitionsResponse(rsp)
 }
 
-// GetReadyWithResponse Does the database answer?
+// GetReadyWithResponse Can requests be answered?
 //
-// Asks the database for an answer before it gives its own. A server that has been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
+// Asks the database for an answer before it gives its own, and, every ten seconds at
+// most, whether it has all that the queries of this version name: tables, columns and
+// the privileges for them. What a newer schema has beyond that is no fault. It has a
+// session of its own, so it is answered however many clients read. A server that has
+// been told to stop answers 503 here while it still serves requests (`SHUTDOWN_DELAY`).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6810,7 +6826,7 @@ type ServerInterface interface {
 	// ListPartitions Read the state of each day
 	// (GET /partitions)
 	ListPartitions(w http.ResponseWriter, r *http.Request, params ListPartitionsParams)
-	// GetReady Does the database answer?
+	// GetReady Can requests be answered?
 	// (GET /ready)
 	GetReady(w http.ResponseWriter, r *http.Request)
 	// ListRevisions List the loads of days
@@ -6882,7 +6898,7 @@ func (_ Unimplemented) ListPartitions(w http.ResponseWriter, r *http.Request, pa
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetReady Does the database answer?
+// GetReady Can requests be answered?
 // (GET /ready)
 func (_ Unimplemented) GetReady(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -10133,7 +10149,7 @@ type StrictServerInterface interface {
 	// ListPartitions Read the state of each day
 	// (GET /partitions)
 	ListPartitions(ctx context.Context, request ListPartitionsRequestObject) (ListPartitionsResponseObject, error)
-	// GetReady Does the database answer?
+	// GetReady Can requests be answered?
 	// (GET /ready)
 	GetReady(ctx context.Context, request GetReadyRequestObject) (GetReadyResponseObject, error)
 	// ListRevisions List the loads of days

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/schema"
@@ -89,7 +89,7 @@ func load(ctx context.Context, tx pgx.Tx, files []File, opts Options) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	queries := sourcedb.New(tx)
+	queries := importdb.New(tx)
 	switch twice, err := queries.FindStagedDuplicate(ctx); {
 	case err == nil:
 		return Result{}, duplicate(twice, files)
@@ -147,7 +147,7 @@ func stage(ctx context.Context, w *pgcopy.Writer, number int32, f File, count fu
 	}
 }
 
-func duplicate(d sourcedb.FindStagedDuplicateRow, files []File) *Error {
+func duplicate(d importdb.FindStagedDuplicateRow, files []File) *Error {
 	return &Error{
 		File: files[d.File].Name, Line: int(d.Line), Column: columnTimestamp,
 		Reason: fmt.Sprintf("%s of turbine %d is already in %s: line %d",

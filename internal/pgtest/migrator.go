@@ -10,7 +10,7 @@ import (
 
 	"github.com/peterldowns/pgtestdb"
 
-	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/schema"
 )
@@ -27,7 +27,7 @@ func (m migrator) Hash() (string, error) {
 		return "", err
 	}
 	hash := sha256.New()
-	for _, part := range []string{m.schema.Name, m.schema.SQL(), river, sourcedb.EnsureTurbines, strings.Join(signal.Names(), ",")} {
+	for _, part := range []string{m.schema.Name, m.schema.SQL(), river, importdb.EnsureTurbines, strings.Join(signal.Names(), ",")} {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil

@@ -168,6 +168,11 @@ func Leaving() *Error {
 	}
 }
 
+// Incomplete says what the database lacks, and what to do about it.
+func Incomplete(cause error) *Error {
+	return Busy(cause.Error(), 10*time.Second, cause)
+}
+
 // later says what keeps the server from an answer, and that it may pass.
 func later(found string, cause error) *Error {
 	return &Error{

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/schema"
 )
@@ -66,13 +66,13 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (int64, error) {
 	var inserted int64
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		queries := sourcedb.New(tx)
+		queries := importdb.New(tx)
 		if _, err := queries.EnsureTurbines(ctx, ids); err != nil {
 			return fmt.Errorf("create turbines: %w", err)
 		}
 		if !staged {
 			var err error
-			staged, err = queries.HasSamples(ctx, sourcedb.HasSamplesParams{
+			staged, err = queries.HasSamples(ctx, importdb.HasSamplesParams{
 				TurbineIds: ids, Start: opts.Start, Stop: opts.stop(),
 			})
 			if err != nil {

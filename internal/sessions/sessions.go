@@ -55,7 +55,8 @@ type Sessions struct {
 	database string // as in "source"
 	wait     time.Duration
 
-	asked  bound // all but the one that is kept for /ready
+	spare  bound // the one that is kept for /ready
+	asked  bound // all others
 	places bound
 	long   bound
 }
@@ -74,7 +75,7 @@ func New(pool *pgxpool.Pool, database string, wait time.Duration) *Sessions {
 	asked, places, long := divide(int(pool.Config().MaxConns))
 	return &Sessions{
 		pool: pool, database: database, wait: wait,
-		asked: newBound(asked), places: newBound(places), long: newBound(long),
+		spare: newBound(1), asked: newBound(asked), places: newBound(places), long: newBound(long),
 	}
 }
 
@@ -117,16 +118,21 @@ func (s *Sessions) Acquire(ctx context.Context) (*Session, error) {
 	})}, nil
 }
 
-// AcquireSpare takes the session that is kept for /ready; one request at a time
-// should have it.
-func (s *Sessions) AcquireSpare(ctx context.Context) (*pgxpool.Conn, error) {
+// Spare lends the session that is kept for /ready, to one after another, for as
+// long as a request may wait.
+func (s *Sessions) Spare(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
+	if err := s.spare.Acquire(bounded, 1); err != nil {
+		return s.refusal(ctx, err)
+	}
+	defer s.spare.Release(1)
 	conn, err := s.pool.Acquire(bounded)
 	if err != nil {
-		return nil, s.refusal(ctx, err)
+		return s.refusal(ctx, err)
 	}
-	return conn, nil
+	defer conn.Release()
+	return use(bounded, conn.Conn())
 }
 
 // refusal says why there is no session: all of them may be taken, or the

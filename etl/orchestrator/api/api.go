@@ -30,6 +30,7 @@ import (
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/readiness"
 	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
@@ -66,6 +67,7 @@ type Config struct {
 
 	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
 	Floor          httpserve.Floor // of what a client has to take
+	ReadyFor       time.Duration   // readiness.Lifetime: for /ready to look for all that the queries name
 	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
 	Heartbeat      time.Duration   // 15 s between two signs of life of a stream of events
 	Followers      int             // 1000 streams of events at once
@@ -75,6 +77,7 @@ type Config struct {
 type Server struct {
 	Config
 	sessions  *sessions.Sessions
+	ready     *readiness.Check
 	followers chan struct{} // a token each
 }
 
@@ -101,6 +104,7 @@ func New(config Config) http.Handler {
 	s := &Server{
 		Config:    config,
 		sessions:  sessions.New(config.Pool, "target", config.AcquireTimeout),
+		ready:     readiness.Of(dberror.Target, targetdb.New, config.ReadyFor),
 		followers: make(chan struct{}, config.Followers),
 	}
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}

@@ -2,12 +2,13 @@ package api
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/readiness"
 )
 
 // GetHealth implements targetapi.StrictServerInterface: the process is up.
@@ -15,19 +16,18 @@ func (s *Server) GetHealth(context.Context, targetapi.GetHealthRequestObject) (t
 	return targetapi.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
 }
 
-// GetReady implements targetapi.StrictServerInterface: the database answers,
-// and the server is not about to stop.
+// GetReady implements targetapi.StrictServerInterface: the database answers and has
+// what the queries of this version name, and the server is not about to stop.
 func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject) (targetapi.GetReadyResponseObject, error) {
 	if httpserve.Leaving(ctx) {
 		return nil, problem.Leaving()
 	}
-	conn, err := s.sessions.AcquireSpare(ctx)
+	err := s.sessions.Spare(ctx, s.ready.Run)
+	if missing, ok := errors.AsType[*readiness.MissingError](err); ok {
+		return nil, problem.Incomplete(missing)
+	}
 	if err != nil {
 		return nil, problem.NotReady(dberror.Target, err)
-	}
-	defer conn.Release()
-	if err := conn.Ping(ctx); err != nil {
-		return nil, problem.NotReady(dberror.Target, fmt.Errorf("ping the target database: %w", err))
 	}
 	return targetapi.GetReady200JSONResponse{Status: targetapi.Ok}, nil
 }

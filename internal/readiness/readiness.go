@@ -1,0 +1,111 @@
+// Package readiness tells whether a database has what this version asks of it:
+// the tables, columns and types that its queries name, and the privileges for
+// them. What there is beyond that, as in a newer schema, is no fault.
+//
+// It asks PostgreSQL itself: EXPLAIN looks everything up that a statement names,
+// checks the role's privileges, and runs nothing.
+package readiness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/internal/dberror"
+)
+
+// Lifetime is how long a database counts as complete that was found so.
+const Lifetime = 10 * time.Second
+
+// Check looks at one database.
+type Check struct {
+	database   dberror.Database
+	statements []statement
+	lifetime   time.Duration
+
+	mu    sync.Mutex
+	found time.Time // when all was there
+}
+
+// Of returns a check of what the queries of a package name that sqlc generated;
+// its New makes them. A lifetime of 0 is Lifetime.
+func Of[Q any, DB any](database dberror.Database, queries func(DB) Q, lifetime time.Duration) *Check {
+	if lifetime == 0 {
+		lifetime = Lifetime
+	}
+	notes := &notebook{}
+	db, ok := any(notes).(DB)
+	if !ok {
+		panic(fmt.Sprintf("%T asks more of a database than this package knows", queries))
+	}
+	return &Check{database: database, statements: statementsOf(queries(db), notes), lifetime: lifetime}
+}
+
+// MissingError says what a database lacks.
+type MissingError struct {
+	Database dberror.Database
+	Lacks    []string // in PostgreSQL's words
+	Remedies []string
+}
+
+// Error says it in a sentence.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("the %s database lacks what this version needs: %s; %s",
+		e.Database, strings.Join(e.Lacks, ", "), strings.Join(e.Remedies, "; "))
+}
+
+// Run asks the database by a session: for all of it, or for a sign of life when
+// all was found within the lifetime. The error is a *MissingError, or one that
+// kept the check from its end.
+func (c *Check) Run(ctx context.Context, conn *pgx.Conn) error {
+	c.mu.Lock()
+	known := !c.found.IsZero() && time.Since(c.found) < c.lifetime
+	c.mu.Unlock()
+	if known {
+		if err := conn.Ping(ctx); err != nil {
+			return fmt.Errorf("ping the %s database: %w", c.database, err)
+		}
+		return nil
+	}
+	missing := &MissingError{Database: c.database}
+	for _, s := range c.statements {
+		// EXPLAIN takes the parameters of its statement; each is NULL.
+		args := append([]any{pgx.QueryExecModeExec}, make([]any, s.args)...)
+		_, err := conn.Exec(ctx, "EXPLAIN (COSTS OFF) "+s.sql, args...)
+		pg, told := errors.AsType[*pgconn.PgError](err)
+		switch means := c.database.Of(err); {
+		case err == nil:
+		case told && pg.Code == pgerrcode.SyntaxError:
+			// The statement was checked, so it is one that EXPLAIN does not take, as
+			// ANALYZE is. Others name its table too.
+		case told && means.Class == dberror.Never:
+			missing.add(pg.Message, means.Remedy)
+		default:
+			return fmt.Errorf("explain %s: %w", s.name, err)
+		}
+	}
+	if len(missing.Lacks) > 0 {
+		return missing
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.found = time.Now()
+	return nil
+}
+
+func (e *MissingError) add(lacks, remedy string) {
+	if !slices.Contains(e.Lacks, lacks) {
+		e.Lacks = append(e.Lacks, lacks)
+	}
+	if !slices.Contains(e.Remedies, remedy) {
+		e.Remedies = append(e.Remedies, remedy)
+	}
+}
