@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,19 +41,24 @@ func (j *Job) Loaded(ctx context.Context, first, last time.Time) (Span, bool, er
 	return Span{days.FirstDay, days.LastDay}, true, nil
 }
 
-// Stale returns those of the days from r.From to r.To that are loaded from
-// samples which the source has changed, added to or lost since; never nil, to be
-// a request's Days. A day that was never loaded, or failed, is not stale.
+// Stale returns the stale days of Look, to be a request's Days.
+func (j *Job) Stale(ctx context.Context, r Request) ([]time.Time, error) {
+	look, err := j.Look(ctx, r)
+	return look.Stale, err
+}
+
+// Look asks the source what it has of the days from r.From to r.To, and holds it
+// against the ledger. A day that was never loaded, or failed, is not stale.
 //
 // Unless it is a dry run, what the source holds now is recorded in the ledger, as
 // source_digest_seen of each day. Memory grows with the days alone.
-func (j *Job) Stale(ctx context.Context, r Request) ([]time.Time, error) {
+func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err := r.check(); err != nil {
-		return nil, err
+		return Look{}, err
 	}
-	digests, err := j.source.allDigests(ctx, r.From, r.To)
+	digests, turbines, err := j.source.allDigests(ctx, r.From, r.To)
 	if err != nil {
-		return nil, fmt.Errorf("look for stale days: %w", err)
+		return Look{}, fmt.Errorf("look for stale days: %w", err)
 	}
 	seen := targetdb.ListStaleParams{Days: daysFrom(r.From, r.To), Digests: make([]int64, len(digests))}
 	for i, d := range digests {
@@ -61,24 +67,34 @@ func (j *Job) Stale(ctx context.Context, r Request) ([]time.Time, error) {
 	q := targetdb.New(j.target)
 	stale, err := q.ListStale(ctx, seen)
 	if err != nil {
-		return nil, fmt.Errorf("look for stale days: %w", explain(err))
+		return Look{}, fmt.Errorf("look for stale days: %w", explain(err))
+	}
+	loaded, err := q.ListLoaded(ctx, targetdb.ListLoadedParams{FirstDay: r.From, LastDay: r.To})
+	if err != nil {
+		return Look{}, fmt.Errorf("look for loaded days: %w", explain(err))
 	}
 	if !r.DryRun {
 		if _, err := q.SeeSource(ctx, targetdb.SeeSourceParams(seen)); err != nil {
-			return nil, fmt.Errorf("record the source's digests: %w", err)
+			return Look{}, fmt.Errorf("record the source's digests: %w", err)
 		}
 	}
-	return append([]time.Time{}, stale...), nil
+	look := Look{Stale: append([]time.Time{}, stale...), Loaded: make([]SeenDay, len(loaded)), Turbines: turbines}
+	for i, l := range loaded {
+		_, isStale := slices.BinarySearchFunc(stale, l.Day, time.Time.Compare)
+		now := digests[int(l.Day.Sub(r.From)/(24*time.Hour))].samples
+		look.Loaded[i] = SeenDay{Day: l.Day, Loaded: l.Samples, Now: now, Stale: isStale}
+	}
+	return look, nil
 }
 
-// allDigests is digests over any range: one request, or for a fleet in parts.
-func (s *source) allDigests(ctx context.Context, first, last time.Time) ([]dayDigest, error) {
-	turbines, err := s.turbines(ctx)
+// allDigests is digests over any range: one request, or for a fleet in parts. It
+// tells how many turbines there are.
+func (s *source) allDigests(ctx context.Context, first, last time.Time) (all []dayDigest, turbines int, err error) {
+	ids, err := s.turbines(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	most := max(digestLines/max(len(turbines), 1), 1)
-	var all []dayDigest
+	most := max(digestLines/max(len(ids), 1), 1)
 	for from := first; !from.After(last); from = from.AddDate(0, 0, most) {
 		to := from.AddDate(0, 0, most-1)
 		if to.After(last) {
@@ -87,13 +103,13 @@ func (s *source) allDigests(ctx context.Context, first, last time.Time) ([]dayDi
 		part, err := s.digests(ctx, from, to)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, 0, err
 		case part == nil:
-			return nil, ErrNoDigests
+			return nil, 0, ErrNoDigests
 		}
 		all = append(all, part...)
 	}
-	return all, nil
+	return all, len(ids), nil
 }
 
 // dayDigest is what the source says of a whole day, without its rows.

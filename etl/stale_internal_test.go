@@ -100,9 +100,9 @@ func TestDigestsOfAFleetComeInParts(t *testing.T) {
 				trailers{"1", "right"}.send(w, "["+digestLine(last, 1, "0000000000000001")+"]")
 			}))
 			t.Cleanup(front.Close)
-			got, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9))
-			if err != nil || len(got) != 10 || got[9] != (dayDigest{1, 3}) {
-				t.Errorf("got %v, %v, want ten days, the last with a sample", got, err)
+			got, turbines, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9))
+			if err != nil || len(got) != 10 || got[9] != (dayDigest{1, 3}) || turbines != tt.turbines {
+				t.Errorf("got %v of %d turbines, %v, want ten days of %d, the last with a sample", got, turbines, err, tt.turbines)
 			}
 			if diff := cmp.Diff(tt.want, asked); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
@@ -117,7 +117,7 @@ func TestNoDigestsToCompare(t *testing.T) {
 	mux.HandleFunc("GET /turbines", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) })
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	if _, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay()); !errors.Is(err, ErrNoDigests) {
+	if _, _, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay()); !errors.Is(err, ErrNoDigests) {
 		t.Errorf("got %v, want %v", err, ErrNoDigests)
 	}
 }

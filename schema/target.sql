@@ -201,13 +201,18 @@ CREATE INDEX run_log_run_id_idx ON run_log (run_id, id);
 
 -- The one row of the schedule: what has to outlive a restart. sweep_took is how
 -- long the last look for late data, begun at swept_at, kept the source busy.
+-- suspect_reason is why the source is not believed, so that nothing is asked for
+-- that has changed there, and suspect_since when that was first found.
 CREATE TABLE schedule (
     id integer NOT NULL,
     paused boolean NOT NULL DEFAULT false,
     checked_at timestamptz,
     swept_at timestamptz,
     sweep_took interval NOT NULL DEFAULT '0'::interval,
+    suspect_since timestamptz,
+    suspect_reason text,
     CONSTRAINT schedule_pkey PRIMARY KEY (id),
+    CONSTRAINT schedule_suspect_whole CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL)),
     CONSTRAINT schedule_single CHECK (id = 1)
 );
 

@@ -100,15 +100,19 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	if err := checkRange(r.From, r.To); err != nil {
 		return Plan{}, err
 	}
+	believed := r.From // the first day for whose changes the source is believed
 	if r.Only == ScopeStale {
-		if _, err := c.stale.Stale(ctx, r.From, r.To); err != nil {
-			return Plan{}, fmt.Errorf("look for stale days: %w", err)
+		believed = c.scheduler.config.SourceRetention.Clip(r.From, c.scheduler.now())
+		if !believed.After(r.To) {
+			if _, err := c.stale.Look(ctx, believed, r.To); err != nil {
+				return Plan{}, fmt.Errorf("look for stale days: %w", err)
+			}
 		}
 	}
 	var plan Plan
 	start := func() error {
 		return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
-			plan, err = c.start(ctx, tx, r)
+			plan, err = c.start(ctx, tx, r, believed)
 			return err
 		})
 	}
@@ -123,7 +127,7 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	return plan, nil
 }
 
-func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest) (Plan, error) {
+func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Time) (Plan, error) {
 	db := targetdb.New(tx)
 	grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: r.From, LastDay: r.To})
 	if err != nil {
@@ -136,7 +140,7 @@ func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest) (Plan, e
 		if state == Done || state == Empty {
 			plan.UpToDate++
 		}
-		if r.Only.takes(state) {
+		if r.Only.takes(state) && !row.Day.Before(believed) {
 			days = append(days, row.Day)
 		}
 	}

@@ -35,22 +35,22 @@ const MaxDays = 20_000
 // ErrNoRun is wrapped when there is no run of an id.
 var ErrNoRun = errors.New("there is no such run")
 
-// StaleFinder asks the source which of the days [from, to] have changed since
-// they were loaded, and notes in the ledger what it saw.
+// StaleFinder asks the source what it has of the days [from, to], and notes in the
+// ledger what it saw.
 type StaleFinder interface {
-	Stale(ctx context.Context, from, to time.Time) ([]time.Time, error)
+	Look(ctx context.Context, from, to time.Time) (etl.Look, error)
 }
 
 // staleOf asks by a job.
 type staleOf struct{ job *etl.Job }
 
-// Stale implements StaleFinder.
-func (s staleOf) Stale(ctx context.Context, from, to time.Time) ([]time.Time, error) {
-	days, err := s.job.Stale(ctx, etl.Request{From: from, To: to, Turbines: selector.All()})
+// Look implements StaleFinder.
+func (s staleOf) Look(ctx context.Context, from, to time.Time) (etl.Look, error) {
+	look, err := s.job.Look(ctx, etl.Request{From: from, To: to, Turbines: selector.All()})
 	if err != nil {
-		return nil, fmt.Errorf("ask the source: %w", err)
+		return etl.Look{}, fmt.Errorf("ask the source: %w", err)
 	}
-	return days, nil
+	return look, nil
 }
 
 // Control shows and steers runs. It works on the ledger alone, so that any

@@ -20,6 +20,10 @@ import (
 const (
 	schedulePaused  = "paused"
 	scheduleResumed = "resumed"
+	// sourceSuspect and sourceBelieved tell that looking for late data stopped, and
+	// that it goes on.
+	sourceSuspect  = "source_suspect"
+	sourceBelieved = "source_believed"
 )
 
 // DefaultSweepEvery is how often late data is looked for.
@@ -37,6 +41,10 @@ type ScheduleConfig struct {
 	// PartitionStart is the first day that the schedule loads; if it is nil, the
 	// first day of which the source has samples that can be believed (package dates).
 	PartitionStart *time.Time
+	// SourceRetention is for how many days the source keeps its samples. Older days
+	// are neither looked at for late data nor loaded by the schedule; the day that
+	// has just ended always is.
+	SourceRetention etl.Retention
 	// SweepEvery is how often late data is looked for; DefaultSweepEvery if it is
 	// zero. After a look that took long it is less often.
 	SweepEvery time.Duration
@@ -86,7 +94,7 @@ func newScheduler(c Config, q opener) (*Scheduler, error) {
 	for _, bounded := range []struct {
 		name  string
 		value int
-	}{{"CATCH_UP_DAYS", config.CatchUpDays}, {"STALE_DAYS", config.StaleDays}} {
+	}{{"CATCH_UP_DAYS", config.CatchUpDays}, {"STALE_DAYS", config.StaleDays}, {"SOURCE_RETENTION_DAYS", int(config.SourceRetention)}} {
 		if bounded.value < 0 || bounded.value > MaxDays {
 			return nil, fmt.Errorf("%s %d: want 0 to %d", bounded.name, bounded.value, MaxDays)
 		}
@@ -157,6 +165,14 @@ func (s *Scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error)
 	if err != nil || !known {
 		return nil, err
 	}
+	if since, bounded := s.config.SourceRetention.Since(now); bounded {
+		if since.After(days[0]) {
+			since = days[0] // It has just ended: now or never.
+		}
+		if start.Before(since) {
+			start = since
+		}
+	}
 	for len(days) > 0 && days[len(days)-1].Before(start) {
 		days = days[:len(days)-1]
 	}
@@ -220,6 +236,11 @@ type ScheduleState struct {
 	CatchUpDays, StaleDays int32
 	PartitionStart         *time.Time
 	CheckedAt, SweptAt     *time.Time
+	// SuspectReason is why the source is not believed, nil while it is, and
+	// SuspectSince when that was first found.
+	SuspectReason   *string
+	SuspectSince    *time.Time
+	SourceRetention int32
 	// QueuePaused says that River's queue of days is; Workers is how many days can
 	// be in work at once, in all processes.
 	QueuePaused bool
@@ -232,12 +253,15 @@ func (s *Scheduler) State(ctx context.Context) (ScheduleState, error) {
 		Cron:        s.cron.String(),
 		CatchUpDays: int32(max(s.config.CatchUpDays, 1)),
 		StaleDays:   int32(s.config.StaleDays),
+
+		SourceRetention: int32(s.config.SourceRetention),
 	}
 	row, err := targetdb.New(s.pool).ReadSchedule(ctx)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
 	}
 	state.Paused, state.CheckedAt, state.SweptAt = row.Paused, row.CheckedAt, row.SweptAt
+	state.SuspectReason, state.SuspectSince = row.SuspectReason, row.SuspectSince
 	workforce, err := targetdb.New(s.pool).ReadWorkforce(ctx, partitionQueue)
 	if err != nil {
 		return ScheduleState{}, fmt.Errorf("read the workforce: %w", err)

@@ -65,6 +65,7 @@ type fakeSource struct {
 	asked []string // ranges of Stale
 	// digests that differ from what was loaded, which is 1
 	digests map[string]int64
+	look    etl.Look // what else it says
 }
 
 func (f *fakeSource) Sampled(_ context.Context, first, last time.Time) (etl.Span, bool, error) {
@@ -96,7 +97,7 @@ func (f *fakeSource) sample(days ...string) {
 	}
 }
 
-func (f *fakeSource) Stale(ctx context.Context, from, to time.Time) ([]time.Time, error) {
+func (f *fakeSource) Look(ctx context.Context, from, to time.Time) (etl.Look, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, from.Format(time.DateOnly)+".."+to.Format(time.DateOnly))
@@ -104,20 +105,18 @@ func (f *fakeSource) Stale(ctx context.Context, from, to time.Time) ([]time.Time
 		f.takes()
 	}
 	if f.err != nil {
-		return nil, f.err
+		return etl.Look{}, f.err
 	}
-	var days []time.Time
 	for text, digest := range f.digests {
 		day := dayAt(text)
 		if day.Before(from) || day.After(to) {
 			continue
 		}
 		if _, err := f.pool.Exec(ctx, "UPDATE partition SET source_digest_seen = $2 WHERE day = $1", day, digest); err != nil {
-			return nil, err
+			return etl.Look{}, err
 		}
-		days = append(days, day)
 	}
-	return days, nil
+	return f.look, nil
 }
 
 func (f *fakeSource) change(digest int64, days ...string) {

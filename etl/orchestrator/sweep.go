@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -19,19 +20,27 @@ const sweepShare = 20
 // were loaded, and asks for exactly those as one run of trigger Sweep. It does
 // nothing while the schedule is paused, or before it is time again; one process
 // at a time does it. A source that is away is no error: it is logged, and asked
-// the next time.
+// the next time. A source that is suspect (see etl.Look) is followed in nothing,
+// which the schedule says until it is believed again.
 func (s *Scheduler) Sweep(ctx context.Context, now time.Time) error {
 	if s.config.StaleDays == 0 {
 		return nil
 	}
 	to := dates.Of(now).AddDate(0, 0, -1)
-	days := dayRange{from: dates.Later(to.AddDate(0, 0, 1-s.config.StaleDays), dates.Earliest()), to: to}
+	from := dates.Later(to.AddDate(0, 0, 1-s.config.StaleDays), dates.Earliest())
+	days := dayRange{from: s.config.SourceRetention.Clip(from, now), to: to}
 	db := targetdb.New(s.pool)
 	turn, err := db.ClaimSweep(ctx, targetdb.ClaimSweepParams{At: now, Every: s.config.SweepEvery, Share: sweepShare})
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	if turn == 0 {
+		return nil
+	}
+	if err := s.unsee(ctx, now); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if days.from.After(days.to) {
 		return nil
 	}
 	before, err := s.seen(ctx, days)
@@ -42,7 +51,7 @@ func (s *Scheduler) Sweep(ctx context.Context, now time.Time) error {
 	bounded, cancel := context.WithTimeout(ctx, s.config.SweepEvery)
 	defer cancel()
 	begun := s.now()
-	_, found := s.stale.Stale(bounded, days.from, days.to)
+	look, found := s.stale.Look(bounded, days.from, days.to)
 	if ctx.Err() != nil {
 		return fmt.Errorf("sweep: %w", context.Cause(ctx))
 	}
@@ -53,7 +62,63 @@ func (s *Scheduler) Sweep(ctx context.Context, now time.Time) error {
 	if found != nil {
 		return nil
 	}
+	suspect, err := s.judge(ctx, now, look)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if suspect {
+		return nil
+	}
 	return s.sweepUp(ctx, days, before)
+}
+
+// unsee takes back what was seen of the source on days that it is not believed of,
+// which would be stale for ever.
+func (s *Scheduler) unsee(ctx context.Context, now time.Time) error {
+	since, bounded := s.config.SourceRetention.Since(now)
+	if !bounded {
+		return nil
+	}
+	if _, err := targetdb.New(s.pool).UnseeDays(ctx, since); err != nil {
+		return fmt.Errorf("take back what was seen before %s: %w", since.Format(time.DateOnly), err)
+	}
+	return nil
+}
+
+// judge tells whether the source is suspect, and records, notes and logs when that
+// changes.
+func (s *Scheduler) judge(ctx context.Context, now time.Time, look etl.Look) (suspect bool, err error) {
+	reason := look.Suspect()
+	var before *string
+	err = s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
+		db := targetdb.New(tx)
+		before = row.SuspectReason
+		switch {
+		case reason == "" && before == nil:
+			return nil
+		case reason == "":
+			if _, err := db.BelieveSource(ctx); err != nil {
+				return fmt.Errorf("record that the source is believed: %w", err)
+			}
+			return note(ctx, tx, scheduleEvent, 0, sourceBelieved)
+		}
+		if _, err := db.SuspectSource(ctx, targetdb.SuspectSourceParams{At: now, Reason: reason}); err != nil {
+			return fmt.Errorf("record that the source is suspect: %w", err)
+		}
+		if before != nil {
+			return nil
+		}
+		return note(ctx, tx, scheduleEvent, 0, sourceSuspect)
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case reason != "" && (before == nil || *before != reason):
+		s.log.ErrorContext(ctx, "the source is suspect: what is loaded stays, and late data is not followed", "reason", reason)
+	case reason == "" && before != nil:
+		s.log.InfoContext(ctx, "the source is believed again: late data is followed")
+	}
+	return reason != "", nil
 }
 
 type dayRange struct{ from, to time.Time }

@@ -76,9 +76,9 @@ type worker struct {
 }
 
 // start runs an orchestrator until the test ends or stop is called.
-func (s *system) start(t *testing.T, workers int) *worker {
+func (s *system) start(t *testing.T, workers int, configure ...func(*orchestrator.Config)) *worker {
 	t.Helper()
-	o := s.orchestrator(t, workers)
+	o := s.orchestrator(t, workers, configure...)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- o.Run(ctx) }()
@@ -97,7 +97,7 @@ func (s *system) start(t *testing.T, workers int) *worker {
 }
 
 // orchestrator makes one that does not run yet.
-func (s *system) orchestrator(t *testing.T, workers int) *orchestrator.Orchestrator {
+func (s *system) orchestrator(t *testing.T, workers int, configure ...func(*orchestrator.Config)) *orchestrator.Orchestrator {
 	t.Helper()
 	runLog := orchestrator.NewRunLog()
 	log := slog.New(runLog.Handler(slog.NewTextHandler(t.Output(), nil)))
@@ -106,6 +106,25 @@ func (s *system) orchestrator(t *testing.T, workers int) *orchestrator.Orchestra
 		t.Fatal(err)
 	}
 	t.Cleanup(control.Close)
+	config := orchestrator.Config{
+		Target: control, Job: s.job(t, log), Workers: workers, RunLog: runLog, Log: log, SoftStop: 100 * time.Millisecond,
+		// Long before any seeded day: the schedule stays out of the way.
+		Now:      func() time.Time { return date("2024-01-01") },
+		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 1, StaleDays: 1},
+	}
+	for _, c := range configure {
+		c(&config)
+	}
+	o, err := orchestrator.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// job has sessions of its own, as one of another process has.
+func (s *system) job(t *testing.T, log *slog.Logger) *etl.Job {
+	t.Helper()
 	loads, err := etl.OpenTarget(t.Context(), s.targetURL)
 	if err != nil {
 		t.Fatal(err)
@@ -119,21 +138,17 @@ func (s *system) orchestrator(t *testing.T, workers int) *orchestrator.Orchestra
 		t.Fatal(err)
 	}
 	t.Cleanup(job.Close)
-	o, err := orchestrator.New(t.Context(), orchestrator.Config{
-		Target: control, Job: job, Workers: workers, RunLog: runLog, Log: log, SoftStop: 100 * time.Millisecond,
-		// Long before any seeded day: the schedule stays out of the way.
-		Now:      func() time.Time { return date("2024-01-01") },
-		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 1, StaleDays: 1},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
+	return job
 }
 
 func (s *system) seed(t *testing.T, days int) {
 	t.Helper()
-	if _, err := seed.Run(t.Context(), s.source, seed.Options{Start: date("2025-01-01"), Days: days, Turbines: 1}); err != nil {
+	s.seedFarm(t, days, 1)
+}
+
+func (s *system) seedFarm(t *testing.T, days, turbines int) {
+	t.Helper()
+	if _, err := seed.Run(t.Context(), s.source, seed.Options{Start: date("2025-01-01"), Days: days, Turbines: turbines}); err != nil {
 		t.Fatal(err)
 	}
 }

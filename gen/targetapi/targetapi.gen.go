@@ -89,6 +89,7 @@ const (
 	NoWorkers      HindranceCause = "no_workers"
 	QueuePaused    HindranceCause = "queue_paused"
 	SchedulePaused HindranceCause = "schedule_paused"
+	SourceSuspect  HindranceCause = "source_suspect"
 )
 
 // Valid indicates whether the value is a known member of the HindranceCause enum.
@@ -99,6 +100,8 @@ func (e HindranceCause) Valid() bool {
 	case QueuePaused:
 		return true
 	case SchedulePaused:
+		return true
+	case SourceSuspect:
 		return true
 	default:
 		return false
@@ -477,7 +480,7 @@ type HealthStatus string
 
 // Hindrance Something that keeps days from being loaded.
 type Hindrance struct {
-	// Cause What it is; `schedule_paused` stops what nobody asked for, the others every day.
+	// Cause What it is; `schedule_paused` stops what nobody asked for, `source_suspect` the search for late data, the others every day.
 	//
 	// Examples: no_workers
 	Cause HindranceCause `json:"cause"`
@@ -488,7 +491,7 @@ type Hindrance struct {
 	Detail string `json:"detail"`
 }
 
-// HindranceCause What it is; `schedule_paused` stops what nobody asked for, the others every day.
+// HindranceCause What it is; `schedule_paused` stops what nobody asked for, `source_suspect` the search for late data, the others every day.
 //
 // Examples: no_workers
 type HindranceCause string
@@ -1041,6 +1044,21 @@ type Schedule struct {
 	//
 	// Examples: false
 	QueuePaused bool `json:"queue_paused"`
+
+	// SourceRetentionDays How far back the source is believed, in days; 0 is however far.
+	//
+	// Examples: 0
+	SourceRetentionDays int32 `json:"source_retention_days"`
+
+	// SourceSuspect Why the source is not believed, so that no day is loaded again for what has changed there: it has no samples of several days that are loaded, or lists no turbines. Null while it is believed.
+	//
+	// Examples: null
+	SourceSuspect *string `json:"source_suspect,omitempty"`
+
+	// SourceSuspectSince When that was first found.
+	//
+	// Examples: null
+	SourceSuspectSince *time.Time `json:"source_suspect_since,omitempty"`
 
 	// StaleDays How many past days are followed for late data.
 	//

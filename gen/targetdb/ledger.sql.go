@@ -465,6 +465,46 @@ func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (i
 	return result.RowsAffected(), nil
 }
 
+const ListLoaded = `-- name: ListLoaded :many
+SELECT day, coalesce(samples, 0)::bigint AS samples
+FROM partition
+WHERE rows > 0
+  AND day BETWEEN $1::date AND $2::date
+ORDER BY day
+`
+
+type ListLoadedParams struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+type ListLoadedRow struct {
+	Day     time.Time
+	Samples int64
+}
+
+// The days of [first_day, last_day] that the target holds values of, with how many
+// samples each was loaded from. partition_pkey serves it.
+func (q *Queries) ListLoaded(ctx context.Context, arg ListLoadedParams) ([]ListLoadedRow, error) {
+	rows, err := q.db.Query(ctx, ListLoaded, arg.FirstDay, arg.LastDay)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListLoadedRow
+	for rows.Next() {
+		var i ListLoadedRow
+		if err := rows.Scan(&i.Day, &i.Samples); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListStale = `-- name: ListStale :many
 SELECT p.day
 FROM partition AS p

@@ -199,11 +199,13 @@ type RunPartition struct {
 }
 
 type Schedule struct {
-	ID        int32
-	Paused    bool
-	CheckedAt *time.Time
-	SweptAt   *time.Time
-	SweepTook time.Duration
+	ID            int32
+	Paused        bool
+	CheckedAt     *time.Time
+	SweptAt       *time.Time
+	SweepTook     time.Duration
+	SuspectSince  *time.Time
+	SuspectReason *string
 }
 
 type Signal struct {

@@ -10,6 +10,23 @@ import (
 	"time"
 )
 
+const BelieveSource = `-- name: BelieveSource :execrows
+UPDATE schedule
+SET suspect_since = NULL,
+    suspect_reason = NULL
+WHERE id = 1
+  AND suspect_since IS NOT NULL
+`
+
+// Records that the source is believed again. No row: it was.
+func (q *Queries) BelieveSource(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, BelieveSource)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const CalledOffDays = `-- name: CalledOffDays :many
 SELECT latest.day
 FROM (
@@ -93,7 +110,7 @@ func (q *Queries) EnsureSchedule(ctx context.Context) error {
 }
 
 const LockSchedule = `-- name: LockSchedule :one
-SELECT id, paused, checked_at, swept_at, sweep_took
+SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
 FROM schedule
 WHERE id = 1
 ORDER BY id
@@ -110,6 +127,8 @@ func (q *Queries) LockSchedule(ctx context.Context) (Schedule, error) {
 		&i.CheckedAt,
 		&i.SweptAt,
 		&i.SweepTook,
+		&i.SuspectSince,
+		&i.SuspectReason,
 	)
 	return i, err
 }
@@ -142,7 +161,7 @@ const PauseSchedule = `-- name: PauseSchedule :one
 UPDATE schedule
 SET paused = $1
 WHERE id = 1
-RETURNING id, paused, checked_at, swept_at, sweep_took
+RETURNING id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
 `
 
 // Pauses or resumes the schedule.
@@ -155,12 +174,14 @@ func (q *Queries) PauseSchedule(ctx context.Context, paused bool) (Schedule, err
 		&i.CheckedAt,
 		&i.SweptAt,
 		&i.SweepTook,
+		&i.SuspectSince,
+		&i.SuspectReason,
 	)
 	return i, err
 }
 
 const ReadSchedule = `-- name: ReadSchedule :one
-SELECT id, paused, checked_at, swept_at, sweep_took
+SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
 FROM schedule
 WHERE id = 1
 `
@@ -175,6 +196,8 @@ func (q *Queries) ReadSchedule(ctx context.Context) (Schedule, error) {
 		&i.CheckedAt,
 		&i.SweptAt,
 		&i.SweepTook,
+		&i.SuspectSince,
+		&i.SuspectReason,
 	)
 	return i, err
 }
@@ -215,4 +238,44 @@ func (q *Queries) SeenDigests(ctx context.Context, arg SeenDigestsParams) ([]See
 		return nil, err
 	}
 	return items, nil
+}
+
+const SuspectSource = `-- name: SuspectSource :execrows
+UPDATE schedule
+SET suspect_since = coalesce(suspect_since, $1::timestamptz),
+    suspect_reason = $2::text
+WHERE id = 1
+`
+
+type SuspectSourceParams struct {
+	At     time.Time
+	Reason string
+}
+
+// Records why the source is not believed, and since when. The first time counts
+// until BelieveSource.
+func (q *Queries) SuspectSource(ctx context.Context, arg SuspectSourceParams) (int64, error) {
+	result, err := q.db.Exec(ctx, SuspectSource, arg.At, arg.Reason)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const UnseeDays = `-- name: UnseeDays :execrows
+UPDATE partition
+SET source_digest_seen = source_digest
+WHERE day < $1::date
+  AND outcome IN ('done', 'empty')
+  AND source_digest_seen IS DISTINCT FROM source_digest
+`
+
+// Takes back what was seen of the source of days before one that it is believed
+// of: they are what was loaded. partition_pkey serves it.
+func (q *Queries) UnseeDays(ctx context.Context, before time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, UnseeDays, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -37,7 +37,7 @@ fetches them.`,
 		if err != nil {
 			return err
 		}
-		schedule, err := scheduleOf(c.Schedule)
+		schedule, err := scheduleOf(c.Schedule, c.SourceRetention)
 		if err != nil {
 			return usagef(cmd, "%w", err)
 		}

@@ -46,8 +46,9 @@ as it was. Days are UTC.
 
 With --stale it is only those of the days that are loaded and have changed in the
 source since: a reading changed, came late or is gone. Without DATE it looks from the
-first day that is loaded on, and without --to too up to the last one. Days that were
-never loaded, or failed, are left alone; they are for a run without --stale.
+first day that is loaded on, and without --to too up to the last one; never further
+back than SOURCE_RETENTION_DAYS. Days that were never loaded, or failed, are left alone;
+they are for a run without --stale.
 
 A day before 1980-01-01 or after tomorrow (UTC) is more often mistyped than meant: it
 is refused without --allow-dates, and --stale passes over those that are loaded.
@@ -154,7 +155,7 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 	}
 	defer job.Close()
 	if stale {
-		err = narrow(ctx, job, &request, from, to)
+		err = narrow(ctx, job, &request, from, to, etl.Retention(c.SourceRetentionDays.Int()))
 	} else {
 		request.From, request.To = *from, *from
 		if to != nil {
@@ -180,10 +181,10 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 	return job.Run(ctx, request)
 }
 
-// narrow leaves a request the days that have changed in the source. Without from
-// it looks at the days that are loaded, the last maxDays of them if they are more;
+// narrow leaves a request the days that have changed in the source, as far back as
+// that is believed. Without from it looks at the days that are loaded, the last maxDays of them if they are more;
 // a last day that is given bounds them.
-func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *time.Time) (err error) {
+func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *time.Time, source etl.Retention) (err error) {
 	if from == nil {
 		within := etl.Span{First: dates.Earliest(), Last: dates.Latest(time.Now())}
 		if to != nil {
@@ -205,7 +206,12 @@ func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *t
 		to = from
 	}
 	request.From, request.To = *from, *to
-	request.Days, err = job.Stale(ctx, *request)
+	believed := *request
+	if believed.From = source.Clip(request.From, time.Now()); believed.From.After(request.To) {
+		request.Days = []time.Time{}
+		return nil
+	}
+	request.Days, err = job.Stale(ctx, believed)
 	return err
 }
 

@@ -22,7 +22,7 @@ func (t *target) hindrances(ctx context.Context) []targetapi.Hindrance {
 // ofRuns are the hindrances of runs that are queued already.
 func ofRuns(all []targetapi.Hindrance) (found []targetapi.Hindrance) {
 	for _, h := range all {
-		if h.Cause != targetapi.SchedulePaused {
+		if h.Cause != targetapi.SchedulePaused && h.Cause != targetapi.SourceSuspect {
 			found = append(found, h)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/config"
@@ -46,7 +47,7 @@ answers 503; a second signal ends the delay.`,
 		if workers == 0 {
 			workers = defaultWorkers()
 		}
-		schedule, err := scheduleOf(c.Schedule)
+		schedule, err := scheduleOf(c.Schedule, c.SourceRetention)
 		if err != nil {
 			return usagef(cmd, "%w", err)
 		}
@@ -88,11 +89,12 @@ func defaultWorkers() int { return min(runtime.NumCPU(), service.MaxWorkers) }
 
 // scheduleOf is the schedule that the configuration asks for; the error is of
 // SCHEDULE, as the other variables are validated already.
-func scheduleOf(c config.Schedule) (orchestrator.ScheduleConfig, error) {
+func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.ScheduleConfig, error) {
 	if _, err := orchestrator.ParseCron(c.Cron); err != nil {
 		return orchestrator.ScheduleConfig{}, err
 	}
 	return orchestrator.ScheduleConfig{
 		Cron: c.Cron, CatchUpDays: c.CatchUpDays.Int(), StaleDays: c.StaleDays.Int(), PartitionStart: c.PartitionStart.Time(),
+		SourceRetention: etl.Retention(source.SourceRetentionDays.Int()),
 	}, nil
 }

@@ -40,12 +40,13 @@ func (c *Serve) Validate() error {
 type ETL struct {
 	SourceAPI
 	TargetDB
+	SourceRetention
 	Log
 }
 
 // Validate reports every fault.
 func (c *ETL) Validate() error {
-	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Log.faults())
+	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.SourceRetention.faults(), c.Log.faults())
 }
 
 // Orchestrate is what `delfos orchestrate` reads.
@@ -56,13 +57,14 @@ type Orchestrate struct {
 	Access
 	Shutdown
 	Schedule
+	SourceRetention
 	Retention
 	Log
 }
 
 // Validate reports every fault.
 func (c *Orchestrate) Validate() error {
-	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Access.faults(), c.Shutdown.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
+	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Access.faults(), c.Shutdown.faults(), c.Schedule.faults(), c.SourceRetention.faults(), c.Retention.faults(), c.Log.faults())
 }
 
 // Healthcheck is what `delfos healthcheck` reads.
@@ -100,6 +102,7 @@ type Demo struct {
 	Console
 	Access
 	Schedule
+	SourceRetention
 	Retention
 	Embedded
 	Log
@@ -107,5 +110,5 @@ type Demo struct {
 
 // Validate reports every fault.
 func (c *Demo) Validate() error {
-	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Console.faults(), c.Access.faults(), c.Schedule.faults(), c.Retention.faults(), c.Log.faults())
+	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Console.faults(), c.Access.faults(), c.Schedule.faults(), c.SourceRetention.faults(), c.Retention.faults(), c.Log.faults())
 }

@@ -59,13 +59,14 @@ func defaults(t *testing.T, dotenv string) {
 		t.Fatal(err)
 	}
 	want := config.Demo{
-		SourceDB:  config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
-		TargetDB:  config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
-		API:       config.API{APIAddr: "127.0.0.1:8000"},
-		Console:   config.Console{ConsoleAddr: "127.0.0.1:3000"},
-		Schedule:  config.Schedule{Cron: "0 1 * * *", CatchUpDays: "7", StaleDays: "30"},
-		Retention: config.Retention{RunRetentionDays: "400", JobRetentionDays: "7"},
-		Log:       config.Log{LogLevel: "info"},
+		SourceDB:        config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
+		TargetDB:        config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
+		API:             config.API{APIAddr: "127.0.0.1:8000"},
+		Console:         config.Console{ConsoleAddr: "127.0.0.1:3000"},
+		Schedule:        config.Schedule{Cron: "0 1 * * *", CatchUpDays: "7", StaleDays: "30"},
+		SourceRetention: config.SourceRetention{SourceRetentionDays: "0"},
+		Retention:       config.Retention{RunRetentionDays: "400", JobRetentionDays: "7"},
+		Log:             config.Log{LogLevel: "info"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -181,6 +182,8 @@ func TestQueueValues(t *testing.T) {
 		{"CATCH_UP_DAYS", "0", `CATCH_UP_DAYS is "0": want a whole number from 1 to 20000`},
 		{"CATCH_UP_DAYS", "week", `CATCH_UP_DAYS is "week": want a whole number from 1 to 20000`},
 		{"STALE_DAYS", "0", ""},
+		{"SOURCE_RETENTION_DAYS", "14", ""},
+		{"SOURCE_RETENTION_DAYS", "-1", `SOURCE_RETENTION_DAYS is "-1": want a whole number from 0 to 20000`},
 		{"STALE_DAYS", "-1", `STALE_DAYS is "-1": want a whole number from 0 to 20000`},
 		{"STALE_DAYS", "1.5", `STALE_DAYS is "1.5": want a whole number from 0 to 20000`},
 		{"PARTITION_START", "2025-01-31", ""},

@@ -28,6 +28,15 @@ type Schedule struct {
 	PartitionStart Day `env:"PARTITION_START" help:"first day that counts; without it the day of the first sample" kind:"DATE"`
 }
 
+// SourceRetention says how long the source keeps its samples.
+type SourceRetention struct {
+	SourceRetentionDays Number `env:"SOURCE_RETENTION_DAYS" envDefault:"0" help:"for how many past days the source is believed, as one that purges its samples; 0 is for ever" kind:"N"`
+}
+
+func (c SourceRetention) faults() []Fault {
+	return c.SourceRetentionDays.faults("SOURCE_RETENTION_DAYS", 0)
+}
+
 // maxDays is the most that a number of days may be, as over HTTP.
 const maxDays = 20_000
 

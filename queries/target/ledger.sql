@@ -341,6 +341,15 @@ WHERE p.outcome IN ('done', 'empty')
   AND p.source_digest IS DISTINCT FROM seen.digest
 ORDER BY p.day;
 
+-- name: ListLoaded :many
+-- The days of [first_day, last_day] that the target holds values of, with how many
+-- samples each was loaded from. partition_pkey serves it.
+SELECT day, coalesce(samples, 0)::bigint AS samples
+FROM partition
+WHERE rows > 0
+  AND day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+ORDER BY day;
+
 -- name: SeeSource :execrows
 -- Records the digest that the source has of each day now, where the ledger has
 -- the day and another: source_digest IS DISTINCT FROM source_digest_seen is what

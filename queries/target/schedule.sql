@@ -51,6 +51,31 @@ UPDATE schedule
 SET sweep_took = sqlc.arg(took)::interval
 WHERE id = 1;
 
+-- name: SuspectSource :execrows
+-- Records why the source is not believed, and since when. The first time counts
+-- until BelieveSource.
+UPDATE schedule
+SET suspect_since = coalesce(suspect_since, sqlc.arg(at)::timestamptz),
+    suspect_reason = sqlc.arg(reason)::text
+WHERE id = 1;
+
+-- name: BelieveSource :execrows
+-- Records that the source is believed again. No row: it was.
+UPDATE schedule
+SET suspect_since = NULL,
+    suspect_reason = NULL
+WHERE id = 1
+  AND suspect_since IS NOT NULL;
+
+-- name: UnseeDays :execrows
+-- Takes back what was seen of the source of days before one that it is believed
+-- of: they are what was loaded. partition_pkey serves it.
+UPDATE partition
+SET source_digest_seen = source_digest
+WHERE day < sqlc.arg(before)::date
+  AND outcome IN ('done', 'empty')
+  AND source_digest_seen IS DISTINCT FROM source_digest;
+
 -- name: SeenDigests :many
 -- The source's digests of days as last seen. partition_pkey serves it.
 SELECT day, coalesce(source_digest_seen, 0)::bigint AS digest

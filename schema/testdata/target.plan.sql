@@ -4,8 +4,11 @@ CREATE TABLE "public"."schedule" (
   "checked_at" timestamptz NULL,
   "swept_at" timestamptz NULL,
   "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
+  "suspect_since" timestamptz NULL,
+  "suspect_reason" text NULL,
   PRIMARY KEY ("id"),
-  CONSTRAINT "schedule_single" CHECK (id = 1)
+  CONSTRAINT "schedule_single" CHECK (id = 1),
+  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
 );
 CREATE TABLE "public"."worker" (
   "id" text NOT NULL,

@@ -52,4 +52,6 @@ func TestHindrances(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	want(targetapi.NoWorkers, targetapi.SchedulePaused)
+	b.exec("UPDATE schedule SET suspect_since = now(), suspect_reason = 'it has nothing' WHERE id = 1")
+	want(targetapi.NoWorkers, targetapi.SchedulePaused, targetapi.SourceSuspect)
 }

@@ -40,6 +40,10 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 		QueuePaused:    state.QueuePaused,
 		Workers:        state.Workers,
 		Hindrances:     hindrances(state),
+
+		SourceSuspect:       state.SuspectReason,
+		SourceSuspectSince:  state.SuspectSince,
+		SourceRetentionDays: state.SourceRetention,
 	}, nil
 }
 
@@ -62,6 +66,12 @@ func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 		found = append(found, targetapi.Hindrance{
 			Cause:  targetapi.SchedulePaused,
 			Detail: "The schedule is paused, so days that become due and late data are not loaded: resume it with PATCH /schedule and {\"paused\": false}.",
+		})
+	}
+	if state.SuspectReason != nil {
+		found = append(found, targetapi.Hindrance{
+			Cause:  targetapi.SourceSuspect,
+			Detail: "The source is suspect, so what is loaded stays and late data is not followed: " + *state.SuspectReason + ".",
 		})
 	}
 	return found
