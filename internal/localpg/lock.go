@@ -33,13 +33,20 @@ func acquire(p paths) (*lock, error) {
 		_, err = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {
-		_ = file.Close()
+		unlock(file)
 		return nil, unwritable(p.dir, err)
 	}
 	return &lock{file}, nil
 }
 
-func (l *lock) release() { _ = l.file.Close() }
+// release frees the lock by name: closing the file would not, as long as a
+// process that is just being started has it open too.
+func (l *lock) release() { unlock(l.file) }
+
+func unlock(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close()
+}
 
 // holder is the number of the process that holds the lock.
 func holder(p paths) string {
@@ -61,6 +68,6 @@ func InUse(dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = file.Close() }()
+	defer unlock(file)
 	return errors.Is(syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
