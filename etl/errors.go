@@ -3,10 +3,11 @@ package etl
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/internal/dberror"
 )
 
 // BrokenTurbine is one whose readings can't be had, after all retries. It keeps
@@ -53,33 +54,66 @@ func Storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-const undefinedTable = "42P01"
+// maxLost is how many attempts in a row may be lost with the worker that made
+// them before a day is given up: one that kills its worker would kill the next.
+const maxLost = 5
 
-// explain adds the way out to errors that have a known one.
-func explain(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == undefinedTable {
-		return fmt.Errorf("%w; `delfos schema apply target` creates the tables", err)
-	}
-	return err
+// LostError says that a day was given up, as every attempt at it was lost.
+type LostError struct{ Attempts int32 }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the last %d attempts ended without a word, each with the worker that made it: it was killed, ran out of memory or hung. "+
+		"Look at the workers' logs and memory, then ask for the day again", e.Attempts)
 }
 
-// targetAway tells whether err is of the connection to the target rather than
-// of what was asked of it, or of the source.
+// errUntold is wrapped when the target could not even be told that an attempt had
+// failed.
+var errUntold = errors.New("and the ledger could not be told")
+
+// meaning is what an error says of the target; nothing if it is the source API's.
+func meaning(err error) dberror.Meaning {
+	if errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken) {
+		_, connecting := errors.AsType[*pgconn.ConnectError](err)
+		if _, answered := errors.AsType[*pgconn.PgError](err); !connecting && !answered {
+			return dberror.Meaning{}
+		}
+	}
+	return dberror.Target.Of(err)
+}
+
+// explain adds the way out to errors of the target that have a known one.
+func explain(err error) error {
+	if meaning(err).Remedy == "" {
+		return err
+	}
+	return dberror.Target.Explain(err)
+}
+
+// explainOnce is explain for errors of which several may have the same way out.
+func explainOnce(errs []error) {
+	told := map[string]bool{}
+	for i, err := range errs {
+		if remedy := meaning(err).Remedy; remedy != "" && !told[remedy] {
+			told[remedy] = true
+			errs[i] = explain(err)
+		}
+	}
+}
+
+// concernsAll tells whether err is of the source API or the target as a whole, so
+// that no other day would fare better now.
+func concernsAll(err error) bool {
+	return errors.Is(err, ErrSourceAway) || targetAway(err) || meaning(err).Class == dberror.Never
+}
+
+// targetAway tells whether err is of the way to the target rather than of what
+// was asked of it, or of the source.
 func targetAway(err error) bool {
-	var connect *pgconn.ConnectError
-	var pg *pgconn.PgError
-	var network net.Error
-	switch {
-	case errors.Is(err, ErrClaimLost):
-		return false
-	case errors.As(err, &connect):
-		return true
-	case errors.As(err, &pg):
-		// Class 08: connection exception; 57P: the server was told to stop.
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
-	case errors.Is(err, ErrSourceAway), errors.Is(err, errBroken):
+	if errors.Is(err, ErrClaimLost) {
 		return false
 	}
-	return errors.As(err, &network)
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || errors.Is(err, errUntold) {
+		return true
+	}
+	return meaning(err).Class == dberror.Away
 }

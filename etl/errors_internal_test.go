@@ -2,6 +2,8 @@ package etl
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,15 +22,17 @@ func TestTargetAway(t *testing.T) {
 		want bool
 	}{
 		"no connection":                {fmt.Errorf("claim: %w", &pgconn.ConnectError{}), true},
-		"told to stop":                 {&pgconn.PgError{Code: "57P01"}, true},
-		"starting":                     {&pgconn.PgError{Code: "57P03"}, true},
+		"one session ended":            {&pgconn.PgError{Code: "57P01"}, false},
+		"no such database":             {&pgconn.PgError{Code: "3D000"}, true},
 		"connection exception":         {&pgconn.PgError{Code: "08006"}, true},
-		"reset":                        {fmt.Errorf("load: %w", reset), true},
+		"reset":                        {fmt.Errorf("load: %w", reset), false},
+		"unreachable":                  {fmt.Errorf("load: %w", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), true},
 		"a constraint":                 {&pgconn.PgError{Code: "23514"}, false},
 		"the session ended by another": {fmt.Errorf("%w: %w", ErrClaimLost, &pgconn.PgError{Code: "57P01"}), false},
 		"the source's connection":      {away(t.Context(), reset), false},
 		"a broken turbine":             {&BrokenError{[]BrokenTurbine{{1, fmt.Errorf("%w: %w", errBroken, reset)}}}, false},
 		"broken, and nobody to tell":   {fmt.Errorf("%w; %w", fmt.Errorf("%w: %w", errBroken, reset), &pgconn.ConnectError{}), true},
+		"untold":                       {fmt.Errorf("%w; %w: %w", reset, errUntold, context.DeadlineExceeded), true},
 		"no samples":                   {ErrNoSamples, false},
 		"cancelled":                    {context.Canceled, false},
 		"cut":                          {errors.Join(io.ErrUnexpectedEOF), false},
@@ -40,5 +44,55 @@ func TestTargetAway(t *testing.T) {
 				t.Errorf("targetAway(%v): got %t, want %t", tt.err, got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTemporary(t *testing.T) {
+	t.Parallel()
+	state := func(code string) error { return fmt.Errorf("load: %w", &pgconn.PgError{Code: code}) }
+	tests := map[string]struct {
+		err  error
+		want bool
+	}{
+		"idle in transaction":         {state("25P03"), true},
+		"read-only":                   {state("25006"), true},
+		"an administrator's cancel":   {state("57014"), true},
+		"a deadlock":                  {state("40P01"), true},
+		"a full disk":                 {state("53100"), true},
+		"no such database":            {state("3D000"), true},
+		"reset":                       {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
+		"too slow":                    {context.DeadlineExceeded, true},
+		"lost":                        {ErrClaimLost, true},
+		"the source is away":          {away(t.Context(), errors.New("refused")), true},
+		"a broken answer":             {&BrokenError{[]BrokenTurbine{{1, errBroken}}}, true},
+		"a certificate of the source": {away(t.Context(), &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), false},
+		"a missing table":             {state("42P01"), false},
+		"a missing privilege":         {state("42501"), false},
+		"a wrong password":            {&pgconn.PgError{Code: "28P01"}, false},
+		"a pooler":                    {state("42P05"), false},
+		"a constraint":                {state("23514"), false},
+		"lost with its workers":       {&LostError{maxLost}, false},
+		"cancelled":                   {context.Canceled, false},
+		"the source refuses":          {&statusError{status: 422}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Temporary(tt.err); got != tt.want {
+				t.Errorf("Temporary(%v): got %t, want %t", tt.err, got, tt.want)
+			}
+		})
+	}
+}
+
+// However many days fail for the same reason, the way out is said once.
+func TestExplainOnce(t *testing.T) {
+	t.Parallel()
+	table := &pgconn.PgError{Severity: "ERROR", Code: "42P01", Message: "missing"}
+	errs := []error{nil, table, table, ErrNoSamples}
+	explainOnce(errs)
+	want := "ERROR: missing (SQLSTATE 42P01); `delfos schema apply target` brings the database to this version\nERROR: missing (SQLSTATE 42P01)\n" + ErrNoSamples.Error()
+	if got := errors.Join(errs...).Error(); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -27,6 +27,8 @@ const (
 	// settleTimeout bounds each step that is still taken for an attempt that
 	// failed or was cancelled, so that a target that is away holds nobody up.
 	settleTimeout = 5 * time.Second
+	// tellTimeout is settleTimeout for a queue's attempt, while its worker goes on.
+	tellTimeout = time.Minute
 	// resolveTimeout bounds the search for the outcome of a COMMIT whose answer
 	// was lost.
 	resolveTimeout = 30 * time.Second

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -47,9 +44,10 @@ type Settlement struct {
 // turbines, as a command's run does. A day without samples is a success if the
 // target has none of it, or if the order allows to remove what it has.
 func (j *Job) Load(ctx context.Context, day time.Time, o Order) (Partition, error) {
-	return j.partition(ctx, Request{
+	p, err := j.partition(ctx, Request{
 		From: day, To: day, Turbines: selector.All(), AllowEmpty: o.AllowEmpty, mayBeEmpty: true, extracted: func() {},
 	}, day, o)
+	return p, explain(err)
 }
 
 // own tells whether nobody but the attempt's own run is to be told: a command's,
@@ -74,27 +72,13 @@ func (c *claim) settle(ctx context.Context, tx pgx.Tx, outcome Outcome, cause er
 }
 
 // Temporary tells whether a failed day may succeed when nothing but time has
-// passed: a server is away or was cut off, the worker was too slow. What the
-// source refuses, or a row that breaks the contract, stays as it is.
+// passed: a server is away or gave up, the worker was too slow. What the source
+// refuses, a row that breaks the contract, and what somebody has to mend first
+// stay as they are.
 func Temporary(err error) bool {
-	var pg *pgconn.PgError
-	switch {
-	case errors.Is(err, ErrSourceAway), errors.Is(err, errBroken), errors.Is(err, ErrClaimLost),
-		errors.Is(err, context.DeadlineExceeded), targetAway(err), cutOff(err):
+	if retriable(err) || errors.Is(err, ErrClaimLost) || errors.Is(err, context.DeadlineExceeded) {
 		return true
-	case errors.As(err, &pg):
-		// 40: deadlock, serialization; 53: resources; 55: locks; 57: an operator.
-		for _, class := range []string{"40", "53", "55", "57"} {
-			if strings.HasPrefix(pg.Code, class) {
-				return true
-			}
-		}
 	}
-	return false
-}
-
-// cutOff tells whether err is that of a session which ended under a statement,
-// or before it.
-func cutOff(err error) bool {
-	return pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
+	class := meaning(err).Class
+	return class == dberror.Again || class == dberror.Away
 }

@@ -74,8 +74,7 @@ func (j *Job) partition(ctx context.Context, r Request, day time.Time, o Order) 
 	p.Seconds = time.Since(begun).Seconds()
 	p.Written = p.Inserted + p.Updated + p.Deleted
 	if err != nil {
-		err = explain(err)
-		p.Error = err.Error()
+		p.Error = explain(err).Error()
 		err = fmt.Errorf("%s: %w", p.Day, err)
 	}
 	return p, err
@@ -100,7 +99,9 @@ func (j *Job) load(ctx context.Context, r Request, day time.Time, o Order, p *Pa
 	p.Token = c.token
 	settled := false
 	defer func() { c.release(ctx, settled) }()
-	if settled, err = j.attempt(claimed, c, r, day, p); settled {
+	if lost := c.taken.Lost; lost >= maxLost && !o.own() {
+		err = &LostError{lost}
+	} else if settled, err = j.attempt(claimed, c, r, day, p); settled {
 		return err
 	}
 	p.Outcome = unfinished(ctx, err)
@@ -111,7 +112,7 @@ func (j *Job) load(ctx context.Context, r Request, day time.Time, o Order, p *Pa
 	settled = told == nil
 	switch {
 	case told != nil:
-		return fmt.Errorf("%w; and the ledger could not be told: %w", err, told)
+		return fmt.Errorf("%w; %w: %w", err, errUntold, told)
 	case !mine && !errors.Is(err, ErrClaimLost):
 		return fmt.Errorf("%w: %w", ErrClaimLost, err)
 	}

@@ -163,8 +163,9 @@ type Summary struct {
 
 // Run brings the days of r to what the source holds, the extraction of one
 // beside the load of another. A day that fails does not hold up the others,
-// unless the source API or the target is away: then no more are begun. The
-// error joins those of the days, in their order.
+// unless no other would fare better, as when the source API or the target is away
+// or the target lacks its tables: then no more are begun. The error joins those of
+// the days, in their order.
 func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	begun := time.Now()
 	s := Summary{From: format(r.From), To: format(r.To), DryRun: r.DryRun, Partitions: []Partition{}}
@@ -234,7 +235,7 @@ func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 			*p, *err = j.partition(ctx, r, day, Order{RunID: s.RunID})
 			mu.Lock()
 			defer mu.Unlock()
-			stop = stop || errors.Is(*err, ErrSourceAway) || targetAway(*err)
+			stop = stop || concernsAll(*err)
 			if r.Progress != nil {
 				r.Progress(*p)
 			}
@@ -247,6 +248,7 @@ func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 	for _, p := range partitions[:begun] {
 		s.add(p)
 	}
+	explainOnce(errs)
 	if left := count - begun; left > 0 && ctx.Err() == nil {
 		errs[begun] = fmt.Errorf("%d more days were not tried", left)
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dberror"
 )
 
 // result is what an attempt has to record.
@@ -110,17 +110,21 @@ func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (string, error
 
 // fail records an attempt that wrote nothing, on another session than the one
 // that may have broken, and tells whether the claim was still ours. It works
-// for a cancelled context too; for a live one it waits a little for a target
-// that restarts.
+// for a cancelled context too; for a live one it waits for a target that
+// restarts, longer where another attempt would only wait for it as well: an
+// attempt that the ledger was not told of looks lost with its worker.
 func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	patience := settleTimeout
+	if !c.order.own() && ctx.Err() == nil {
+		patience = tellTimeout
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
 		mine, err = c.recordFailure(bounded, outcome, cause)
-		var refused *pgconn.PgError
-		if err == nil || errors.As(err, &refused) && !targetAway(err) {
+		if class := dberror.Target.Of(err).Class; class != dberror.Again && class != dberror.Away {
 			return mine, err
 		}
 		select {

@@ -60,14 +60,17 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 		return fmt.Errorf("look who asks for %s: %w", job.Args.Day, err)
 	}
 	ctx = withRun(ctx, by.RunID, day)
+	answered := false
 	p, err := w.job.Load(ctx, day, etl.Order{RunID: by.RunID, AllowEmpty: by.AllowEmpty, Settle: func(ctx context.Context, tx pgx.Tx, s etl.Settlement) (*time.Time, error) {
-		return w.settle(ctx, tx, job, s, by)
+		again, err := w.settle(ctx, tx, job, s, by)
+		answered = err == nil && again == nil
+		return again, err
 	}})
 	w.report(ctx, job, p, err)
 	if by.Bounded && ctx.Err() == nil {
 		w.goOn(ctx)
 	}
-	return w.verdict(ctx, job, err)
+	return w.verdict(ctx, job, err, answered)
 }
 
 // settle closes the requests that the attempt answers and completes the job, or
@@ -104,8 +107,9 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[Partition
 	return nil, nil //nolint:nilnil // No other attempt.
 }
 
-// verdict is what River is told.
-func (w *worker) verdict(ctx context.Context, job *river.Job[PartitionArgs], err error) error {
+// verdict is what River is told; answered says whether those who asked for the day
+// were told how it ended.
+func (w *worker) verdict(ctx context.Context, job *river.Job[PartitionArgs], err error, answered bool) error {
 	switch {
 	case err == nil:
 		return nil
@@ -115,7 +119,9 @@ func (w *worker) verdict(ctx context.Context, job *river.Job[PartitionArgs], err
 		// The worker stops; somebody else goes on at once.
 		return river.JobSnooze(0) //nolint:wrapcheck // River's own.
 	}
-	if _, ok := next(err, job.ID, job.Attempt); ok {
+	if _, ok := next(err, job.ID, job.Attempt); ok || !answered {
+		// Who has not been told still asks: without this job another would be
+		// made at once, and again, for as long as the ledger can't be told.
 		return err
 	}
 	return river.JobCancel(err) //nolint:wrapcheck // River's own.

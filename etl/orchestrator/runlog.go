@@ -3,17 +3,16 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dberror"
 )
 
 const (
@@ -213,8 +212,10 @@ func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 		if _, err := db.AddRunLog(ctx, p); err != nil {
 			// What the target refuses, as the log of a run that was removed, it
 			// would refuse again.
-			if refused := (*pgconn.PgError)(nil); !errors.As(err, &refused) || etl.Temporary(err) {
+			switch dberror.Target.Of(err).Class {
+			case dberror.Again, dberror.Away, dberror.Cancelled:
 				l.putBack(entries)
+			case dberror.Never, dberror.Refused, dberror.Unknown:
 			}
 			return fmt.Errorf("append to the logs of runs: %w", err)
 		}

@@ -112,7 +112,8 @@ func newScheduler(c Config, q opener) (*Scheduler, error) {
 }
 
 // Tick asks for the days that are due at now and not loaded, as one run of
-// trigger Scheduled, unless the schedule is paused.
+// trigger Scheduled, and for failed ones whose time has come, as another; unless
+// the schedule is paused.
 func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
 	days, err := s.due(ctx, now)
 	if err != nil {
@@ -120,12 +121,19 @@ func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
 	}
 	var runID int64
 	var wanted []time.Time
+	var again asked
 	err = s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
 		db := targetdb.New(tx)
 		if err := db.NoteScheduleChecked(ctx, now); err != nil {
 			return fmt.Errorf("note the look at it: %w", err)
 		}
-		if row.Paused || len(days) == 0 {
+		if row.Paused {
+			return nil
+		}
+		if again, err = s.askAgain(ctx, tx, now); err != nil {
+			return err
+		}
+		if len(days) == 0 {
 			return nil
 		}
 		first, last := days[len(days)-1], days[0]
@@ -148,6 +156,7 @@ func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
+	again.log(ctx, s.log)
 	if runID != 0 {
 		s.log.InfoContext(ctx, "days are due", "run", runID, "days", len(wanted),
 			"from", wanted[len(wanted)-1].Format(time.DateOnly), "to", wanted[0].Format(time.DateOnly))

@@ -39,14 +39,14 @@ func TestCatchUp(t *testing.T) {
 	s.wantRuns("afterwards", caughtUp, "schedule missing 06-30")
 }
 
-// What is asked for, has failed or was called off is left alone, and a gap is
+// What is asked for, has just failed or was called off is left alone, and a gap is
 // filled.
 func TestTickLeavesDecisionsAlone(t *testing.T) {
 	t.Parallel()
 	s := newSchedule(t, ScheduleConfig{CatchUpDays: 7})
 	s.load("2025-06-29", "2025-06-23")
 	s.loadAt("2025-06-25", dayAt("2025-06-25 12:00"))
-	s.exec("INSERT INTO partition (day, outcome, error) VALUES ('2025-06-28', 'failed', 'a bad row')")
+	s.fail("2025-06-28", s.clock.read())
 	s.exec("INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '2025-06-26', '2025-06-27')")
 	s.exec("INSERT INTO run_partition (run_id, day, outcome) VALUES (1, '2025-06-26', NULL), (1, '2025-06-27', 'cancelled')")
 	s.tick()

@@ -212,6 +212,16 @@ func (s *schedule) loadAt(day string, at time.Time) {
 	s.exec("UPDATE river.river_job SET state = 'completed', finalized_at = now() WHERE args ->> 'day' = $1", day)
 }
 
+// fail makes a day failed, by an attempt that ended at at.
+func (s *schedule) fail(day string, at time.Time) {
+	s.t.Helper()
+	s.exec(`INSERT INTO partition (day, token, outcome, attempt, error, started_at, finished_at, source_digest_seen)
+		VALUES ($1, 1, 'failed', 1, 'a bad row', $2, $2, 1)
+		ON CONFLICT (day) DO UPDATE SET outcome = 'failed', error = 'a bad row', finished_at = $2, next_attempt_at = NULL`, dayAt(day), at)
+	s.exec("UPDATE run_partition SET outcome = 'failed', finished_at = now() WHERE day = $1 AND outcome IS NULL", dayAt(day))
+	s.exec("UPDATE river.river_job SET state = 'cancelled', finalized_at = now() WHERE args ->> 'day' = $1 AND finalized_at IS NULL", day)
+}
+
 // loadRange makes all days of a range done.
 func (s *schedule) loadRange(from, to string) {
 	s.t.Helper()

@@ -151,7 +151,10 @@ func (s *Scheduler) sweepUp(ctx context.Context, days dayRange, before map[int64
 			declined[at] = before[at] == after[at]
 		}
 		for _, day := range grid {
-			if State(day.State) == Stale && !declined[day.Day.Unix()] {
+			at := day.Day.Unix()
+			// What failed may be well now that the source has another answer.
+			mended := State(day.State) == Failed && before[at] != after[at]
+			if (State(day.State) == Stale || mended) && !declined[at] {
 				wanted = append(wanted, day.Day)
 			}
 		}

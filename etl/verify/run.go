@@ -10,12 +10,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -191,14 +191,12 @@ func (v *verifier) days(ctx context.Context, days []time.Time, r Request, report
 	return err
 }
 
-const undefinedTable = "42P01"
-
-// explain adds the way out to an error that has a known one.
+// explain adds the way out to an error of the target that has a known one.
 func explain(err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedTable {
-		return fmt.Errorf("%w; `delfos schema apply target` creates the tables", err)
+	if errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken) {
+		return err
 	}
-	return err
+	return dberror.Target.Explain(err)
 }
 
 func format(day time.Time) string { return day.Format(time.DateOnly) }

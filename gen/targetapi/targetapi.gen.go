@@ -580,7 +580,7 @@ type Partition struct {
 	// Examples: 2025-01-02T01:00:01Z
 	LoadedAt *time.Time `json:"loaded_at,omitempty"`
 
-	// NextAttemptAt When a failed day is tried again.
+	// NextAttemptAt When a failed day is tried again: by its job, or asked for anew by the schedule.
 	//
 	// Examples: 2025-01-02T01:00:08Z
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`

@@ -109,6 +109,89 @@ func (q *Queries) EnsureSchedule(ctx context.Context) error {
 	return err
 }
 
+const FailedDays = `-- name: FailedDays :many
+SELECT
+    p.day,
+    p.finished_at::timestamptz AS failed_at,
+    p.next_attempt_at,
+    (
+        SELECT count(*)
+        FROM run_partition AS rp
+        JOIN run AS r ON r.id = rp.run_id
+        WHERE rp.day = p.day
+          AND r.trigger = 'schedule'
+          AND r.scope = 'failed'
+          AND rp.requested_at > coalesce((
+              SELECT max(o.requested_at)
+              FROM run_partition AS o
+              JOIN run AS other ON other.id = o.run_id
+              WHERE o.day = p.day
+                AND (other.trigger, other.scope) <> ('schedule', 'failed')
+          ), '-infinity')
+          AND rp.requested_at > coalesce((
+              SELECT max(a.started_at)
+              FROM attempt AS a
+              WHERE a.day = p.day
+                AND a.outcome IN ('done', 'empty')
+          ), '-infinity')
+    )::integer AS asked
+FROM partition AS p
+WHERE p.day BETWEEN $1::date AND $2::date
+  AND p.outcome = 'failed'
+  AND p.finished_at IS NOT NULL
+  AND (p.lease_until IS NULL OR p.lease_until < clock_timestamp())
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
+      WHERE rp.day = p.day
+        AND rp.outcome IS NULL
+        AND r.trigger <> 'command'
+  )
+ORDER BY p.day
+`
+
+type FailedDaysParams struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+type FailedDaysRow struct {
+	Day           time.Time
+	FailedAt      time.Time
+	NextAttemptAt *time.Time
+	Asked         int32
+}
+
+// The days that have failed and that nobody asks for or works on, with how often
+// the schedule has asked for each again since somebody or something else did, or
+// since it last succeeded. partition_pkey, run_partition_day_idx and attempt_pkey
+// serve it.
+func (q *Queries) FailedDays(ctx context.Context, arg FailedDaysParams) ([]FailedDaysRow, error) {
+	rows, err := q.db.Query(ctx, FailedDays, arg.FirstDay, arg.LastDay)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FailedDaysRow
+	for rows.Next() {
+		var i FailedDaysRow
+		if err := rows.Scan(
+			&i.Day,
+			&i.FailedAt,
+			&i.NextAttemptAt,
+			&i.Asked,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockSchedule = `-- name: LockSchedule :one
 SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
 FROM schedule
@@ -178,6 +261,33 @@ func (q *Queries) PauseSchedule(ctx context.Context, paused bool) (Schedule, err
 		&i.SuspectReason,
 	)
 	return i, err
+}
+
+const PlanNextAttempt = `-- name: PlanNextAttempt :execrows
+UPDATE partition AS p
+SET next_attempt_at = $1::timestamptz
+WHERE p.day IN (
+    SELECT q.day
+    FROM partition AS q
+    WHERE q.day = $2::date
+      AND q.outcome = 'failed'
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+`
+
+type PlanNextAttemptParams struct {
+	At  time.Time
+	Day time.Time
+}
+
+// Says when the schedule asks for a failed day again. A row that is being written
+// is left for the next time. partition_pkey serves it.
+func (q *Queries) PlanNextAttempt(ctx context.Context, arg PlanNextAttemptParams) (int64, error) {
+	result, err := q.db.Exec(ctx, PlanNextAttempt, arg.At, arg.Day)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const ReadSchedule = `-- name: ReadSchedule :one

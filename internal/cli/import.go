@@ -10,6 +10,7 @@ import (
 
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/csvimport"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 )
 
@@ -46,7 +47,7 @@ column, and nothing is imported. Importing again updates what differs.`,
 		})
 		end()
 		if err != nil {
-			return err
+			return dberror.Source.Explain(err)
 		}
 		return r.print("%d samples new, %d changed, %d unchanged", result.Inserted, result.Updated, result.Unchanged)
 	})

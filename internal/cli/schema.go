@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/schema"
 )
 
@@ -70,7 +72,7 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 			plan, err = schema.ApplyRiver(ctx, c.TargetDBURL, opts)
 		}
 		if err != nil {
-			failed = append(failed, err)
+			failed = append(failed, explainConnection(name, err))
 			continue
 		}
 		r.warnOfRest(ctx, name, plan)
@@ -93,6 +95,18 @@ func (r *runner) warnOfRest(ctx context.Context, name string, plan schema.Plan) 
 	if len(plan.Retired) > 0 {
 		r.log.WarnContext(ctx, "schema: kept, though only a former version had it; --allow-destructive drops it", "schema", name, "found", strings.Join(plan.Retired, ", "))
 	}
+}
+
+// explainConnection adds to the error of a connection what to do about it; what a
+// statement needs, the schemas say themselves.
+func explainConnection(name string, err error) error {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); !ok {
+		return err
+	}
+	if name == schema.Source.Name {
+		return dberror.Source.Explain(err)
+	}
+	return dberror.Target.Explain(err)
 }
 
 // inOrder names each schema once, River's behind the target's.

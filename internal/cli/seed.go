@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
 )
@@ -47,7 +48,7 @@ samples that are there already stay as they are.`,
 		result, err := seed.Run(ctx, pool, opts)
 		end()
 		if err != nil {
-			return err
+			return dberror.Source.Explain(err)
 		}
 		return r.print("%d samples written, %d were there already", result.Inserted, result.Existing)
 	})

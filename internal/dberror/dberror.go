@@ -20,6 +20,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
+
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
 // Class says what to expect of another try.
@@ -150,6 +152,10 @@ func causes() []cause {
 	silent := Meaning{Away, "the database does not answer", ""}
 	return []cause{
 		{is[*pgconn.ParseConfigError], Meaning{Never, "the URL of the database can't be read", "correct {setting}"}},
+		{wraps(pgpool.ErrShared), Meaning{
+			Never, "the database is reached through a connection pooler in transaction mode, and this takes a session: want session mode, or the database's own port",
+			"", // the error says it
+		}},
 		{untrusted, Meaning{
 			Never, "the database and this program don't agree on encryption",
 			"correct sslmode, sslrootcert or the host in {setting}, or the server's certificate",

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/pgtest"
 )
 
@@ -98,6 +99,7 @@ func TestClassOfGoErrors(t *testing.T) {
 		"unreachable":         {&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, dberror.Away},
 		"a missing host":      {&net.DNSError{Err: "no such host", Name: "db", IsNotFound: true}, dberror.Away},
 		"a URL":               {badURL, dberror.Never},
+		"a pooler":            {pgpool.ErrShared, dberror.Never},
 		"a certificate":       {x509.UnknownAuthorityError{}, dberror.Never},
 	}
 	for name, tt := range tests {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -106,6 +107,12 @@ func newSession(config *pgx.ConnConfig, options Options) *session {
 	config.RuntimeParams = params
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
+	}
+	keep := config.OnPgError
+	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		// A session keeps default_transaction_read_only as it was at its start:
+		// one that can't write would not when others can again.
+		return err.Code != pgerrcode.ReadOnlySQLTransaction && keep(conn, err)
 	}
 	return s
 }

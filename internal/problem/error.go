@@ -213,7 +213,7 @@ func classify(database dberror.Database, err error) *Error {
 		// Not 503, which promises that it passes.
 		return &Error{
 			status: http.StatusInternalServerError,
-			detail: m.Found + "; " + m.Remedy,
+			detail: strings.TrimSuffix(m.Found+"; "+m.Remedy, "; "),
 			shared: m.Found,
 			cause:  err,
 		}

@@ -72,13 +72,14 @@ SELECT EXISTS (
 -- name: ClaimPartition :one
 -- Claims a day for the session that asks and enters the attempt, if the claim
 -- on it is released or dead, or is the one of token and expired; token is what
--- ReadClaim saw, or 0 for none. Returns the next token, the session, and what
--- the ledger has of the day. No row: somebody holds it, or was faster.
+-- ReadClaim saw, or 0 for none. Returns the next token, the session, what the
+-- ledger has of the day, and how many attempts in a row were lost since it was
+-- last asked for. No row: somebody holds it, or was faster.
 --
 -- It is a compare-and-set with the token that it saw itself, and looks at the
 -- claim without a lock first, and for the day's row before it inserts one: who
 -- has changed the row and not committed may be a stopped process, to be waited
--- for for ever. partition_pkey serves it.
+-- for for ever. partition_pkey, attempt_pkey and run_partition_open_idx serve it.
 WITH own AS (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
@@ -151,7 +152,24 @@ SELECT
     coalesce(held.rows, 0)::bigint AS rows,
     coalesce(held.rows_most, 0)::bigint AS rows_most,
     held.source_digest,
-    held.target_digest
+    held.target_digest,
+    (
+        SELECT count(*)
+        FROM attempt AS a
+        WHERE a.day = sqlc.arg(day)::date
+          AND a.token > coalesce((
+              SELECT max(told.token)
+              FROM attempt AS told
+              WHERE told.day = sqlc.arg(day)::date
+                AND told.outcome IS NOT NULL
+          ), 0)
+          AND a.started_at > coalesce((
+              SELECT max(rp.requested_at)
+              FROM run_partition AS rp
+              WHERE rp.day = sqlc.arg(day)::date
+                AND rp.outcome IS NULL
+          ), '-infinity')
+    )::integer AS lost
 FROM begun
 CROSS JOIN own
 LEFT JOIN held ON true;

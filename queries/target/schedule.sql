@@ -97,3 +97,61 @@ FROM (
 ) AS latest
 WHERE latest.outcome = 'cancelled'
 ORDER BY latest.day;
+
+-- name: FailedDays :many
+-- The days that have failed and that nobody asks for or works on, with how often
+-- the schedule has asked for each again since somebody or something else did, or
+-- since it last succeeded. partition_pkey, run_partition_day_idx and attempt_pkey
+-- serve it.
+SELECT
+    p.day,
+    p.finished_at::timestamptz AS failed_at,
+    p.next_attempt_at,
+    (
+        SELECT count(*)
+        FROM run_partition AS rp
+        JOIN run AS r ON r.id = rp.run_id
+        WHERE rp.day = p.day
+          AND r.trigger = 'schedule'
+          AND r.scope = 'failed'
+          AND rp.requested_at > coalesce((
+              SELECT max(o.requested_at)
+              FROM run_partition AS o
+              JOIN run AS other ON other.id = o.run_id
+              WHERE o.day = p.day
+                AND (other.trigger, other.scope) <> ('schedule', 'failed')
+          ), '-infinity')
+          AND rp.requested_at > coalesce((
+              SELECT max(a.started_at)
+              FROM attempt AS a
+              WHERE a.day = p.day
+                AND a.outcome IN ('done', 'empty')
+          ), '-infinity')
+    )::integer AS asked
+FROM partition AS p
+WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+  AND p.outcome = 'failed'
+  AND p.finished_at IS NOT NULL
+  AND (p.lease_until IS NULL OR p.lease_until < clock_timestamp())
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
+      WHERE rp.day = p.day
+        AND rp.outcome IS NULL
+        AND r.trigger <> 'command'
+  )
+ORDER BY p.day;
+
+-- name: PlanNextAttempt :execrows
+-- Says when the schedule asks for a failed day again. A row that is being written
+-- is left for the next time. partition_pkey serves it.
+UPDATE partition AS p
+SET next_attempt_at = sqlc.arg(at)::timestamptz
+WHERE p.day IN (
+    SELECT q.day
+    FROM partition AS q
+    WHERE q.day = sqlc.arg(day)::date
+      AND q.outcome = 'failed'
+    FOR NO KEY UPDATE SKIP LOCKED
+);

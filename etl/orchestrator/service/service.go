@@ -13,12 +13,12 @@ import (
 	"net"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/api"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/schema"
 )
@@ -70,7 +70,7 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	}
 	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
 	if err != nil {
-		return nil, err
+		return nil, dberror.Target.Explain(err)
 	}
 	if len(plan.Statements) > 0 {
 		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
@@ -118,7 +118,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stopServing()
 	worked := make(chan error, 1)
 	go func() {
-		worked <- withHint(s.orchestrator.Run(working))
+		worked <- dberror.Target.Explain(s.orchestrator.Run(working))
 		stopServing() // an API alone would take what nobody does
 	}()
 	err := s.serve(serving, working)
@@ -161,13 +161,4 @@ func (s *Service) Close() {
 			pool.Close()
 		}
 	}
-}
-
-// withHint says what to do about a target without tables.
-func withHint(err error) error {
-	const undefinedTable = "42P01"
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == undefinedTable {
-		return fmt.Errorf("%w; `delfos schema apply target` creates the tables", err)
-	}
-	return err
 }

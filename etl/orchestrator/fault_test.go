@@ -1,0 +1,256 @@
+package orchestrator_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// What passes by itself is tried again, and the day ends done.
+func TestFaultsThatPass(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		fault  func(*testing.T, *system)
+		failed string // what the ledger has of the attempt that failed; empty if it need not
+	}{
+		"an administrator's cancel": {func(t *testing.T, s *system) {
+			t.Helper()
+			s.whileLoading(t, "SELECT pg_cancel_backend(claim_pid) FROM partition WHERE lease_until IS NOT NULL")
+		}, "57014"},
+		"a session that was ended": {func(t *testing.T, s *system) {
+			t.Helper()
+			s.whileLoading(t, "SELECT pg_terminate_backend(claim_pid) FROM partition WHERE lease_until IS NOT NULL")
+		}, "57P01"},
+		"a read-only switch": {func(t *testing.T, s *system) {
+			t.Helper()
+			admin := s.session(t)
+			const ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'delfos%'"
+			alter(t, admin, "SET default_transaction_read_only = 'on'")
+			count(t, admin, "SELECT count(pg_terminate_backend(pid)) "+ours)
+			eventually(t, "sessions that can't write", func() (bool, any) {
+				n := count(t, admin, "SELECT count(*) "+ours)
+				return n > 0, n
+			})
+			alter(t, admin, "RESET default_transaction_read_only")
+		}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 1)
+			c := s.start(t, 1).Control()
+			release := s.lock(t)
+			plan := startRun(t, c, days(1, ""))
+			tt.fault(t, s)
+			if tt.failed != "" {
+				eventually(t, "the attempt to have failed", func() (bool, any) {
+					got := query[string](t, s.target, "SELECT coalesce(string_agg(error, ' '), '') FROM attempt WHERE outcome = 'failed'")
+					return strings.Contains(got, tt.failed), got
+				})
+			}
+			release()
+			eventually(t, "the end of the run", func() (bool, any) { // by a session that nobody ends
+				got := query[string](t, s.target, "SELECT coalesce(outcome, '') FROM run_partition WHERE run_id = $1", plan.RunID)
+				return got == "done", got
+			})
+			s.checkWhole(t)
+		})
+	}
+}
+
+// The source hangs for longer than the target lets a transaction idle.
+func TestIdleInTransaction(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1)
+	alter(t, s.session(t), "SET idle_in_transaction_session_timeout = '100ms'")
+	s.slow.Store(int64(300 * time.Millisecond))
+	c := s.start(t, 1).Control()
+	plan := startRun(t, c, days(1, ""))
+	// With the session's own setting, which is not the role's, nothing fails.
+	eventually(t, "an attempt to have ended", func() (bool, any) {
+		n := query[int](t, s.target, "SELECT count(*) FROM attempt WHERE outcome IS NOT NULL")
+		return n > 0, n
+	})
+	s.slow.Store(0)
+	if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+		t.Errorf("run: %+v", run)
+	}
+	s.checkWhole(t)
+}
+
+// What somebody has to mend first fails at once, with what to do; when it is
+// mended the run goes on.
+func TestFaultsThatStay(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spoil, mend string
+		inSource    bool
+		want        []string
+	}{
+		"a missing privilege": {
+			"REVOKE INSERT ON data FROM CURRENT_USER", "GRANT INSERT ON data TO CURRENT_USER", false,
+			[]string{"42501", "connect as the owner of the tables in TARGET_DB_URL, or grant the role what it lacks"},
+		},
+		"a missing table": {
+			"ALTER TABLE data RENAME TO gone", "ALTER TABLE gone RENAME TO data", false,
+			[]string{"42P01", "`delfos schema apply target`"},
+		},
+		"a missing table of the source": {
+			"ALTER TABLE data RENAME TO gone", "ALTER TABLE gone RENAME TO data", true,
+			[]string{"500 Internal Server Error", "`delfos schema apply source`"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 2)
+			pool := s.target
+			if tt.inSource {
+				pool = s.source
+			}
+			s.exec(t, pool, tt.spoil)
+			c := s.start(t, 2).Control()
+			plan := startRun(t, c, days(2, ""))
+			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "failed" || run.Failed != 2 {
+				t.Errorf("run: %+v", run)
+			}
+			if n := query[int](t, s.target, "SELECT count(*) FROM attempt"); n != 2 {
+				t.Errorf("%d attempts at two days that can't succeed", n)
+			}
+			got := query[string](t, s.target, "SELECT string_agg(error, E'\n') FROM partition WHERE next_attempt_at IS NULL")
+			for _, want := range tt.want {
+				if strings.Count(got, want) != 2 {
+					t.Errorf("the ledger says %q, want %q of each day", got, want)
+				}
+			}
+			s.exec(t, pool, tt.mend)
+			if err := c.Retry(t.Context(), plan.RunID); err != nil {
+				t.Fatal(err)
+			}
+			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+				t.Errorf("run: %+v", run)
+			}
+			s.checkWhole(t)
+		})
+	}
+}
+
+// A ledger that can't be told leaves its requests open, and they are not tried
+// without a pause.
+func TestLedgerThatCantBeTold(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1)
+	c := s.start(t, 1).Control()
+	s.exec(t, s.target, "REVOKE INSERT ON attempt FROM CURRENT_USER")
+	plan := startRun(t, c, days(1, ""))
+	eventually(t, "the job to have failed once", func() (bool, any) {
+		n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND errors[1] ->> 'error' LIKE '%42501%'")
+		return n > 0, n
+	})
+	s.exec(t, s.target, "GRANT INSERT ON attempt TO CURRENT_USER")
+	if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+		t.Errorf("run: %+v", run)
+	}
+	if n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition'"); n != 1 {
+		t.Errorf("%d jobs were made for a day, want one", n)
+	}
+}
+
+// A day that has taken its worker with it again and again is given up, until
+// somebody asks for it again.
+func TestDayThatKillsItsWorkers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		lost  int
+		state string
+	}{"some times": {4, "done"}, "too often": {5, "failed"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 1)
+			plan := startRun(t, s.orchestrator(t, 1).Control(), days(1, ""))
+			s.exec(t, s.target, "INSERT INTO partition (day, token) VALUES ('2025-01-01', $1)", tt.lost)
+			s.exec(t, s.target, "INSERT INTO attempt (day, token, run_id) SELECT '2025-01-01', n, $2 FROM generate_series(1, $1::bigint) AS n", tt.lost, plan.RunID)
+			c := s.start(t, 1).Control()
+			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != tt.state {
+				t.Errorf("run: %+v, want %s", run, tt.state)
+			}
+			if tt.state == "done" {
+				s.checkWhole(t)
+				return
+			}
+			got := query[string](t, s.target, "SELECT outcome || ' ' || error FROM partition WHERE next_attempt_at IS NULL")
+			if !strings.HasPrefix(got, "failed the last 5 attempts ended without a word") {
+				t.Errorf("the ledger says %q", got)
+			}
+			if err := c.Retry(t.Context(), plan.RunID); err != nil {
+				t.Fatal(err)
+			}
+			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+				t.Errorf("asked for again: %+v", run)
+			}
+			s.checkWhole(t)
+		})
+	}
+}
+
+// lock keeps loads from writing until what it returns is called.
+func (s *system) lock(t *testing.T) (release func()) {
+	t.Helper()
+	session := s.session(t)
+	tx, err := session.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE data IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = session.Close(context.WithoutCancel(t.Context())) }
+}
+
+// whileLoading runs SQL when a load waits for lock's release.
+func (s *system) whileLoading(t *testing.T, sql string) {
+	t.Helper()
+	const waits = "SELECT count(*) FROM partition AS p JOIN pg_stat_activity AS a ON a.pid = p.claim_pid WHERE a.wait_event_type = 'Lock'"
+	eventually(t, "a load to wait", func() (bool, any) {
+		n := query[int](t, s.target, waits)
+		return n > 0, n
+	})
+	s.exec(t, s.target, sql)
+}
+
+// session is one of the test's own, with the settings that the database had
+// when it began.
+func (s *system) session(t *testing.T) *pgx.Conn {
+	t.Helper()
+	session, err := pgx.Connect(t.Context(), s.targetURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = session.Close(context.WithoutCancel(t.Context())) })
+	return session
+}
+
+// alter changes a setting of the database, for sessions to come.
+func alter(t *testing.T, session *pgx.Conn, change string) {
+	t.Helper()
+	sql := "ALTER DATABASE " + pgx.Identifier{session.Config().Database}.Sanitize() + " " + change
+	if _, err := session.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func count(t *testing.T, session *pgx.Conn, sql string) (n int) {
+	t.Helper()
+	if err := session.QueryRow(t.Context(), sql).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
