@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -69,7 +71,7 @@ func newSource(c Config) (*source, *http.Transport, error) {
 		DisableCompression: true,
 	}
 	guard := &stallGuard{transport, stallTimeout}
-	client, err := sourceapi.NewClient(c.SourceURL, sourceapi.WithHTTPClient(&http.Client{Transport: guard}))
+	client, err := sourceapi.NewClient(c.SourceURL, sourceapi.WithHTTPClient(apiclient.New(guard, 0)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("source API %s: %w", c.SourceURL, err)
 	}
@@ -119,15 +121,9 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 			return nil, away(ctx, err)
 		}
 		defer func() { _ = response.Body.Close() }()
-		if response.StatusCode != http.StatusOK {
-			return nil, s.refusal(response)
-		}
-		var turbines []sourceapi.Turbine
-		if err := json.NewDecoder(response.Body).Decode(&turbines); err != nil {
-			return nil, fmt.Errorf("%w: %w", errBroken, err)
-		}
-		if turbines == nil {
-			return nil, fmt.Errorf("%w: null", errBroken)
+		turbines, err := s.listed(response)
+		if err != nil {
+			return nil, err
 		}
 		ids := make([]int32, len(turbines))
 		for i, turbine := range turbines {
@@ -140,6 +136,21 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 		return nil, fmt.Errorf("list turbines: %w", err)
 	}
 	return ids, nil
+}
+
+// listed reads an answer of GET /turbines.
+func (s *source) listed(response *http.Response) (turbines []sourceapi.Turbine, err error) {
+	if err := s.expect(response, "application/json"); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errBroken, err)
+	case !json.Valid(body): // cut off, where a body ends with its connection
+		return nil, fmt.Errorf("%w: the list of turbines is not JSON", errBroken)
+	}
+	return turbines, apiclient.Source().Decode(response, body, &turbines)
 }
 
 // extract reads the day of some turbines, in ascending order, and hands them
@@ -177,7 +188,16 @@ func (s *source) ask(ctx context.Context, day time.Time, turbines []int32, failu
 			err = fmt.Errorf("%d requests in a row failed, the last with: %w", hopeless, err)
 		}
 		var status *statusError
+		var untold *untoldError
+		var foreign *apiclient.Error
 		switch {
+		case errors.As(err, &untold) && len(part) > 1:
+			// A server that is asked over HTTP/1.0 tells of short answers alone. The
+			// first turbine shows whether this is such a one.
+			parts = append(parts, part[:1])
+			parts = slices.AppendSeq(parts, slices.Chunk(part[1:], len(part)/2))
+		case errors.As(err, &foreign):
+			return group{}, fmt.Errorf("extract %s: %w", span(part), err)
 		case *failures == hopeless, ctx.Err() != nil, errors.Is(err, ErrSourceAway),
 			errors.As(err, &status) && status.status < http.StatusInternalServerError:
 			return group{}, fmt.Errorf("extract %s: %w", span(part), err)
@@ -216,8 +236,8 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 		return group{}, away(ctx, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return group{}, s.refusal(response)
+	if err := s.expect(response, arrowStream, "application/json"); err != nil {
+		return group{}, err
 	}
 
 	body := s.takeBody()
@@ -231,7 +251,7 @@ func (s *source) read(ctx context.Context, day time.Time, turbines []int32) (gro
 	if err != nil {
 		return group{}, err
 	}
-	if rows := response.Trailer.Get("Delfos-Rows"); rows != strconv.FormatInt(g.samples, 10) {
+	if rows := apiclient.Header(response, "Delfos-Rows"); rows != strconv.FormatInt(g.samples, 10) {
 		return group{}, fmt.Errorf("%w: %d rows, Delfos-Rows is %q", errBroken, g.samples, rows)
 	}
 	return g, nil
@@ -286,24 +306,34 @@ func whole(response *http.Response, body *bytes.Buffer) error {
 }
 
 // verify holds the SHA-256 of a body that was read to its end against the
-// trailer.
+// trailer, or over HTTP/1.0 the header. An *untoldError says that there is none.
 func verify(response *http.Response, hash hash.Hash) error {
 	digest := "sha-256=:" + base64.StdEncoding.EncodeToString(hash.Sum(nil)) + ":"
-	if want := response.Trailer.Get("Content-Digest"); want != digest {
+	switch want := apiclient.Header(response, "Content-Digest"); want {
+	case digest:
+		return nil
+	case "":
+		return &untoldError{apiclient.Source().NoTrailers(response)}
+	default:
 		return fmt.Errorf("%w: its digest is %s, Content-Digest is %q", errBroken, digest, want)
 	}
-	return nil
 }
 
-// refusal turns an answer other than 200 into an error with the detail of its
-// problem.
+// expect takes an answer that the contract promises; any other is an error.
+func (s *source) expect(response *http.Response, media ...string) error {
+	if code := response.StatusCode; code/100 != 2 && code/100 != 3 {
+		return s.refusal(response)
+	}
+	return apiclient.Source().Expect(response, media...)
+}
+
+// refusal turns an error of the API's, or of what stands before it, into one with
+// its detail.
 func (s *source) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	var problem sourceapi.Problem
-	_ = json.NewDecoder(bytes.NewReader(body)).Decode(&problem)
 	return &statusError{
 		status: response.StatusCode,
-		detail: problem.Detail,
+		detail: apiclient.Detail(response, body),
 		after:  retryAfter(response.Header, time.Now(), s.retry.Obey),
 	}
 }
@@ -312,6 +342,9 @@ func (s *source) refusal(response *http.Response) error {
 func away(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("%w: %w%s", ErrSourceAway, err, apiclient.Through(asked.URL))
 	}
 	return fmt.Errorf("%w: %w", ErrSourceAway, err)
 }

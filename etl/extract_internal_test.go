@@ -41,6 +41,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body := "[" + strings.Join(rows, ",") + "]"
 	sum := sha256.Sum256([]byte(body))
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Trailer", "Delfos-Rows, Content-Digest")
 	_, _ = w.Write([]byte(body))
 	w.Header().Set("Delfos-Rows", strconv.Itoa(len(rows)))
@@ -138,6 +139,7 @@ func TestStall(t *testing.T) {
 	hang := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if body != "" {
+				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(status)
 				_, _ = w.Write([]byte(body))
 				_ = http.NewResponseController(w).Flush()

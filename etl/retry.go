@@ -36,6 +36,14 @@ var ErrSourceAway = errors.New("the source API is away")
 // worth another try.
 var errBroken = errors.New("broken answer")
 
+// untoldError is an answer that ended cleanly and has nothing to tell whether it
+// is whole. A fault of the wire may take the trailers once; what takes them twice
+// takes them always, from every turbine.
+type untoldError struct{ cause error }
+
+func (e *untoldError) Error() string { return e.cause.Error() }
+func (e *untoldError) Unwrap() error { return e.cause }
+
 // statusError is an answer other than 200.
 type statusError struct {
 	status int
@@ -79,7 +87,8 @@ func retriable(err error) bool {
 	if errors.As(err, &certificate) || errors.As(err, &handshake) || errors.Is(err, http.ErrSchemeMismatch) {
 		return false
 	}
-	return errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken)
+	_, untold := errors.AsType[*untoldError](err)
+	return untold || errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken)
 }
 
 // retryAfter reads a Retry-After header, in seconds or as a date; 0 if there is
@@ -105,11 +114,14 @@ func (r Retry) again() Retry {
 func try[T any](ctx context.Context, r Retry, log *slog.Logger, attempt func() (T, error)) (T, error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = r.First, r.Longest
-	attempts := 0
+	attempts, untold := 0, 0
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		attempts++
 		v, err := attempt()
-		if err != nil && !retriable(err) {
+		if _, ok := errors.AsType[*untoldError](err); ok {
+			untold++
+		}
+		if err != nil && !retriable(err) || untold > 1 {
 			err = backoff.Permanent(err)
 		}
 		return v, err

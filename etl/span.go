@@ -2,9 +2,7 @@ package etl
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
@@ -26,12 +24,9 @@ func (j *Job) Sampled(ctx context.Context, first, last time.Time) (Span, bool, e
 			return nil, away(ctx, err)
 		}
 		defer func() { _ = response.Body.Close() }()
-		if response.StatusCode != http.StatusOK {
-			return nil, s.refusal(response)
-		}
-		var turbines []sourceapi.Turbine
-		if err := json.NewDecoder(response.Body).Decode(&turbines); err != nil {
-			return nil, fmt.Errorf("%w: %w", errBroken, err)
+		turbines, err := s.listed(response)
+		if err != nil {
+			return nil, err
 		}
 		return spanOf(turbines), nil
 	})

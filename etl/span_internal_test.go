@@ -32,6 +32,8 @@ func TestSampled(t *testing.T) {
 				if r.URL.Path != "/turbines" || r.URL.Query().Encode() != "end=2025-01-10T23%3A59%3A59.999999Z&span=true&start=1980-01-01T00%3A00%3A00Z" {
 					t.Errorf("the source is asked for %s", r.URL)
 				}
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(c.status)
 				_, _ = w.Write([]byte(c.body))
 			}))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -126,13 +127,13 @@ func (s *source) digests(ctx context.Context, first, last time.Time) ([]dayDiges
 			return nil, away(ctx, err)
 		}
 		defer func() { _ = response.Body.Close() }()
-		switch response.StatusCode {
-		case http.StatusOK:
-			return readDigests(response, first, last)
-		case http.StatusNotFound:
+		if response.StatusCode == http.StatusNotFound {
 			return nil, nil // there is no digest, which is no error
 		}
-		return nil, s.refusal(response)
+		if err := s.expect(response, "application/json"); err != nil {
+			return nil, err
+		}
+		return readDigests(response, first, last)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("digest of the source: %w", err)
@@ -176,7 +177,7 @@ func readDigests(response *http.Response, first, last time.Time) ([]dayDigest, e
 	if err := verify(response, hash); err != nil {
 		return nil, err
 	}
-	if rows := response.Trailer.Get("Delfos-Rows"); rows != strconv.Itoa(lines) {
+	if rows := apiclient.Header(response, "Delfos-Rows"); rows != strconv.Itoa(lines) {
 		return nil, fmt.Errorf("%w: %d lines, Delfos-Rows is %q", errBroken, lines, rows)
 	}
 	return days, nil

@@ -65,7 +65,10 @@ func TestUnreadableTurbine(t *testing.T) {
 	proxy := httputil.NewSingleHostReverseProxy(api)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("turbines") == "2" {
-			r.Header.Set("Accept", "application/json")
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = w.Write([]byte(`{"detail":"made to fail"}`))
+			return
 		}
 		proxy.ServeHTTP(w, r)
 	}))
@@ -74,7 +77,7 @@ func TestUnreadableTurbine(t *testing.T) {
 	report := s.verify(t, verify.Request{})
 	want := []string{
 		"2025-01-01  different (1 turbine that can't be computed)",
-		"2025-01-01  turbine 2  can't be computed: the answer is application/json: want text/csv",
+		"2025-01-01  turbine 2  can't be computed: 500 Internal Server Error: made to fail",
 	}
 	if diff := cmp.Diff(want, lines(report)); diff != "" || report.Values != 2*2160 {
 		t.Errorf("%d values (-want +got):\n%s", report.Values, diff)

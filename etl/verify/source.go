@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,14 +10,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -48,7 +48,7 @@ type source struct {
 }
 
 func newSource(url string, transport http.RoundTripper, log *slog.Logger) (*source, error) {
-	client, err := sourceapi.NewClient(url, sourceapi.WithHTTPClient(&http.Client{Transport: transport, Timeout: requestTimeout}))
+	client, err := sourceapi.NewClient(url, sourceapi.WithHTTPClient(apiclient.New(transport, requestTimeout)))
 	if err != nil {
 		return nil, fmt.Errorf("source API %s: %w", url, err)
 	}
@@ -60,11 +60,11 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 	var turbines []sourceapi.Turbine
 	err := s.get(ctx, "application/json", func(e sourceapi.RequestEditorFn) (*http.Response, error) {
 		return s.client.ListTurbines(ctx, &sourceapi.ListTurbinesParams{}, e)
-	}, func(body []byte, _ http.Header) error {
-		if err := json.Unmarshal(body, &turbines); err != nil {
-			return fmt.Errorf("%w: %w", errBroken, err)
+	}, func(response *http.Response, body []byte) error {
+		if !json.Valid(body) { // cut off, where a body ends with its connection
+			return fmt.Errorf("%w: the list of turbines is not JSON", errBroken)
 		}
-		return nil
+		return apiclient.Source().Decode(response, body, &turbines)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list turbines: %w", err)
@@ -84,10 +84,14 @@ func (s *source) read(ctx context.Context, day time.Time, turbine int32) (window
 	turbines := []sourceapi.TurbineSelector{strconv.Itoa(int(turbine))}
 	err = s.get(ctx, "text/csv", func(e sourceapi.RequestEditorFn) (*http.Response, error) {
 		return s.client.GetData(ctx, &sourceapi.GetDataParams{Start: start, End: end, Turbines: &turbines}, e)
-	}, func(body []byte, trailer http.Header) error {
+	}, func(response *http.Response, body []byte) error {
 		sum := sha256.Sum256(body)
 		digest := "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
-		if got := trailer.Get("Content-Digest"); got != digest {
+		switch got := apiclient.Header(response, "Content-Digest"); got {
+		case digest:
+		case "":
+			return &untoldError{apiclient.Source().NoTrailers(response)}
+		default:
 			return fmt.Errorf("%w: its digest is %s, Content-Digest is %q", errBroken, digest, got)
 		}
 		parsed, rows, err := parse(body, turbine, day)
@@ -95,7 +99,7 @@ func (s *source) read(ctx context.Context, day time.Time, turbine int32) (window
 			return err
 		}
 		windows = parsed
-		if got := trailer.Get("Delfos-Rows"); got != strconv.FormatInt(rows, 10) {
+		if got := apiclient.Header(response, "Delfos-Rows"); got != strconv.FormatInt(rows, 10) {
 			return fmt.Errorf("%w: it has %d rows, Delfos-Rows is %q", errBroken, rows, got)
 		}
 		return nil
@@ -109,10 +113,13 @@ func (s *source) digest(ctx context.Context, day time.Time) (digest int64, known
 	start, end := bounds(day)
 	err = s.get(ctx, "application/json", func(e sourceapi.RequestEditorFn) (*http.Response, error) {
 		return s.client.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: start, End: end}, e)
-	}, func(body []byte, _ http.Header) error {
+	}, func(response *http.Response, body []byte) error {
+		if !json.Valid(body) {
+			return fmt.Errorf("%w: the list of digests is not JSON", errBroken)
+		}
 		var lines []sourceapi.Digest
-		if err := json.Unmarshal(body, &lines); err != nil {
-			return fmt.Errorf("%w: %w", errBroken, err)
+		if err := apiclient.Source().Decode(response, body, &lines); err != nil {
+			return err
 		}
 		for _, line := range lines {
 			hash, err := strconv.ParseUint(line.Digest, 16, 64)
@@ -139,12 +146,16 @@ func bounds(day time.Time) (first, last timestamp.Time) {
 }
 
 // get asks until an answer is whole and use takes it, attempts times at most.
-func (s *source) get(ctx context.Context, accept string, ask func(sourceapi.RequestEditorFn) (*http.Response, error), use func(body []byte, trailer http.Header) error) error {
+func (s *source) get(ctx context.Context, accept string, ask func(sourceapi.RequestEditorFn) (*http.Response, error), use func(*http.Response, []byte) error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = s.wait
+	untold := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := once(accept, func() (*http.Response, error) { return ask(identity(accept)) }, use)
-		if err != nil && !errors.Is(err, ErrSourceAway) && !errors.Is(err, errBroken) {
+		if _, ok := errors.AsType[*untoldError](err); ok {
+			untold++ // twice is always
+		}
+		if err != nil && !errors.Is(err, ErrSourceAway) && !errors.Is(err, errBroken) && untold != 1 {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
@@ -168,8 +179,11 @@ func identity(accept string) sourceapi.RequestEditorFn {
 }
 
 // once asks and lets use judge the answer.
-func once(accept string, ask func() (*http.Response, error), use func([]byte, http.Header) error) error {
+func once(accept string, ask func() (*http.Response, error), use func(*http.Response, []byte) error) error {
 	response, err := ask()
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("%w: %w%s", ErrSourceAway, err, apiclient.Through(asked.URL))
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSourceAway, err)
 	}
@@ -180,16 +194,21 @@ func once(accept string, ask func() (*http.Response, error), use func([]byte, ht
 		return fmt.Errorf("%w: %w", errBroken, err)
 	case len(body) > maxAnswer:
 		return fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
-	case response.StatusCode != http.StatusOK:
-		var problem sourceapi.Problem
-		_ = json.NewDecoder(bytes.NewReader(body)).Decode(&problem) // the status says enough
-		return &statusError{code: response.StatusCode, detail: problem.Detail}
+	case response.StatusCode/100 != 2 && response.StatusCode/100 != 3:
+		return &statusError{code: response.StatusCode, detail: apiclient.Detail(response, body)}
 	}
-	if mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";"); mediaType != accept {
-		return fmt.Errorf("the answer is %s: want %s", mediaType, accept)
+	if err := apiclient.Source().Expect(response, accept); err != nil {
+		return err
 	}
-	return use(body, response.Trailer)
+	return use(response, body)
 }
+
+// untoldError is an answer that ended cleanly and has nothing to tell whether it
+// is whole.
+type untoldError struct{ cause error }
+
+func (e *untoldError) Error() string { return e.cause.Error() }
+func (e *untoldError) Unwrap() error { return e.cause }
 
 // statusError is an answer other than 200.
 type statusError struct {
@@ -223,5 +242,6 @@ func (e *statusError) Unwrap() error {
 func ofTurbine(ctx context.Context, err error) bool {
 	var status *statusError
 	refused := errors.As(err, &status) && status.code < http.StatusInternalServerError
-	return ctx.Err() == nil && !refused && !errors.Is(err, ErrSourceAway)
+	_, foreign := errors.AsType[*apiclient.Error](err)
+	return ctx.Err() == nil && !refused && !foreign && !errors.Is(err, ErrSourceAway)
 }

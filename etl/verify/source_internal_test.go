@@ -88,7 +88,7 @@ func TestRead(t *testing.T) {
 		"cut off":              {answers: []answer{cut}, asked: 5, err: "broken answer: unexpected EOF", ofTurbine: true},
 		"rows amiss":           {answers: []answer{lying}, asked: 5, err: `it has 4 rows, Delfos-Rows is "3"`, ofTurbine: true},
 		"another digest":       {answers: []answer{forged}, asked: 5, err: `Content-Digest is "sha-256=:AAAA:"`, ofTurbine: true},
-		"another format":       {answers: []answer{foreign}, asked: 1, err: "the answer is application/json: want text/csv", ofTurbine: true},
+		"another format":       {answers: []answer{foreign}, asked: 1, err: "answered 200 OK with application/json, not with text/csv as the source API does"},
 		"away":                 {answers: []answer{problem(503, "no database")}, asked: 5, err: "503 Service Unavailable: no database", away: true},
 		"broken inside":        {answers: []answer{problem(500, "failed")}, asked: 5, err: "500 Internal Server Error: failed", ofTurbine: true},
 		"refused":              {answers: []answer{problem(422, "start is missing")}, asked: 1, err: "422 Unprocessable Entity: start is missing"},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/pgpool"
@@ -160,7 +162,10 @@ func checkHealth(ctx context.Context, addr string) error {
 		return fmt.Errorf("ask %s: %w", url, err)
 	}
 	// No proxy: the server is in this container.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -171,6 +176,10 @@ func checkHealth(ctx context.Context, addr string) error {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s, want 200 OK", url, resp.Status)
+	}
+	var health targetapi.Health
+	if err := json.NewDecoder(resp.Body).Decode(&health); err != nil || health.Status != targetapi.Ok {
+		return fmt.Errorf("%s answered %s, but not as a server of Delfos: something else listens there", url, resp.Status)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -87,6 +88,8 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 		switch {
 		case err != nil:
 			return err
+		case !dryRun && plan.value.Id == nil:
+			return fmt.Errorf("the target API at %s queued nothing: its answer names no run; TARGET_API_URL has to be the address of the target API", t.url)
 		case wait && plan.value.Id != nil:
 			return r.wait(ctx, t, *plan.value.Id, asJSON)
 		case asJSON:

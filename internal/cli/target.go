@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/config"
 )
 
@@ -31,11 +32,11 @@ type target struct {
 }
 
 func newTarget(c config.TargetAPI) (*target, error) {
-	client, err := targetapi.NewClient(c.TargetAPIURL, targetapi.WithHTTPClient(&http.Client{Timeout: answerTimeout}))
+	client, err := targetapi.NewClient(c.TargetAPIURL, targetapi.WithHTTPClient(apiclient.New(http.DefaultTransport, answerTimeout)))
 	if err != nil {
-		return nil, fmt.Errorf("target API %s: %w", c.TargetAPIURL, err)
+		return nil, fmt.Errorf("target API %s: %w", config.Redact(c.TargetAPIURL), err)
 	}
-	return &target{client: client, url: c.TargetAPIURL}, nil
+	return &target{client: client, url: config.Redact(c.TargetAPIURL)}, nil
 }
 
 // An answer is what the target API said: decoded, and as it stood.
@@ -57,13 +58,13 @@ func ask[T any](t *target, send func(*targetapi.Client) (*http.Response, error))
 	if a.text, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
 		return a, t.unreachable(err)
 	}
-	if response.StatusCode/100 != 2 {
+	if code := response.StatusCode; code/100 != 2 && code/100 != 3 {
 		return a, refusal(response, a.text)
 	}
-	if err := json.Unmarshal(a.text, &a.value); err != nil {
-		return a, fmt.Errorf("read the answer of %s: %w", response.Request.URL, err)
+	if err := apiclient.Target().Expect(response, "application/json"); err != nil {
+		return a, err
 	}
-	return a, nil
+	return a, apiclient.Target().Decode(response, a.text, &a.value)
 }
 
 // unreachable says which address does not answer, and what would.
@@ -76,9 +77,9 @@ func (t *target) unreachable(err error) error {
 		err = e.Err
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
-		return &awayError{fmt.Errorf("the target API at %s does not answer (%w): `delfos orchestrate` starts it, TARGET_API_URL says where it is", t.url, e.Err)}
+		return &awayError{fmt.Errorf("the target API at %s does not answer (%w): `delfos orchestrate` starts it, TARGET_API_URL says where it is%s", t.url, e.Err, apiclient.Through(t.url))}
 	}
-	return &awayError{fmt.Errorf("ask the target API at %s: %w", t.url, err)}
+	return &awayError{fmt.Errorf("ask the target API at %s: %w%s", t.url, err, apiclient.Through(t.url))}
 }
 
 // An awayError says that the API did not answer, or could not for now.
@@ -86,13 +87,14 @@ type awayError struct{ error }
 
 func (e *awayError) Unwrap() error { return e.error }
 
-// refusal is the error of an answer that is no success.
+// refusal is the error of an answer that is not a success, the API's own or of
+// what stands before it.
 func refusal(response *http.Response, body []byte) error {
 	var problem targetapi.Problem
 	_ = json.Unmarshal(body, &problem) // without a detail the status has to do
-	text := problem.Detail
-	if text == "" {
-		text = fmt.Sprintf("%s answered %s", response.Request.URL, response.Status)
+	text := apiclient.Detail(response, body)
+	if !apiclient.IsProblem(response) {
+		text = response.Status + ": " + text
 	}
 	if response.StatusCode >= http.StatusInternalServerError && problem.RequestId != nil {
 		text += fmt.Sprintf(" (request %s)", *problem.RequestId)

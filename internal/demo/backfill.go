@@ -11,6 +11,7 @@ import (
 	"github.com/oapi-codegen/runtime/types"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/apiclient"
 )
 
 // lookEvery is how often the backfill's progress is looked at.
@@ -22,7 +23,7 @@ type client struct {
 }
 
 func newClient(console string) (client, error) {
-	c, err := targetapi.NewClientWithResponses(console, targetapi.WithHTTPClient(&http.Client{Timeout: time.Minute}))
+	c, err := targetapi.NewClientWithResponses(console, targetapi.WithHTTPClient(apiclient.New(http.DefaultTransport, time.Minute)))
 	if err != nil {
 		return client{}, fmt.Errorf("target API %s: %w", console, err)
 	}

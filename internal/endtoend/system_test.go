@@ -31,7 +31,8 @@ type system struct {
 	source, target *pgxpool.Pool
 	targetURL      string
 	gateway        *gateway
-	apiURL         string
+	apiURL         string // of the gateway
+	directURL      string // of the API itself
 	stopAPI        func()
 	job            *etl.Job
 }
@@ -83,7 +84,8 @@ func (s *system) serve(t *testing.T, sourceURL string, log *slog.Logger) {
 	s.stopAPI = stopAPI
 	t.Cleanup(stopAPI)
 
-	s.gateway = newGateway(t, "http://"+ln.Addr().String())
+	s.directURL = "http://" + ln.Addr().String()
+	s.gateway = newGateway(t, s.directURL)
 	front := httptest.NewUnstartedServer(s.gateway)
 	front.Config.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	front.Start()

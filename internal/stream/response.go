@@ -24,6 +24,10 @@ const (
 	// back until its end: nothing waits for its client while it is read, and its
 	// entity tag is a header. A longer one has it as a trailer.
 	WholeSize = 256 << 10
+
+	// whole10 is how long an answer to HTTP/1.0 may be to have its digest as a
+	// header: a day of a group of turbines, as the ETL reads it.
+	whole10 = 4 << 20
 )
 
 // Response is an answer of rows.
@@ -88,11 +92,15 @@ func (s Response) Write(w http.ResponseWriter, r *http.Request) error {
 }
 
 // hold is how many bytes are kept back before the header leaves.
-func (s Response) hold() int {
-	if s.Buffered {
+func (s Response) hold(r *http.Request) int {
+	switch {
+	case s.Buffered:
 		return math.MaxInt
+	case !r.ProtoAtLeast(1, 1):
+		return whole10
+	default:
+		return WholeSize
 	}
-	return WholeSize
 }
 
 // describe sets the headers that say what is sent.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"hash"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -109,7 +110,7 @@ func (s *sink) pass(last bool) error {
 			}
 		}
 	}
-	if !last && !s.begun && len(out.B) <= s.hold() || len(out.B) == 0 && !last {
+	if !last && !s.begun && len(out.B) <= s.hold(s.r) || len(out.B) == 0 && !last {
 		return nil
 	}
 	return s.send(out, last)
@@ -119,7 +120,7 @@ func (s *sink) pass(last bool) error {
 func (s *sink) send(out *Buffer, last bool) error {
 	s.hash.Write(out.B)
 	if !s.begun {
-		s.whole = last && len(out.B) <= s.hold()
+		s.whole = last && len(out.B) <= s.hold(s.r)
 		if !last && s.Outgrown != nil {
 			if err := s.Outgrown(); err != nil {
 				return err
@@ -132,9 +133,14 @@ func (s *sink) send(out *Buffer, last bool) error {
 		s.head(true)
 		s.begun = true
 	}
-	_, err := s.w.Write(out.B)
-	out.B = out.B[:0]
-	return err
+	defer func() { out.B = out.B[:0] }()
+	// In parts, as a client has its time for each write.
+	for part := range slices.Chunk(out.B, WholeSize) {
+		if _, err := s.w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // head sends the header. Only HTTP/1.1 and later have trailers, and HEAD has
