@@ -25,6 +25,10 @@ const maxDays = 20_000
 // target, which has about a hundred.
 const maxParallel = 64
 
+// targetPatience is how long the command waits for a target that restarts, or
+// has no session left.
+const targetPatience = 30 * time.Second
+
 // gcPercent is GOGC for the job.
 const gcPercent = 50
 
@@ -149,6 +153,9 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 		return etl.Summary{}, err
 	}
 	defer target.Close()
+	if err := etl.AwaitTarget(ctx, target, targetPatience, r.log); err != nil {
+		return etl.Summary{}, err
+	}
 	job, err := etl.New(ctx, etl.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log})
 	if err != nil {
 		return etl.Summary{}, err

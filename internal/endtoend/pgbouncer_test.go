@@ -218,10 +218,3 @@ func TestPgBouncerInTransactionModeIsRefused(t *testing.T) {
 		t.Errorf("%d values were written, want none", n)
 	}
 }
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}

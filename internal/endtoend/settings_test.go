@@ -67,6 +67,35 @@ func TestSettingsOfRoleAndDatabase(t *testing.T) {
 	}
 }
 
+// A role that may have few sessions has the whole way too: who finds none waits.
+func TestFewSessions(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	sourceURL := s.source.Config().ConnString()
+	urls := []string{sourceURL, s.targetURL}
+	for i, pool := range []*pgxpool.Pool{s.source, s.target} {
+		u := must(url.Parse(urls[i]))
+		role := "few_" + strings.TrimPrefix(u.Path, "/")
+		s.exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'few' CONNECTION LIMIT 8 IN ROLE %s", role, u.User.Username()))
+		t.Cleanup(func() {
+			if _, err := pool.Exec(context.WithoutCancel(t.Context()), "DROP ROLE "+role); err != nil {
+				t.Error(err)
+			}
+		})
+		u.User = url.UserPassword(role, "few")
+		u.RawQuery += "&pool_max_conn_idle_time=200ms&pool_health_check_period=50ms" // A test has no time.
+		urls[i] = u.String()
+	}
+	s.wholeWay(t, urls[0], urls[1])
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // other is url as another role, which has the hostile settings itself or gets
 // them from the database.
 func (s *system) other(t *testing.T, pool *pgxpool.Pool, of, address string) string {

@@ -18,6 +18,10 @@ import (
 // an error and not a wait without end.
 const connectTimeout = 5 * time.Second
 
+// idleTime is how long a pool keeps a session that nobody uses: a server that has
+// few gives it to somebody else then, and a new one takes a few milliseconds.
+const idleTime = 10 * time.Second
+
 // Options are what the sessions of a pool have of their own.
 type Options struct {
 	// Name is how the sessions show up in pg_stat_activity; "delfos" if empty.
@@ -58,10 +62,16 @@ func Config(url string, options Options) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}
-	if options.MaxConns > 0 && !bounded(url) {
+	if options.MaxConns > 0 && !says(url, "pool_max_conns") {
 		config.MaxConns = options.MaxConns
 	}
 	config.MaxConns = max(config.MaxConns, options.AtLeast)
+	if !says(url, "pool_max_conn_idle_time") {
+		config.MaxConnIdleTime = idleTime
+	}
+	if !says(url, "pool_health_check_period") {
+		config.HealthCheckPeriod = idleTime / 2
+	}
 	s := newSession(config.ConnConfig, options)
 	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		if s.pooled.Load() && c.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
@@ -107,10 +117,10 @@ func Connect(ctx context.Context, url string, options Options) (*pgx.Conn, error
 	return conn, nil
 }
 
-// bounded reports whether a URL says how many sessions a pool may have.
-func bounded(url string) bool {
+// says reports whether a URL has a parameter of the pool's.
+func says(url, parameter string) bool {
 	config, err := pgx.ParseConfig(url)
-	return err == nil && config.RuntimeParams["pool_max_conns"] != ""
+	return err == nil && config.RuntimeParams[parameter] != ""
 }
 
 // readUTC has instants read as UTC; pgx scans a timestamptz into the machine's

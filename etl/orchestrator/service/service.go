@@ -6,6 +6,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,9 @@ type Config struct {
 	// Drain bounds how long answers may go on after the end was asked for, 3 s if
 	// it is 0; SoftStop, 5 s if it is 0, how long loads may after that.
 	Drain, SoftStop time.Duration
+	// Patience is how long Open waits for a target that gives no session, a minute
+	// if it is 0.
+	Patience time.Duration
 	// Leaving is closed some time before Run's ctx ends, when the process has been
 	// told to stop; nil: never. The API says so at /ready.
 	Leaving <-chan struct{}
@@ -62,18 +66,12 @@ type Service struct {
 	orchestrator *orchestrator.Orchestrator
 }
 
-// Open brings River's tables up to date and makes ready what Run needs. Close
-// the Service when it is no longer wanted, also after Run.
+// Open waits for the target if it is away, brings River's tables up to date and
+// makes ready what Run needs. Close the Service when it is no longer wanted, also
+// after Run.
 func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if c.Drain == 0 {
 		c.Drain = 3 * time.Second
-	}
-	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
-	if err != nil {
-		return nil, dberror.Target.Explain(err)
-	}
-	if len(plan.Statements) > 0 {
-		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
 	}
 	runLog := orchestrator.NewRunLog()
 	c.Log = slog.New(runLog.Handler(c.Log.Handler()))
@@ -85,6 +83,16 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	}()
 	if s.control, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
 		return nil, err
+	}
+	if err := etl.AwaitTarget(ctx, s.control, cmp.Or(c.Patience, time.Minute), c.Log); err != nil {
+		return nil, err
+	}
+	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
+	if err != nil {
+		return nil, dberror.Target.Explain(err)
+	}
+	if len(plan.Statements) > 0 {
+		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
 	}
 	if s.loads, err = etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions); err != nil {
 		return nil, err

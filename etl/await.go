@@ -1,0 +1,60 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/internal/dberror"
+)
+
+// AwaitTarget returns when the target gives a session, which stays in the pool.
+// It waits no longer than patience for one that restarts, or has no session
+// left; what stays until somebody mends it, such as a wrong password or a
+// database that is not there, is an error at once.
+func AwaitTarget(ctx context.Context, target *pgxpool.Pool, patience time.Duration, log *slog.Logger) error {
+	begun, told := time.Now(), false
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		conn, err := target.Acquire(ctx)
+		if err == nil {
+			conn.Release()
+			return struct{}{}, nil
+		}
+		if !passes(err) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(patience), backoff.WithNotify(func(err error, _ time.Duration) {
+		if !told {
+			told = true
+			log.WarnContext(ctx, "the target database gives no session; waiting for it", "error", err, "patience", patience.String())
+		}
+	}))
+	switch {
+	case err != nil && passes(err) && ctx.Err() == nil:
+		return fmt.Errorf("target database, after %s: %w", time.Since(begun).Round(time.Second), dberror.Target.Explain(err))
+	case err != nil:
+		return fmt.Errorf("target database: %w", dberror.Target.Explain(err))
+	case told:
+		log.InfoContext(ctx, "the target database is there", "waited", time.Since(begun).Round(time.Millisecond).String())
+	}
+	return nil
+}
+
+// passes reports whether a session may be had later by waiting alone.
+func passes(err error) bool {
+	const noDatabase = "3D000"
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == noDatabase {
+		return false
+	}
+	class := dberror.Target.Of(err).Class
+	return class == dberror.Away || class == dberror.Again
+}
