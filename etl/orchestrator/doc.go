@@ -22,7 +22,8 @@
 //	      │    └───────────┘  (never loaded before)       │
 //	      │    ┌───────────┐                              │
 //	      ├────│  failed   │◀──── an error ───────────────┤
-//	      │    └───────────┘  (next_attempt_at: by itself)│
+//	      │    └───────────┘  (next_attempt_at: by itself,│
+//	      │                    by job or by schedule)     │
 //	      │    ┌───────────┐                              │
 //	      ├────│   empty   │◀──── no samples ─────────────┤
 //	      │    └───────────┘                              │

@@ -32,10 +32,12 @@ type asked struct {
 // askAgain asks for days that have failed, and that nobody asks for any more, once
 // more: what made them fail may have been mended. Those whose time has not come
 // get it noted, as the next attempt that the ledger shows. They are days of the
-// range that the schedule follows; older ones are left to whoever loaded them.
+// range that the schedule follows, and that the source is believed of; older ones
+// are left to whoever loaded them.
 func (s *Scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (asked, error) {
 	last := dates.Of(now).AddDate(0, 0, -1)
 	first := dates.Later(last.AddDate(0, 0, 1-max(s.config.CatchUpDays, s.config.StaleDays, 1)), dates.Earliest())
+	first = s.config.SourceRetention.Clip(first, now)
 	if start := s.config.PartitionStart; start != nil {
 		first = dates.Later(first, *start)
 	}
