@@ -42,8 +42,8 @@ func states() []state {
 			Never, "a pooler before the database refuses a setting of the session",
 			"let it ignore that one (ignore_startup_parameters), or name the database itself in {setting}",
 		}},
-		{[]string{pgerrcode.ProtocolViolation}, []string{"no such database"}, missing},
-		{[]string{pgerrcode.ProtocolViolation}, []string{"auth", "no such user", "wrong password"}, refusedLogin},
+		{[]string{pgerrcode.ProtocolViolation}, []string{"auth", "no such user", "wrong password", `role "`}, refusedLogin},
+		{[]string{pgerrcode.ProtocolViolation}, []string{"no such database", "does not exist"}, missing},
 		{[]string{pgerrcode.DuplicatePreparedStatement, pgerrcode.InvalidSQLStatementName}, nil, pooled},
 
 		// Again: the transaction or the session was given up. 40001 is also a
