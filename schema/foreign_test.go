@@ -24,11 +24,22 @@ var foreign = []struct{ sql, name string }{
 	{"ALTER TABLE data ADD COLUMN site integer NOT NULL DEFAULT 1", "column data.site"},
 	{"ALTER TABLE data ADD COLUMN entry bigserial NOT NULL", "column data.entry"},
 	{"ALTER TABLE data ADD COLUMN kilo double precision NOT NULL GENERATED ALWAYS AS (value / 1000) STORED", "column data.kilo"},
+	{"CREATE TYPE mood AS ENUM ('calm'); ALTER TABLE data ADD COLUMN mood mood, ADD COLUMN moods mood[]", "column data.mood, column data.moods"},
+	{"CREATE TYPE place AS (x integer, y integer); ALTER TABLE data ADD COLUMN spot place", "column data.spot"},
+	{"CREATE DOMAIN mark AS integer NOT NULL DEFAULT 1 CHECK (VALUE > 0); ALTER TABLE data ADD COLUMN grade mark NOT NULL", "column data.grade"},
+	{"ALTER TABLE signal ADD COLUMN plot point, ADD COLUMN words tsvector, ADD COLUMN span tstzrange, ADD COLUMN seen inet", "column signal.plot, column signal.words, column signal.span, column signal.seen"},
+	{"CREATE INDEX words_idx ON signal USING gin (words)", "index words_idx on signal"},
+	{"CREATE INDEX lower_idx ON signal (lower(name) text_pattern_ops) INCLUDE (id)", "index lower_idx on signal"},
+	{"CREATE UNIQUE INDEX seen_key ON signal (id, seen DESC) NULLS NOT DISTINCT", "index seen_key on signal"},
+	{"ALTER TABLE signal ADD CONSTRAINT span_excl EXCLUDE USING gist (span WITH &&)", "constraint span_excl on signal"},
+	{"CREATE SCHEMA other; CREATE TABLE other.asset (id integer PRIMARY KEY); ALTER TABLE run ADD COLUMN asset integer REFERENCES other.asset", "column run.asset, foreign key run_asset_fkey on run"},
+	{"ALTER TABLE worker ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON worker; ALTER TABLE worker SET (fillfactor = 90)", ""},
 	{"CREATE INDEX my_idx ON data (value)", "index my_idx on data"},
 	{"CREATE UNIQUE INDEX my_key ON run (id, trigger) WHERE id > 0", "index my_key on run"},
 	{"ALTER TABLE signal ADD CONSTRAINT signal_name_whole UNIQUE (name, id)", "constraint signal_name_whole on signal"},
 	{"ALTER TABLE data ADD CONSTRAINT my_check CHECK (value < 1e9)", "check my_check on data"},
 	{"ALTER TABLE data ADD CONSTRAINT my_fkey FOREIGN KEY (signal_id) REFERENCES signal (id)", "foreign key my_fkey on data"},
+	{"ALTER TABLE data ADD CONSTRAINT asset_fkey FOREIGN KEY (turbine_id) REFERENCES asset (id) NOT VALID", "foreign key asset_fkey on data"},
 	{"COMMENT ON TABLE data IS 'what we keep'", "comment on table data"},
 	{"COMMENT ON COLUMN data.value IS 'in its unit'", "comment on column data.value"},
 	{"COMMENT ON INDEX data_timestamp_idx IS 'small'", "comment on index data_timestamp_idx"},
@@ -39,17 +50,17 @@ var foreign = []struct{ sql, name string }{
 
 func TestForeignThingsAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	db := setup(t)
-	db.apply(t, schema.Target, schema.Options{})
+	db, dev := setup(t), pgtest.Empty(t)
+	db.apply(t, schema.Target, schema.Options{DevURL: dev})
 	var want []string
 	for _, f := range foreign {
 		db.exec(t, f.sql)
 		if f.name != "" {
-			want = append(want, f.name)
+			want = append(want, strings.Split(f.name, ", ")...)
 		}
 	}
 	before := db.objects(t)
-	for _, opts := range []schema.Options{{DryRun: true}, {}, {AllowDestructive: true}} {
+	for _, opts := range []schema.Options{{DevURL: dev, DryRun: true}, {DevURL: dev}, {DevURL: dev, AllowDestructive: true}} {
 		plan := db.apply(t, schema.Target, opts)
 		if plan.Statements != nil || plan.Retired != nil {
 			t.Errorf("plan with %+v: got %q, retired %q; want none", opts, plan.SQL(), plan.Retired)
@@ -73,22 +84,22 @@ func TestForeignThingsAreLeftAlone(t *testing.T) {
 // What people add to one table does not keep another from being made.
 func TestForeignThingsBesideAChange(t *testing.T) {
 	t.Parallel()
-	db := setup(t)
-	db.apply(t, schema.Target, schema.Options{})
+	db, dev := setup(t), pgtest.Empty(t)
+	db.apply(t, schema.Target, schema.Options{DevURL: dev})
 	for _, f := range foreign {
 		db.exec(t, f.sql)
 	}
 	db.exec(t, `DROP TABLE flag; ALTER TABLE data DROP CONSTRAINT data_value_finite; DROP INDEX data_timestamp_idx;
 		ALTER TABLE partition ALTER COLUMN rows DROP NOT NULL`)
-	plan := db.apply(t, schema.Target, schema.Options{})
+	plan := db.apply(t, schema.Target, schema.Options{DevURL: dev})
 	if strings.Contains(plan.SQL(), "DROP") || len(plan.Statements) < 4 {
 		t.Errorf("plan: got\n%s", plan.SQL())
 	}
-	plan = db.apply(t, schema.Target, schema.Options{DryRun: true})
+	plan = db.apply(t, schema.Target, schema.Options{DevURL: dev, DryRun: true})
 	if plan.Statements != nil {
 		t.Errorf("second plan: got %q, want none", plan.SQL())
 	}
-	db.exec(t, "INSERT INTO data (signal_id, timestamp, value) VALUES (1, now(), 1)")
+	db.exec(t, "INSERT INTO asset (id) VALUES (1); INSERT INTO data (signal_id, timestamp, value) VALUES (1, now(), 1)")
 }
 
 // objects are the definitions of all that public holds, with comments, and the
@@ -131,7 +142,7 @@ func TestPartitionedTable(t *testing.T) {
 
 func TestNeedsThatCannotBeMet(t *testing.T) {
 	t.Parallel()
-	const ours = "CREATE TABLE a (x integer, y integer); CREATE TABLE b (z integer)"
+	const ours = "CREATE TABLE a (x integer, y integer); CREATE TABLE b (z integer); CREATE INDEX b_z_idx ON b (z)"
 	tests := map[string]struct {
 		before  string
 		retired []string
@@ -147,7 +158,7 @@ func TestNeedsThatCannotBeMet(t *testing.T) {
 		},
 		"view of a table's name": {
 			before: "CREATE VIEW b AS SELECT 1 AS z",
-			want:   "nothing was changed: b is a view, and this version needs a table of that name: rename the view, or drop it",
+			want:   "nothing was changed: b is a view, and this version needs a table of that name: rename what has it, or drop it",
 		},
 		"materialized view of a table's name": {
 			before: "CREATE MATERIALIZED VIEW b AS SELECT 1 AS z",
@@ -161,9 +172,17 @@ func TestNeedsThatCannotBeMet(t *testing.T) {
 			before: "CREATE TABLE a (x bigint, y integer); CREATE VIEW report AS SELECT x FROM a",
 			want:   `rule _RETURN on view report depends on column "x"`,
 		},
-		"index name that is taken": {
+		"table's name that an index has": {
 			before: "CREATE TABLE c (i integer); CREATE INDEX a ON c (i)",
-			want:   `relation "a" already exists`,
+			want:   "a is an index on c, and this version needs a table of that name",
+		},
+		"index's name that another table's has": {
+			before: "CREATE TABLE c (z integer); CREATE INDEX b_z_idx ON c (z)",
+			want:   "b_z_idx is an index on c, and this version needs an index on b of that name: rename what has it, or drop it",
+		},
+		"index's name that a table has": {
+			before: "CREATE TABLE b_z_idx (z integer)",
+			want:   "b_z_idx is a table, and this version needs an index on b of that name",
 		},
 	}
 	dev := pgtest.Empty(t)

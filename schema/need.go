@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,39 +12,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// relation is a thing in public that has the name of a table, or could have.
+// relation is a thing in public that has the name of a table or an index of ours,
+// or could have.
 type relation struct {
-	name, kind string
-	isTable    bool
+	name    string
+	kind    string // "a table", "an index on data"
+	isTable bool
 	// filled are the columns that every INSERT has to name, as they are NOT NULL
 	// and have no default.
 	filled []string
 }
 
-// relations reads what holds the names of public that a table could have. An
-// extension's own are left out, and so are the parts of a partitioned table.
-const relationsSQL = `
-SELECT
-    c.relname,
-    CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence' ELSE 'table' END,
-    c.relkind IN ('r', 'p'),
-    ARRAY(
-        SELECT a.attname::text
-        FROM pg_catalog.pg_attribute AS a
-        JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-          AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND t.typdefault IS NULL
-        ORDER BY a.attnum
-    )
-FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace
-  AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-  AND NOT c.relispartition
-  AND NOT EXISTS (
-    SELECT FROM pg_catalog.pg_depend AS d
-    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-  )
-ORDER BY c.relname`
+//go:embed relations.sql
+var relationsSQL string
 
 func (s *session) relations(ctx context.Context) ([]relation, error) {
 	var found []relation
@@ -68,12 +49,19 @@ func (s *session) relations(ctx context.Context) ([]relation, error) {
 	return found, nil
 }
 
-// notTables says which names of ours belong to something that is not a table.
-func notTables(found []relation, desired *schema.Schema) error {
+// taken says which names of ours belong to something else.
+func taken(found []relation, desired *schema.Schema) error {
+	needed := map[string]string{}
+	for _, table := range desired.Tables {
+		needed[table.Name] = "a table"
+		for _, index := range table.Indexes {
+			needed[index.Name] = "an index on " + table.Name
+		}
+	}
 	var faults []error
 	for _, r := range found {
-		if _, ours := desired.Table(r.name); ours && !r.isTable {
-			faults = append(faults, fmt.Errorf("%s is a %s, and this version needs a table of that name: rename the %s, or drop it", r.name, r.kind, r.kind))
+		if need, ours := needed[r.name]; ours && r.kind != need {
+			faults = append(faults, fmt.Errorf("%s is %s, and this version needs %s of that name: rename what has it, or drop it", r.name, r.kind, need))
 		}
 	}
 	return refusal(faults)

@@ -149,7 +149,7 @@ func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, d
 	if err != nil {
 		return Plan{}, nil, err
 	}
-	if err := notTables(found, desired); err != nil {
+	if err := taken(found, desired); err != nil {
 		return Plan{}, nil, err
 	}
 	current, err := db.inspect(ctx, s.names(desired)...)
