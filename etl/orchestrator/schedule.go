@@ -256,6 +256,22 @@ type ScheduleState struct {
 	Workers     int64
 }
 
+// read reads the schedule and who works by it, as they are at one moment.
+func (s *Scheduler) read(ctx context.Context) (row targetdb.Schedule, workforce targetdb.ReadWorkforceRow, err error) {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
+		db := targetdb.New(tx)
+		if row, err = db.ReadSchedule(ctx); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("read the schedule: %w", err)
+		}
+		if workforce, err = db.ReadWorkforce(ctx, partitionQueue); err != nil {
+			return fmt.Errorf("read the workforce: %w", err)
+		}
+		return nil
+	})
+	return row, workforce, err
+}
+
 // State reads the schedule.
 func (s *Scheduler) State(ctx context.Context) (ScheduleState, error) {
 	state := ScheduleState{
@@ -265,16 +281,12 @@ func (s *Scheduler) State(ctx context.Context) (ScheduleState, error) {
 
 		SourceRetention: int32(s.config.SourceRetention),
 	}
-	row, err := targetdb.New(s.pool).ReadSchedule(ctx)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
+	row, workforce, err := s.read(ctx)
+	if err != nil {
+		return ScheduleState{}, err
 	}
 	state.Paused, state.CheckedAt, state.SweptAt = row.Paused, row.CheckedAt, row.SweptAt
 	state.SuspectReason, state.SuspectSince = row.SuspectReason, row.SuspectSince
-	workforce, err := targetdb.New(s.pool).ReadWorkforce(ctx, partitionQueue)
-	if err != nil {
-		return ScheduleState{}, fmt.Errorf("read the workforce: %w", err)
-	}
 	state.Workers, state.QueuePaused = workforce.Workers, workforce.QueuePaused
 	now := s.now()
 	start, known, err := s.start.day(ctx, now, dates.Of(now).AddDate(0, 0, -1))

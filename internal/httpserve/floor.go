@@ -10,7 +10,7 @@ import (
 // write waits for the client, so a slow database never cuts a reader off.
 type Floor struct {
 	Rate int64         // bytes a second; 64,000 when 0
-	Over time.Duration // 1 min when 0: how long a client may take nothing at all
+	Over time.Duration // 90 s when 0: how long a client may take nothing at all
 }
 
 // ErrSlowReader is wrapped by the error of a write to a client that fell below
@@ -19,13 +19,13 @@ var ErrSlowReader = errors.New("the client reads too slowly")
 
 func (f Floor) withDefaults() Floor {
 	setDefault(&f.Rate, 64_000)
-	setDefault(&f.Over, time.Minute)
+	setDefault(&f.Over, 90*time.Second)
 	return f
 }
 
 // pace holds a client against the floor. A client begins with credit for the
 // whole of Over, gains what it takes and loses what the floor asks for. So a
-// client below the floor is cut off once it is a minute behind, and a pause is
+// client below the floor is cut off once it is 90 s behind, and a pause is
 // forgiven to one that is faster.
 type pace struct {
 	floor  Floor

@@ -16,12 +16,12 @@ func TestPace(t *testing.T) {
 		cutBy  time.Duration // 0: never
 		notFor time.Duration // it has to be served as long as this
 	}{
-		{name: "nothing after the start", rate: 1, cutBy: 62 * time.Second, notFor: time.Minute},
-		{name: "20 kB/s", rate: 20_000, cutBy: 90 * time.Second, notFor: time.Minute},
-		{name: "60 kB/s", rate: 60_000, cutBy: 20 * time.Minute, notFor: 10 * time.Minute},
+		{name: "nothing after the start", rate: 1, cutBy: 92 * time.Second, notFor: 90 * time.Second},
+		{name: "20 kB/s", rate: 20_000, cutBy: 135 * time.Second, notFor: 90 * time.Second},
+		{name: "60 kB/s", rate: 60_000, cutBy: 30 * time.Minute, notFor: 10 * time.Minute},
 		{name: "the floor", rate: 64_000, notFor: 24 * time.Hour},
 		{name: "300 kB/s", rate: 300_000, notFor: 24 * time.Hour},
-		{name: "300 kB/s after a pause", rate: 300_000, after: 50 * time.Second, notFor: time.Hour},
+		{name: "300 kB/s after a pause", rate: 300_000, after: 80 * time.Second, notFor: time.Hour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestPaceOfASlowDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := p.patience(0), time.Minute; got != want {
+	if got, want := p.patience(0), 90*time.Second; got != want {
 		t.Errorf("the patience is %s, want %s", got, want)
 	}
 }

@@ -17,7 +17,7 @@ const RequestIDHeader = "X-Request-ID"
 
 // WriteTimeout is how long a client may take to accept one write, unless
 // Middleware is told otherwise.
-const WriteTimeout = 30 * time.Second
+const WriteTimeout = 90 * time.Second
 
 // Chain is what Middleware puts around a handler.
 type Chain struct {
