@@ -2,10 +2,30 @@ package server_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/delfos/delfos/server"
 )
+
+// Links lead back to where the client came from.
+func TestLinksUnderAPrefix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *server.Config, _ *server.Options) { c.Access.BasePath = "/delfos" })
+	b.fill(3)
+	for _, path := range []string{"/data", "/delfos/data"} {
+		const query = "?start=2025-01-01&end=2025-01-02&limit=2"
+		want := "<" + b.url + "/delfos/data?cursor="
+		a := b.get(path + query)
+		if got := a.header.Get("Link"); !strings.HasPrefix(got, want) || a.status != http.StatusOK {
+			t.Errorf("%s: %d, Link %q", path, a.status, got)
+		}
+		wantNotModified(t, b, path+query, a, "If-None-Match: "+a.header.Get("ETag"))
+	}
+	if a := b.get("/delfos/docs"); !strings.Contains(a.body, `url: "/delfos/openapi.json"`) {
+		t.Errorf("the docs are %s", a.body)
+	}
+}
 
 // A page that has pointed a name of its own here reads nothing.
 func TestOtherHosts(t *testing.T) {

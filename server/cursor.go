@@ -5,8 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"net/url"
 	"slices"
+
+	"github.com/delfos/delfos/internal/httpserve"
 )
 
 // A cursor is base64url of version, turbine, time and a sum:
@@ -82,6 +83,5 @@ func (a answer) link(got reading) string {
 	}
 	values := a.r.URL.Query()
 	values.Set("cursor", a.q.cursor(got.last))
-	next := url.URL{Path: a.r.URL.Path, RawQuery: values.Encode()}
-	return "<" + next.String() + `>; rel="next"`
+	return httpserve.Link(a.r, values, "next")
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/vearutop/statigz"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 )
 
@@ -36,10 +37,14 @@ const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src
 
 // Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r, for the
 // contract spec, which is YAML. One that is no YAML shows when it is asked for
-// as JSON: a 500 whose cause is in the log.
+// as JSON: a 500 whose cause is in the log. Paths in all of them follow the prefix
+// under which a request reached the server.
 func Mount(r chi.Router, title string, spec []byte) {
 	page := func(layout string) http.Handler {
-		return own(file("text/html; charset=utf-8", fmt.Appendf(nil, layout, html.EscapeString(title))))
+		return own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text := fmt.Appendf(nil, layout, html.EscapeString(title), httpserve.PathOf(r, ""))
+			file("text/html; charset=utf-8", text).ServeHTTP(w, r)
+		}))
 	}
 	r.Method(http.MethodGet, "/docs", page(swaggerPage))
 	// It reads every file to begin with: not before somebody opens the page.
@@ -56,14 +61,16 @@ func Mount(r chi.Router, title string, spec []byte) {
 	}
 
 	asJSON := sync.OnceValues(func() ([]byte, error) { return toJSON(spec) })
-	r.Method(http.MethodGet, "/openapi.yaml", file("application/yaml", spec))
+	r.Get("/openapi.yaml", func(w http.ResponseWriter, req *http.Request) {
+		file("application/yaml", under(httpserve.PathOf(req, ""), spec)).ServeHTTP(w, req)
+	})
 	r.Get("/openapi.json", func(w http.ResponseWriter, req *http.Request) {
 		b, err := asJSON()
 		if err != nil {
 			problem.Write(w, req, err)
 			return
 		}
-		file("application/json", b).ServeHTTP(w, req)
+		file("application/json", under(httpserve.PathOf(req, ""), b)).ServeHTTP(w, req)
 	})
 }
 
@@ -75,6 +82,21 @@ func names(files embed.FS, dir string) []string {
 		names[i] = e.Name()
 	}
 	return names
+}
+
+// under is a contract, YAML or JSON as this package writes it, as it is under a
+// prefix: its servers, and the addresses of its examples, are written as paths.
+func under(prefix string, contract []byte) []byte {
+	if prefix == "" {
+		return contract
+	}
+	text := strings.NewReplacer(
+		"- url: /\n", "- url: "+prefix+"\n",
+		`"url":"/"`, `"url":"`+prefix+`"`,
+		`externalValue: "/`, `externalValue: "`+prefix+`/`,
+		`"externalValue":"/`, `"externalValue":"`+prefix+`/`,
+	).Replace(string(contract))
+	return []byte(text)
 }
 
 // own is a page, or a part of one, that loads from this server alone.

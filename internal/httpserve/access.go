@@ -173,6 +173,11 @@ func PathOf(r *http.Request, path string) string {
 	return reached.prefix + path
 }
 
+// Link is a value of Link: the address that r asked for, with another query.
+func Link(r *http.Request, query url.Values, rel string) string {
+	return "<" + URL(r, r.URL.Path, query.Encode()) + `>; rel="` + rel + `"`
+}
+
 // URL is the absolute address of a path of this server, as the client of r
 // reaches it.
 func URL(r *http.Request, path, query string) string {

@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/url"
+	"net/http"
 	"strings"
 	"time"
 
@@ -40,7 +40,7 @@ func (s *Server) page(ctx context.Context, from, to *openapi_types.Date) (page, 
 		days *etl.Span
 	}{{"prev", p.Earlier}, {"next", p.Later}} {
 		if other.days != nil {
-			links = append(links, linkTo(httpserve.RequestOf(ctx).URL, *other.days, other.rel))
+			links = append(links, linkTo(httpserve.RequestOf(ctx), *other.days, other.rel))
 		}
 	}
 	if len(links) == 0 {
@@ -50,12 +50,11 @@ func (s *Server) page(ctx context.Context, from, to *openapi_types.Date) (page, 
 }
 
 // linkTo is one value of Link: the same list of other days.
-func linkTo(asked *url.URL, days etl.Span, rel string) string {
-	values := asked.Query()
+func linkTo(asked *http.Request, days etl.Span, rel string) string {
+	values := asked.URL.Query()
 	values.Set("from", days.First.Format(time.DateOnly))
 	values.Set("to", days.Last.Format(time.DateOnly))
-	other := url.URL{Path: asked.Path, RawQuery: values.Encode()}
-	return "<" + other.String() + `>; rel="` + rel + `"`
+	return httpserve.Link(asked, values, rel)
 }
 
 // checkDays refuses a range that is reversed, or longer than one request may

@@ -180,7 +180,7 @@ func (b *bundle) post(path, body string, headers ...string) answer {
 
 func (b *bundle) do(method, path, body string, headers ...string) answer {
 	b.t.Helper()
-	req, err := http.NewRequest(method, b.url+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, b.url+strings.TrimPrefix(path, b.url), strings.NewReader(body))
 	if err != nil {
 		b.t.Fatal(err)
 	}

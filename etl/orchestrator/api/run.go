@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
+	"net/http"
 	"strconv"
 	"strings"
 	"unicode"
@@ -44,7 +44,7 @@ func (s *Server) ListRuns(ctx context.Context, request targetapi.ListRunsRequest
 	response := targetapi.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
 	for i, run := range runs {
 		if i == int(limit) {
-			link := nextRuns(httpserve.RequestOf(ctx).URL, runs[i-1].Run.ID)
+			link := nextRuns(httpserve.RequestOf(ctx), runs[i-1].Run.ID)
 			response.Headers.Link = &link
 			break
 		}
@@ -54,11 +54,10 @@ func (s *Server) ListRuns(ctx context.Context, request targetapi.ListRunsRequest
 }
 
 // nextRuns is the value of Link for the runs below the one with the id.
-func nextRuns(asked *url.URL, id int64) string {
-	values := asked.Query()
+func nextRuns(asked *http.Request, id int64) string {
+	values := asked.URL.Query()
 	values.Set("before", strconv.FormatInt(id, 10))
-	next := url.URL{Path: asked.Path, RawQuery: values.Encode()}
-	return "<" + next.String() + `>; rel="next"`
+	return httpserve.Link(asked, values, "next")
 }
 
 func runOf(row targetdb.ReadRunsRow) targetapi.Run {
@@ -131,7 +130,7 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 		return targetapi.CreateRun200JSONResponse(answer), nil
 	}
 	answer.Id = &plan.RunID
-	location := "/runs/" + strconv.FormatInt(plan.RunID, 10)
+	location := httpserve.URL(httpserve.RequestOf(ctx), "/runs/"+strconv.FormatInt(plan.RunID, 10), "")
 	return targetapi.CreateRun202JSONResponse{
 		Body: answer, Headers: targetapi.CreateRun202ResponseHeaders{Location: &location},
 	}, nil

@@ -55,7 +55,7 @@ func TestBackfill(t *testing.T) {
 	if diff := cmp.Diff(targetapi.RunPlan{Id: new(int64(5)), From: body.From, To: body.To, Only: *body.Only, Partitions: 2, UpToDate: 2}, *made.JSON202); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := made.HTTPResponse.Header.Get("Location"); got != "/runs/5" {
+	if got := made.HTTPResponse.Header.Get("Location"); got != b.url+"/runs/5" {
 		t.Fatalf("Location is %q", got)
 	}
 	want := func(what string, body []byte, got *targetapi.Run, state targetapi.RunState, counts targetapi.RunCounts) {
@@ -156,7 +156,7 @@ func TestPagesOfRuns(t *testing.T) {
 				t.Errorf("Link is %q", link)
 			}
 			params = &targetapi.ListRunsParams{Limit: new(int32(3)), Before: new(got[len(got)-1])}
-			if want := b.get(strings.Trim(address, "<>")); want.status != http.StatusOK || !strings.Contains(address, "before=") {
+			if want := b.get(strings.Trim(address, "<>")); want.status != http.StatusOK || !strings.HasPrefix(address, "<"+b.url+"/runs?before=") {
 				t.Errorf("%s: %d", address, want.status)
 			}
 		}
