@@ -24,16 +24,17 @@ import (
 )
 
 // hostile are the settings that a role or a database may have, and that nothing
-// here may depend on.
+// here may depend on. Two count from the first moment of a session, so that they
+// leave it the time to be set up.
 func hostile() map[string]string {
 	return map[string]string{
 		"DateStyle":                           "'German'",
 		"IntervalStyle":                       "'sql_standard'",
 		"TimeZone":                            "'America/Sao_Paulo'",
-		"statement_timeout":                   "'300ms'",
+		"statement_timeout":                   "'5s'",
 		"lock_timeout":                        "'1ms'",
 		"idle_in_transaction_session_timeout": "'20ms'",
-		"idle_session_timeout":                "'100ms'",
+		"idle_session_timeout":                "'5s'",
 		"client_encoding":                     "'LATIN1'",
 		"default_transaction_isolation":       "'serializable'",
 		"default_transaction_deferrable":      "on",

@@ -60,8 +60,8 @@ func TestSettings(t *testing.T) {
 	admin := pgtest.Pool(t, url)
 	for name, value := range map[string]string{
 		"search_path": "elsewhere", "DateStyle": "'German'", "TimeZone": "'America/Sao_Paulo'", "client_encoding": "'LATIN1'",
-		"default_transaction_isolation": "'serializable'", "statement_timeout": "'300ms'", "lock_timeout": "'300ms'",
-		"idle_in_transaction_session_timeout": "'300ms'", "default_transaction_read_only": "on", "jit": "on", "work_mem": "'5MB'",
+		"default_transaction_isolation": "'serializable'", "statement_timeout": "'1min'", "lock_timeout": "'1min'",
+		"idle_in_transaction_session_timeout": "'1min'", "idle_session_timeout": "'1min'", "default_transaction_read_only": "on", "jit": "on", "work_mem": "'5MB'",
 	} {
 		const alter = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ' || current_setting('test.set'), current_database()); END $$`
 		if _, err := admin.Exec(t.Context(), "SELECT set_config('test.set', $1, false)", name+" TO "+value); err != nil {
@@ -74,7 +74,7 @@ func TestSettings(t *testing.T) {
 	want := map[string]string{
 		"search_path": "public", "DateStyle": "ISO, MDY", "TimeZone": "UTC", "client_encoding": "UTF8",
 		"default_transaction_isolation": "read committed", "statement_timeout": "0", "lock_timeout": "0",
-		"idle_in_transaction_session_timeout": "0", "jit": "off", "client_connection_check_interval": "500ms",
+		"idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "jit": "off", "client_connection_check_interval": "500ms",
 		"application_name": "delfos test",
 		// An administrator's.
 		"default_transaction_read_only": "on", "work_mem": "5MB",
