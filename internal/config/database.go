@@ -14,14 +14,14 @@ import (
 
 // SourceDB says where the source database is.
 type SourceDB struct {
-	SourceDBURL string `env:"SOURCE_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable" help:"source database" kind:"URL"`
+	SourceDBURL string `env:"SOURCE_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable" help:"source database; without it SOURCE_DB_HOST and the like" kind:"URL"`
 }
 
 func (c SourceDB) faults() []Fault { return database("SOURCE_DB_URL", c.SourceDBURL) }
 
 // TargetDB says where the target database is.
 type TargetDB struct {
-	TargetDBURL string `env:"TARGET_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable" help:"target database" kind:"URL"`
+	TargetDBURL string `env:"TARGET_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable" help:"target database; without it TARGET_DB_HOST and the like" kind:"URL"`
 }
 
 func (c TargetDB) faults() []Fault { return database("TARGET_DB_URL", c.TargetDBURL) }

@@ -130,7 +130,7 @@ func TestExplain(t *testing.T) {
 		"source": {dberror.Source, table, "ERROR: relation \"run\" does not exist (SQLSTATE 42P01); `delfos schema apply source` brings the database to this version"},
 		"any":    {dberror.Any, table, "ERROR: relation \"run\" does not exist (SQLSTATE 42P01); `delfos schema apply` brings the database to this version"},
 		"queue":  {dberror.Target, queue, "ERROR: relation \"river.river_job\" does not exist (SQLSTATE 42P01); `delfos schema apply target river` brings the database to this version"},
-		"user":   {dberror.Source, &pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "no"}, "FATAL: no (SQLSTATE 28P01); correct the user and the password in SOURCE_DB_URL"},
+		"user":   {dberror.Source, &pgconn.PgError{Severity: "FATAL", Code: "28P01", Message: "no"}, "FATAL: no (SQLSTATE 28P01); correct the user and the password in SOURCE_DB_URL, or in the variables of its parts"},
 		"again":  {dberror.Source, &pgconn.PgError{Severity: "ERROR", Code: "40P01", Message: "deadlock detected"}, "ERROR: deadlock detected (SQLSTATE 40P01)"},
 		"others": {dberror.Source, io.ErrNoProgress, io.ErrNoProgress.Error()},
 	}

@@ -21,7 +21,7 @@ const (
 	migrate   = "{schema} brings the database to this version"
 	grant     = "connect as the owner of the tables in {setting}, or grant the role what it lacks"
 	pooler    = "give a pooler session mode (pool_mode = session), or name the database itself in {setting}"
-	logIn     = "correct the user and the password in {setting}"
+	logIn     = "correct the user and the password in {setting}, or in the variables of its parts"
 	allow     = "allow this host, user and database in the server's pg_hba.conf, or correct {setting}"
 	create    = "create it, or correct {setting}"
 	writable  = "turn default_transaction_read_only off, or name the primary in {setting}"
