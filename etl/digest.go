@@ -63,7 +63,7 @@ func (v value) hash() int64 {
 // digest asks for the day's digest over all turbines; nil when the API has none
 // to give, as an older one.
 func (s *source) digest(ctx context.Context, day time.Time) (*dayDigest, error) {
-	days, err := s.digests(ctx, day, day)
+	days, err := s.digests(ctx, day, day, nil)
 	if err != nil || days == nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err := r.check(); err != nil {
 		return Look{}, err
 	}
-	digests, turbines, err := j.source.allDigests(ctx, r.From, r.To)
+	digests, turbines, err := j.source.allDigests(ctx, r.From, r.To, nil)
 	if err != nil {
 		return Look{}, fmt.Errorf("look for stale days: %w", err)
 	}
@@ -90,7 +90,7 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 
 // allDigests is digests over any range: one request, or for a fleet in parts. It
 // tells how many turbines there are.
-func (s *source) allDigests(ctx context.Context, first, last time.Time) (all []dayDigest, turbines int, err error) {
+func (s *source) allDigests(ctx context.Context, first, last time.Time, each func(sourceapi.Digest)) (all []dayDigest, turbines int, err error) {
 	ids, err := s.turbines(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -101,7 +101,7 @@ func (s *source) allDigests(ctx context.Context, first, last time.Time) (all []d
 		if to.After(last) {
 			to = last
 		}
-		part, err := s.digests(ctx, from, to)
+		part, err := s.digests(ctx, from, to, each)
 		switch {
 		case err != nil:
 			return nil, 0, err
@@ -117,8 +117,9 @@ func (s *source) allDigests(ctx context.Context, first, last time.Time) (all []d
 type dayDigest struct{ digest, samples int64 }
 
 // digests asks for the digest of each day from first to last over all turbines;
-// nil when the API has none to give, as an older one.
-func (s *source) digests(ctx context.Context, first, last time.Time) ([]dayDigest, error) {
+// nil when the API has none to give, as an older one. each, if any, is called with
+// every line, and again with those of an answer that broke off.
+func (s *source) digests(ctx context.Context, first, last time.Time, each func(sourceapi.Digest)) ([]dayDigest, error) {
 	days, err := try(ctx, s.retry, s.log, func() ([]dayDigest, error) {
 		response, err := s.client.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{
 			Start: timestamp.New(first), End: timestamp.New(endOf(last)),
@@ -133,7 +134,7 @@ func (s *source) digests(ctx context.Context, first, last time.Time) ([]dayDiges
 		if err := s.expect(response, "application/json"); err != nil {
 			return nil, err
 		}
-		return readDigests(response, first, last)
+		return readDigests(response, first, last, each)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("digest of the source: %w", err)
@@ -143,7 +144,7 @@ func (s *source) digests(ctx context.Context, first, last time.Time) ([]dayDiges
 
 // readDigests adds up the lines of each day as they arrive: a day without lines
 // has no samples. It believes them when the trailers agree.
-func readDigests(response *http.Response, first, last time.Time) ([]dayDigest, error) {
+func readDigests(response *http.Response, first, last time.Time, each func(sourceapi.Digest)) ([]dayDigest, error) {
 	days := make([]dayDigest, len(daysFrom(first, last)))
 	hash := sha256.New()
 	body := io.TeeReader(io.LimitReader(response.Body, maxAnswer), hash)
@@ -167,6 +168,9 @@ func readDigests(response *http.Response, first, last time.Time) ([]dayDigest, e
 		}
 		days[n].digest ^= int64(digest)
 		days[n].samples += line.Samples
+		if each != nil {
+			each(line)
+		}
 	}
 	if err := expect(in, json.Delim(']')); err != nil {
 		return nil, err

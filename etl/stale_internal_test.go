@@ -60,7 +60,7 @@ func TestDigestsAreBelievedWhenTheTrailersAgree(t *testing.T) {
 			t.Parallel()
 			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { tt.trailers.send(w, tt.body) }))
 			t.Cleanup(front.Close)
-			got, err := newTestSource(t, front.URL, 1).digests(t.Context(), testDay(), testDay().AddDate(0, 0, 2))
+			got, err := newTestSource(t, front.URL, 1).digests(t.Context(), testDay(), testDay().AddDate(0, 0, 2), nil)
 			told := errors.Is(err, errBroken)
 			if tt.trailers == (trailers{}) {
 				_, told = errors.AsType[*untoldError](err)
@@ -106,7 +106,7 @@ func TestDigestsOfAFleetComeInParts(t *testing.T) {
 				trailers{"1", "right"}.send(w, "["+digestLine(last, 1, "0000000000000001")+"]")
 			}))
 			t.Cleanup(front.Close)
-			got, turbines, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9))
+			got, turbines, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9), nil)
 			if err != nil || len(got) != 10 || got[9] != (dayDigest{1, 3}) || turbines != tt.turbines {
 				t.Errorf("got %v of %d turbines, %v, want ten days of %d, the last with a sample", got, turbines, err, tt.turbines)
 			}
@@ -126,7 +126,7 @@ func TestNoDigestsToCompare(t *testing.T) {
 	})
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	if _, _, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay()); !errors.Is(err, ErrNoDigests) {
+	if _, _, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay(), nil); !errors.Is(err, ErrNoDigests) {
 		t.Errorf("got %v, want %v", err, ErrNoDigests)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -72,6 +73,9 @@ type Plan struct {
 	Partitions int64
 	// UpToDate counts the days of the range that are done or empty.
 	UpToDate int64
+	// Gone is what the target holds of the days that the source has no longer; of a
+	// dry run, and nil when the source can't tell.
+	Gone *etl.Gone
 }
 
 var (
@@ -92,6 +96,9 @@ func checkRange(from, to time.Time) error {
 	return nil
 }
 
+// goneTimeout bounds what a dry run asks of the source: 60 million samples, digested.
+const goneTimeout = 20 * time.Second
+
 // Start queues the days that r asks for as one run.
 func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	if r.Only == "" {
@@ -110,9 +117,10 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 		}
 	}
 	var plan Plan
+	var days []time.Time
 	start := func() error {
 		return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) (err error) {
-			plan, err = c.start(ctx, tx, r, believed)
+			plan, days, err = c.start(ctx, tx, r, believed)
 			return err
 		})
 	}
@@ -124,17 +132,28 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	if err != nil {
 		return Plan{}, fmt.Errorf("start a backfill: %w", err)
 	}
+	if r.DryRun {
+		bounded, cancel := context.WithTimeout(ctx, goneTimeout)
+		defer cancel()
+		gone, err := c.stale.Gone(bounded, days)
+		switch {
+		case ctx.Err() != nil:
+			return Plan{}, fmt.Errorf("start a backfill: %w", context.Cause(ctx))
+		case err != nil:
+			c.log.WarnContext(ctx, "what the source has no longer can't be told", "error", err)
+		default:
+			plan.Gone = &gone
+		}
+	}
 	return plan, nil
 }
 
-func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Time) (Plan, error) {
+func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Time) (plan Plan, days []time.Time, err error) {
 	db := targetdb.New(tx)
 	grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: r.From, LastDay: r.To})
 	if err != nil {
-		return Plan{}, fmt.Errorf("read the grid: %w", err)
+		return Plan{}, nil, fmt.Errorf("read the grid: %w", err)
 	}
-	var plan Plan
-	var days []time.Time
 	for _, row := range grid {
 		state := State(row.State)
 		if state == Done || state == Empty {
@@ -146,7 +165,7 @@ func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed
 	}
 	plan.Partitions = int64(len(days))
 	if r.DryRun {
-		return plan, nil
+		return plan, days, nil
 	}
 	open := request{Trigger: Backfill, From: r.From, To: r.To, Scope: r.Only, AllowEmpty: r.AllowEmpty}
 	if r.Parallel > 0 {
@@ -157,17 +176,17 @@ func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed
 		made, err := db.FindRunByKey(ctx, &r.Key)
 		switch {
 		case err == nil && (made.Request == nil || *made.Request != r.Request):
-			return Plan{}, fmt.Errorf("%q: %w", r.Key, ErrKeyReused)
+			return Plan{}, nil, fmt.Errorf("%q: %w", r.Key, ErrKeyReused)
 		case err == nil:
 			plan.RunID = made.ID
 			plan.Partitions, err = db.CountRunDays(ctx, made.ID)
-			return plan, err //nolint:wrapcheck // Start says what was being done.
+			return plan, days, err //nolint:wrapcheck // Start says what was being done.
 		case !errors.Is(err, pgx.ErrNoRows):
-			return Plan{}, fmt.Errorf("look for the key: %w", err)
+			return Plan{}, nil, fmt.Errorf("look for the key: %w", err)
 		}
 	}
 	plan.RunID, err = c.queue.open(ctx, tx, open, days)
-	return plan, err
+	return plan, days, err
 }
 
 // Cancel closes the open requests of a run: waiting days leave the queue, and

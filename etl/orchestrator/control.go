@@ -39,6 +39,8 @@ var ErrNoRun = errors.New("there is no such run")
 // ledger what it saw.
 type StaleFinder interface {
 	Look(ctx context.Context, from, to time.Time) (etl.Look, error)
+	// Gone counts what the target holds of the days that the source has no longer.
+	Gone(ctx context.Context, days []time.Time) (etl.Gone, error)
 }
 
 // staleOf asks by a job.
@@ -51,6 +53,15 @@ func (s staleOf) Look(ctx context.Context, from, to time.Time) (etl.Look, error)
 		return etl.Look{}, fmt.Errorf("ask the source: %w", err)
 	}
 	return look, nil
+}
+
+// Gone implements StaleFinder.
+func (s staleOf) Gone(ctx context.Context, days []time.Time) (etl.Gone, error) {
+	gone, err := s.job.Gone(ctx, days)
+	if err != nil {
+		return etl.Gone{}, fmt.Errorf("ask the source: %w", err)
+	}
+	return gone, nil
 }
 
 // Control shows and steers runs. It works on the ledger alone, so that any

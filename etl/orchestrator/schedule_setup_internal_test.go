@@ -119,6 +119,8 @@ func (f *fakeSource) Look(ctx context.Context, from, to time.Time) (etl.Look, er
 	return f.look, nil
 }
 
+func (f *fakeSource) Gone(context.Context, []time.Time) (etl.Gone, error) { return etl.Gone{}, f.err }
+
 func (f *fakeSource) change(digest int64, days ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

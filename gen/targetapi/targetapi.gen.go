@@ -933,6 +933,16 @@ type RunPlan struct {
 	// Examples: 365
 	Partitions int64 `json:"partitions"`
 
+	// RefusedDays Of a dry run: how many of the days would fail, as they would have to remove such values without `allow_empty`. Null when the source can't tell.
+	//
+	// Examples: 0
+	RefusedDays *int64 `json:"refused_days,omitempty"`
+
+	// RemovedValues Of a dry run: how many values the target holds of days, and of turbines on a day, that the source has no samples of now. With `allow_empty` the run removes them, without it keeps them. Smaller losses show in the attempts alone. Null when the source can't tell.
+	//
+	// Examples: 0
+	RemovedValues *int64 `json:"removed_values,omitempty"`
+
 	// To A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01

@@ -486,7 +486,7 @@ func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (i
 }
 
 const ListLoaded = `-- name: ListLoaded :many
-SELECT day, coalesce(samples, 0)::bigint AS samples
+SELECT day, rows, coalesce(samples, 0)::bigint AS samples
 FROM partition
 WHERE rows > 0
   AND day BETWEEN $1::date AND $2::date
@@ -500,11 +500,12 @@ type ListLoadedParams struct {
 
 type ListLoadedRow struct {
 	Day     time.Time
+	Rows    int64
 	Samples int64
 }
 
 // The days of [first_day, last_day] that the target holds values of, with how many
-// samples each was loaded from. partition_pkey serves it.
+// these are and how many samples each was loaded from. partition_pkey serves it.
 func (q *Queries) ListLoaded(ctx context.Context, arg ListLoadedParams) ([]ListLoadedRow, error) {
 	rows, err := q.db.Query(ctx, ListLoaded, arg.FirstDay, arg.LastDay)
 	if err != nil {
@@ -514,7 +515,7 @@ func (q *Queries) ListLoaded(ctx context.Context, arg ListLoadedParams) ([]ListL
 	var items []ListLoadedRow
 	for rows.Next() {
 		var i ListLoadedRow
-		if err := rows.Scan(&i.Day, &i.Samples); err != nil {
+		if err := rows.Scan(&i.Day, &i.Rows, &i.Samples); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -53,6 +53,54 @@ func (q *Queries) CountValuesOfOthers(ctx context.Context, arg CountValuesOfOthe
 	return items, nil
 }
 
+const CountValuesOfTurbines = `-- name: CountValuesOfTurbines :many
+SELECT asked.start::timestamptz AS start, count(*) AS count
+FROM (
+    SELECT
+        unnest($1::integer[]) AS turbine_id,
+        unnest($2::timestamptz[]) AS start
+) AS asked
+JOIN data AS d ON d.turbine_id = asked.turbine_id
+    AND d.signal_id = ANY ($3::integer[])
+    AND d.timestamp >= asked.start
+    AND d.timestamp < asked.start + interval '24 hours'
+GROUP BY asked.start
+ORDER BY asked.start
+`
+
+type CountValuesOfTurbinesParams struct {
+	TurbineIds []int32
+	Starts     []time.Time
+	SignalIds  []int32
+}
+
+type CountValuesOfTurbinesRow struct {
+	Start time.Time
+	Count int64
+}
+
+// How many values each of the pairs of a turbine and the start of a day has, pairs
+// without any left out. data_pkey serves a short range for each pair and signal.
+func (q *Queries) CountValuesOfTurbines(ctx context.Context, arg CountValuesOfTurbinesParams) ([]CountValuesOfTurbinesRow, error) {
+	rows, err := q.db.Query(ctx, CountValuesOfTurbines, arg.TurbineIds, arg.Starts, arg.SignalIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountValuesOfTurbinesRow
+	for rows.Next() {
+		var i CountValuesOfTurbinesRow
+		if err := rows.Scan(&i.Start, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const DeleteValues = `-- name: DeleteValues :execrows
 DELETE FROM data AS d
 USING (

@@ -102,7 +102,23 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 // printPlan says what a request for days amounts to.
 func (r *runner) printPlan(p targetapi.RunPlan) error {
 	if p.DryRun || p.Id == nil {
-		return r.print("%d days of %s to %s would be queued, %d are up to date", p.Partitions, p.From, p.To, p.UpToDate)
+		if err := r.print("%d days of %s to %s would be queued, %d are up to date", p.Partitions, p.From, p.To, p.UpToDate); err != nil {
+			return err
+		}
+		return r.printRemoval(p)
 	}
 	return r.print("run %d: %d days of %s to %s queued, %d were up to date; `delfos runs logs %d -f` follows it", *p.Id, p.Partitions, p.From, p.To, p.UpToDate, *p.Id)
+}
+
+// printRemoval says what a run would remove, or refuse to.
+func (r *runner) printRemoval(p targetapi.RunPlan) error {
+	switch {
+	case p.RemovedValues == nil || p.RefusedDays == nil:
+		return r.print("how many values that would remove can't be told, as the source does not say what it has")
+	case *p.RefusedDays > 0:
+		return r.print("%d of them would fail: the source has no samples of %d values that are loaded, and to remove them takes --allow-empty", *p.RefusedDays, *p.RemovedValues)
+	case *p.RemovedValues > 0:
+		return r.print("%d values that the source has no samples of would be removed", *p.RemovedValues)
+	}
+	return nil
 }

@@ -361,8 +361,8 @@ ORDER BY p.day;
 
 -- name: ListLoaded :many
 -- The days of [first_day, last_day] that the target holds values of, with how many
--- samples each was loaded from. partition_pkey serves it.
-SELECT day, coalesce(samples, 0)::bigint AS samples
+-- these are and how many samples each was loaded from. partition_pkey serves it.
+SELECT day, rows, coalesce(samples, 0)::bigint AS samples
 FROM partition
 WHERE rows > 0
   AND day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date

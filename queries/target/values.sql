@@ -45,6 +45,22 @@ WHERE timestamp >= sqlc.arg(start)::timestamptz
 GROUP BY turbine_id
 ORDER BY turbine_id;
 
+-- name: CountValuesOfTurbines :many
+-- How many values each of the pairs of a turbine and the start of a day has, pairs
+-- without any left out. data_pkey serves a short range for each pair and signal.
+SELECT asked.start::timestamptz AS start, count(*) AS count
+FROM (
+    SELECT
+        unnest(sqlc.arg(turbine_ids)::integer[]) AS turbine_id,
+        unnest(sqlc.arg(starts)::timestamptz[]) AS start
+) AS asked
+JOIN data AS d ON d.turbine_id = asked.turbine_id
+    AND d.signal_id = ANY (sqlc.arg(signal_ids)::integer[])
+    AND d.timestamp >= asked.start
+    AND d.timestamp < asked.start + interval '24 hours'
+GROUP BY asked.start
+ORDER BY asked.start;
+
 -- name: DeleteValuesOfOthers :execrows
 -- Removes the values of [start, stop) of turbines that the source no longer
 -- has. data_timestamp_idx serves it.

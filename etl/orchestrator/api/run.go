@@ -126,6 +126,12 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 		From: body.From, To: body.To, Only: only, DryRun: start.DryRun,
 		Partitions: plan.Partitions, UpToDate: plan.UpToDate,
 	}
+	if gone := plan.Gone; gone != nil {
+		answer.RemovedValues, answer.RefusedDays = &gone.Values, new(int64)
+		if !start.AllowEmpty {
+			answer.RefusedDays = &gone.Days
+		}
+	}
 	if start.DryRun {
 		return targetapi.CreateRun200JSONResponse(answer), nil
 	}

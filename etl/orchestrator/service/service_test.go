@@ -24,7 +24,12 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // samples are answered.
 func source(t *testing.T, hold func(*http.Request)) string {
 	t.Helper()
-	url := pgtest.Source(t)
+	return sourceOf(t, pgtest.Source(t), hold)
+}
+
+// sourceOf is source on a database of the test's.
+func sourceOf(t *testing.T, url string, hold func(*http.Request)) string {
+	t.Helper()
 	if _, err := seed.Run(t.Context(), pgtest.Pool(t, url), seed.Options{Start: day(), Days: 1, Turbines: 1}); err != nil {
 		t.Fatal(err)
 	}
