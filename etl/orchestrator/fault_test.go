@@ -201,6 +201,46 @@ func TestDayThatKillsItsWorkers(t *testing.T) {
 	}
 }
 
+// A run can be cancelled while a load that refers to it commits: each would wait
+// for the other.
+func TestCancelBesideACommit(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	c := s.orchestrator(t, 1).Control()
+	plan := startRun(t, c, days(1, ""))
+	tx, err := s.session(t).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As the foreign key of partition.run_id does.
+	if _, err := tx.Exec(t.Context(), "SELECT FROM run WHERE id = $1 FOR KEY SHARE", plan.RunID); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Cancel(t.Context(), plan.RunID); err != nil {
+		t.Errorf("cancel: %v", err)
+	}
+}
+
+// An attempt that fails when its day was called off announces no other.
+func TestFailedAfterItWasCalledOff(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1)
+	c := s.start(t, 1).Control()
+	release := s.lock(t)
+	startRun(t, c, days(1, ""))
+	s.whileLoading(t, "UPDATE run_partition SET outcome = 'cancelled', finished_at = now()")
+	s.whileLoading(t, "SELECT pg_cancel_backend(claim_pid) FROM partition WHERE lease_until IS NOT NULL")
+	eventually(t, "the attempt to have failed", func() (bool, any) {
+		got := query[string](t, s.target, "SELECT coalesce(string_agg(coalesce(outcome, ''), ' '), '') FROM partition WHERE lease_until IS NULL")
+		return got == "failed", got
+	})
+	if n := query[int](t, s.target, "SELECT count(*) FROM partition WHERE next_attempt_at IS NOT NULL"); n != 0 {
+		t.Error("it announces another attempt")
+	}
+	release()
+}
+
 // lock keeps loads from writing until what it returns is called.
 func (s *system) lock(t *testing.T) (release func()) {
 	t.Helper()

@@ -84,6 +84,13 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[Partition
 	}
 	if s.Outcome == etl.Failed {
 		if after, ok := next(s.Err, job.ID, job.Attempt); ok {
+			asking, err := targetdb.New(tx).HoldRequests(ctx, s.Day)
+			if err != nil {
+				return nil, fmt.Errorf("look who still asks: %w", err)
+			}
+			if len(asking) == 0 {
+				return nil, nil //nolint:nilnil // It was called off: there is no other attempt.
+			}
 			again := time.Now().Add(after)
 			return &again, nil
 		}

@@ -187,12 +187,45 @@ func (q *Queries) FindRunByKey(ctx context.Context, key *string) (FindRunByKeyRo
 	return i, err
 }
 
+const HoldRequests = `-- name: HoldRequests :many
+SELECT rp.run_id
+FROM run_partition AS rp
+JOIN run AS r ON r.id = rp.run_id
+WHERE rp.day = $1
+  AND rp.outcome IS NULL
+  AND r.trigger <> 'command'
+ORDER BY rp.run_id
+FOR SHARE OF rp
+`
+
+// The runs of the queue that ask for a day, so that none is called off before
+// what rests on it is written. run_partition_open_idx serves it.
+func (q *Queries) HoldRequests(ctx context.Context, day time.Time) ([]int64, error) {
+	rows, err := q.db.Query(ctx, HoldRequests, day)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var run_id int64
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockRun = `-- name: LockRun :one
 SELECT id, trigger
 FROM run
 WHERE id = $1
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE
 `
 
 type LockRunRow struct {
@@ -200,7 +233,8 @@ type LockRunRow struct {
 	Trigger string
 }
 
-// Holds a run while its requests are cancelled or made anew. run_pkey serves it.
+// Holds a run while its requests are cancelled or made anew. It lets loads refer to
+// the run, which hold its requests when they do. run_pkey serves it.
 func (q *Queries) LockRun(ctx context.Context, id int64) (LockRunRow, error) {
 	row := q.db.QueryRow(ctx, LockRun, id)
 	var i LockRunRow

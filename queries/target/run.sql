@@ -76,12 +76,25 @@ INSERT INTO run_partition (run_id, day)
 SELECT sqlc.arg(run_id)::bigint, unnest(sqlc.arg(days)::date[]);
 
 -- name: LockRun :one
--- Holds a run while its requests are cancelled or made anew. run_pkey serves it.
+-- Holds a run while its requests are cancelled or made anew. It lets loads refer to
+-- the run, which hold its requests when they do. run_pkey serves it.
 SELECT id, trigger
 FROM run
 WHERE id = sqlc.arg(id)
 ORDER BY id
-FOR UPDATE;
+FOR NO KEY UPDATE;
+
+-- name: HoldRequests :many
+-- The runs of the queue that ask for a day, so that none is called off before
+-- what rests on it is written. run_partition_open_idx serves it.
+SELECT rp.run_id
+FROM run_partition AS rp
+JOIN run AS r ON r.id = rp.run_id
+WHERE rp.day = sqlc.arg(day)
+  AND rp.outcome IS NULL
+  AND r.trigger <> 'command'
+ORDER BY rp.run_id
+FOR SHARE OF rp;
 
 -- name: CancelRun :many
 -- Closes the open requests of a run and gives their days. run_partition_pkey
