@@ -104,6 +104,12 @@ func (c *claim) take(ctx context.Context) error {
 			return fmt.Errorf("compare and set: %w", err)
 		}
 		held, err := c.q.ReadClaim(ctx, c.day)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = nil // It was forgotten, or is to be claimed for the first time.
+		}
+		if err == nil && (!held.Claimed || !held.Alive) {
+			err = c.stillAsked(ctx)
+		}
 		switch {
 		case err != nil:
 			return fmt.Errorf("read claim: %w", err)
@@ -124,6 +130,16 @@ func (c *claim) take(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// stillAsked makes sure that the run asks for the day; it does not any more when the
+// day was forgotten.
+func (c *claim) stillAsked(ctx context.Context) error {
+	asked, err := c.q.AsksFor(ctx, targetdb.AsksForParams{RunID: c.order.RunID, Day: c.day})
+	if err == nil && !asked {
+		return ErrCalledOff
+	}
+	return err //nolint:wrapcheck // take says what was being done.
 }
 
 // keep renews the lease on another session, since the claim's own is busy

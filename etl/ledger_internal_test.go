@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/targetdb"
@@ -36,7 +37,7 @@ func worker(t *testing.T, url string, lease time.Duration) *ledger {
 func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
 	t.Helper()
 	j := &Job{target: pool}
-	id, err := j.open(t.Context(), Request{From: testDay(), To: testDay(), Turbines: selector.All()})
+	id, err := j.open(t.Context(), Request{From: testDay(), To: testDay(), Days: []time.Time{testDay()}, Turbines: selector.All()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,5 +205,79 @@ func TestFailureIsRecordedOnce(t *testing.T) {
 	p, err := targetdb.New(first.pool).ReadPartition(t.Context(), testDay())
 	if err != nil || *p.Error != "first" || p.Attempt != 1 {
 		t.Errorf("partition: got error %q, attempt %d, %v, want first and 1", *p.Error, p.Attempt, err)
+	}
+}
+
+// A day that is forgotten can't be claimed for a run that asked for it before, and
+// leaves no trace of the try; tokens go on where its own ended.
+func TestClaimOfAForgottenDay(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Target(t)
+	l := worker(t, url, time.Minute)
+	pool := pgtest.Pool(t, url)
+	exec := func(db interface {
+		Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
+	}, sql string,
+	) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	runID := newRun(t, pool)
+	claimed := make(chan error, 1)
+	claim := func(runID int64) {
+		_, c, err := l.claim(t.Context(), testDay(), Order{RunID: runID}, false)
+		if err == nil {
+			c.release(t.Context(), false)
+		}
+		claimed <- err
+	}
+
+	// While somebody forgets the day nobody claims it, nor is held up; he may not
+	// come to the end.
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(tx, "DELETE FROM run_partition")
+	go claim(runID)
+	for tried := false; !tried; { // and looks whether it is still asked for
+		const asks = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%AsksFor%')"
+		if err := pool.QueryRow(t.Context(), asks).Scan(&tried); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-claimed:
+			t.Fatalf("claimed while its request is being removed: %v", err)
+		default:
+		}
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-claimed; err != nil {
+		t.Fatalf("after that was rolled back: %v", err)
+	}
+
+	// Then the day is forgotten while one waits for it.
+	_, holder := mustClaim(t, l, runID)
+	waiting := newRun(t, pool)
+	go claim(waiting)
+	exec(pool, `WITH r AS (DELETE FROM run_partition), a AS (DELETE FROM attempt), p AS (DELETE FROM partition RETURNING day, token)
+		INSERT INTO forgotten (day, token) SELECT day, token FROM p`)
+	if err := <-claimed; !errors.Is(err, ErrCalledOff) {
+		t.Errorf("who waited: got %v, want %v", err, ErrCalledOff)
+	}
+	holder.release(t.Context(), false)
+	go claim(waiting)
+	if err := <-claimed; !errors.Is(err, ErrCalledOff) {
+		t.Errorf("who comes late: got %v, want %v", err, ErrCalledOff)
+	}
+
+	_, c := mustClaim(t, l, newRun(t, pool))
+	defer c.release(t.Context(), false)
+	if c.token <= holder.token {
+		t.Errorf("token %d after %d was forgotten", c.token, holder.token)
 	}
 }

@@ -88,6 +88,21 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	return look, nil
 }
 
+// Samples counts those that the source has of a day, over all turbines. The source
+// is asked once: somebody waits for the answer.
+func (j *Job) Samples(ctx context.Context, day time.Time) (int64, error) {
+	once := *j.source
+	once.retry.Attempts = 1
+	d, err := once.digest(ctx, day)
+	switch {
+	case err != nil:
+		return 0, err
+	case d == nil:
+		return 0, ErrNoDigests
+	}
+	return d.samples, nil
+}
+
 // allDigests is digests over any range: one request, or for a fleet in parts. It
 // tells how many turbines there are.
 func (s *source) allDigests(ctx context.Context, first, last time.Time, each func(sourceapi.Digest)) (all []dayDigest, turbines int, err error) {

@@ -152,6 +152,15 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_run_id_idx ON attempt (run_id);
 
+-- Days that somebody had forgotten, and the last token of their claims: the next
+-- ones go on from it, so that a worker of before can't pass for one of them.
+CREATE TABLE forgotten (
+    day date NOT NULL,
+    token bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT forgotten_pkey PRIMARY KEY (day)
+);
+
 -- A process that works on the queue, alive until lease_until. id is its client
 -- in River, jobs are those that it had in hand at beat_at: a running job that no
 -- living worker has goes back to the queue.

@@ -68,11 +68,14 @@ func (s staleOf) Gone(ctx context.Context, days []time.Time) (etl.Gone, error) {
 // number of processes may have one; it is safe for concurrent use.
 type Control struct {
 	pool      *pgxpool.Pool // of the target
+	job       *etl.Job
 	queue     *queue
 	stale     StaleFinder
 	scheduler *Scheduler
 	feed      *feed
-	log       *slog.Logger
+	// forgetWait is how long a load may hold up that its day is forgotten.
+	forgetWait time.Duration
+	log        *slog.Logger
 }
 
 // Grid returns the state of each day in [from, to], in order.

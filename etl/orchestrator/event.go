@@ -12,10 +12,11 @@ import (
 )
 
 // The kinds of events that this package notes; a partition's are noted with its
-// claim and its outcome, by their queries.
+// claim and its outcome, by their queries, unless it is forgotten.
 const (
-	runEvent      = "run"
-	scheduleEvent = "schedule"
+	partitionEvent = "partition"
+	runEvent       = "run"
+	scheduleEvent  = "schedule"
 	// ResetEvent tells a follower that events after the one it named are gone.
 	ResetEvent = "reset"
 )

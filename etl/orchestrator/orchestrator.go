@@ -39,6 +39,9 @@ type Config struct {
 	SoftStop time.Duration
 	// Lease is DefaultLease if it is 0.
 	Lease time.Duration
+	// ForgetWait is how long a load may hold up that its day is forgotten;
+	// DefaultForgetWait if it is 0.
+	ForgetWait time.Duration
 	// RunLog keeps the logs of runs; none are kept if it is nil.
 	RunLog *RunLog
 	Now    func() time.Time // time.Now
@@ -98,10 +101,13 @@ func New(_ context.Context, c Config) (*Orchestrator, error) {
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
 	}
+	if c.ForgetWait == 0 {
+		c.ForgetWait = DefaultForgetWait
+	}
 	c.Workers = max(c.Workers, 1)
 	o := &Orchestrator{config: c, pool: c.Target, inHand: newInHand(), log: c.Log}
 	q := &queue{}
-	o.control = &Control{pool: c.Target, queue: q, stale: staleOf{c.Job}, feed: newFeed(), log: c.Log}
+	o.control = &Control{pool: c.Target, queue: q, job: c.Job, stale: staleOf{c.Job}, feed: newFeed(), forgetWait: c.ForgetWait, log: c.Log}
 	var err error
 	if o.scheduler, err = newScheduler(c, q); err != nil {
 		return nil, err

@@ -107,7 +107,7 @@ func (s *system) orchestrator(t *testing.T, workers int, configure ...func(*orch
 	}
 	t.Cleanup(control.Close)
 	config := orchestrator.Config{
-		Target: control, Job: s.job(t, log), Workers: workers, RunLog: runLog, Log: log, SoftStop: 100 * time.Millisecond,
+		Target: control, Job: s.job(t, log), Workers: workers, RunLog: runLog, Log: log, SoftStop: 100 * time.Millisecond, ForgetWait: 200 * time.Millisecond,
 		// Long before any seeded day: the schedule stays out of the way.
 		Now:      func() time.Time { return date("2024-01-01") },
 		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 1, StaleDays: 1},

@@ -1287,6 +1287,12 @@ type ListPartitionsParams struct {
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 }
 
+// ForgetPartitionParams defines parameters for ForgetPartition.
+type ForgetPartitionParams struct {
+	// Force Forget the day whatever the source has of it, and without asking the source.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
 	// From The first day, inclusive.
@@ -1600,6 +1606,21 @@ type ClientInterface interface {
 	// Corresponds with GET /partitions (the `ListPartitions` operationId).
 	ListPartitions(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ForgetPartition Forget a day
+	//
+	// Removes the values of the day, and what the ledger has of it: its state, its attempts, the
+	// results of its checks, and the requests for it, so that runs count it no longer. The day is
+	// `missing` then, and the schedule does not ask for it by itself. Requests for it that are
+	// waiting leave the queue. A day that nothing is known of is not found, as one that was
+	// forgotten already.
+	//
+	// A day of which the source has samples is a conflict unless `force` is true, as a run would
+	// load it again. A day that is being loaded is waited for, for some seconds; then it is a
+	// conflict, whatever `force` is.
+	//
+	// Corresponds with DELETE /partitions/{day} (the `ForgetPartition` operationId).
+	ForgetPartition(ctx context.Context, day Day, params *ForgetPartitionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetReady Can requests be answered?
 	//
 	// Asks the database for an answer before it gives its own, and, every ten seconds at
@@ -1821,6 +1842,31 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Corresponds with GET /partitions (the `ListPartitions` operationId).
 func (c *Client) ListPartitions(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPartitionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForgetPartition Forget a day
+//
+// Removes the values of the day, and what the ledger has of it: its state, its attempts, the
+// results of its checks, and the requests for it, so that runs count it no longer. The day is
+// `missing` then, and the schedule does not ask for it by itself. Requests for it that are
+// waiting leave the queue. A day that nothing is known of is not found, as one that was
+// forgotten already.
+//
+// A day of which the source has samples is a conflict unless `force` is true, as a run would
+// load it again. A day that is being loaded is waited for, for some seconds; then it is a
+// conflict, whatever `force` is.
+//
+// Corresponds with DELETE /partitions/{day} (the `ForgetPartition` operationId).
+func (c *Client) ForgetPartition(ctx context.Context, day Day, params *ForgetPartitionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForgetPartitionRequest(c.Server, day, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2379,6 +2425,67 @@ func NewListPartitionsRequest(server string, params *ListPartitionsParams) (*htt
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewForgetPartitionRequest constructs an http.Request for the ForgetPartition method
+func NewForgetPartitionRequest(server string, day Day, params *ForgetPartitionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "day", day, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "date"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/partitions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -3113,6 +3220,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /partitions (the `ListPartitions` operationId).
 	ListPartitionsWithResponse(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*ListPartitionsResponse, error)
 
+	// ForgetPartitionWithResponse Forget a day
+	//
+	// Removes the values of the day, and what the ledger has of it: its state, its attempts, the
+	// results of its checks, and the requests for it, so that runs count it no longer. The day is
+	// `missing` then, and the schedule does not ask for it by itself. Requests for it that are
+	// waiting leave the queue. A day that nothing is known of is not found, as one that was
+	// forgotten already.
+	//
+	// A day of which the source has samples is a conflict unless `force` is true, as a run would
+	// load it again. A day that is being loaded is waited for, for some seconds; then it is a
+	// conflict, whatever `force` is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /partitions/{day} (the `ForgetPartition` operationId).
+	ForgetPartitionWithResponse(ctx context.Context, day Day, params *ForgetPartitionParams, reqEditors ...RequestEditorFn) (*ForgetPartitionResponse, error)
+
 	// GetReadyWithResponse Can requests be answered?
 	//
 	// Asks the database for an answer before it gives its own, and, every ten seconds at
@@ -3725,6 +3849,96 @@ func (r ListPartitionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListPartitionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ForgetPartitionResponse405Headers the declared response headers of an HTTP 405 response for ForgetPartition
+type ForgetPartitionResponse405Headers struct {
+	Allow *string
+}
+
+// ForgetPartitionResponse503Headers the declared response headers of an HTTP 503 response for ForgetPartition
+type ForgetPartitionResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ForgetPartitionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON405 the response for an HTTP 405 `application/problem+json` response
+	ApplicationproblemJSON405 *MethodNotAllowed
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *UnprocessableContent
+	// ApplicationproblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationproblemJSON500 *InternalServerError
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *ServiceUnavailable
+	// Headers405 the parsed response headers for an HTTP 405 response
+	Headers405 *ForgetPartitionResponse405Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ForgetPartitionResponse503Headers
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ForgetPartitionResponse) GetApplicationproblemJSON404() *NotFound {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON405 returns the response for an HTTP 405 `application/problem+json` response
+func (r ForgetPartitionResponse) GetApplicationproblemJSON405() *MethodNotAllowed {
+	return r.ApplicationproblemJSON405
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ForgetPartitionResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ForgetPartitionResponse) GetApplicationproblemJSON422() *UnprocessableContent {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ForgetPartitionResponse) GetApplicationproblemJSON500() *InternalServerError {
+	return r.ApplicationproblemJSON500
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ForgetPartitionResponse) GetApplicationproblemJSON503() *ServiceUnavailable {
+	return r.ApplicationproblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ForgetPartitionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForgetPartitionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForgetPartitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForgetPartitionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5012,6 +5226,29 @@ func (c *ClientWithResponses) ListPartitionsWithResponse(ctx context.Context, pa
 	return ParseListPartitionsResponse(rsp)
 }
 
+// ForgetPartitionWithResponse Forget a day
+//
+// Removes the values of the day, and what the ledger has of it: its state, its attempts, the
+// results of its checks, and the requests for it, so that runs count it no longer. The day is
+// `missing` then, and the schedule does not ask for it by itself. Requests for it that are
+// waiting leave the queue. A day that nothing is known of is not found, as one that was
+// forgotten already.
+//
+// A day of which the source has samples is a conflict unless `force` is true, as a run would
+// load it again. A day that is being loaded is waited for, for some seconds; then it is a
+// conflict, whatever `force` is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /partitions/{day} (the `ForgetPartition` operationId).
+func (c *ClientWithResponses) ForgetPartitionWithResponse(ctx context.Context, day Day, params *ForgetPartitionParams, reqEditors ...RequestEditorFn) (*ForgetPartitionResponse, error) {
+	rsp, err := c.ForgetPartition(ctx, day, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForgetPartitionResponse(rsp)
+}
+
 // GetReadyWithResponse Can requests be answered?
 //
 // Asks the database for an answer before it gives its own, and, every ten seconds at
@@ -5682,6 +5919,93 @@ func ParseListPartitionsResponse(rsp *http.Response) (*ListPartitionsResponse, e
 		response.Headers405 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListPartitionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseForgetPartitionResponse parses an HTTP response from a ForgetPartitionWithResponse call
+func ParseForgetPartitionResponse(rsp *http.Response) (*ForgetPartitionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForgetPartitionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 405:
+		var dest MethodNotAllowed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON405 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 405:
+		var headers ForgetPartitionResponse405Headers
+		if values := rsp.Header.Values("Allow"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Allow", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Allow = &value
+		}
+		response.Headers405 = &headers
+	case rsp.StatusCode == 503:
+		var headers ForgetPartitionResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -6854,6 +7178,9 @@ type ServerInterface interface {
 	// ListPartitions Read the state of each day
 	// (GET /partitions)
 	ListPartitions(w http.ResponseWriter, r *http.Request, params ListPartitionsParams)
+	// ForgetPartition Forget a day
+	// (DELETE /partitions/{day})
+	ForgetPartition(w http.ResponseWriter, r *http.Request, day Day, params ForgetPartitionParams)
 	// GetReady Can requests be answered?
 	// (GET /ready)
 	GetReady(w http.ResponseWriter, r *http.Request)
@@ -6923,6 +7250,12 @@ func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
 // ListPartitions Read the state of each day
 // (GET /partitions)
 func (_ Unimplemented) ListPartitions(w http.ResponseWriter, r *http.Request, params ListPartitionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ForgetPartition Forget a day
+// (DELETE /partitions/{day})
+func (_ Unimplemented) ForgetPartition(w http.ResponseWriter, r *http.Request, day Day, params ForgetPartitionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -7217,6 +7550,48 @@ func (siw *ServerInterfaceWrapper) ListPartitions(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListPartitions(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ForgetPartition operation middleware
+func (siw *ServerInterfaceWrapper) ForgetPartition(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "day" -------------
+	var day Day
+
+	err = runtime.BindStyledParameterWithOptions("simple", "day", chi.URLParam(r, "day"), &day, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "date", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "day", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ForgetPartitionParams
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", r.URL.Query(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ForgetPartition(w, r, day, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -7800,6 +8175,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/partitions", wrapper.ListPartitions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/partitions/{day}", wrapper.ForgetPartition)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/runs", wrapper.ListRuns)
@@ -8486,6 +8864,125 @@ type ListPartitions503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPartitions503ApplicationProblemPlusJSONResponse) VisitListPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetPartitionRequestObject struct {
+	Day    Day `json:"day"`
+	Params ForgetPartitionParams
+}
+
+type ForgetPartitionResponseObject interface {
+	VisitForgetPartitionResponse(w http.ResponseWriter) error
+}
+
+type ForgetPartition204Response struct {
+}
+
+func (response ForgetPartition204Response) VisitForgetPartitionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ForgetPartition404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetPartition404ApplicationProblemPlusJSONResponse) VisitForgetPartitionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetPartition405ApplicationProblemPlusJSONResponse struct {
+	MethodNotAllowedApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetPartition405ApplicationProblemPlusJSONResponse) VisitForgetPartitionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.Allow != nil {
+		w.Header().Set("Allow", fmt.Sprint(*response.Headers.Allow))
+	}
+	w.WriteHeader(405)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetPartition409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetPartition409ApplicationProblemPlusJSONResponse) VisitForgetPartitionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetPartition422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetPartition422ApplicationProblemPlusJSONResponse) VisitForgetPartitionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetPartition500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetPartition500ApplicationProblemPlusJSONResponse) VisitForgetPartitionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetPartition503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetPartition503ApplicationProblemPlusJSONResponse) VisitForgetPartitionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10177,6 +10674,9 @@ type StrictServerInterface interface {
 	// ListPartitions Read the state of each day
 	// (GET /partitions)
 	ListPartitions(ctx context.Context, request ListPartitionsRequestObject) (ListPartitionsResponseObject, error)
+	// ForgetPartition Forget a day
+	// (DELETE /partitions/{day})
+	ForgetPartition(ctx context.Context, request ForgetPartitionRequestObject) (ForgetPartitionResponseObject, error)
 	// GetReady Can requests be answered?
 	// (GET /ready)
 	GetReady(ctx context.Context, request GetReadyRequestObject) (GetReadyResponseObject, error)
@@ -10375,6 +10875,33 @@ func (sh *strictHandler) ListPartitions(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListPartitionsResponseObject); ok {
 		if err := validResponse.VisitListPartitionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ForgetPartition operation middleware
+func (sh *strictHandler) ForgetPartition(w http.ResponseWriter, r *http.Request, day Day, params ForgetPartitionParams) {
+	var request ForgetPartitionRequestObject
+
+	request.Day = day
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ForgetPartition(ctx, request.(ForgetPartitionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForgetPartition")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ForgetPartitionResponseObject); ok {
+		if err := validResponse.VisitForgetPartitionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -10,6 +10,28 @@ import (
 	"time"
 )
 
+const AsksFor = `-- name: AsksFor :one
+SELECT EXISTS (
+    SELECT
+    FROM run_partition
+    WHERE run_id = $1
+      AND day = $2
+) AS asked
+`
+
+type AsksForParams struct {
+	RunID int64
+	Day   time.Time
+}
+
+// Whether a run has a request for a day, open or not. run_partition_pkey serves it.
+func (q *Queries) AsksFor(ctx context.Context, arg AsksForParams) (bool, error) {
+	row := q.db.QueryRow(ctx, AsksFor, arg.RunID, arg.Day)
+	var asked bool
+	err := row.Scan(&asked)
+	return asked, err
+}
+
 const CancelRunPartitions = `-- name: CancelRunPartitions :execrows
 UPDATE run_partition
 SET outcome = 'cancelled',
@@ -34,6 +56,14 @@ WITH own AS (
     FROM pg_catalog.pg_stat_activity AS a
     WHERE a.pid = pg_backend_pid()
 ),
+asked AS MATERIALIZED (
+    SELECT rp.day
+    FROM run_partition AS rp
+    WHERE rp.run_id = $2::bigint
+      AND rp.day = $1::date
+    ORDER BY rp.day
+    FOR KEY SHARE SKIP LOCKED
+),
 held AS (
     SELECT token, outcome, samples, windows, rows, rows_most, source_digest, target_digest
     FROM partition
@@ -41,8 +71,12 @@ held AS (
 ),
 entered AS (
     INSERT INTO partition (day, token, claim_run_id, claim_pid, claim_backend_start, lease_until)
-    SELECT $1::date, 1, $2::bigint, own.pid, own.backend_start, clock_timestamp() + $3::interval
+    SELECT
+        asked.day,
+        coalesce((SELECT f.token FROM forgotten AS f WHERE f.day = asked.day), 0) + 1,
+        $2::bigint, own.pid, own.backend_start, clock_timestamp() + $3::interval
     FROM own
+    CROSS JOIN asked
     WHERE NOT EXISTS (
         SELECT
         FROM held
@@ -57,8 +91,8 @@ taken AS (
         claim_pid = own.pid,
         claim_backend_start = own.backend_start,
         lease_until = clock_timestamp() + $3::interval
-    FROM own, held
-    WHERE p.day = $1::date
+    FROM own, held, asked
+    WHERE p.day = asked.day
       AND p.token = held.token
       AND (
           p.lease_until IS NULL
@@ -150,12 +184,16 @@ type ClaimPartitionRow struct {
 // on it is released or dead, or is the one of token and expired; token is what
 // ReadClaim saw, or 0 for none. Returns the next token, the session, what the
 // ledger has of the day, and how many attempts in a row were lost since it was
-// last asked for. No row: somebody holds it, or was faster.
+// last asked for. No row: somebody holds it, or was faster, or the run does not ask
+// for the day any more, as the day was forgotten. Tokens go on where those of a
+// forgotten day ended.
 //
 // It is a compare-and-set with the token that it saw itself, and looks at the
 // claim without a lock first, and for the day's row before it inserts one: who
 // has changed the row and not committed may be a stopped process, to be waited
-// for for ever. partition_pkey, attempt_pkey and run_partition_open_idx serve it.
+// for for ever. Its request is locked against ForgetRequests, or passed over if that
+// is faster. partition_pkey, attempt_pkey, run_partition_pkey and
+// run_partition_open_idx serve it.
 func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) (ClaimPartitionRow, error) {
 	row := q.db.QueryRow(ctx, ClaimPartition,
 		arg.Day,
@@ -597,6 +635,7 @@ func (q *Queries) LoadedRange(ctx context.Context, arg LoadedRangeParams) (Loade
 const ReadClaim = `-- name: ReadClaim :one
 SELECT
     p.token,
+    coalesce(p.claim_run_id, 0)::bigint AS run_id,
     coalesce(p.claim_pid, 0)::integer AS pid,
     coalesce(p.claim_backend_start, 'epoch')::timestamptz AS backend_start,
     (p.lease_until IS NOT NULL)::boolean AS claimed,
@@ -613,6 +652,7 @@ WHERE p.day = $1
 
 type ReadClaimRow struct {
 	Token        int64
+	RunID        int64
 	Pid          int32
 	BackendStart time.Time
 	Claimed      bool
@@ -627,6 +667,7 @@ func (q *Queries) ReadClaim(ctx context.Context, day time.Time) (ReadClaimRow, e
 	var i ReadClaimRow
 	err := row.Scan(
 		&i.Token,
+		&i.RunID,
 		&i.Pid,
 		&i.BackendStart,
 		&i.Claimed,

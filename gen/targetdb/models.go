@@ -116,6 +116,12 @@ type Flag struct {
 	Detail    string
 }
 
+type Forgotten struct {
+	Day   time.Time
+	Token int64
+	At    time.Time
+}
+
 type Partition struct {
 	Day               time.Time
 	Token             int64

@@ -38,7 +38,16 @@ FROM (
     ORDER BY rp.day, rp.requested_at DESC, rp.run_id DESC
 ) AS latest
 WHERE latest.outcome = 'cancelled'
-ORDER BY latest.day
+UNION
+SELECT f.day
+FROM forgotten AS f
+WHERE f.day BETWEEN $1::date AND $2::date
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      WHERE rp.day = f.day
+  )
+ORDER BY day
 `
 
 type CalledOffDaysParams struct {
@@ -46,8 +55,9 @@ type CalledOffDaysParams struct {
 	LastDay  time.Time
 }
 
-// The days whose latest request of the queue was called off.
-// run_partition_day_idx serves it.
+// The days whose latest request of the queue was called off, and those that were
+// forgotten and not asked for since. run_partition_day_idx and forgotten_pkey serve
+// it.
 func (q *Queries) CalledOffDays(ctx context.Context, arg CalledOffDaysParams) ([]time.Time, error) {
 	rows, err := q.db.Query(ctx, CalledOffDays, arg.FirstDay, arg.LastDay)
 	if err != nil {

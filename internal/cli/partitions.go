@@ -56,9 +56,11 @@ days before the first that is known are left out. Days before 1980-01-01 or afte
 tomorrow (UTC) are shown to who asks for them. Where there are days before or after
 that are known, the last lines say how to see them.`,
 		Example: `  delfos partitions
-  delfos partitions --from 2025-01-01 --to 2025-12-31 --output json`,
+  delfos partitions --from 2025-01-01 --to 2025-12-31 --output json
+  delfos partitions forget 0225-01-01`,
 		Args: exactly(),
 	}
+	cmd.AddCommand(newPartitionsForget(r))
 	cmd.Flags().Var(&from, "from", "first day")
 	cmd.Flags().Var(&to, "to", "last day, inclusive")
 	return asking(r, cmd, func(ctx context.Context, t *target, _ []string, asJSON bool) error {

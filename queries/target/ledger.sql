@@ -28,6 +28,7 @@ WHERE run_id = sqlc.arg(run_id)
 -- the one who finds out that it stopped. partition_pkey serves it.
 SELECT
     p.token,
+    coalesce(p.claim_run_id, 0)::bigint AS run_id,
     coalesce(p.claim_pid, 0)::integer AS pid,
     coalesce(p.claim_backend_start, 'epoch')::timestamptz AS backend_start,
     (p.lease_until IS NOT NULL)::boolean AS claimed,
@@ -74,16 +75,28 @@ SELECT EXISTS (
 -- on it is released or dead, or is the one of token and expired; token is what
 -- ReadClaim saw, or 0 for none. Returns the next token, the session, what the
 -- ledger has of the day, and how many attempts in a row were lost since it was
--- last asked for. No row: somebody holds it, or was faster.
+-- last asked for. No row: somebody holds it, or was faster, or the run does not ask
+-- for the day any more, as the day was forgotten. Tokens go on where those of a
+-- forgotten day ended.
 --
 -- It is a compare-and-set with the token that it saw itself, and looks at the
 -- claim without a lock first, and for the day's row before it inserts one: who
 -- has changed the row and not committed may be a stopped process, to be waited
--- for for ever. partition_pkey, attempt_pkey and run_partition_open_idx serve it.
+-- for for ever. Its request is locked against ForgetRequests, or passed over if that
+-- is faster. partition_pkey, attempt_pkey, run_partition_pkey and
+-- run_partition_open_idx serve it.
 WITH own AS (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
     WHERE a.pid = pg_backend_pid()
+),
+asked AS MATERIALIZED (
+    SELECT rp.day
+    FROM run_partition AS rp
+    WHERE rp.run_id = sqlc.arg(run_id)::bigint
+      AND rp.day = sqlc.arg(day)::date
+    ORDER BY rp.day
+    FOR KEY SHARE SKIP LOCKED
 ),
 held AS (
     SELECT token, outcome, samples, windows, rows, rows_most, source_digest, target_digest
@@ -92,8 +105,12 @@ held AS (
 ),
 entered AS (
     INSERT INTO partition (day, token, claim_run_id, claim_pid, claim_backend_start, lease_until)
-    SELECT sqlc.arg(day)::date, 1, sqlc.arg(run_id)::bigint, own.pid, own.backend_start, clock_timestamp() + sqlc.arg(lease)::interval
+    SELECT
+        asked.day,
+        coalesce((SELECT f.token FROM forgotten AS f WHERE f.day = asked.day), 0) + 1,
+        sqlc.arg(run_id)::bigint, own.pid, own.backend_start, clock_timestamp() + sqlc.arg(lease)::interval
     FROM own
+    CROSS JOIN asked
     WHERE NOT EXISTS (
         SELECT
         FROM held
@@ -108,8 +125,8 @@ taken AS (
         claim_pid = own.pid,
         claim_backend_start = own.backend_start,
         lease_until = clock_timestamp() + sqlc.arg(lease)::interval
-    FROM own, held
-    WHERE p.day = sqlc.arg(day)::date
+    FROM own, held, asked
+    WHERE p.day = asked.day
       AND p.token = held.token
       AND (
           p.lease_until IS NULL
@@ -173,6 +190,15 @@ SELECT
 FROM begun
 CROSS JOIN own
 LEFT JOIN held ON true;
+
+-- name: AsksFor :one
+-- Whether a run has a request for a day, open or not. run_partition_pkey serves it.
+SELECT EXISTS (
+    SELECT
+    FROM run_partition
+    WHERE run_id = sqlc.arg(run_id)
+      AND day = sqlc.arg(day)
+) AS asked;
 
 -- name: RenewLease :execrows
 -- Keeps a claim alive. No row: the claim is somebody else's by now.

@@ -84,8 +84,9 @@ WHERE day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
 ORDER BY day;
 
 -- name: CalledOffDays :many
--- The days whose latest request of the queue was called off.
--- run_partition_day_idx serves it.
+-- The days whose latest request of the queue was called off, and those that were
+-- forgotten and not asked for since. run_partition_day_idx and forgotten_pkey serve
+-- it.
 SELECT latest.day
 FROM (
     SELECT DISTINCT ON (rp.day) rp.day, rp.outcome
@@ -96,7 +97,16 @@ FROM (
     ORDER BY rp.day, rp.requested_at DESC, rp.run_id DESC
 ) AS latest
 WHERE latest.outcome = 'cancelled'
-ORDER BY latest.day;
+UNION
+SELECT f.day
+FROM forgotten AS f
+WHERE f.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      WHERE rp.day = f.day
+  )
+ORDER BY day;
 
 -- name: FailedDays :many
 -- The days that have failed and that nobody asks for or works on, with how often

@@ -1,26 +1,16 @@
-CREATE TABLE "public"."schedule" (
+CREATE TABLE "public"."forgotten" (
+  "day" date NOT NULL,
+  "token" bigint NOT NULL,
+  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY ("day")
+);
+CREATE TABLE "public"."signal" (
   "id" integer NOT NULL,
-  "paused" boolean NOT NULL DEFAULT false,
-  "checked_at" timestamptz NULL,
-  "swept_at" timestamptz NULL,
-  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
-  "suspect_since" timestamptz NULL,
-  "suspect_reason" text NULL,
+  "name" text NOT NULL,
   PRIMARY KEY ("id"),
-  CONSTRAINT "schedule_single" CHECK (id = 1),
-  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
+  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
 );
-CREATE TABLE "public"."worker" (
-  "id" text NOT NULL,
-  "host" text NOT NULL,
-  "pid" integer NOT NULL,
-  "workers" integer NOT NULL,
-  "jobs" bigint[] NOT NULL,
-  "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "beat_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "lease_until" timestamptz NOT NULL,
-  PRIMARY KEY ("id")
-);
+CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
 CREATE TABLE "public"."check_rule" (
   "check_name" text NOT NULL,
   "variable" text NOT NULL,
@@ -62,13 +52,6 @@ CREATE TABLE "public"."flag" (
   PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
 );
 CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
-CREATE TABLE "public"."signal" (
-  "id" integer NOT NULL,
-  "name" text NOT NULL,
-  PRIMARY KEY ("id"),
-  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
-);
-CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
 CREATE TABLE "public"."run" (
   "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "trigger" text NOT NULL,
@@ -93,6 +76,29 @@ CREATE TABLE "public"."run" (
 );
 CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
 CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
+CREATE TABLE "public"."worker" (
+  "id" text NOT NULL,
+  "host" text NOT NULL,
+  "pid" integer NOT NULL,
+  "workers" integer NOT NULL,
+  "jobs" bigint[] NOT NULL,
+  "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "beat_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "lease_until" timestamptz NOT NULL,
+  PRIMARY KEY ("id")
+);
+CREATE TABLE "public"."schedule" (
+  "id" integer NOT NULL,
+  "paused" boolean NOT NULL DEFAULT false,
+  "checked_at" timestamptz NULL,
+  "swept_at" timestamptz NULL,
+  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
+  "suspect_since" timestamptz NULL,
+  "suspect_reason" text NULL,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "schedule_single" CHECK (id = 1),
+  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
+);
 CREATE TABLE "public"."partition" (
   "day" date NOT NULL,
   "token" bigint NOT NULL DEFAULT 0,

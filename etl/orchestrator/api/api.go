@@ -36,10 +36,16 @@ import (
 	"github.com/delfos/delfos/internal/stream"
 )
 
-// Control shows and steers runs; *orchestrator.Control does.
-type Control interface {
+// Partitions shows days and forgets them.
+type Partitions interface {
 	Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error)
 	Page(ctx context.Context, from, to *time.Time) (orchestrator.Page, error)
+	Forget(ctx context.Context, day time.Time, force bool) error
+}
+
+// Control shows and steers days and runs; *orchestrator.Control does.
+type Control interface {
+	Partitions
 	Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error)
 	Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error)
 	Start(ctx context.Context, r orchestrator.StartRequest) (orchestrator.Plan, error)
@@ -144,7 +150,11 @@ func operations() param.Operations {
 		limit    = func(most int) param.Param { return param.Param{Name: "limit", Check: param.Whole(1, most)} }
 	)
 	return param.Operations{
-		"/partitions":            {from, to},
+		"/partitions": {from, to},
+		"DELETE /partitions/{day}": {
+			{Name: "day", Path: true, Check: param.Day},
+			{Name: "force", Check: param.OneOf("false", "true")},
+		},
 		"/runs":                  {limit(maxRuns), {Name: "before", Check: param.Whole(1, math.MaxInt64)}},
 		"POST /runs":             nil,
 		"/runs/{id}":             {id},
@@ -197,7 +207,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 func acceptable(next targetapi.StrictHandlerFunc, operation string) targetapi.StrictHandlerFunc {
 	offer := stream.Formats()[:1]
 	switch operation {
-	case "GetWindows", "GetHealth", "GetReady":
+	case "GetWindows", "GetHealth", "GetReady", "ForgetPartition":
 		return next
 	case "GetEvents":
 		offer = []stream.Format{{Name: "events", MediaType: eventStream}}

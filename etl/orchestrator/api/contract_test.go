@@ -68,7 +68,7 @@ func (d document) operations(tb testing.TB) map[string]operation {
 	for path, methods := range d.Paths {
 		for method, raw := range methods {
 			var op operation
-			if !slices.Contains([]string{"get", "post", "patch"}, method) {
+			if !slices.Contains([]string{"get", "post", "patch", "delete"}, method) {
 				continue
 			}
 			if err := json.Unmarshal(raw, &op); err != nil {
@@ -112,7 +112,7 @@ func TestServesItsContract(t *testing.T) {
 	}
 	for name, op := range operations {
 		method, path, _ := strings.Cut(name, " ")
-		path = strings.ReplaceAll(path, "{id}", "7")
+		path = strings.NewReplacer("{id}", "7", "{day}", "2025-01-01").Replace(path)
 		names, required := doc.queryOf(op)
 		p := wantProblem(t, b.do(method, path+"?unheard_of=1", "{}", "Content-Type: application/json"), http.StatusUnprocessableEntity)
 		known := "there are none"

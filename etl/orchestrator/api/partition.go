@@ -2,11 +2,15 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/problem"
 )
 
 // maxRevisions bounds an answer of /revisions, and someRevisions one that asked
@@ -38,6 +42,31 @@ func (s *Server) ListPartitions(ctx context.Context, request targetapi.ListParti
 	}
 	return list, nil
 }
+
+// ForgetPartition implements targetapi.StrictServerInterface.
+func (s *Server) ForgetPartition(ctx context.Context, request targetapi.ForgetPartitionRequestObject) (targetapi.ForgetPartitionResponseObject, error) {
+	err := s.Control.Forget(ctx, request.Day.Time, orElse(request.Params.Force, false))
+	if err == nil {
+		return targetapi.ForgetPartition204Response{}, nil
+	}
+	if sampled, ok := errors.AsType[*orchestrator.SampledError](err); ok {
+		return nil, problem.Conflict(sampled.Error() + ", and a run would load it again; with force=true (--force) it is forgotten all the same")
+	}
+	if busy, ok := errors.AsType[*orchestrator.InWorkError](err); ok {
+		return nil, problem.Conflict(busy.Error() + "; wait until that has ended, or cancel the run")
+	}
+	switch {
+	case errors.Is(err, orchestrator.ErrUnknownDay):
+		return nil, problem.NotFound(httpserve.RequestOf(ctx).URL.Path)
+	case errors.Is(err, orchestrator.ErrSourceUnasked):
+		return nil, problem.Busy(fmt.Sprintf("the source API does not say whether it has samples of %s; try again shortly, or take force=true (--force), which does not ask it",
+			request.Day), sourceRetry, errors.New(err.Error())) // for the log alone: an answer of its own stands for a source that is away
+	}
+	return nil, err
+}
+
+// sourceRetry is when to come back for what takes the source's word.
+const sourceRetry = 2 * time.Second
 
 func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 	p := targetapi.Partition{

@@ -41,6 +41,8 @@ func TestParametersRefused(t *testing.T) {
 		{"GET /partitions?from=2025-01-01&from=2025-01-01", []string{"from"}, []string{"once"}},
 		{"GET /partitions?from=1900-01-01&to=2000-01-01", []string{"to"}, []string{"36525 days", "at most 20000"}},
 		{"GET /partitions?state=done", []string{"state"}, []string{"those are from, to"}},
+		{"DELETE /partitions/yesterday?force=1", []string{"day", "force"}, []string{`day "yesterday" is not a day such as 2025-01-01`, `force "1" is none of false, true`}},
+		{"DELETE /partitions/2025-01-01?forced=true", []string{"forced"}, []string{"those are force"}},
 		{"GET /runs?limit=0", []string{"limit"}, []string{"from 1 to 1000"}},
 		{"GET /runs?limit=1001&before=0", []string{"limit", "before"}, nil},
 		{"GET /runs?before=9223372036854775808", []string{"before"}, nil},
@@ -212,7 +214,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		wantProblem(t, b.get(path), http.StatusNotFound, path)
 	}
 	for path, allow := range map[string]string{
-		"/partitions": "GET, HEAD", "/runs": "GET, HEAD, POST", "/runs/1": "GET, HEAD", "/runs/x": "GET, HEAD", "/runs/1/log": "GET, HEAD",
+		"/partitions": "GET, HEAD", "/partitions/2025-01-01": "DELETE", "/runs": "GET, HEAD, POST", "/runs/1": "GET, HEAD", "/runs/x": "GET, HEAD", "/runs/1/log": "GET, HEAD",
 		"/runs/1/cancel": "POST", "/runs/1/retry": "POST", "/schedule": "GET, HEAD, PATCH", "/checks": "GET, HEAD", "/flags": "GET, HEAD",
 		"/signals": "GET, HEAD", "/revisions": "GET, HEAD", "/windows": "GET, HEAD", "/events": "GET, HEAD", "/health": "GET, HEAD",
 		"/ready": "GET, HEAD", "/docs": "GET, HEAD", "/openapi.yaml": "GET, HEAD",

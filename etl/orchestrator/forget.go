@@ -1,0 +1,188 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+const (
+	// DefaultForgetWait is how long Forget waits for a load of the day to end.
+	DefaultForgetWait = 5 * time.Second
+	// forgetPoll is how often it looks.
+	forgetPoll = 50 * time.Millisecond
+)
+
+var (
+	// ErrUnknownDay is wrapped when neither the ledger nor the target has
+	// anything of a day.
+	ErrUnknownDay = errors.New("nothing is known of the day")
+	// ErrSourceUnasked is wrapped when the source does not say whether it has
+	// samples of a day.
+	ErrSourceUnasked = errors.New("the source does not say whether it has samples of the day")
+)
+
+// A SampledError says that the source has samples of a day that is to be
+// forgotten.
+type SampledError struct {
+	Day     time.Time
+	Samples int64
+}
+
+func (e *SampledError) Error() string {
+	return fmt.Sprintf("the source has %d samples of %s", e.Samples, e.Day.Format(time.DateOnly))
+}
+
+// An InWorkError says that a day is being loaded, and by which run.
+type InWorkError struct {
+	Day   time.Time
+	RunID int64
+}
+
+func (e *InWorkError) Error() string {
+	return fmt.Sprintf("%s is being loaded by run %d", e.Day.Format(time.DateOnly), e.RunID)
+}
+
+// Forget removes the values of a day and what the ledger has of it, requests and
+// attempts too. The errors are ErrUnknownDay, a *SampledError and ErrSourceUnasked,
+// unless force is given, and an *InWorkError when a load of the day does not end
+// soon.
+func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
+	stop := day.AddDate(0, 0, 1)
+	known, err := targetdb.New(c.pool).KnowsDay(ctx, targetdb.KnowsDayParams{Day: day, Start: day, Stop: stop})
+	switch {
+	case err != nil:
+		err = fmt.Errorf("look for it: %w", err)
+	case !known:
+		err = ErrUnknownDay
+	case !force:
+		err = c.unsampled(ctx, day)
+	}
+	if err == nil {
+		err = c.forgetOnceFree(ctx, day)
+	}
+	if err != nil {
+		return fmt.Errorf("forget %s: %w", day.Format(time.DateOnly), err)
+	}
+	c.log.InfoContext(ctx, "a day was forgotten", "day", day.Format(time.DateOnly), "force", force)
+	return nil
+}
+
+// unsampled makes sure that the source has no samples of a day.
+func (c *Control) unsampled(ctx context.Context, day time.Time) error {
+	samples, err := c.job.Samples(ctx, day)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSourceUnasked, err)
+	}
+	if samples > 0 {
+		return &SampledError{Day: day, Samples: samples}
+	}
+	return nil
+}
+
+// forgetOnceFree forgets a day when nobody works on it, as whoever takes over a
+// claim: a session whose lease has run out is ended.
+func (c *Control) forgetOnceFree(ctx context.Context, day time.Time) error {
+	bounded, cancel := context.WithTimeout(ctx, c.forgetWait)
+	defer cancel()
+	db := targetdb.New(c.pool)
+	for {
+		held, err := readClaim(ctx, db, day)
+		if err == nil && held.Claimed && held.Alive && held.Expired {
+			err = db.EndExpired(ctx, targetdb.EndExpiredParams{Day: day, Token: held.Token})
+			if err == nil {
+				held, err = readClaim(ctx, db, day)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("look who works on it: %w", err)
+		}
+		if !held.Claimed || !held.Alive {
+			if done, err := c.forget(ctx, day); err != nil || done {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-bounded.Done():
+			return &InWorkError{Day: day, RunID: held.RunID}
+		case <-time.After(forgetPoll):
+		}
+	}
+}
+
+// readClaim reads a day's claim without a lock; of a day that the ledger does not
+// know there is none.
+func readClaim(ctx context.Context, db *targetdb.Queries, day time.Time) (targetdb.ReadClaimRow, error) {
+	held, err := db.ReadClaim(ctx, day)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return targetdb.ReadClaimRow{}, nil
+	}
+	return held, err //nolint:wrapcheck // The caller says what was being done.
+}
+
+// errClaimed rolls back what was begun on a day that somebody has claimed.
+var errClaimed = errors.New("somebody has claimed the day")
+
+// forget removes all there is of a day in one transaction; false if somebody has
+// claimed it meanwhile. Without its request nobody can claim it any more.
+func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err error) {
+	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		db := targetdb.New(tx)
+		if _, err := db.ForgetRequests(ctx, day); err != nil {
+			return fmt.Errorf("remove its requests: %w", err)
+		}
+		if err := lockFree(ctx, db, day); err != nil {
+			return err
+		}
+		if err := db.ForgetPartition(ctx, day); err != nil {
+			return fmt.Errorf("remove it from the ledger: %w", err)
+		}
+		stop := day.AddDate(0, 0, 1)
+		if _, err := db.ForgetFlags(ctx, targetdb.ForgetFlagsParams{Start: day, Stop: stop}); err != nil {
+			return fmt.Errorf("remove its flags: %w", err)
+		}
+		if _, err := db.ForgetValues(ctx, targetdb.ForgetValuesParams{Start: day, Stop: stop}); err != nil {
+			return fmt.Errorf("remove its values: %w", err)
+		}
+		if err := c.queue.drop(ctx, tx, []time.Time{day}); err != nil {
+			return err
+		}
+		if err := db.AddEvent(ctx, targetdb.AddEventParams{Kind: partitionEvent, Day: &day, State: string(Missing)}); err != nil {
+			return fmt.Errorf("note an event: %w", err)
+		}
+		return nil
+	})
+	if errors.Is(err, errClaimed) {
+		return false, nil
+	}
+	return err == nil, err //nolint:wrapcheck // Forget says what was being done.
+}
+
+// lockFree holds a day's row, if there is one that nobody has claimed; errClaimed
+// otherwise. It looks first: who has claimed it may hold the row for long.
+func lockFree(ctx context.Context, db *targetdb.Queries, day time.Time) error {
+	held, err := readClaim(ctx, db, day)
+	if err != nil {
+		return fmt.Errorf("look who works on it: %w", err)
+	}
+	if held.Claimed && held.Alive {
+		return errClaimed
+	}
+	token, err := db.LockPartition(ctx, day)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("hold it: %w", err)
+	case token != held.Token:
+		return errClaimed
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+-- A day is forgotten in one transaction, in the order in which a load's locks what
+-- it writes: requests, the day's row, the rest.
+
+-- name: KnowsDay :one
+-- Whether the ledger knows a day, or the target holds anything of it. The keys of
+-- partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it.
+SELECT (
+    EXISTS (SELECT FROM partition AS p WHERE p.day = sqlc.arg(day)::date)
+    OR EXISTS (SELECT FROM run_partition AS rp WHERE rp.day = sqlc.arg(day)::date)
+    OR EXISTS (
+        SELECT
+        FROM flag AS f
+        WHERE f.timestamp >= sqlc.arg(start)::timestamptz
+          AND f.timestamp < sqlc.arg(stop)::timestamptz
+    )
+    OR EXISTS (
+        SELECT
+        FROM data AS d
+        WHERE d.timestamp >= sqlc.arg(start)::timestamptz
+          AND d.timestamp < sqlc.arg(stop)::timestamptz
+    )
+)::boolean AS known;
+
+-- name: ForgetRequests :execrows
+-- Removes the requests for a day from the runs that wanted it. Who is about to
+-- claim it for one of them is waited for, and none can any more: ClaimPartition
+-- locks its request. run_partition_day_idx serves it.
+DELETE FROM run_partition
+WHERE day = sqlc.arg(day)::date;
+
+-- name: LockPartition :one
+-- Holds a day's row, and gives its token. partition_pkey serves it.
+SELECT token
+FROM partition
+WHERE day = sqlc.arg(day)::date
+ORDER BY day
+FOR UPDATE;
+
+-- name: ForgetPartition :exec
+-- Removes what the ledger has of a day but for its last token. The keys of
+-- attempt, check_result and partition serve it.
+WITH attempts AS (
+    DELETE FROM attempt
+    WHERE day = sqlc.arg(day)::date
+),
+checks AS (
+    DELETE FROM check_result
+    WHERE day = sqlc.arg(day)::date
+),
+gone AS (
+    DELETE FROM partition
+    WHERE day = sqlc.arg(day)::date
+    RETURNING token
+)
+INSERT INTO forgotten AS f (day, token)
+SELECT sqlc.arg(day)::date, coalesce(max(gone.token), 0)
+FROM gone
+ON CONFLICT (day) DO UPDATE
+SET token = greatest(f.token, excluded.token),
+    at = excluded.at;
+
+-- name: ForgetFlags :execrows
+-- Removes the flags of [start, stop). flag_timestamp_idx serves it.
+DELETE FROM flag
+WHERE timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp < sqlc.arg(stop)::timestamptz;
+
+-- name: ForgetValues :execrows
+-- Removes the values of [start, stop). data_timestamp_idx serves it.
+DELETE FROM data
+WHERE timestamp >= sqlc.arg(start)::timestamptz
+  AND timestamp < sqlc.arg(stop)::timestamptz;
