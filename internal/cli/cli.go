@@ -40,7 +40,7 @@ type Program struct {
 
 // Main runs the command that p.Args names and returns the exit code. SIGINT,
 // SIGTERM and SIGHUP cancel it, so that it ends in good order; a second one
-// ends the process at once.
+// ends the process at once, or first the delay that a server was told to keep.
 func Main(ctx context.Context, p Program) int {
 	ctx, stop := signal.NotifyContext(ctx, endings()...)
 	defer stop()
