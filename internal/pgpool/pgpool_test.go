@@ -2,7 +2,10 @@ package pgpool_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +124,40 @@ func TestSettings(t *testing.T) {
 				t.Errorf("a session's (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A database is found in every way in which pgx and psql name one.
+func TestWaysToNameADatabase(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	c, err := pgpool.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := c.ConnConfig
+	service := filepath.Join(t.TempDir(), "service")
+	text := fmt.Sprintf("[wind]\nhost=%s\nport=%d\nuser=%s\npassword=%s\ndbname=%s\nsslmode=disable\n", to.Host, to.Port, to.User, to.Password, to.Database)
+	if err := os.WriteFile(service, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, given := range map[string]string{
+		"keywords":          fmt.Sprintf("host=%s port=%d user=%s password='%s' dbname=%s sslmode=disable", to.Host, to.Port, to.User, to.Password, to.Database),
+		"several hosts":     fmt.Sprintf("postgres://%s:%s@[::1]:1,[::1]:2,%s:%d/%s?sslmode=disable", to.User, to.Password, to.Host, to.Port, to.Database),
+		"behind a question": fmt.Sprintf("postgres:///%s?host=%s&port=%d&user=%s&password=%s&sslmode=disable", to.Database, to.Host, to.Port, to.User, to.Password),
+		"service":           "postgres://?service=wind&servicefile=" + service,
+		"bound of a pool":   url + "&pool_max_conns=1",
+	} {
+		conn, err := pgpool.Connect(t.Context(), given, pgpool.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var database string
+		if err := conn.QueryRow(t.Context(), "SELECT current_database()").Scan(&database); err != nil || database != to.Database {
+			t.Errorf("%s: got %s, %v, want %s", name, database, err, to.Database)
+		}
+		_ = conn.Close(t.Context())
 	}
 }
 
