@@ -22,9 +22,9 @@ import (
 // half of that between the database and the API.
 const bigRows = 400_000
 
-// denseRows are a day of turbine 2, a second each: one that is sent while it is
-// read.
-const denseRows = 86_400
+// denseRows are a day of turbine 2, one each ten seconds: an answer that is sent
+// while it is read.
+const denseRows = 8_640
 
 // TestLongAnswers are of answers that do not end as they should; they share a
 // database, as it takes a while to fill.
@@ -33,7 +33,7 @@ func TestLongAnswers(t *testing.T) {
 	filled := setup(t)
 	filled.fill(bigRows)
 	filled.exec("INSERT INTO turbine VALUES (2, 'dense')")
-	filled.exec(`INSERT INTO data SELECT 2, '2025-01-01Z'::timestamptz + i * interval '1 s', i % 25, i % 2000 / 10.0, i % 40 / 3.0
+	filled.exec(`INSERT INTO data SELECT 2, '2025-01-01Z'::timestamptz + i * interval '10 s', i % 25, i % 2000 / 10.0, i % 40 / 3.0
 		FROM generate_series(0, $1 - 1) AS i`, denseRows)
 	for name, test := range map[string]func(*testing.T, string){
 		"query fails":     testQueryFails,
