@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dberror"
 )
 
@@ -103,7 +104,8 @@ func explainOnce(errs []error) {
 // concernsAll tells whether err is of the source API or the target as a whole, so
 // that no other day would fare better now.
 func concernsAll(err error) bool {
-	return errors.Is(err, ErrSourceAway) || targetAway(err) || meaning(err).Class == dberror.Never
+	_, foreign := errors.AsType[*apiclient.Error](err)
+	return foreign || errors.Is(err, ErrSourceAway) || targetAway(err) || meaning(err).Class == dberror.Never
 }
 
 // targetAway tells whether err is of the way to the target rather than of what

@@ -87,8 +87,7 @@ func retriable(err error) bool {
 	if errors.As(err, &certificate) || errors.As(err, &handshake) || errors.Is(err, http.ErrSchemeMismatch) {
 		return false
 	}
-	_, untold := errors.AsType[*untoldError](err)
-	return untold || errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken)
+	return errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken)
 }
 
 // retryAfter reads a Retry-After header, in seconds or as a date; 0 if there is
@@ -118,10 +117,11 @@ func try[T any](ctx context.Context, r Retry, log *slog.Logger, attempt func() (
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		attempts++
 		v, err := attempt()
-		if _, ok := errors.AsType[*untoldError](err); ok {
+		_, isUntold := errors.AsType[*untoldError](err)
+		if isUntold {
 			untold++
 		}
-		if err != nil && !retriable(err) || untold > 1 {
+		if err != nil && !retriable(err) && (!isUntold || untold > 1) {
 			err = backoff.Permanent(err)
 		}
 		return v, err

@@ -152,10 +152,11 @@ func (s *source) get(ctx context.Context, accept string, ask func(sourceapi.Requ
 	untold := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := once(accept, func() (*http.Response, error) { return ask(identity(accept)) }, use)
-		if _, ok := errors.AsType[*untoldError](err); ok {
+		_, isUntold := errors.AsType[*untoldError](err)
+		if isUntold {
 			untold++ // twice is always
 		}
-		if err != nil && !errors.Is(err, ErrSourceAway) && !errors.Is(err, errBroken) && untold != 1 {
+		if err != nil && !errors.Is(err, ErrSourceAway) && !errors.Is(err, errBroken) && (!isUntold || untold > 1) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err

@@ -80,6 +80,27 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
+// What a source says may have bytes that no database holds: the day fails with
+// what can be kept of it, and is not left claimed.
+func TestReasonThatNoDatabaseHolds(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 1)
+	s.gateway.spoilAll(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = w.Write([]byte(`{"detail": "zero \u0000 and \ud800"}`))
+		return true
+	})
+	if _, err := s.job.Run(t.Context(), request(1)); err == nil || !strings.Contains(err.Error(), "422 Unprocessable Entity: zero") {
+		t.Errorf("run: got %v", err)
+	}
+	p, err := targetdb.New(s.target).ReadPartition(t.Context(), date("2025-01-01"))
+	if err != nil || p.Outcome == nil || *p.Outcome != "failed" || !strings.Contains(*p.Error, "zero \uFFFD and \uFFFD") {
+		t.Errorf("ledger: got %+v, %v", p, err)
+	}
+}
+
 func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
