@@ -252,6 +252,20 @@ func TestSuspectSourceComesBack(t *testing.T) {
 	if n := query[int](t, f.target, "SELECT count(*) FROM run_partition AS rp JOIN run AS r ON r.id = rp.run_id WHERE r.trigger = 'sweep'"); n != 1 {
 		t.Errorf("the sweeps asked for %d days, want the one that has changed", n)
 	}
+
+	// Days that have failed meanwhile, as somebody ran them, are done again too.
+	f.exec(t, f.source, "DELETE FROM data")
+	f.sweep()
+	if f.run(orchestrator.ScopeStale, false); statesOf(t, f) != "fff" {
+		t.Errorf("states %s, want all failed", statesOf(t, f))
+	}
+	f.exec(t, f.source, "INSERT INTO data TABLE away")
+	if got := f.sweep(); got != "" || statesOf(t, f) != "ddd" {
+		t.Errorf("suspect for %q, states %s, want all done", got, statesOf(t, f))
+	}
+	if diff := cmp.Diff(want, f.rows()); diff != "" {
+		t.Errorf("values by day (-want +got):\n%s", diff)
+	}
 }
 
 // What one run may do is done for it alone, and kept for its retry.
