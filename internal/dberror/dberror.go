@@ -86,10 +86,8 @@ func (d Database) setting() string {
 	return strings.ToUpper(string(d)) + "_DB_URL"
 }
 
-// Of says what err means. The first of its causes that the table has decides.
-func Of(err error) Meaning { return Any.Of(err) }
-
-// Of says what an error of this database means.
+// Of says what an error of this database means. The first of its causes that the
+// table has decides.
 func (d Database) Of(err error) Meaning {
 	m := meaning(err)
 	if strings.Contains(m.Remedy, "{") {

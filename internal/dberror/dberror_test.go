@@ -46,12 +46,12 @@ func TestClassOfStates(t *testing.T) {
 	for name, tt := range tests {
 		for code := range strings.FieldsSeq(tt.codes) {
 			err := fmt.Errorf("load: %w", &pgconn.PgError{Code: code})
-			if got := dberror.Of(err).Class; got != tt.class {
+			if got := dberror.Any.Of(err).Class; got != tt.class {
 				t.Errorf("%s: %s is %q, want %q", name, code, got, tt.class)
 			}
 		}
 	}
-	if got := dberror.Of(&pgconn.PgError{}).Class; got != dberror.Unknown {
+	if got := dberror.Any.Of(&pgconn.PgError{}).Class; got != dberror.Unknown {
 		t.Errorf("an error without a code is %q", got)
 	}
 }
@@ -73,7 +73,7 @@ func TestClassByMessage(t *testing.T) {
 		{"0A000", "cached plan must not change result type", dberror.Again, "changed"},
 		{"XX000", `duplicate key value violates unique constraint "data_pkey_102042"`, dberror.Again, "committing"},
 	} {
-		got := dberror.Of(&pgconn.PgError{Code: tt.code, Message: tt.message})
+		got := dberror.Any.Of(&pgconn.PgError{Code: tt.code, Message: tt.message})
 		if got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
 			t.Errorf("%s %s: got %+v, want %s and %q", tt.code, tt.message, got, tt.class, tt.found)
 		}
@@ -109,7 +109,7 @@ func TestClassOfGoErrors(t *testing.T) {
 				if tt.err == nil {
 					err = nil
 				}
-				if got := dberror.Of(err).Class; got != tt.want {
+				if got := dberror.Any.Of(err).Class; got != tt.want {
 					t.Errorf("%v is %q, want %q", err, got, tt.want)
 				}
 			}
@@ -176,7 +176,7 @@ func TestConnections(t *testing.T) {
 			t.Parallel()
 			tt.config.Fallbacks = nil
 			_, err := pgx.ConnectConfig(t.Context(), tt.config)
-			if got := dberror.Of(err); got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
+			if got := dberror.Any.Of(err); got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
 				t.Errorf("%v: got %+v, want %s and %q", err, got, tt.class, tt.found)
 			}
 		})
@@ -228,7 +228,7 @@ func TestSessions(t *testing.T) {
 				awaitEnd(t, admin, session.PgConn().PID())
 				_, err = session.Exec(t.Context(), "COMMIT")
 			}
-			if got := dberror.Of(err); got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
+			if got := dberror.Any.Of(err); got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
 				t.Errorf("%v: got %+v, want %s and %q", err, got, tt.class, tt.found)
 			}
 		})

@@ -51,7 +51,7 @@ func TestPgBouncerErrors(t *testing.T) {
 			if err == nil {
 				conn.Close(t.Context())
 			}
-			if got := dberror.Of(err); got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
+			if got := dberror.Any.Of(err); got.Class != tt.class || !strings.Contains(got.Found, tt.found) {
 				t.Errorf("%v: got %+v, want %s and %q", err, got, tt.class, tt.found)
 			}
 		})
