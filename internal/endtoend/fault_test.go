@@ -166,6 +166,7 @@ func flipBit() fault {
 
 // reset begins an answer and resets the connection.
 func reset(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+	w.Header().Set("Content-Type", "application/json") // the head may arrive before the reset
 	w.Header().Set("Content-Length", "1000")
 	w.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(w, "[")
