@@ -76,6 +76,9 @@ func (s *eventStream) next() (m message, ok bool) {
 		case "":
 			m.comment = value
 		default:
+			if s.lines.Err() != nil {
+				return m, false // the line was cut off, as the stream was
+			}
 			s.t.Fatalf("a line of the stream is %q", line)
 		}
 	}
