@@ -42,7 +42,7 @@ func testManyReaders(t *testing.T, database string) {
 	t.Helper()
 	const long = 2 // of five sessions
 	b := startOn(t, withParam(t, database, "pool_max_conns=5"), func(c *server.Config, _ *server.Options) {
-		c.AcquireTimeout = time.Second
+		c.AcquireTimeout = 5 * time.Second
 	})
 	var readers []*http.Response
 	for range long {
@@ -78,7 +78,7 @@ func testManyReaders(t *testing.T, database string) {
 func testTwoSessions(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, withParam(t, withParam(t, database, "pool_max_conns=1"), "lock_timeout=1min"), func(c *server.Config, _ *server.Options) {
-		c.AcquireTimeout = time.Second
+		c.AcquireTimeout = 5 * time.Second
 	})
 	slow := b.open(t.Context(), year)
 	defer slow.Body.Close()
@@ -95,7 +95,7 @@ func TestAllSessionsInUse(t *testing.T) {
 	t.Parallel()
 	filled := setup(t)
 	b := startOn(t, withParam(t, withParam(t, filled.database, "pool_max_conns=2"), "lock_timeout=1min"), func(c *server.Config, _ *server.Options) {
-		c.AcquireTimeout = time.Second
+		c.AcquireTimeout = 3 * time.Second
 	})
 	unlock := b.lock()
 	answers := make(chan answer)
