@@ -37,6 +37,9 @@ func TestBackfill(t *testing.T) {
 		}
 		valid.check(t, "RunPlan", plan.Body)
 		p := targetapi.RunPlan{From: body.From, To: body.To, Only: only, DryRun: true, Partitions: want[0], UpToDate: want[1]}
+		if only != targetapi.RunScopeAll { // of which nobody knows, as the source is away; the others hold nothing to lose
+			p.RemovedValues, p.RefusedDays = new(int64), new(int64)
+		}
 		if diff := cmp.Diff(p, *plan.JSON200); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", only, diff)
 		}
