@@ -12,14 +12,15 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-poolers lint format vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-poolers check-variable lint format vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
-	@# Both generators are built before anything is removed.
+	@# The generators are built before anything is removed.
 	@$(call tool,sqlc) version >/dev/null
+	@CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-variable -buildvcs=false -o '$(CURDIR)/bin/' .
 	@$(call tool,oapi-codegen) -version >/dev/null
 	rm -rf gen
 	$(call tool,sqlc) generate
@@ -54,7 +55,7 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,node,pgbouncer ./...
+	$(GO) vet -tags atlas,node,pgbouncer,variable ./...
 
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:
@@ -82,6 +83,9 @@ check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and Postg
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \
 		echo "make check-poolers: no pgbouncer: install it (Debian: apt-get install pgbouncer)" >&2; exit 1; }
 	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/endtoend
+
+check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
+	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
 bench: build ## Measure against psql and pgbench on databases of its own, and write bench/RESULTS.md (needs PostgreSQL's programs; BENCH=-quick: one short round)

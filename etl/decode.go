@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/delfos/delfos/etl/check"
@@ -61,10 +64,11 @@ func (d *decoder) json(body io.Reader) error {
 	var turbine int32
 	var readings [len(signal.Variables)]float64
 	var sample sourceapi.Sample
+	fields := fieldsOf(&sample)
 	for in.More() {
-		turbine, readings = noTurbine, [...]float64{math.NaN(), math.NaN(), math.NaN()}
-		sample = sourceapi.Sample{
-			TurbineId: &turbine, WindSpeed: &readings[0], Power: &readings[1], AmbientTemperature: &readings[2],
+		turbine, sample = noTurbine, sourceapi.Sample{TurbineId: &turbine}
+		for i, field := range fields {
+			readings[i], *field = math.NaN(), &readings[i]
 		}
 		if err := in.Decode(&sample); err != nil {
 			return fmt.Errorf("%w: row %d: %w", errBroken, d.samples+1, err)
@@ -72,10 +76,10 @@ func (d *decoder) json(body io.Reader) error {
 		if sample.TurbineId == nil || *sample.TurbineId == noTurbine {
 			return fmt.Errorf("row %d: it has no turbine_id", d.samples+1)
 		}
-		for i, reading := range [...]*float64{sample.WindSpeed, sample.Power, sample.AmbientTemperature} {
+		for i, field := range fields {
 			d.readings[i] = math.NaN()
-			if reading != nil {
-				d.readings[i] = *reading
+			if *field != nil {
+				d.readings[i] = **field
 			}
 		}
 		if err := d.add(*sample.TurbineId, sample.Timestamp.Time().UnixMicro()); err != nil {
@@ -83,6 +87,18 @@ func (d *decoder) json(body io.Reader) error {
 		}
 	}
 	return expect(in, json.Delim(']'))
+}
+
+// fieldsOf finds the readings of a sample, in the order of signal.Variables.
+func fieldsOf(sample *sourceapi.Sample) (fields [len(signal.Variables)]**float64) {
+	value := reflect.ValueOf(sample).Elem()
+	for i := range value.NumField() {
+		name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
+		if place := slices.Index(signal.Variables[:], name); place >= 0 {
+			fields[place], _ = reflect.TypeAssert[**float64](value.Field(i).Addr())
+		}
+	}
+	return fields
 }
 
 // add takes a row whose readings stand in d.readings; at is in microseconds of

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 
 	"ariga.io/atlas/sql/postgres"
@@ -60,9 +61,8 @@ func (s Schema) sift(changes []schema.Change, destructive bool) sifted {
 	return out
 }
 
-// adopt takes over into desired what somebody has added to our tables that our
-// SQL says nothing about: comments, and the partitioning of a table. It names
-// them.
+// adopt takes over into desired what somebody has added to our tables: comments,
+// also in the place of ours, and the partitioning of a table. It names them.
 func adopt(current, desired *schema.Schema) []string {
 	var foreign []string
 	for _, table := range desired.Tables {
@@ -99,13 +99,16 @@ func indexes(table *schema.Table) []*schema.Index {
 	return append(slices.Clone(table.Indexes), table.PrimaryKey)
 }
 
-// adoptAttr copies the attribute of type T from now to desired, which has none
-// of its own, and reports whether it did.
+// adoptAttr copies the attribute of type T from now to desired, unless both have
+// the same or now has none, and reports whether it did.
 func adoptAttr[T schema.Attr](now []schema.Attr, desired *[]schema.Attr) bool {
 	is := func(attr schema.Attr) bool { _, ok := attr.(T); return ok }
-	i := slices.IndexFunc(now, is)
-	if i < 0 || slices.ContainsFunc(*desired, is) {
+	i, j := slices.IndexFunc(now, is), slices.IndexFunc(*desired, is)
+	if i < 0 || j >= 0 && reflect.DeepEqual(now[i], (*desired)[j]) {
 		return false
+	}
+	if j >= 0 {
+		*desired = slices.Delete(*desired, j, j+1)
 	}
 	*desired = append(*desired, now[i])
 	return true

@@ -231,3 +231,19 @@ func TestOurNamesAreBroughtToOurs(t *testing.T) {
 	db.exec(t, "INSERT INTO data (signal_id, timestamp, value) VALUES (1, now(), 9)")
 	db.wantNothingToDo(t, schema.Target)
 }
+
+// A column's comment is its unit, unless somebody has another there.
+func TestForeignCommentInPlaceOfOurs(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.exec(t, schema.Source.SQL())
+	db.exec(t, "COMMENT ON COLUMN data.power IS 'active power'; COMMENT ON COLUMN data.wind_speed IS NULL")
+	plan := db.apply(t, schema.Source, schema.Options{})
+	if diff := cmp.Diff([]string{"comment on column data.power"}, plan.Foreign); diff != "" {
+		t.Errorf("foreign (-want +got):\n%s", diff)
+	}
+	got := db.lines(t, "SELECT col_description('data'::regclass, attnum) FROM pg_attribute WHERE attrelid = 'data'::regclass AND attname IN ('wind_speed', 'power') ORDER BY attnum")
+	if diff := cmp.Diff([]string{"m/s", "active power"}, got); diff != "" {
+		t.Errorf("comments (-want +got):\n%s", diff)
+	}
+}

@@ -10,10 +10,11 @@ CREATE TABLE turbine (
     CONSTRAINT turbine_name_not_empty CHECK (name <> '')
 );
 
--- Units: wind_speed in m/s, power in kW, ambient_temperature in degrees Celsius.
--- A missing reading is NULL. In PostgreSQL's order NaN is above Infinity, so
--- each CHECK refuses NaN and both infinities. There are no other bounds: a
--- turbine at rest consumes, so power may be negative.
+-- The columns behind the key are the variables: gen/variable lists them in this
+-- order, each with its unit, which is the column's comment. A missing reading is
+-- NULL. In PostgreSQL's order NaN is above Infinity, so each CHECK refuses NaN
+-- and both infinities. There are no other bounds: a turbine at rest consumes, so
+-- power may be negative.
 CREATE TABLE data (
     turbine_id integer NOT NULL DEFAULT 1,
     timestamp timestamptz NOT NULL,
@@ -27,3 +28,6 @@ CREATE TABLE data (
     CONSTRAINT data_power_finite CHECK (power > '-Infinity'::double precision AND power < 'Infinity'::double precision),
     CONSTRAINT data_ambient_temperature_finite CHECK (ambient_temperature > '-Infinity'::double precision AND ambient_temperature < 'Infinity'::double precision)
 );
+COMMENT ON COLUMN data.wind_speed IS 'm/s';
+COMMENT ON COLUMN data.power IS 'kW';
+COMMENT ON COLUMN data.ambient_temperature IS '°C';

@@ -6,17 +6,18 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
 )
 
 // The places of the variables that checks know more of than a name.
 const (
-	windSpeed = 0
-	power     = 1
+	windSpeed = variable.WindSpeed
+	power     = variable.Power
 )
 
-const variables = len(signal.Variables)
+const variables = variable.Count
 
 // subject is a check of a variable.
 type subject struct {

@@ -9,20 +9,26 @@ import (
 )
 
 type DataStage struct {
-	TurbineID          int32
-	Timestamp          time.Time
-	WindSpeed          *float64
-	Power              *float64
+	TurbineID int32
+	Timestamp time.Time
+	// m/s
+	WindSpeed *float64
+	// kW
+	Power *float64
+	// °C
 	AmbientTemperature *float64
 	File               int32
 	Line               int64
 }
 
 type Sample struct {
-	TurbineID          int32
-	Timestamp          time.Time
-	WindSpeed          *float64
-	Power              *float64
+	TurbineID int32
+	Timestamp time.Time
+	// m/s
+	WindSpeed *float64
+	// kW
+	Power *float64
+	// °C
 	AmbientTemperature *float64
 }
 

@@ -9,10 +9,13 @@ import (
 )
 
 type Sample struct {
-	TurbineID          int32
-	Timestamp          time.Time
-	WindSpeed          *float64
-	Power              *float64
+	TurbineID int32
+	Timestamp time.Time
+	// m/s
+	WindSpeed *float64
+	// kW
+	Power *float64
+	// °C
 	AmbientTemperature *float64
 }
 

@@ -18,11 +18,14 @@ WITH line AS MATERIALIZED (
         count(*) AS samples,
         min(timestamp)::timestamptz AS first,
         max(timestamp)::timestamptz AS last,
-        coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS digest
-    FROM data
-    WHERE turbine_id = ANY ($1::integer[])
-      AND timestamp >= $2::timestamptz
-      AND timestamp <= $3::timestamptz
+        coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS digest
+    FROM (
+        SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+        FROM data
+        WHERE turbine_id = ANY ($1::integer[])
+          AND timestamp >= $2::timestamptz
+          AND timestamp <= $3::timestamptz
+    ) AS d
     GROUP BY 1, 2
 )
 SELECT midnight, turbine_id, samples, first, last, digest
@@ -191,15 +194,16 @@ const TagSamplePage = `-- name: TagSamplePage :one
 WITH page AS (
     SELECT turbine_id, timestamp, hash, row_number() OVER (ORDER BY turbine_id, timestamp) AS nth
     FROM (
-        SELECT
-            turbine_id, timestamp,
-            hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365) AS hash
-        FROM data
-        WHERE turbine_id = ANY ($3::integer[])
-          AND timestamp >= $2::timestamptz
-          AND timestamp <= $4::timestamptz
-        ORDER BY turbine_id, timestamp
-        LIMIT $1::integer + 1
+        SELECT turbine_id, timestamp, hash_record_extended(d, 8816678312871386365) AS hash
+        FROM (
+            SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+            FROM data
+            WHERE turbine_id = ANY ($3::integer[])
+              AND timestamp >= $2::timestamptz
+              AND timestamp <= $4::timestamptz
+            ORDER BY turbine_id, timestamp
+            LIMIT $1::integer + 1
+        ) AS d
     ) AS hashed
 )
 SELECT
@@ -250,12 +254,15 @@ func (q *Queries) TagSamplePage(ctx context.Context, arg TagSamplePageParams) (T
 const TagSamples = `-- name: TagSamples :one
 SELECT
     count(*) AS rows,
-    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS hash,
+    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash,
     (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
-FROM data
-WHERE turbine_id = ANY ($1::integer[])
-  AND timestamp >= $2::timestamptz
-  AND timestamp <= $3::timestamptz
+FROM (
+    SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+    FROM data
+    WHERE turbine_id = ANY ($1::integer[])
+      AND timestamp >= $2::timestamptz
+      AND timestamp <= $3::timestamptz
+) AS d
 `
 
 type TagSamplesParams struct {
@@ -273,6 +280,7 @@ type TagSamplesRow struct {
 // What entity tags are made of: how many rows ReadSamples gives, and the xor of
 // their hashes, which internal/pghash computes of rows that are read out. The
 // seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
+// sqlc writes out the columns of d: columns that somebody added do not count.
 // data_pkey serves each turbine's range. The snapshot is that of Snapshot.
 func (q *Queries) TagSamples(ctx context.Context, arg TagSamplesParams) (TagSamplesRow, error) {
 	row := q.db.QueryRow(ctx, TagSamples, arg.TurbineIds, arg.Start, arg.Stop)

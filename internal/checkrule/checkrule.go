@@ -3,7 +3,13 @@
 // checks do stands in etl/check.
 package checkrule
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/delfos/delfos/gen/variable"
+)
 
 // Severity is what a check does with what it finds.
 type Severity string
@@ -28,25 +34,38 @@ type Rule struct {
 }
 
 // Defaults returns every rule that there is, by check, then variable.
-//
-// The limits are what an instrument can mean at all: no anemometer has seen
-// 60 m/s and no rotor makes more than 20 MW. A turbine at rest consumes, so
-// power may be negative.
 func Defaults() []Rule {
 	none := math.NaN()
-	return []Rule{
+	rules := []Rule{
 		{"completeness", "", Warn, none, none},
-		{"completeness", "ambient_temperature", Warn, none, none},
-		{"completeness", "power", Warn, none, none},
-		{"completeness", "wind_speed", Warn, none, none},
 		{"digest", "", Warn, none, none},
-		{"frozen", "ambient_temperature", Warn, none, none},
-		{"frozen", "power", Warn, none, none},
-		{"frozen", "wind_speed", Warn, none, none},
 		{"order", "", Block, none, none},
-		{"power_curve", "power", Warn, none, none},
-		{"range", "ambient_temperature", Warn, -50, 60},
-		{"range", "power", Warn, -500, 20_000},
-		{"range", "wind_speed", Warn, 0, 60},
+		{"power_curve", variable.Names[variable.Power], Warn, none, none},
+	}
+	for i, name := range variable.Names {
+		low, high := limits(i)
+		rules = append(rules,
+			Rule{"completeness", name, Warn, none, none},
+			Rule{"frozen", name, Warn, none, none},
+			Rule{"range", name, Warn, low, high},
+		)
+	}
+	slices.SortFunc(rules, func(a, b Rule) int { return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Variable, b.Variable)) })
+	return rules
+}
+
+// limits are what an instrument can mean at all: no anemometer has seen 60 m/s
+// and no rotor makes more than 20 MW. A turbine at rest consumes, so power may be
+// negative. A variable that is not here has none until somebody sets them.
+func limits(place int) (low, high float64) {
+	switch place {
+	case variable.WindSpeed:
+		return 0, 60
+	case variable.Power:
+		return -500, 20_000
+	case variable.AmbientTemperature:
+		return -50, 60
+	default:
+		return math.NaN(), math.NaN()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/signal"
 )
 
 func newImport(r *runner) *cobra.Command {
@@ -19,8 +21,9 @@ func newImport(r *runner) *cobra.Command {
 		Use:   "import FILE.csv...",
 		Short: "Load your own samples into the source",
 		Long: `Import loads CSV files into the source database; - is standard input. The header
-names the columns timestamp, wind_speed, power, ambient_temperature and, if there
-are several turbines, turbine_id, in any order. An empty reading is a missing one;
+names, in any order, the column timestamp, one for each variable
+(` + strings.Join(signal.Variables[:], ", ") + `)
+and, if there are several turbines, turbine_id. An empty reading is a missing one;
 a timestamp without an offset is UTC; turbines that are new are created.
 
 All files are one transaction: the first fault is named with its file, line and

@@ -1,6 +1,6 @@
 // Package csvimport loads a person's own samples from CSV files into the
-// source. A header names the columns timestamp, wind_speed, power,
-// ambient_temperature and optionally turbine_id (1 without it), in any order.
+// source. A header names the columns timestamp, those of signal.Variables and
+// optionally turbine_id (1 without it), in any order.
 // An empty reading is missing, a timestamp without an offset is UTC, blanks
 // are not trimmed, and turbines that are not there yet are created.
 //
@@ -14,21 +14,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/schema"
 )
 
-const (
-	copyStage = `COPY data_stage (turbine_id, timestamp, wind_speed, power, ambient_temperature, file, line)
-FROM STDIN (FORMAT binary)`
-	stageFields = 7
-)
+const stageFields = 4 + len(signal.Variables)
+
+func copyStage() string {
+	return "COPY data_stage (turbine_id, timestamp, " + strings.Join(signal.Variables[:], ", ") + ", file, line) FROM STDIN (FORMAT binary)"
+}
 
 // A File is one CSV file: what errors call it, and how to open it. It is
 // opened when its turn comes and closed after it.
@@ -78,7 +80,7 @@ func load(ctx context.Context, tx pgx.Tx, files []File, opts Options) (Result, e
 			opts.Progress(read)
 		}
 	}
-	staged, err := pgcopy.From(ctx, tx.Conn().PgConn(), copyStage, func(w *pgcopy.Writer) error {
+	staged, err := pgcopy.From(ctx, tx.Conn().PgConn(), copyStage(), func(w *pgcopy.Writer) error {
 		for i, f := range files {
 			if err := stage(ctx, w, int32(i), f, count); err != nil {
 				return err

@@ -4,15 +4,19 @@
 // follow it, so a new variable goes to the end.
 package signal
 
-// Variables are the readings of a sample, in the order of the API's fields and
-// of the source's columns.
-var Variables = [...]string{"wind_speed", "power", "ambient_temperature"} //nolint:gochecknoglobals // Go has no constant arrays
+import "github.com/delfos/delfos/gen/variable"
 
-// Units are those of the Variables, in their order.
-var Units = [len(Variables)]string{"m/s", "kW", "°C"} //nolint:gochecknoglobals // as Variables
-
-// Statistics are what is computed of a variable in each window.
-var Statistics = [...]string{"mean", "min", "max", "std", "count"} //nolint:gochecknoglobals // as Variables
+// Go has no constant arrays.
+//
+//nolint:gochecknoglobals // Nobody writes to them.
+var (
+	// Variables are the readings of a sample, in the order of the source's columns.
+	Variables = variable.Names
+	// Units are those of the Variables, in their order.
+	Units = variable.Units
+	// Statistics are what is computed of a variable in each window.
+	Statistics = [...]string{"mean", "min", "max", "std", "count"}
+)
 
 // Count is the number of signals.
 const Count = len(Variables) * len(Statistics)

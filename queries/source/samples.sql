@@ -2,7 +2,7 @@
 -- The rows of GET /data in their order, read row by row off the wire by
 -- internal/pgstream. The ids are a sorted array: data_pkey serves each
 -- turbine's range in turn and gives the order, so nothing is sorted.
-SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+SELECT *
 FROM data
 WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
   AND timestamp >= sqlc.arg(start)::timestamptz
@@ -14,7 +14,7 @@ ORDER BY turbine_id, timestamp;
 -- its own turbine's rest and then the turbines that follow: two ranges of
 -- data_pkey, where a comparison of (turbine_id, timestamp) would read the
 -- turbine from its start up to the row each time.
-SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+SELECT *
 FROM data
 WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
   AND timestamp >= sqlc.arg(start)::timestamptz
@@ -32,15 +32,19 @@ SELECT (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text E
 -- What entity tags are made of: how many rows ReadSamples gives, and the xor of
 -- their hashes, which internal/pghash computes of rows that are read out. The
 -- seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
+-- sqlc writes out the columns of d: columns that somebody added do not count.
 -- data_pkey serves each turbine's range. The snapshot is that of Snapshot.
 SELECT
     count(*) AS rows,
-    coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS hash,
+    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash,
     (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
-FROM data
-WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-  AND timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp <= sqlc.arg(stop)::timestamptz;
+FROM (
+    SELECT *
+    FROM data
+    WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+      AND timestamp >= sqlc.arg(start)::timestamptz
+      AND timestamp <= sqlc.arg(stop)::timestamptz
+) AS d;
 
 -- name: TagSamplePage :one
 -- The same of the first lim rows; rows is one more when others follow, and
@@ -49,15 +53,16 @@ WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
 WITH page AS (
     SELECT turbine_id, timestamp, hash, row_number() OVER (ORDER BY turbine_id, timestamp) AS nth
     FROM (
-        SELECT
-            turbine_id, timestamp,
-            hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365) AS hash
-        FROM data
-        WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-          AND timestamp >= sqlc.arg(start)::timestamptz
-          AND timestamp <= sqlc.arg(stop)::timestamptz
-        ORDER BY turbine_id, timestamp
-        LIMIT sqlc.arg(lim)::integer + 1
+        SELECT turbine_id, timestamp, hash_record_extended(d, 8816678312871386365) AS hash
+        FROM (
+            SELECT *
+            FROM data
+            WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+              AND timestamp >= sqlc.arg(start)::timestamptz
+              AND timestamp <= sqlc.arg(stop)::timestamptz
+            ORDER BY turbine_id, timestamp
+            LIMIT sqlc.arg(lim)::integer + 1
+        ) AS d
     ) AS hashed
 )
 SELECT
@@ -81,11 +86,14 @@ WITH line AS MATERIALIZED (
         count(*) AS samples,
         min(timestamp)::timestamptz AS first,
         max(timestamp)::timestamptz AS last,
-        coalesce(bit_xor(hash_record_extended(row(turbine_id, timestamp, wind_speed, power, ambient_temperature), 8816678312871386365)), 0)::bigint AS digest
-    FROM data
-    WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-      AND timestamp >= sqlc.arg(start)::timestamptz
-      AND timestamp <= sqlc.arg(stop)::timestamptz
+        coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS digest
+    FROM (
+        SELECT *
+        FROM data
+        WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+          AND timestamp >= sqlc.arg(start)::timestamptz
+          AND timestamp <= sqlc.arg(stop)::timestamptz
+    ) AS d
     GROUP BY 1, 2
 )
 SELECT midnight, turbine_id, samples, first, last, digest

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
@@ -79,32 +80,40 @@ func wideShape(signals []targetdb.Signal) shape {
 	return pivoted(columns, ids(signals), stream.OfInt32, func(held, row []stream.Value) { copy(row, held) })
 }
 
-// Signals of OpenOA's columns; the last one weights the energy.
-const (
-	windSpeedMean   = "wind_speed_mean"
-	powerMean       = "power_mean"
-	temperatureMean = "ambient_temperature_mean"
-	powerCount      = "power_count"
-)
-
 // windowMinutes is how long a window is, and how many samples it has without gaps.
 const windowMinutes = 10
 
-// openOAShape is a wide table as OpenOA reads its SCADA data: names, units (m/s,
-// kW, °C, and kWh, which is what PlantData makes of kW) and an asset_id that is
-// text. OpenOA takes the energy of a window for its mean power over ten minutes;
-// here it is that over the minutes that have readings.
+// openOAName is OpenOA's name of a variable, or ours where it has none.
+func openOAName(place int) string {
+	switch place {
+	case variable.WindSpeed:
+		return "WMET_HorWdSpd"
+	case variable.Power:
+		return "WTUR_W"
+	case variable.AmbientTemperature:
+		return "WMET_EnvTmp"
+	default:
+		return variable.Names[place]
+	}
+}
+
+// openOAShape is a wide table as OpenOA reads its SCADA data: the mean of each
+// variable under OpenOA's name, the energy in kWh, which is what PlantData makes
+// of kW, and an asset_id that is text. OpenOA takes the energy of a window for its
+// mean power over ten minutes; here it is that over the minutes that have readings.
 func openOAShape(signals []targetdb.Signal) shape {
-	wanted := []string{windSpeedMean, powerMean, temperatureMean, powerCount}
-	signals = slices.DeleteFunc(signals, func(s targetdb.Signal) bool { return !slices.Contains(wanted, s.Name) })
 	columns := []stream.Column{
 		{Name: "time", Kind: stream.Timestamp},
 		{Name: "asset_id", Kind: stream.Text, Text: assetID()},
-		{Name: "WMET_HorWdSpd", Kind: stream.Float64, Unit: "m/s"},
-		{Name: "WTUR_W", Kind: stream.Float64, Unit: "kW"},
-		{Name: "WMET_EnvTmp", Kind: stream.Float64, Unit: "°C"},
-		{Name: "WTUR_SupWh", Kind: stream.Float64, Unit: "kWh"},
 	}
+	var wanted []string
+	for i, name := range variable.Names {
+		columns = append(columns, stream.Column{Name: openOAName(i), Kind: stream.Float64, Unit: variable.Units[i]})
+		wanted = append(wanted, name+"_mean")
+	}
+	columns = append(columns, stream.Column{Name: "WTUR_SupWh", Kind: stream.Float64, Unit: "kWh"})
+	wanted = append(wanted, variable.Names[variable.Power]+"_count") // weights the energy
+	signals = slices.DeleteFunc(signals, func(s targetdb.Signal) bool { return !slices.Contains(wanted, s.Name) })
 	places := make([]int, len(wanted)) // of each among the values held
 	for i, name := range wanted {
 		places[i] = slices.IndexFunc(signals, func(s targetdb.Signal) bool { return s.Name == name })
@@ -116,7 +125,10 @@ func openOAShape(signals []targetdb.Signal) shape {
 			}
 			return held[places[i]]
 		}
-		row[0], row[1], row[2], row[3] = of(0), of(1), of(2), energy(of(1), of(3))
+		for i := range variable.Names {
+			row[i] = of(i)
+		}
+		row[variable.Count] = energy(of(variable.Power), of(variable.Count))
 	})
 }
 
