@@ -22,10 +22,6 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 	if err := ensureCheckRules(ctx, conn); err != nil {
 		return err
 	}
-	want := targetdb.EnsureSignalsParams{Names: signal.Names()}
-	for i := range want.Names {
-		want.Ids = append(want.Ids, int32(i+1))
-	}
 	queries := targetdb.New(conn)
 	// A load holds the signals locked while it writes: as long as they are as
 	// they should be, don't wait for it.
@@ -33,14 +29,60 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 	if err != nil {
 		return err
 	}
-	missing := slices.ContainsFunc(want.Ids, func(id int32) bool {
-		return !slices.Contains(have, targetdb.Signal{ID: id, Name: want.Names[id-1]})
-	})
+	var want targetdb.EnsureSignalsParams
+	missing := false
+	for _, s := range wantedSignals(have) {
+		want.Ids, want.Names = append(want.Ids, s.ID), append(want.Names, s.Name)
+		missing = missing || !slices.Contains(have, s)
+	}
 	if !missing {
 		return nil
 	}
 	_, err = queries.EnsureSignals(ctx, want)
 	return err
+}
+
+// wantedSignals are the signals with the ids that they have to have beside those
+// that are there, some of which may be somebody's own.
+func wantedSignals(have []targetdb.Signal) []targetdb.Signal {
+	var wanted []targetdb.Signal
+	place := int32(1)
+	for names := range slices.Chunk(signal.Names(), len(signal.Statistics)) {
+		first := firstID(place, names, slices.Concat(have, wanted))
+		for i, name := range names {
+			wanted = append(wanted, targetdb.Signal{ID: first + int32(i), Name: name})
+		}
+		place += int32(len(names))
+	}
+	return wanted
+}
+
+// firstID is the id of a variable's first signal, the others of which follow: its
+// place in the list, unless the variable is new and somebody has a signal of his
+// own there. Then it comes behind all others, and stays there.
+func firstID(place int32, names []string, have []targetdb.Signal) int32 {
+	free := true
+	var elsewhere, last int32
+	for _, s := range have {
+		last = max(last, s.ID)
+		i := int32(slices.Index(names, s.Name))
+		switch {
+		case i >= 0 && s.ID == place+i:
+			return place
+		case i >= 0:
+			elsewhere = s.ID - i
+		case s.ID >= place && s.ID < place+int32(len(names)):
+			free = false
+		}
+	}
+	switch {
+	case elsewhere > 0:
+		return elsewhere
+	case free:
+		return place
+	default:
+		return last + 1
+	}
 }
 
 // ensureCheckRules writes the rules of data checks that are missing. Those that

@@ -134,6 +134,20 @@ func TestReferenceRows(t *testing.T) {
 		if diff := cmp.Diff(signal.Names(), signals()); diff != "" {
 			t.Errorf("signals after repair (-want +got):\n%s", diff)
 		}
+		// The signals of a new variable make way for somebody's own, and stay there.
+		db.exec(t, "UPDATE signal SET name = 'availability' WHERE id = 13; DELETE FROM signal WHERE name LIKE 'ambient%'")
+		for range 2 {
+			db.apply(t, schema.Target, schema.Options{})
+			got := db.lines(t, "SELECT id || ' ' || name FROM signal WHERE id > 10 ORDER BY id")
+			want := []string{
+				"13 availability", "14 ambient_temperature_mean", "15 ambient_temperature_min", "16 ambient_temperature_max",
+				"17 ambient_temperature_std", "18 ambient_temperature_count",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("signals beside one of somebody's own (-want +got):\n%s", diff)
+			}
+			db.exec(t, "DELETE FROM signal WHERE id = 16")
+		}
 		// Rules that somebody changed stay; one that is missing comes back.
 		rules := func() []string {
 			return db.lines(t, "SELECT concat_ws(' ', check_name, nullif(variable, ''), severity, low, high) FROM check_rule WHERE check_name IN ('order', 'range') ORDER BY check_name, variable")

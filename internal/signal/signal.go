@@ -23,7 +23,7 @@ const Count = len(Variables) * len(Statistics)
 
 // Names returns the names of all signals, {variable}_{statistic}, ordered by
 // variable, then statistic. The target's reference rows give Names()[i] the
-// id i+1.
+// id i+1, unless a signal of somebody's own has it.
 func Names() []string {
 	names := make([]string, 0, Count)
 	for _, variable := range Variables {
