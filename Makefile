@@ -70,19 +70,19 @@ sqlc-vet:
 	@echo "PostgreSQL takes every query"
 
 atlas-check:
-	CGO_ENABLED=0 $(GO) test -tags atlas -count=1 ./schema/clitest
+	CGO_ENABLED=0 $(GO) test -tags atlas -count=1 ./internal/test/atlascli
 
 # psql's part is a test of make test too.
 check-formats: ## Read every format back with programs that are not ours (needs node, npm, psql)
 	@for program in node npm psql; do command -v $$program >/dev/null || { \
 		echo "make check-formats: no $$program: install it (Debian: apt-get install nodejs npm postgresql)" >&2; exit 1; }; done
 	npm ci --prefix tools/readers --no-audit --no-fund
-	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Read ./internal/interop
+	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Read ./internal/test/interop
 
 check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and PostgreSQL's server programs)
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \
 		echo "make check-poolers: no pgbouncer: install it (Debian: apt-get install pgbouncer)" >&2; exit 1; }
-	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/endtoend
+	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/test/endtoend
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // A target that restarts is waited for, and that is said once; what does not

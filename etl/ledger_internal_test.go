@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // testDay is the testDay() that these tests claim.

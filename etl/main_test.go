@@ -3,7 +3,7 @@ package etl_test
 import (
 	"testing"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

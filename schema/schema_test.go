@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
 

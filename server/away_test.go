@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // awayURL is of a database where nothing listens: TCP port 1 needs privileges.

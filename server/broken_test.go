@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
 )
 

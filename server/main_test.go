@@ -20,8 +20,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/sourceapi"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
 )
 

@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func session(t *testing.T, url string) *pgx.Conn {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
 

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // A standby gives up what is being read for the sake of what its primary sends.

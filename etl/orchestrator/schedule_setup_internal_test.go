@@ -16,7 +16,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // schedule is a target with a schedule, a clock and a source to say what it is

@@ -10,9 +10,9 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/verify"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
 )
 

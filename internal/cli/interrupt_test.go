@@ -5,7 +5,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // TestInterrupt ends an import that waits for its standard input.

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // Between the order to stop and the drain both servers answer, while /ready says

@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/internal/csvimport"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

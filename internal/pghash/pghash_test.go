@@ -6,7 +6,7 @@ import (
 
 	"github.com/delfos/delfos/internal/pghash"
 	"github.com/delfos/delfos/internal/pgstream"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/pgstream"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // endless has more rows than anyone waits for. In the select list the function

@@ -13,8 +13,8 @@ import (
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/readiness"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

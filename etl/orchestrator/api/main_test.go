@@ -23,8 +23,8 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator/api"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/httpserve"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/problem"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

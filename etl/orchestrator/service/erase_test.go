@@ -12,7 +12,7 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/gen/targetapi"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // A removal is allowed by the request alone, which a dry run tells the size of.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/service"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
 )
 

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/internal/cli"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/stream"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // programArgs are the arguments by which this process is to be the program
@@ -51,7 +51,7 @@ const (
 // proceeds. As most formats leave no garbage behind, the collector would not
 // even run: GOGC=1 and probes beside the export make it.
 //
-//	go test -v -run TestHeapIsFlat ./internal/interop -heap-days 365
+//	go test -v -run TestHeapIsFlat ./internal/test/interop -heap-days 365
 func TestHeapIsFlat(t *testing.T) {
 	t.Parallel()
 	rows := *heapDays * 24 * 60

@@ -17,9 +17,9 @@ import (
 	"github.com/delfos/delfos/etl/verify"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
 

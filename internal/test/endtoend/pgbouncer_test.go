@@ -22,7 +22,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
 

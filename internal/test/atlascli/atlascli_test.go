@@ -1,6 +1,6 @@
 //go:build atlas
 
-package clitest_test
+package atlascli_test
 
 import (
 	"os"
@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
 
-const root = "../.."
+const root = "../../.."
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 

@@ -18,7 +18,7 @@ func TestNodeReads(t *testing.T) {
 	b := setup(t)
 	want := b.get(all + "&format=ndjson")
 	for format, parts := range map[string]int{"arrow": 36, "parquet": 3} {
-		node := exec.CommandContext(t.Context(), "node", "../../tools/readers/read.mjs", format)
+		node := exec.CommandContext(t.Context(), "node", "../../../tools/readers/read.mjs", format)
 		node.Stdin = bytes.NewReader(b.get(all + "&format=" + format))
 		var stdout, stderr bytes.Buffer
 		node.Stdout, node.Stderr = &stdout, &stderr

@@ -14,7 +14,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 const (

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	root = "../.."
+	root = "../../.."
 	ours = "delfos:local" // The image that the compose file builds.
 )
 

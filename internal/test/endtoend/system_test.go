@@ -19,9 +19,9 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/internal/csvimport"
-	"github.com/delfos/delfos/internal/pgtest"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // What PgBouncer itself says is understood, though it has its own codes.
