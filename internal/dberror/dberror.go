@@ -149,7 +149,6 @@ func causes() []cause {
 	ended := Meaning{Again, "the session with the database was ended", ""}
 	silent := Meaning{Away, "the database does not answer", ""}
 	return []cause{
-		{wraps(pgpool.ErrShared), Meaning{Never, "a pooler in transaction mode stands before the database", ""}},
 		{is[*pgconn.ParseConfigError], Meaning{Never, "the URL of the database can't be read", "correct {setting}"}},
 		{wraps(pgpool.ErrShared), Meaning{
 			Never, "the database is reached through a connection pooler in transaction mode, and this takes a session: want session mode, or the database's own port",
