@@ -27,14 +27,24 @@ func TestDefaults(t *testing.T) {
 		if r.Variable != "" && !slices.Contains(signal.Variables[:], r.Variable) {
 			t.Errorf("%s: there is no variable %q", r.Check, r.Variable)
 		}
-		if limited := !math.IsNaN(r.Low) && r.Low < r.High; limited != (r.Check == "range") {
+		// A variable of which nobody has said what it means has no limits.
+		if open := math.IsNaN(r.Low) && math.IsNaN(r.High); !open && (r.Check != "range" || !(r.Low < r.High)) {
 			t.Errorf("%s of %q has the limits %v and %v", r.Check, r.Variable, r.Low, r.High)
+		}
+	}
+	for _, want := range []checkrule.Rule{
+		{"range", "ambient_temperature", checkrule.Warn, -50, 60},
+		{"range", "power", checkrule.Warn, -500, 20_000},
+		{"range", "wind_speed", checkrule.Warn, 0, 60},
+	} {
+		if !slices.Contains(rules, want) {
+			t.Errorf("there is no rule %v", want)
 		}
 	}
 }
 
-// A new variable wants limits of its own, and to be looked at for gaps and for
-// sensors that are stuck.
+// A new variable is looked at for gaps, for sensors that are stuck, and for
+// readings outside the limits that somebody may set.
 func TestEveryVariableHasRules(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"completeness", "frozen", "range"} {
