@@ -115,7 +115,7 @@ func (c *claim) take(ctx context.Context) error {
 			return fmt.Errorf("read claim: %w", err)
 		case held.Claimed && held.Alive && held.Expired && ask.Token != held.Token:
 			c.ledger.log.WarnContext(ctx, "ending the session of an expired claim", "day", format(c.day), "token", held.Token, "pid", held.Pid)
-			if err := c.q.EndExpired(ctx, targetdb.EndExpiredParams{Day: c.day, Token: held.Token}); err != nil {
+			if err := EndExpired(ctx, c.q, c.day, held.Token); err != nil {
 				return fmt.Errorf("end the session of an expired claim: %w", err)
 			}
 			ask.Token = held.Token
@@ -130,6 +130,16 @@ func (c *claim) take(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// endWait is how long the end of an expired claim's session is waited for.
+const endWait = 5 * time.Second
+
+// EndExpired ends the session of a day's claim whose lease has run out, if the claim
+// still is the one of token, and waits until it has ended.
+func EndExpired(ctx context.Context, q *targetdb.Queries, day time.Time, token int64) error {
+	_, err := q.EndExpired(ctx, targetdb.EndExpiredParams{Day: &day, Token: &token, WaitMs: endWait.Milliseconds()})
+	return err //nolint:wrapcheck // The caller says what was being done.
 }
 
 // stillAsked makes sure that the run asks for the day; it does not any more when the

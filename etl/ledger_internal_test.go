@@ -176,7 +176,7 @@ func TestEndExpiredSparesOthers(t *testing.T) {
 	q := targetdb.New(first.upkeep)
 	spared := func(when string) {
 		t.Helper()
-		if err := q.EndExpired(t.Context(), targetdb.EndExpiredParams{Day: held.day, Token: held.token}); err != nil {
+		if err := EndExpired(t.Context(), q, held.day, held.token); err != nil {
 			t.Fatal(err)
 		}
 		if alive, err := q.SessionAlive(t.Context(), targetdb.SessionAliveParams{Pid: &held.taken.Pid, BackendStart: held.taken.BackendStart}); err != nil || !alive {

@@ -295,7 +295,7 @@ func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
 	}
 	defer conn.Release()
 	id, err = targetdb.New(sparing{conn}).CreateRun(ctx, targetdb.CreateRunParams{
-		Trigger: string(Command), FirstDay: r.From, LastDay: r.To, Turbines: turbines, AllowEmpty: r.AllowEmpty, Days: r.Days,
+		FirstDay: r.From, LastDay: r.To, Turbines: turbines, AllowEmpty: r.AllowEmpty, Days: r.Days,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("create: %w", err)

@@ -34,21 +34,30 @@ func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 		text := Storable(r.err.Error())
 		message = &text
 	}
-	var again *time.Time
-	if !c.order.own() {
-		var err error
-		if again, err = c.settle(ctx, tx, r.outcome, r.err); err != nil {
-			return err
-		}
+	again, err := c.settle(ctx, tx, r.outcome, r.err)
+	if err != nil {
+		return err
 	}
 	c.quiet()
+	if !c.subset {
+		if err := c.q.RecordDay(ctx, targetdb.RecordDayParams{
+			Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message, NextAttemptAt: again,
+			Samples: &r.samples, Expected: &r.expected, Windows: &r.windows,
+		}); err != nil {
+			return fmt.Errorf("record the day: %w", err)
+		}
+	}
+	if _, err := c.q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
+		Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message,
+		Samples: &r.samples, Expected: &r.expected, Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted,
+		SourceDigest: r.source, TargetDigest: &r.digest,
+	}); err != nil {
+		return fmt.Errorf("record the attempt: %w", err)
+	}
 	mine, err := c.q.CommitPartition(ctx, targetdb.CommitPartitionParams{
-		Day: c.day, Token: c.token, RunID: c.order.RunID, Own: c.order.own(), Subset: c.subset,
-		Outcome: string(r.outcome), Error: message, StartedAt: c.taken.StartedAt,
-		Samples: r.samples, Expected: r.expected,
+		Day: c.day, Token: c.token, StartedAt: c.taken.StartedAt,
 		Inserted: r.inserted, Updated: r.updated, Deleted: r.deleted,
-		Windows: r.windows, Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest, NextAttemptAt: again,
-		AllowEmpty: r.erase,
+		Rows: r.rows, SourceDigest: r.source, TargetDigest: r.digest, AllowEmpty: r.erase,
 	})
 	if err != nil {
 		return fmt.Errorf("record the partition: %w", err)
@@ -155,12 +164,16 @@ func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error)
 		if err != nil {
 			return err
 		}
-		released, err := q.FailPartition(ctx, targetdb.FailPartitionParams{
-			Day: c.day, Token: c.token, RunID: c.order.RunID, Subset: c.subset,
-			Outcome: string(outcome), Error: message, StartedAt: c.taken.StartedAt, NextAttemptAt: again,
-		})
+		if !c.subset {
+			if err := q.RecordDay(ctx, targetdb.RecordDayParams{
+				Day: c.day, Token: c.token, Outcome: string(outcome), Error: &message, NextAttemptAt: again,
+			}); err != nil {
+				return fmt.Errorf("record the day: %w", err)
+			}
+		}
+		released, err := q.ReleaseClaim(ctx, targetdb.ReleaseClaimParams{Day: c.day, Token: c.token, StartedAt: c.taken.StartedAt})
 		if err != nil {
-			return fmt.Errorf("record the partition: %w", err)
+			return fmt.Errorf("release the claim: %w", err)
 		}
 		mine = released > 0
 		return nil

@@ -22,6 +22,9 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 	if err := ensureCheckRules(ctx, conn); err != nil {
 		return err
 	}
+	if _, err := targetdb.New(conn).UnqueueCommands(ctx); err != nil {
+		return err
+	}
 	queries := targetdb.New(conn)
 	// A load holds the signals locked while it writes: as long as they are as
 	// they should be, don't wait for it.

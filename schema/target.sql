@@ -27,11 +27,12 @@ CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_r
 -- Days are those of four digits, 0001-01-01 to 9999-12-31, as the API writes them.
 
 -- One request to load days: a command, a backfill, the schedule, the sweep.
--- scope says which days of the range it took. allow_empty lets it remove what the
--- source no longer has, however much that is. parallel bounds how many of its
--- days are in work at once; NULL leaves that to the workers. A request that
--- comes again under its idempotency key finds the run that it made. closed_at is
--- when somebody noticed that no request of it is open any more.
+-- scope says which days of the range it took, priority (1 the highest, as River
+-- counts) how urgent they are. allow_empty lets it remove what the source no longer
+-- has, however much that is. parallel bounds how many of its days are in work at
+-- once; NULL leaves that to the workers. A request that comes again under its
+-- idempotency key finds the run that it made. closed_at is when somebody noticed
+-- that no request of it is open any more.
 CREATE TABLE run (
     id bigint GENERATED ALWAYS AS IDENTITY,
     trigger text NOT NULL,
@@ -46,6 +47,7 @@ CREATE TABLE run (
     created_at timestamptz NOT NULL DEFAULT now(),
     cancelled_at timestamptz,
     closed_at timestamptz,
+    priority integer NOT NULL GENERATED ALWAYS AS (CASE trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END) STORED,
     CONSTRAINT run_pkey PRIMARY KEY (id),
     CONSTRAINT run_trigger_known CHECK (trigger IN ('command', 'backfill', 'schedule', 'sweep')),
     CONSTRAINT run_scope_known CHECK (scope IN ('all', 'missing', 'failed', 'stale')),
@@ -107,8 +109,9 @@ CREATE TABLE partition (
 );
 
 -- Which days a run wants and how each ended; outcome is NULL until it has: the
--- request is open. Open requests are the queue; River's jobs follow from them.
--- An attempt that began before requested_at does not answer the request.
+-- request is open. Open requests that are queued are the queue; River's jobs follow
+-- from them. Those of a command are not queued: its own process works on them. An
+-- attempt that began before requested_at does not answer the request.
 CREATE TABLE run_partition (
     run_id bigint NOT NULL,
     day date NOT NULL,
@@ -116,6 +119,7 @@ CREATE TABLE run_partition (
     token bigint,
     outcome text,
     finished_at timestamptz,
+    queued boolean NOT NULL DEFAULT true,
     CONSTRAINT run_partition_pkey PRIMARY KEY (run_id, day),
     CONSTRAINT run_partition_day_writable CHECK (day >= '0001-01-01' AND day <= '9999-12-31'),
     CONSTRAINT run_partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),

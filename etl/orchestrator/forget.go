@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -94,7 +95,7 @@ func (c *Control) forgetOnceFree(ctx context.Context, day time.Time) error {
 	for {
 		held, err := readClaim(ctx, db, day)
 		if err == nil && held.Claimed && held.Alive && held.Expired {
-			err = db.EndExpired(ctx, targetdb.EndExpiredParams{Day: day, Token: held.Token})
+			err = etl.EndExpired(ctx, db, day, held.Token)
 			if err == nil {
 				held, err = readClaim(ctx, db, day)
 			}

@@ -239,7 +239,7 @@ func (o *Orchestrator) beat(ctx context.Context) error {
 // claims end, jobs of dead workers go back, open requests without a job get one,
 // and runs whose last day has ended are closed. One process at a time does it.
 func (o *Orchestrator) reconcile(ctx context.Context) error {
-	ended, err := targetdb.New(o.pool).EndExpiredClaims(ctx)
+	ended, err := targetdb.New(o.pool).EndExpired(ctx, targetdb.EndExpiredParams{})
 	if err != nil {
 		return fmt.Errorf("end expired claims: %w", err)
 	}

@@ -92,8 +92,14 @@ func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Tim
 	if _, err := db.ClearNextAttempts(ctx, days); err != nil {
 		return fmt.Errorf("clear next attempts: %w", err)
 	}
-	if _, err := db.HurryJobs(ctx, days); err != nil {
-		return fmt.Errorf("hurry jobs: %w", err)
+	delayed, err := db.DelayedJobs(ctx, days)
+	if err != nil {
+		return fmt.Errorf("read delayed jobs: %w", err)
+	}
+	for _, id := range delayed {
+		if _, err := q.client.JobRetryTx(ctx, tx, id); err != nil {
+			return fmt.Errorf("hurry job %d: %w", id, err)
+		}
 	}
 	if err := q.dispatch(ctx, tx); err != nil {
 		return err

@@ -220,120 +220,56 @@ func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) 
 }
 
 const CommitPartition = `-- name: CommitPartition :execrows
-WITH finished AS (
-    UPDATE attempt AS a
-    SET finished_at = clock_timestamp(),
-        outcome = $3::text,
-        error = $5::text,
-        samples = $10::bigint,
-        expected = $11::bigint,
-        inserted = $7::bigint,
-        updated = $8::bigint,
-        deleted = $9::bigint,
-        source_digest_after = $15::bigint,
-        target_digest_after = $16::bigint
-    WHERE a.day = $17
-      AND a.token = $18
-      AND a.outcome IS NULL
-    RETURNING a.day, a.run_id, a.outcome
-),
-noted AS (
-    INSERT INTO event (kind, day, run_id, state)
-    SELECT 'partition', finished.day, finished.run_id, finished.outcome
-    FROM finished
-),
-settled AS (
-    UPDATE run_partition AS rp
-    SET outcome = $3::text,
-        token = $18,
-        finished_at = clock_timestamp()
-    WHERE $19::boolean
-      AND rp.run_id = $1::bigint
-      AND rp.day = $17
-      AND coalesce(rp.token, 0) <= $18
-)
 UPDATE partition AS p
 SET claim_run_id = NULL,
     claim_pid = NULL,
     claim_backend_start = NULL,
     lease_until = NULL,
-    run_id = $1::bigint,
-    outcome = CASE WHEN $2::boolean THEN p.outcome ELSE $3::text END,
-    attempt = CASE
-        WHEN $2::boolean THEN p.attempt
-        WHEN p.outcome = 'failed' THEN p.attempt + 1
-        ELSE 1
-    END,
-    next_attempt_at = CASE WHEN $2::boolean THEN p.next_attempt_at ELSE $4::timestamptz END,
-    error = CASE WHEN $2::boolean THEN p.error ELSE $5::text END,
-    started_at = $6::timestamptz,
+    run_id = p.claim_run_id,
+    started_at = $1::timestamptz,
     finished_at = clock_timestamp(),
-    inserted = $7::bigint,
-    updated = $8::bigint,
-    deleted = $9::bigint,
-    samples = CASE WHEN $2::boolean THEN p.samples ELSE $10::bigint END,
-    expected = CASE WHEN $2::boolean THEN p.expected ELSE $11::bigint END,
-    windows = CASE WHEN $2::boolean THEN p.windows ELSE $12::bigint END,
-    rows = $13::bigint,
-    rows_most = CASE WHEN $14::boolean THEN $13::bigint ELSE greatest(p.rows_most, $13::bigint) END,
+    inserted = $2::bigint,
+    updated = $3::bigint,
+    deleted = $4::bigint,
+    rows = $5::bigint,
+    rows_most = CASE WHEN $6::boolean THEN $5::bigint ELSE greatest(p.rows_most, $5::bigint) END,
     loaded_at = clock_timestamp(),
-    source_digest = $15::bigint,
-    source_digest_seen = coalesce($15::bigint, p.source_digest_seen),
-    target_digest = $16::bigint
-WHERE p.day = $17
-  AND p.token = $18
+    source_digest = $7::bigint,
+    source_digest_seen = coalesce($7::bigint, p.source_digest_seen),
+    target_digest = $8::bigint
+WHERE p.day = $9
+  AND p.token = $10
   AND p.lease_until IS NOT NULL
 `
 
 type CommitPartitionParams struct {
-	RunID         int64
-	Subset        bool
-	Outcome       string
-	NextAttemptAt *time.Time
-	Error         *string
-	StartedAt     time.Time
-	Inserted      int64
-	Updated       int64
-	Deleted       int64
-	Samples       int64
-	Expected      int64
-	Windows       int64
-	Rows          int64
-	AllowEmpty    bool
-	SourceDigest  *int64
-	TargetDigest  int64
-	Day           time.Time
-	Token         int64
-	Own           bool
+	StartedAt    time.Time
+	Inserted     int64
+	Updated      int64
+	Deleted      int64
+	Rows         int64
+	AllowEmpty   bool
+	SourceDigest *int64
+	TargetDigest int64
+	Day          time.Time
+	Token        int64
 }
 
-// The last statement before the load's COMMIT: records how the attempt ended,
-// settles the day in its own run, as SettleRunPartition does, unless others have
-// been told already, and releases the claim and records what the day holds now,
-// if the claim is still ours. No row: roll back. A subset of the turbines leaves
-// the day's outcome as it was. allow_empty: the attempt was allowed to remove what
-// it liked.
+// The last statement before the load's COMMIT: records what the day holds now and
+// releases the claim, if it is still ours. No row: roll back. allow_empty: the
+// attempt was allowed to remove what it liked. partition_pkey serves it.
 func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, CommitPartition,
-		arg.RunID,
-		arg.Subset,
-		arg.Outcome,
-		arg.NextAttemptAt,
-		arg.Error,
 		arg.StartedAt,
 		arg.Inserted,
 		arg.Updated,
 		arg.Deleted,
-		arg.Samples,
-		arg.Expected,
-		arg.Windows,
 		arg.Rows,
 		arg.AllowEmpty,
 		arg.SourceDigest,
 		arg.TargetDigest,
 		arg.Day,
 		arg.Token,
-		arg.Own,
 	)
 	if err != nil {
 		return 0, err
@@ -344,12 +280,12 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 const CreateRun = `-- name: CreateRun :one
 WITH opened AS (
     INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
-    VALUES ($1, $2, $3, $4, $5)
+    VALUES ('command', $1, $2, $3, $4)
     RETURNING id
 ),
 entered AS (
-    INSERT INTO run_partition (run_id, day)
-    SELECT id, unnest($6::date[])
+    INSERT INTO run_partition (run_id, day, queued)
+    SELECT id, unnest($5::date[]), false
     FROM opened
 )
 SELECT id
@@ -357,7 +293,6 @@ FROM opened
 `
 
 type CreateRunParams struct {
-	Trigger    string
 	FirstDay   time.Time
 	LastDay    time.Time
 	Turbines   *string
@@ -365,11 +300,10 @@ type CreateRunParams struct {
 	Days       []time.Time
 }
 
-// Opens a run over the days [first_day, last_day] and enters those of them that
-// it wants, to be settled one by one; turbines is NULL for all.
+// Opens a command's run over the days [first_day, last_day] and enters those of
+// them that it wants, to be settled one by one; turbines is NULL for all.
 func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, CreateRun,
-		arg.Trigger,
 		arg.FirstDay,
 		arg.LastDay,
 		arg.Turbines,
@@ -381,27 +315,59 @@ func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, er
 	return id, err
 }
 
-const EndExpired = `-- name: EndExpired :exec
-SELECT pg_terminate_backend(a.pid, 5000)
+const EndExpired = `-- name: EndExpired :many
+SELECT p.day, p.token, pg_terminate_backend(a.pid, $1::bigint) AS ended
 FROM partition AS p
 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
-WHERE p.day = $1
-  AND p.token = $2
-  AND p.lease_until < clock_timestamp()
+WHERE p.lease_until < clock_timestamp()
+  AND (
+      p.day = $2::date AND p.token = $3::bigint
+      OR $3::bigint IS NULL AND EXISTS (
+          SELECT
+          FROM run_partition AS rp
+          WHERE rp.day = p.day
+            AND rp.outcome IS NULL
+            AND rp.queued
+      )
+  )
 `
 
 type EndExpiredParams struct {
-	Day   time.Time
-	Token int64
+	WaitMs int64
+	Day    *time.Time
+	Token  *int64
 }
 
-// Ends the session of a day's claim, if it still is the one that ReadClaim saw
-// and its lease has run out, and waits until it has ended. Nothing milder stops
-// a client that hangs in COPY. A session that has gone on to another day, or a
-// later one with the same pid, is left alone. partition_pkey serves it.
-func (q *Queries) EndExpired(ctx context.Context, arg EndExpiredParams) error {
-	_, err := q.db.Exec(ctx, EndExpired, arg.Day, arg.Token)
-	return err
+type EndExpiredRow struct {
+	Day   time.Time
+	Token int64
+	Ended bool
+}
+
+// Ends the sessions of claims whose lease has run out, and waits for as long as it
+// is told until each has ended: of the claim on a day, if it still is the one that
+// ReadClaim saw; or, without a token, of all days that the queue wants. Nothing
+// milder stops a client that hangs in COPY. A session that has gone on to another
+// day, or a later one with the same pid, is left alone. partition_pkey and
+// run_partition_open_idx serve it.
+func (q *Queries) EndExpired(ctx context.Context, arg EndExpiredParams) ([]EndExpiredRow, error) {
+	rows, err := q.db.Query(ctx, EndExpired, arg.WaitMs, arg.Day, arg.Token)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndExpiredRow
+	for rows.Next() {
+		var i EndExpiredRow
+		if err := rows.Scan(&i.Day, &i.Token, &i.Ended); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const EndSession = `-- name: EndSession :exec
@@ -422,78 +388,21 @@ func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) error {
 	return err
 }
 
-const FailPartition = `-- name: FailPartition :execrows
-UPDATE partition AS p
-SET claim_run_id = NULL,
-    claim_pid = NULL,
-    claim_backend_start = NULL,
-    lease_until = NULL,
-    run_id = $1::bigint,
-    outcome = CASE
-        WHEN $2::boolean THEN p.outcome
-        WHEN $3::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.outcome
-        ELSE $3::text
-    END,
-    attempt = CASE
-        WHEN $2::boolean THEN p.attempt
-        WHEN p.outcome = 'failed' THEN p.attempt + 1
-        ELSE 1
-    END,
-    next_attempt_at = CASE WHEN $2::boolean THEN p.next_attempt_at ELSE $4::timestamptz END,
-    error = CASE
-        WHEN $2::boolean THEN p.error
-        WHEN $3::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.error
-        ELSE $5::text
-    END,
-    started_at = $6::timestamptz,
-    finished_at = clock_timestamp(),
-    inserted = 0,
-    updated = 0,
-    deleted = 0
-WHERE p.day = $7
-  AND p.token = $8
-  AND p.lease_until IS NOT NULL
-`
-
-type FailPartitionParams struct {
-	RunID         int64
-	Subset        bool
-	Outcome       string
-	NextAttemptAt *time.Time
-	Error         string
-	StartedAt     time.Time
-	Day           time.Time
-	Token         int64
-}
-
-// Releases the claim of an attempt that wrote nothing and records why, if the
-// claim is still ours. A subset of the turbines leaves the outcome as it was,
-// and so does a cancelled rerun of a day that had succeeded.
-func (q *Queries) FailPartition(ctx context.Context, arg FailPartitionParams) (int64, error) {
-	result, err := q.db.Exec(ctx, FailPartition,
-		arg.RunID,
-		arg.Subset,
-		arg.Outcome,
-		arg.NextAttemptAt,
-		arg.Error,
-		arg.StartedAt,
-		arg.Day,
-		arg.Token,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const FinishAttempt = `-- name: FinishAttempt :execrows
 WITH finished AS (
     UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
         outcome = $1::text,
-        error = $2
-    WHERE a.day = $3
-      AND a.token = $4
+        error = $2::text,
+        samples = $3::bigint,
+        expected = $4::bigint,
+        inserted = $5::bigint,
+        updated = $6::bigint,
+        deleted = $7::bigint,
+        source_digest_after = $8::bigint,
+        target_digest_after = $9::bigint
+    WHERE a.day = $10
+      AND a.token = $11
       AND a.outcome IS NULL
     RETURNING a.day, a.run_id, a.outcome
 )
@@ -503,17 +412,32 @@ FROM finished
 `
 
 type FinishAttemptParams struct {
-	Outcome string
-	Error   *string
-	Day     time.Time
-	Token   int64
+	Outcome      string
+	Error        *string
+	Samples      *int64
+	Expected     *int64
+	Inserted     *int64
+	Updated      *int64
+	Deleted      *int64
+	SourceDigest *int64
+	TargetDigest *int64
+	Day          time.Time
+	Token        int64
 }
 
-// Records how an attempt ended that wrote nothing. attempt_pkey serves it.
+// Records how an attempt ended; one that wrote nothing has neither samples nor
+// digests. attempt_pkey serves it.
 func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (int64, error) {
 	result, err := q.db.Exec(ctx, FinishAttempt,
 		arg.Outcome,
 		arg.Error,
+		arg.Samples,
+		arg.Expected,
+		arg.Inserted,
+		arg.Updated,
+		arg.Deleted,
+		arg.SourceDigest,
+		arg.TargetDigest,
 		arg.Day,
 		arg.Token,
 	)
@@ -750,6 +674,83 @@ func (q *Queries) ReadRowsMost(ctx context.Context, day time.Time) (int64, error
 	var rows_most int64
 	err := row.Scan(&rows_most)
 	return rows_most, err
+}
+
+const RecordDay = `-- name: RecordDay :exec
+UPDATE partition AS p
+SET outcome = $1::text,
+    attempt = CASE WHEN p.outcome = 'failed' THEN p.attempt + 1 ELSE 1 END,
+    next_attempt_at = $2::timestamptz,
+    error = $3::text,
+    samples = coalesce($4::bigint, p.samples),
+    expected = coalesce($5::bigint, p.expected),
+    windows = coalesce($6::bigint, p.windows)
+WHERE p.day = $7
+  AND p.token = $8
+  AND p.lease_until IS NOT NULL
+  AND ($1::text <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'))
+`
+
+type RecordDayParams struct {
+	Outcome       string
+	NextAttemptAt *time.Time
+	Error         *string
+	Samples       *int64
+	Expected      *int64
+	Windows       *int64
+	Day           time.Time
+	Token         int64
+}
+
+// Records the day's outcome, if the claim on it is still ours: not that of an
+// attempt at a subset of its turbines. An attempt that failed read nothing, and one
+// that was cancelled leaves a day that had succeeded as it was. partition_pkey
+// serves it.
+func (q *Queries) RecordDay(ctx context.Context, arg RecordDayParams) error {
+	_, err := q.db.Exec(ctx, RecordDay,
+		arg.Outcome,
+		arg.NextAttemptAt,
+		arg.Error,
+		arg.Samples,
+		arg.Expected,
+		arg.Windows,
+		arg.Day,
+		arg.Token,
+	)
+	return err
+}
+
+const ReleaseClaim = `-- name: ReleaseClaim :execrows
+UPDATE partition
+SET claim_run_id = NULL,
+    claim_pid = NULL,
+    claim_backend_start = NULL,
+    lease_until = NULL,
+    run_id = claim_run_id,
+    started_at = $1::timestamptz,
+    finished_at = clock_timestamp(),
+    inserted = 0,
+    updated = 0,
+    deleted = 0
+WHERE day = $2
+  AND token = $3
+  AND lease_until IS NOT NULL
+`
+
+type ReleaseClaimParams struct {
+	StartedAt time.Time
+	Day       time.Time
+	Token     int64
+}
+
+// Releases the claim of an attempt that wrote nothing, if it is still ours.
+// partition_pkey serves it.
+func (q *Queries) ReleaseClaim(ctx context.Context, arg ReleaseClaimParams) (int64, error) {
+	result, err := q.db.Exec(ctx, ReleaseClaim, arg.StartedAt, arg.Day, arg.Token)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const RenewLease = `-- name: RenewLease :execrows

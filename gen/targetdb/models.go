@@ -183,6 +183,7 @@ type Run struct {
 	CreatedAt      time.Time
 	CancelledAt    *time.Time
 	ClosedAt       *time.Time
+	Priority       int32
 }
 
 type RunLog struct {
@@ -202,6 +203,7 @@ type RunPartition struct {
 	Token       *int64
 	Outcome     *string
 	FinishedAt  *time.Time
+	Queued      bool
 }
 
 type Schedule struct {

@@ -61,6 +61,36 @@ func (q *Queries) ClearNextAttempts(ctx context.Context, days []time.Time) (int6
 	return result.RowsAffected(), nil
 }
 
+const DelayedJobs = `-- name: DelayedJobs :many
+SELECT j.id
+FROM river.river_job AS j
+WHERE j.kind = 'partition'
+  AND j.state IN ('retryable', 'scheduled')
+  AND (j.args ->> 'day')::date = ANY ($1::date[])
+ORDER BY j.id
+`
+
+// Jobs of some days that wait for their next attempt.
+func (q *Queries) DelayedJobs(ctx context.Context, days []time.Time) ([]int64, error) {
+	rows, err := q.db.Query(ctx, DelayedJobs, days)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const DropJobs = `-- name: DropJobs :execrows
 UPDATE river.river_job AS j
 SET state = 'cancelled',
@@ -71,14 +101,14 @@ WHERE j.kind = 'partition'
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = (j.args ->> 'day')::date
         AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
+        AND rp.queued
   )
 `
 
-// Takes waiting jobs that nothing asks for any more off the queue.
+// Takes waiting jobs that nothing asks for any more off the queue. River's call
+// cancels one job, with a notification; a run may have 20,000.
 func (q *Queries) DropJobs(ctx context.Context, days []time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, DropJobs, days)
 	if err != nil {
@@ -99,7 +129,7 @@ WITH unfinished AS MATERIALIZED (
         rp.day,
         rp.run_id,
         r.parallel,
-        CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END AS priority,
+        r.priority,
         CASE WHEN r.trigger = 'backfill' THEN rp.day - date '2000-01-01' ELSE date '2000-01-01' - rp.day END AS place,
         row_number() OVER (
             PARTITION BY rp.run_id
@@ -108,7 +138,7 @@ WITH unfinished AS MATERIALIZED (
     FROM run_partition AS rp
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
-      AND r.trigger <> 'command'
+      AND rp.queued
       AND NOT EXISTS (
           SELECT
           FROM unfinished AS u
@@ -161,49 +191,6 @@ func (q *Queries) DueJobs(ctx context.Context) ([]DueJobsRow, error) {
 	return items, nil
 }
 
-const EndExpiredClaims = `-- name: EndExpiredClaims :many
-SELECT p.day, p.token, pg_terminate_backend(a.pid) AS ended
-FROM partition AS p
-JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
-WHERE p.lease_until < clock_timestamp()
-  AND EXISTS (
-      SELECT
-      FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
-      WHERE rp.day = p.day
-        AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
-  )
-`
-
-type EndExpiredClaimsRow struct {
-	Day   time.Time
-	Token int64
-	Ended bool
-}
-
-// Ends the sessions of claims whose lease has run out while somebody asks for
-// their day: what they hold locked is free then. partition_pkey serves it.
-func (q *Queries) EndExpiredClaims(ctx context.Context) ([]EndExpiredClaimsRow, error) {
-	rows, err := q.db.Query(ctx, EndExpiredClaims)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []EndExpiredClaimsRow
-	for rows.Next() {
-		var i EndExpiredClaimsRow
-		if err := rows.Scan(&i.Day, &i.Token, &i.Ended); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const ForgetWorkers = `-- name: ForgetWorkers :execrows
 DELETE FROM worker
 WHERE lease_until < clock_timestamp() - interval '1 day'
@@ -218,35 +205,15 @@ func (q *Queries) ForgetWorkers(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const HurryJobs = `-- name: HurryJobs :execrows
-UPDATE river.river_job AS j
-SET state = 'available',
-    scheduled_at = clock_timestamp()
-WHERE j.kind = 'partition'
-  AND j.state IN ('retryable', 'scheduled')
-  AND (j.args ->> 'day')::date = ANY ($1::date[])
-`
-
-// Makes jobs that wait for their next attempt available now.
-func (q *Queries) HurryJobs(ctx context.Context, days []time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, HurryJobs, days)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const RaiseJobs = `-- name: RaiseJobs :execrows
 UPDATE river.river_job AS j
 SET priority = w.priority
 FROM (
-    SELECT
-        rp.day,
-        min(CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END) AS priority
+    SELECT rp.day, min(r.priority) AS priority
     FROM run_partition AS rp
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
-      AND r.trigger IN ('schedule', 'sweep')
+      AND rp.queued
     GROUP BY rp.day
 ) AS w
 WHERE j.kind = 'partition'
@@ -256,7 +223,7 @@ WHERE j.kind = 'partition'
 `
 
 // Moves waiting jobs up whose day is wanted more urgently than when they were
-// queued.
+// queued. River has no call that changes a priority.
 func (q *Queries) RaiseJobs(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, RaiseJobs)
 	if err != nil {
@@ -305,9 +272,10 @@ type RequeueLostJobsRow struct {
 	Attempt int16
 }
 
-// Puts running jobs that no living worker has in hand back on the queue. Their
-// attempt keeps counting, so that what the old attempt still says of itself can
-// be told from the new one. A job that somebody holds locked is left for the
+// Puts running jobs that no living worker has in hand back on the queue: River's
+// call leaves running jobs alone, and its rescuer goes by their age. Their attempt
+// keeps counting, so that what the old attempt still says of itself can be told
+// from the new one. A job that somebody holds locked is left for the
 // next time: its session ends with its claim's lease.
 func (q *Queries) RequeueLostJobs(ctx context.Context) ([]RequeueLostJobsRow, error) {
 	rows, err := q.db.Query(ctx, RequeueLostJobs)
@@ -349,10 +317,9 @@ WHERE j.kind = 'partition'
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = (j.args ->> 'day')::date
         AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
+        AND rp.queued
   )
 ORDER BY j.id
 `

@@ -72,7 +72,7 @@ SET outcome = 'cancelled',
     finished_at = clock_timestamp()
 FROM run AS r
 WHERE r.id = rp.run_id
-  AND r.trigger = 'command'
+  AND NOT rp.queued
   AND rp.outcome IS NULL
   AND r.created_at < clock_timestamp() - $1::interval
   AND NOT EXISTS (
@@ -190,12 +190,11 @@ func (q *Queries) FindRunByKey(ctx context.Context, key *string) (FindRunByKeyRo
 const HoldRequests = `-- name: HoldRequests :many
 SELECT rp.run_id
 FROM run_partition AS rp
-JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = $1
   AND rp.outcome IS NULL
-  AND r.trigger <> 'command'
+  AND rp.queued
 ORDER BY rp.run_id
-FOR SHARE OF rp
+FOR SHARE
 `
 
 // The runs of the queue that ask for a day, so that none is called off before
@@ -285,7 +284,7 @@ WITH session AS MATERIALIZED (
     FROM pg_catalog.pg_stat_activity AS a
 )
 SELECT
-    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at,
+    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at, r.priority,
     (CASE
         WHEN c.open > 0 AND c.open < c.total OR c.running > 0 THEN 'running'
         WHEN c.open > 0 THEN 'queued'
@@ -308,7 +307,7 @@ JOIN LATERAL (
         count(*) FILTER (WHERE rp.outcome IS NULL) AS open,
         count(*) FILTER (
             WHERE rp.outcome IS NULL AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
-              AND (r.trigger <> 'command' OR p.claim_run_id = r.id)
+              AND (rp.queued OR p.claim_run_id = r.id)
         ) AS running,
         count(*) FILTER (WHERE rp.outcome = 'done') AS done,
         count(*) FILTER (WHERE rp.outcome = 'empty') AS empty,
@@ -378,6 +377,7 @@ func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsR
 			&i.Run.CreatedAt,
 			&i.Run.CancelledAt,
 			&i.Run.ClosedAt,
+			&i.Run.Priority,
 			&i.State,
 			&i.Total,
 			&i.Queued,
@@ -443,11 +443,9 @@ UPDATE run_partition AS rp
 SET outcome = $1::text,
     token = $2::bigint,
     finished_at = clock_timestamp()
-FROM run AS r
-WHERE r.id = rp.run_id
-  AND r.trigger <> 'command'
-  AND rp.day = $3
+WHERE rp.day = $3
   AND rp.outcome IS NULL
+  AND rp.queued
   AND rp.requested_at <= $4::timestamptz
 RETURNING rp.run_id
 `
@@ -486,14 +484,33 @@ func (q *Queries) SettleRequests(ctx context.Context, arg SettleRequestsParams) 
 	return items, nil
 }
 
+const UnqueueCommands = `-- name: UnqueueCommands :execrows
+UPDATE run_partition AS rp
+SET queued = false
+FROM run AS r
+WHERE r.id = rp.run_id
+  AND r.trigger = 'command'
+  AND rp.queued
+`
+
+// Takes what a command asks for out of the queue: versions before the column queued
+// did not mark it. Both tables are read whole.
+func (q *Queries) UnqueueCommands(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, UnqueueCommands)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const WantedBy = `-- name: WantedBy :one
 SELECT rp.run_id, r.allow_empty, (r.parallel IS NOT NULL)::boolean AS bounded
 FROM run_partition AS rp
 JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = $1
   AND rp.outcome IS NULL
-  AND r.trigger <> 'command'
-ORDER BY r.allow_empty DESC, CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
+  AND rp.queued
+ORDER BY r.allow_empty DESC, r.priority, rp.run_id
 LIMIT 1
 `
 

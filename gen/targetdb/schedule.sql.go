@@ -32,9 +32,8 @@ SELECT latest.day
 FROM (
     SELECT DISTINCT ON (rp.day) rp.day, rp.outcome
     FROM run_partition AS rp
-    JOIN run AS r ON r.id = rp.run_id
     WHERE rp.day BETWEEN $1::date AND $2::date
-      AND r.trigger <> 'command'
+      AND rp.queued
     ORDER BY rp.day, rp.requested_at DESC, rp.run_id DESC
 ) AS latest
 WHERE latest.outcome = 'cancelled'
@@ -153,10 +152,9 @@ WHERE p.day BETWEEN $1::date AND $2::date
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = p.day
         AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
+        AND rp.queued
   )
 ORDER BY p.day
 `

@@ -37,10 +37,9 @@ LEFT JOIN partition AS p ON p.day = sqlc.arg(first_day)::date + n
 LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
 LEFT JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE rp.outcome IS NULL AND r.trigger <> 'command') AS open,
+        count(*) FILTER (WHERE rp.outcome IS NULL AND rp.queued) AS open,
         (array_agg(rp.outcome ORDER BY rp.requested_at DESC, rp.run_id DESC))[1] AS latest
     FROM run_partition AS rp
-    JOIN run AS r ON r.id = rp.run_id
     WHERE rp.day = sqlc.arg(first_day)::date + n
 ) AS asked ON true
 LEFT JOIN LATERAL (

@@ -1,14 +1,14 @@
 -- name: CreateRun :one
--- Opens a run over the days [first_day, last_day] and enters those of them that
--- it wants, to be settled one by one; turbines is NULL for all.
+-- Opens a command's run over the days [first_day, last_day] and enters those of
+-- them that it wants, to be settled one by one; turbines is NULL for all.
 WITH opened AS (
     INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
-    VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty))
+    VALUES ('command', sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty))
     RETURNING id
 ),
 entered AS (
-    INSERT INTO run_partition (run_id, day)
-    SELECT id, unnest(sqlc.arg(days)::date[])
+    INSERT INTO run_partition (run_id, day, queued)
+    SELECT id, unnest(sqlc.arg(days)::date[]), false
     FROM opened
 )
 SELECT id
@@ -42,17 +42,27 @@ SELECT
 FROM partition AS p
 WHERE p.day = sqlc.arg(day);
 
--- name: EndExpired :exec
--- Ends the session of a day's claim, if it still is the one that ReadClaim saw
--- and its lease has run out, and waits until it has ended. Nothing milder stops
--- a client that hangs in COPY. A session that has gone on to another day, or a
--- later one with the same pid, is left alone. partition_pkey serves it.
-SELECT pg_terminate_backend(a.pid, 5000)
+-- name: EndExpired :many
+-- Ends the sessions of claims whose lease has run out, and waits for as long as it
+-- is told until each has ended: of the claim on a day, if it still is the one that
+-- ReadClaim saw; or, without a token, of all days that the queue wants. Nothing
+-- milder stops a client that hangs in COPY. A session that has gone on to another
+-- day, or a later one with the same pid, is left alone. partition_pkey and
+-- run_partition_open_idx serve it.
+SELECT p.day, p.token, pg_terminate_backend(a.pid, sqlc.arg(wait_ms)::bigint) AS ended
 FROM partition AS p
 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
-WHERE p.day = sqlc.arg(day)
-  AND p.token = sqlc.arg(token)
-  AND p.lease_until < clock_timestamp();
+WHERE p.lease_until < clock_timestamp()
+  AND (
+      p.day = sqlc.narg(day)::date AND p.token = sqlc.narg(token)::bigint
+      OR sqlc.narg(token)::bigint IS NULL AND EXISTS (
+          SELECT
+          FROM run_partition AS rp
+          WHERE rp.day = p.day
+            AND rp.outcome IS NULL
+            AND rp.queued
+      )
+  );
 
 -- name: EndSession :exec
 -- Ends a session whose COMMIT was not answered and waits until it has ended.
@@ -209,12 +219,20 @@ WHERE day = sqlc.arg(day)
   AND lease_until IS NOT NULL;
 
 -- name: FinishAttempt :execrows
--- Records how an attempt ended that wrote nothing. attempt_pkey serves it.
+-- Records how an attempt ended; one that wrote nothing has neither samples nor
+-- digests. attempt_pkey serves it.
 WITH finished AS (
     UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
         outcome = sqlc.arg(outcome)::text,
-        error = sqlc.narg(error)
+        error = sqlc.narg(error)::text,
+        samples = sqlc.narg(samples)::bigint,
+        expected = sqlc.narg(expected)::bigint,
+        inserted = sqlc.narg(inserted)::bigint,
+        updated = sqlc.narg(updated)::bigint,
+        deleted = sqlc.narg(deleted)::bigint,
+        source_digest_after = sqlc.narg(source_digest)::bigint,
+        target_digest_after = sqlc.narg(target_digest)::bigint
     WHERE a.day = sqlc.arg(day)
       AND a.token = sqlc.arg(token)
       AND a.outcome IS NULL
@@ -235,67 +253,39 @@ WHERE run_id = sqlc.arg(run_id)
   AND day = sqlc.arg(day)
   AND coalesce(token, 0) <= sqlc.arg(token);
 
+-- name: RecordDay :exec
+-- Records the day's outcome, if the claim on it is still ours: not that of an
+-- attempt at a subset of its turbines. An attempt that failed read nothing, and one
+-- that was cancelled leaves a day that had succeeded as it was. partition_pkey
+-- serves it.
+UPDATE partition AS p
+SET outcome = sqlc.arg(outcome)::text,
+    attempt = CASE WHEN p.outcome = 'failed' THEN p.attempt + 1 ELSE 1 END,
+    next_attempt_at = sqlc.narg(next_attempt_at)::timestamptz,
+    error = sqlc.narg(error)::text,
+    samples = coalesce(sqlc.narg(samples)::bigint, p.samples),
+    expected = coalesce(sqlc.narg(expected)::bigint, p.expected),
+    windows = coalesce(sqlc.narg(windows)::bigint, p.windows)
+WHERE p.day = sqlc.arg(day)
+  AND p.token = sqlc.arg(token)
+  AND p.lease_until IS NOT NULL
+  AND (sqlc.arg(outcome)::text <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'));
+
 -- name: CommitPartition :execrows
--- The last statement before the load's COMMIT: records how the attempt ended,
--- settles the day in its own run, as SettleRunPartition does, unless others have
--- been told already, and releases the claim and records what the day holds now,
--- if the claim is still ours. No row: roll back. A subset of the turbines leaves
--- the day's outcome as it was. allow_empty: the attempt was allowed to remove what
--- it liked.
-WITH finished AS (
-    UPDATE attempt AS a
-    SET finished_at = clock_timestamp(),
-        outcome = sqlc.arg(outcome)::text,
-        error = sqlc.narg(error)::text,
-        samples = sqlc.arg(samples)::bigint,
-        expected = sqlc.arg(expected)::bigint,
-        inserted = sqlc.arg(inserted)::bigint,
-        updated = sqlc.arg(updated)::bigint,
-        deleted = sqlc.arg(deleted)::bigint,
-        source_digest_after = sqlc.narg(source_digest)::bigint,
-        target_digest_after = sqlc.arg(target_digest)::bigint
-    WHERE a.day = sqlc.arg(day)
-      AND a.token = sqlc.arg(token)
-      AND a.outcome IS NULL
-    RETURNING a.day, a.run_id, a.outcome
-),
-noted AS (
-    INSERT INTO event (kind, day, run_id, state)
-    SELECT 'partition', finished.day, finished.run_id, finished.outcome
-    FROM finished
-),
-settled AS (
-    UPDATE run_partition AS rp
-    SET outcome = sqlc.arg(outcome)::text,
-        token = sqlc.arg(token),
-        finished_at = clock_timestamp()
-    WHERE sqlc.arg(own)::boolean
-      AND rp.run_id = sqlc.arg(run_id)::bigint
-      AND rp.day = sqlc.arg(day)
-      AND coalesce(rp.token, 0) <= sqlc.arg(token)
-)
+-- The last statement before the load's COMMIT: records what the day holds now and
+-- releases the claim, if it is still ours. No row: roll back. allow_empty: the
+-- attempt was allowed to remove what it liked. partition_pkey serves it.
 UPDATE partition AS p
 SET claim_run_id = NULL,
     claim_pid = NULL,
     claim_backend_start = NULL,
     lease_until = NULL,
-    run_id = sqlc.arg(run_id)::bigint,
-    outcome = CASE WHEN sqlc.arg(subset)::boolean THEN p.outcome ELSE sqlc.arg(outcome)::text END,
-    attempt = CASE
-        WHEN sqlc.arg(subset)::boolean THEN p.attempt
-        WHEN p.outcome = 'failed' THEN p.attempt + 1
-        ELSE 1
-    END,
-    next_attempt_at = CASE WHEN sqlc.arg(subset)::boolean THEN p.next_attempt_at ELSE sqlc.narg(next_attempt_at)::timestamptz END,
-    error = CASE WHEN sqlc.arg(subset)::boolean THEN p.error ELSE sqlc.narg(error)::text END,
+    run_id = p.claim_run_id,
     started_at = sqlc.arg(started_at)::timestamptz,
     finished_at = clock_timestamp(),
     inserted = sqlc.arg(inserted)::bigint,
     updated = sqlc.arg(updated)::bigint,
     deleted = sqlc.arg(deleted)::bigint,
-    samples = CASE WHEN sqlc.arg(subset)::boolean THEN p.samples ELSE sqlc.arg(samples)::bigint END,
-    expected = CASE WHEN sqlc.arg(subset)::boolean THEN p.expected ELSE sqlc.arg(expected)::bigint END,
-    windows = CASE WHEN sqlc.arg(subset)::boolean THEN p.windows ELSE sqlc.arg(windows)::bigint END,
     rows = sqlc.arg(rows)::bigint,
     rows_most = CASE WHEN sqlc.arg(allow_empty)::boolean THEN sqlc.arg(rows)::bigint ELSE greatest(p.rows_most, sqlc.arg(rows)::bigint) END,
     loaded_at = clock_timestamp(),
@@ -306,40 +296,23 @@ WHERE p.day = sqlc.arg(day)
   AND p.token = sqlc.arg(token)
   AND p.lease_until IS NOT NULL;
 
--- name: FailPartition :execrows
--- Releases the claim of an attempt that wrote nothing and records why, if the
--- claim is still ours. A subset of the turbines leaves the outcome as it was,
--- and so does a cancelled rerun of a day that had succeeded.
-UPDATE partition AS p
+-- name: ReleaseClaim :execrows
+-- Releases the claim of an attempt that wrote nothing, if it is still ours.
+-- partition_pkey serves it.
+UPDATE partition
 SET claim_run_id = NULL,
     claim_pid = NULL,
     claim_backend_start = NULL,
     lease_until = NULL,
-    run_id = sqlc.arg(run_id)::bigint,
-    outcome = CASE
-        WHEN sqlc.arg(subset)::boolean THEN p.outcome
-        WHEN sqlc.arg(outcome)::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.outcome
-        ELSE sqlc.arg(outcome)::text
-    END,
-    attempt = CASE
-        WHEN sqlc.arg(subset)::boolean THEN p.attempt
-        WHEN p.outcome = 'failed' THEN p.attempt + 1
-        ELSE 1
-    END,
-    next_attempt_at = CASE WHEN sqlc.arg(subset)::boolean THEN p.next_attempt_at ELSE sqlc.narg(next_attempt_at)::timestamptz END,
-    error = CASE
-        WHEN sqlc.arg(subset)::boolean THEN p.error
-        WHEN sqlc.arg(outcome)::text = 'cancelled' AND p.outcome IN ('done', 'empty') THEN p.error
-        ELSE sqlc.arg(error)::text
-    END,
+    run_id = claim_run_id,
     started_at = sqlc.arg(started_at)::timestamptz,
     finished_at = clock_timestamp(),
     inserted = 0,
     updated = 0,
     deleted = 0
-WHERE p.day = sqlc.arg(day)
-  AND p.token = sqlc.arg(token)
-  AND p.lease_until IS NOT NULL;
+WHERE day = sqlc.arg(day)
+  AND token = sqlc.arg(token)
+  AND lease_until IS NOT NULL;
 
 -- name: ReadOutcome :one
 -- How an attempt ended, '' while it has not: what resolves a connection that

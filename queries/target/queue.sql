@@ -15,7 +15,7 @@ WITH unfinished AS MATERIALIZED (
         rp.day,
         rp.run_id,
         r.parallel,
-        CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END AS priority,
+        r.priority,
         CASE WHEN r.trigger = 'backfill' THEN rp.day - date '2000-01-01' ELSE date '2000-01-01' - rp.day END AS place,
         row_number() OVER (
             PARTITION BY rp.run_id
@@ -24,7 +24,7 @@ WITH unfinished AS MATERIALIZED (
     FROM run_partition AS rp
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
-      AND r.trigger <> 'command'
+      AND rp.queued
       AND NOT EXISTS (
           SELECT
           FROM unfinished AS u
@@ -47,17 +47,15 @@ ORDER BY min(w.priority), min(w.place);
 
 -- name: RaiseJobs :execrows
 -- Moves waiting jobs up whose day is wanted more urgently than when they were
--- queued.
+-- queued. River has no call that changes a priority.
 UPDATE river.river_job AS j
 SET priority = w.priority
 FROM (
-    SELECT
-        rp.day,
-        min(CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END) AS priority
+    SELECT rp.day, min(r.priority) AS priority
     FROM run_partition AS rp
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
-      AND r.trigger IN ('schedule', 'sweep')
+      AND rp.queued
     GROUP BY rp.day
 ) AS w
 WHERE j.kind = 'partition'
@@ -66,7 +64,8 @@ WHERE j.kind = 'partition'
   AND j.priority > w.priority;
 
 -- name: DropJobs :execrows
--- Takes waiting jobs that nothing asks for any more off the queue.
+-- Takes waiting jobs that nothing asks for any more off the queue. River's call
+-- cancels one job, with a notification; a run may have 20,000.
 UPDATE river.river_job AS j
 SET state = 'cancelled',
     finalized_at = clock_timestamp()
@@ -76,10 +75,9 @@ WHERE j.kind = 'partition'
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = (j.args ->> 'day')::date
         AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
+        AND rp.queued
   );
 
 -- name: UnwantedRunningJobs :many
@@ -91,26 +89,26 @@ WHERE j.kind = 'partition'
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = (j.args ->> 'day')::date
         AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
+        AND rp.queued
   )
 ORDER BY j.id;
 
--- name: HurryJobs :execrows
--- Makes jobs that wait for their next attempt available now.
-UPDATE river.river_job AS j
-SET state = 'available',
-    scheduled_at = clock_timestamp()
+-- name: DelayedJobs :many
+-- Jobs of some days that wait for their next attempt.
+SELECT j.id
+FROM river.river_job AS j
 WHERE j.kind = 'partition'
   AND j.state IN ('retryable', 'scheduled')
-  AND (j.args ->> 'day')::date = ANY (sqlc.arg(days)::date[]);
+  AND (j.args ->> 'day')::date = ANY (sqlc.arg(days)::date[])
+ORDER BY j.id;
 
 -- name: RequeueLostJobs :many
--- Puts running jobs that no living worker has in hand back on the queue. Their
--- attempt keeps counting, so that what the old attempt still says of itself can
--- be told from the new one. A job that somebody holds locked is left for the
+-- Puts running jobs that no living worker has in hand back on the queue: River's
+-- call leaves running jobs alone, and its rescuer goes by their age. Their attempt
+-- keeps counting, so that what the old attempt still says of itself can be told
+-- from the new one. A job that somebody holds locked is left for the
 -- next time: its session ends with its claim's lease.
 UPDATE river.river_job AS j
 SET state = 'available',
@@ -132,22 +130,6 @@ WHERE j.id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING j.id, (j.args ->> 'day')::date AS day, j.attempt;
-
--- name: EndExpiredClaims :many
--- Ends the sessions of claims whose lease has run out while somebody asks for
--- their day: what they hold locked is free then. partition_pkey serves it.
-SELECT p.day, p.token, pg_terminate_backend(a.pid) AS ended
-FROM partition AS p
-JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
-WHERE p.lease_until < clock_timestamp()
-  AND EXISTS (
-      SELECT
-      FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
-      WHERE rp.day = p.day
-        AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
-  );
 
 -- name: BeatWorker :exec
 -- A worker's sign of life, with the jobs that it has in hand.

@@ -30,7 +30,7 @@ JOIN LATERAL (
         count(*) FILTER (WHERE rp.outcome IS NULL) AS open,
         count(*) FILTER (
             WHERE rp.outcome IS NULL AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
-              AND (r.trigger <> 'command' OR p.claim_run_id = r.id)
+              AND (rp.queued OR p.claim_run_id = r.id)
         ) AS running,
         count(*) FILTER (WHERE rp.outcome = 'done') AS done,
         count(*) FILTER (WHERE rp.outcome = 'empty') AS empty,
@@ -89,12 +89,11 @@ FOR NO KEY UPDATE;
 -- what rests on it is written. run_partition_open_idx serves it.
 SELECT rp.run_id
 FROM run_partition AS rp
-JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = sqlc.arg(day)
   AND rp.outcome IS NULL
-  AND r.trigger <> 'command'
+  AND rp.queued
 ORDER BY rp.run_id
-FOR SHARE OF rp;
+FOR SHARE;
 
 -- name: CancelRun :many
 -- Closes the open requests of a run and gives their days. run_partition_pkey
@@ -138,11 +137,9 @@ UPDATE run_partition AS rp
 SET outcome = sqlc.arg(outcome)::text,
     token = sqlc.arg(token)::bigint,
     finished_at = clock_timestamp()
-FROM run AS r
-WHERE r.id = rp.run_id
-  AND r.trigger <> 'command'
-  AND rp.day = sqlc.arg(day)
+WHERE rp.day = sqlc.arg(day)
   AND rp.outcome IS NULL
+  AND rp.queued
   AND rp.requested_at <= sqlc.arg(started_at)::timestamptz
 RETURNING rp.run_id;
 
@@ -156,8 +153,8 @@ FROM run_partition AS rp
 JOIN run AS r ON r.id = rp.run_id
 WHERE rp.day = sqlc.arg(day)
   AND rp.outcome IS NULL
-  AND r.trigger <> 'command'
-ORDER BY r.allow_empty DESC, CASE r.trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END, rp.run_id
+  AND rp.queued
+ORDER BY r.allow_empty DESC, r.priority, rp.run_id
 LIMIT 1;
 
 -- name: CloseRuns :many
@@ -196,7 +193,7 @@ SET outcome = 'cancelled',
     finished_at = clock_timestamp()
 FROM run AS r
 WHERE r.id = rp.run_id
-  AND r.trigger = 'command'
+  AND NOT rp.queued
   AND rp.outcome IS NULL
   AND r.created_at < clock_timestamp() - sqlc.arg(idle)::interval
   AND NOT EXISTS (
@@ -217,3 +214,13 @@ WHERE r.id = rp.run_id
 SELECT count(*)
 FROM run_partition
 WHERE run_id = sqlc.arg(run_id);
+
+-- name: UnqueueCommands :execrows
+-- Takes what a command asks for out of the queue: versions before the column queued
+-- did not mark it. Both tables are read whole.
+UPDATE run_partition AS rp
+SET queued = false
+FROM run AS r
+WHERE r.id = rp.run_id
+  AND r.trigger = 'command'
+  AND rp.queued;

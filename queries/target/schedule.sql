@@ -91,9 +91,8 @@ SELECT latest.day
 FROM (
     SELECT DISTINCT ON (rp.day) rp.day, rp.outcome
     FROM run_partition AS rp
-    JOIN run AS r ON r.id = rp.run_id
     WHERE rp.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
-      AND r.trigger <> 'command'
+      AND rp.queued
     ORDER BY rp.day, rp.requested_at DESC, rp.run_id DESC
 ) AS latest
 WHERE latest.outcome = 'cancelled'
@@ -146,10 +145,9 @@ WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
-      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = p.day
         AND rp.outcome IS NULL
-        AND r.trigger <> 'command'
+        AND rp.queued
   )
 ORDER BY p.day;
 

@@ -66,6 +66,12 @@ CREATE TABLE "public"."run" (
   "created_at" timestamptz NOT NULL DEFAULT now(),
   "cancelled_at" timestamptz NULL,
   "closed_at" timestamptz NULL,
+  "priority" integer NOT NULL GENERATED ALWAYS AS (
+CASE trigger
+    WHEN 'schedule'::text THEN 1
+    WHEN 'sweep'::text THEN 2
+    ELSE 3
+END) STORED,
   PRIMARY KEY ("id"),
   CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
   CONSTRAINT "run_days_writable" CHECK ((first_day >= '0001-01-01'::date) AND (last_day <= '9999-12-31'::date)),
@@ -191,6 +197,7 @@ CREATE TABLE "public"."run_partition" (
   "token" bigint NULL,
   "outcome" text NULL,
   "finished_at" timestamptz NULL,
+  "queued" boolean NOT NULL DEFAULT true,
   PRIMARY KEY ("run_id", "day"),
   CONSTRAINT "run_partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "run_partition_day_writable" CHECK ((day >= '0001-01-01'::date) AND (day <= '9999-12-31'::date)),
