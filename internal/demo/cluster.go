@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/localpg"
@@ -110,12 +108,8 @@ func (c Cluster) URL(port int, serverURL string) string {
 
 // checkPort tells whether the server's port is taken before anything starts.
 func (c Cluster) checkPort(ctx context.Context) error {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Server.Port)))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("port %d is taken: stop what listens there (`delfos postgres stop`, if it is Delfos's own pair, or `docker compose down`), or set %s to a URL with a free port", c.Server.Port, c.variable)
+	if err := localpg.CheckPort(ctx, c.Server.Port); err != nil {
+		return fmt.Errorf("%w, or end Delfos's own pair by `delfos postgres stop` or `docker compose down`, or set %s to a URL with a free port", err, c.variable)
 	}
-	if err != nil {
-		return fmt.Errorf("try port %d of %s: %w", c.Server.Port, c.variable, err)
-	}
-	return ln.Close()
+	return nil
 }

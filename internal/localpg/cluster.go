@@ -2,31 +2,82 @@ package localpg
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/delfos/delfos/internal/pgpool"
 )
 
-const initPattern = "init-*"
+const (
+	initPattern = "init-*"
+	// initial names what initdb makes: a database, and the superuser's role.
+	initial = "postgres"
+	// hba lets everybody in who knows a password, and initdb's superuser has none.
+	hba = "host all,replication all 127.0.0.1/32 scram-sha-256\n"
+)
+
+// cluster is the data of one Config.Dir, and what runs on it.
+type cluster struct {
+	Config
+
+	bin  string // folder of the programs
+	who  account
+	lock *lock
+	log  *os.File
+}
+
+func dataOf(dir string) string { return filepath.Join(dir, "data") }
+
+func logOf(dir string) string { return filepath.Join(dir, "server.log") }
+
+// open finds the programs for the data and makes the cluster if there is none.
+// The caller closes its files.
+func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
+	want, err := major(dataOf(c.Dir))
+	if err != nil {
+		return nil, err
+	}
+	who, err := accountFor(dataOf(c.Dir))
+	if err != nil {
+		return nil, err
+	}
+	bin, err := findBin(ctx, c, who, want)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(logOf(c.Dir), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, unwritable(c.Dir, err)
+	}
+	cluster := &cluster{Config: c, bin: bin, who: who, lock: held, log: log}
+	if err = who.own(log.Name(), held.Name()); err == nil && want == 0 { // for a later run without root
+		err = cluster.init(ctx)
+	}
+	if err != nil {
+		cluster.closeFiles()
+		return nil, err
+	}
+	dropForeignPID(c.Dir)
+	return cluster, nil
+}
+
+func (c *cluster) closeFiles() { _ = c.log.Close() }
 
 // major is the major version of the cluster in data, 0 if there is none yet.
 func major(data string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
-		entries, err := os.ReadDir(data)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, fmt.Errorf("look at PostgreSQL's data: %w", err)
-		}
-		if len(entries) > 0 {
+		if entries, _ := os.ReadDir(data); len(entries) > 0 {
 			return 0, fmt.Errorf("%s holds files but no PostgreSQL data (no PG_VERSION in it): move them away, or choose another folder", data)
 		}
 		return 0, nil
@@ -36,143 +87,195 @@ func major(data string) (int, error) {
 	}
 	version, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
-		return 0, fmt.Errorf("%s/PG_VERSION says %q, which is no version of PostgreSQL from 10 on: remove the folder to start afresh", data, text)
+		return 0, fmt.Errorf("%s/PG_VERSION says %q, which is not a version of PostgreSQL from 10 on: remove the folder to start afresh", data, text)
 	}
 	return version, nil
 }
 
-// initCluster makes the cluster of c in p.data. It is built beside it and
-// renamed when complete, so that an interrupted one is never taken for whole.
-func initCluster(ctx context.Context, c Config, p paths, bin string, who account, logFile *os.File) error {
-	if err := removeHalfMade(ctx, p); err != nil {
-		return err
+// init makes the cluster beside its place and renames it when complete, so that
+// an interrupted one is never taken for whole.
+func (c *cluster) init(ctx context.Context) error {
+	halfMade, err := filepath.Glob(filepath.Join(c.Dir, initPattern))
+	for _, path := range halfMade {
+		err = errors.Join(err, os.RemoveAll(path))
 	}
-	work, err := os.MkdirTemp(p.dir, initPattern)
+	if err != nil {
+		return fmt.Errorf("remove half-made clusters: %w", err)
+	}
+	work, err := os.MkdirTemp(c.Dir, initPattern)
 	if err != nil {
 		return fmt.Errorf("make a folder for a new PostgreSQL cluster: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // if it stays, the next Start removes it
-	data, password := filepath.Join(work, "data"), filepath.Join(work, "password")
+	data := dataOf(work)
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return fmt.Errorf("make a folder for a new PostgreSQL cluster: %w", err)
 	}
-	secret := c.Password
-	if !c.Superuser {
-		secret = rand.Text() // nobody's: the role of c is made below
+	if err := c.who.own(work, data); err != nil {
+		return err
 	}
-	if err := os.WriteFile(password, []byte(secret+"\n"), 0o600); err != nil {
-		return fmt.Errorf("hand the password to initdb: %w", err)
-	}
-	for _, path := range []string{work, data, password} {
-		if err := who.own(path); err != nil {
-			return err
-		}
-	}
-	err = initdb(ctx, c, bin, who, data, password, logFile)
-	if err == nil && !c.Superuser {
-		err = createRole(ctx, c, bin, who, data, logFile)
-	}
-	if err != nil {
+	if err := c.fill(ctx, data); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("make a PostgreSQL cluster in %s: %w", p.data, ctx.Err())
+			return fmt.Errorf("make a PostgreSQL cluster in %s: %w", dataOf(c.Dir), ctx.Err())
 		}
-		return fmt.Errorf("make a PostgreSQL cluster in %s: %w%s", p.data, err, lastLines(p.log))
+		return fmt.Errorf("make a PostgreSQL cluster in %s: %w%s", dataOf(c.Dir), err, lastLines(c.Dir))
 	}
-	if err := os.Rename(data, p.data); err != nil {
+	if err := os.Rename(data, dataOf(c.Dir)); err != nil {
 		return fmt.Errorf("put the new PostgreSQL cluster in place: %w", err)
 	}
 	return nil
 }
 
-func initdb(ctx context.Context, c Config, bin string, who account, data, password string, logFile *os.File) error {
-	secret, err := os.Open(password)
-	if err != nil {
-		return fmt.Errorf("hand the password to initdb: %w", err)
+// fill makes the files of a cluster, and its role and database before the server
+// first listens, so that no superuser of initdb's ever logs in.
+func (c *cluster) fill(ctx context.Context, data string) error {
+	superuser := initial
+	if c.User == initial {
+		superuser = "superuser"
 	}
-	defer func() { _ = secret.Close() }()
-	cmd := command(who, logFile, filepath.Join(bin, "initdb"),
-		"--username", c.superuser(), "--auth", "scram-sha-256",
-		"--encoding", "UTF8", "--locale", "C",
+	err := c.run(ctx, data, "", "initdb", "--username", superuser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C",
 		// Waiting for the disk would quadruple the time. What a crash of the
 		// machine in the next half minute could spoil is seconds old.
-		"--no-sync",
-	)
-	name, folder, err := who.passData(cmd, data)
+		"--no-sync")
 	if err != nil {
 		return err
 	}
-	if folder != nil {
-		defer func() { _ = folder.Close() }()
-		// The password goes by descriptor too: its path is as closed.
-		password = fmt.Sprintf("/proc/self/fd/%d", 3+len(cmd.ExtraFiles))
-		cmd.ExtraFiles = append(cmd.ExtraFiles, secret)
+	if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+		return fmt.Errorf("close the cluster: %w", err)
 	}
-	cmd.Args = append(cmd.Args, "--pgdata", name, "--pwfile", password)
-	dieWithParent(cmd, syscall.SIGKILL)
-	return run(ctx, cmd)
-}
-
-// superuser is the name of the cluster's first role.
-func (c Config) superuser() string {
-	switch {
-	case c.Superuser:
-		return c.User
-	case c.User == initial:
-		return "superuser"
+	role, may := pgx.Identifier{c.User}.Sanitize(), "CREATEDB"
+	if c.Superuser {
+		may = "SUPERUSER"
 	}
-	return initial
-}
-
-// createRole makes the role of c and its database before the server first
-// listens, so that no superuser has to log in. Single-user mode reads a
-// statement a line.
-func createRole(ctx context.Context, c Config, bin string, who account, data string, logFile *os.File) error {
-	cmd := command(who, logFile, filepath.Join(bin, program), "--single", "-F", "-c", "exit_on_error=on")
-	name, folder, err := who.passData(cmd, data)
-	if err != nil {
-		return err
-	}
-	if folder != nil {
-		defer func() { _ = folder.Close() }()
-	}
-	cmd.Args = append(cmd.Args, "-D", name, initial)
-	role, database := pgx.Identifier{c.User}.Sanitize(), pgx.Identifier{c.Database}.Sanitize()
-	statements := fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD '%s'\n", role, strings.ReplaceAll(c.Password, "'", "''"))
+	// Single-user mode reads a statement a line.
+	statements := fmt.Sprintf("CREATE ROLE %s LOGIN %s PASSWORD '%s'\n", role, may, strings.ReplaceAll(c.Password, "'", "''"))
 	if c.Database != initial {
-		statements += fmt.Sprintf("CREATE DATABASE %s OWNER %s\n", database, role)
+		statements += fmt.Sprintf("CREATE DATABASE %s OWNER %s\n", pgx.Identifier{c.Database}.Sanitize(), role)
 	}
-	cmd.Stdin = strings.NewReader(statements)
-	dieWithParent(cmd, syscall.SIGKILL)
-	if err := run(ctx, cmd); err != nil {
+	if err := c.run(ctx, data, statements, "postgres", "--single", "-F", "-c", "exit_on_error=on"); err != nil {
 		return fmt.Errorf("create the role %s: %w", c.User, err)
 	}
 	return nil
 }
 
-// removeHalfMade removes what an interrupted initCluster left.
-func removeHalfMade(ctx context.Context, p paths) error {
-	left, err := filepath.Glob(filepath.Join(p.dir, initPattern))
+// run runs one of the server's programs on a data folder to its end, with that
+// input. The program dies with this process.
+func (c *cluster) run(ctx context.Context, data, input, name string, args ...string) error {
+	cmd, folder, err := c.command(ctx, data, name, args...)
 	if err != nil {
-		return fmt.Errorf("look for half-made clusters in %s: %w", p.dir, err)
+		return err
 	}
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for _, path := range left {
-		for {
-			err := os.RemoveAll(path)
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, syscall.ENOTEMPTY) {
-				return fmt.Errorf("remove the half-made cluster %s: %w", path, err)
-			}
-			// A server of the killed initdb writes a last file while it dies.
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("remove the half-made cluster %s: %w: %w", path, context.Cause(ctx), err)
-			case <-ticker.C:
-			}
+	defer func() { _ = folder.Close() }()
+	if name != "initdb" {
+		cmd.Args = append(cmd.Args, initial)
+	}
+	cmd.Stdin = strings.NewReader(input)
+	dieWithParent(cmd, syscall.SIGKILL)
+	p, err := launch(cmd)
+	if err != nil {
+		return err
+	}
+	<-p.done
+	return p.err
+}
+
+// serve starts the server.
+func (c *cluster) serve(port int, attached bool) (*process, error) {
+	var args []string
+	for _, setting := range c.settings(port) {
+		args = append(args, "-c", setting)
+	}
+	// Not of the caller's context: a server is asked to leave.
+	cmd, folder, err := c.command(context.Background(), dataOf(c.Dir), "postgres", args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = folder.Close() }()
+	if attached {
+		dieWithParent(cmd, syscall.SIGINT) // the fast shutdown: sessions are cut, data is written out
+	} else {
+		// A session of its own (and with it a group), or the end of the terminal
+		// would reach it.
+		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true
+	}
+	return launch(cmd)
+}
+
+// ensureDatabase checks that user and password are those of the cluster, and
+// makes the database if it is absent.
+func ensureDatabase(ctx context.Context, c Config, port int) error {
+	conn, err := pgpool.Connect(ctx, c.url(port, c.Database), pgpool.Options{})
+	if err == nil {
+		return conn.Close(ctx)
+	}
+	const wrongPassword, wrongRole, noDatabase = "28P01", "28000", "3D000"
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch refused.Code {
+		case wrongPassword, wrongRole:
+			return fmt.Errorf("the PostgreSQL data in %s was made for another user or password than %q's: give those, or remove the folder to start afresh", c.Dir, c.User)
+		case noDatabase:
+			return createDatabase(ctx, c, port)
 		}
 	}
+	return fmt.Errorf("connect to the PostgreSQL of %s: %w", c.Dir, err)
+}
+
+// createDatabase runs the one statement that can't stand in queries/: it takes
+// no parameters, and no database to check it against holds its result.
+func createDatabase(ctx context.Context, c Config, port int) error {
+	conn, err := pgpool.Connect(ctx, c.url(port, initial), pgpool.Options{})
+	if err != nil {
+		return fmt.Errorf("connect to the PostgreSQL of %s: %w", c.Dir, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{c.Database}.Sanitize()); err != nil {
+		return fmt.Errorf("create the database %s: %w", c.Database, err)
+	}
 	return nil
+}
+
+func pidFile(dir string) string { return filepath.Join(dataOf(dir), "postmaster.pid") }
+
+// readPostmaster reads what the server says about itself in postmaster.pid; pid
+// is 0 if there is none, or none that is complete enough to name a process.
+func readPostmaster(dir string) (pid, port int, ready bool) {
+	text, err := os.ReadFile(pidFile(dir))
+	if err != nil {
+		return 0, 0, false
+	}
+	// One value a line; see PostgreSQL's src/include/utils/pidfile.h.
+	const pidLine, portLine, statusLine, all = 0, 3, 7, 8
+	lines := append(strings.Split(string(text), "\n"), make([]string, all)...)
+	pid, _ = strconv.Atoi(strings.TrimSpace(lines[pidLine]))
+	port, _ = strconv.Atoi(strings.TrimSpace(lines[portLine]))
+	return max(pid, 0), port, strings.TrimSpace(lines[statusLine]) == "ready"
+}
+
+// dropForeignPID removes a postmaster.pid whose number belongs to another program
+// by now: PostgreSQL would take that one for a server, where it has the same
+// account. A server works in its data folder. Where that can't be seen, the file
+// stays, and PostgreSQL decides.
+func dropForeignPID(dir string) {
+	pid, _, _ := readPostmaster(dir)
+	if pid == 0 || runtime.GOOS != "linux" {
+		return
+	}
+	cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
+	if err != nil {
+		return
+	}
+	if data, err := os.Stat(dataOf(dir)); err == nil && !os.SameFile(cwd, data) {
+		_ = os.Remove(pidFile(dir)) // or PostgreSQL says what is wrong
+	}
+}
+
+// lastLines is the end of the log, to stand after an error; empty if there is none.
+func lastLines(dir string) string {
+	const most = 8
+	text, _ := os.ReadFile(logOf(dir)) // no log, no lines
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if lines[0] == "" {
+		return ""
+	}
+	return fmt.Sprintf("\nthe last lines of %s:\n  %s", logOf(dir), strings.Join(lines[max(0, len(lines)-most):], "\n  "))
 }

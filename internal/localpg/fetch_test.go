@@ -10,12 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/ulikunitz/xz"
 
 	"github.com/delfos/delfos/internal/localpg"
 )
@@ -40,7 +40,10 @@ func installed(t *testing.T) string {
 func archive(t *testing.T, bin string, names ...string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
-	compressor := newXZ(&packed)
+	compressor, err := xz.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	files := tar.NewWriter(compressor)
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(bin, name))
@@ -176,8 +179,8 @@ func TestFetchRefusals(t *testing.T) {
 		checksum string
 		want     string
 	}{
-		"no such version":    {nil, "", "no version found"},
-		"damaged on the way": {half, checksum(page), "checksums do not match"},
+		"no such version":    {nil, "", "404 Not Found"},
+		"damaged on the way": {half, checksum(page), "checksum"},
 		"no archive":         {page, checksum(page), "zip"},
 		"program missing":    {half, checksum(half), "lacks postgres or initdb"},
 	} {
@@ -187,19 +190,6 @@ func TestFetchRefusals(t *testing.T) {
 			wantNotFetched(t, fetching(t, address), tc.want)
 		})
 	}
-
-	t.Run("after one that was killed", func(t *testing.T) {
-		t.Parallel()
-		address, _ := repository(t, nil, "")
-		c := fetching(t, address)
-		abandoned := filepath.Join(c.CacheDir, "delfos/postgresql/fetch-1")
-		write(t, filepath.Join(abandoned, "archive/temp_1"), "half", 0o600)
-		long := time.Now().Add(-time.Hour)
-		if err := os.Chtimes(abandoned, long, long); err != nil {
-			t.Fatal(err)
-		}
-		wantNotFetched(t, c, "no version found")
-	})
 
 	t.Run("repository out of reach", func(t *testing.T) {
 		t.Parallel()
@@ -226,28 +216,4 @@ func TestFetchRefusals(t *testing.T) {
 		_, err := localpg.Start(ctx, fetching(t, server.URL))
 		wantSentence(t, err, context.Canceled.Error())
 	})
-}
-
-// The installed programs say what newXZ's output has to be read by as well.
-func TestXZIsXZ(t *testing.T) {
-	t.Parallel()
-	xz, err := exec.LookPath("xz")
-	if err != nil {
-		return // TestFetch has the library read it
-	}
-	text := strings.Repeat("wind ", 40_000)
-	var packed bytes.Buffer
-	compressor := newXZ(&packed)
-	if _, err := compressor.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := compressor.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(xz, "--decompress", "--stdout")
-	cmd.Stdin = &packed
-	got, err := cmd.Output()
-	if err != nil || string(got) != text {
-		t.Errorf("xz --decompress: got %d bytes and %v, want the %d that were written", len(got), err, len(text))
-	}
 }

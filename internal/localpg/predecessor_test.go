@@ -121,15 +121,11 @@ func TestDetached(t *testing.T) {
 			t.Fatalf("StartDetached: %v", err)
 		}
 		// What the kernel doesn't stop elsewhere looks just so.
-		if err := os.Remove(filepath.Join(dir, "background")); err != nil {
-			t.Fatal(err)
-		}
-		server := start(t, config(dir))
-		if !gone(orphan.PID) {
-			t.Errorf("process %d is there after Start", orphan.PID)
-		}
-		if got := query(t, server.URL(), "SELECT 'up'"); got != "up" {
-			t.Errorf("query: got %q", got)
+		dead := sleepAs(t, 0, 0)
+		dead.kill()
+		write(t, filepath.Join(dir, "lock"), strconv.Itoa(dead.pid), 0o600)
+		if err := localpg.StopDetached(t.Context(), dir); err != nil || !gone(orphan.PID) {
+			t.Errorf("StopDetached: got %v, and process %d is there: %t", err, orphan.PID, !gone(orphan.PID))
 		}
 	})
 

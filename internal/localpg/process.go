@@ -2,14 +2,112 @@ package localpg
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// account is who the server runs as. PostgreSQL refuses to run as root, so
+// root hands it to an unprivileged account; everyone else runs it themselves.
+type account struct {
+	uid, gid uint32
+	other    bool // not the account of this process
+}
+
+// accountFor picks the account for a cluster: as root, the owner of the data if
+// there is any, else postgres, else nobody.
+func accountFor(data string) (account, error) {
+	info, err := os.Stat(data)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return account{}, fmt.Errorf("look at PostgreSQL's data in %s: %w", data, err)
+	}
+	var owner *syscall.Stat_t
+	if err == nil {
+		owner, _ = info.Sys().(*syscall.Stat_t)
+	}
+	switch self := os.Geteuid(); {
+	case self != 0 && owner != nil && int(owner.Uid) != self:
+		return account{}, fmt.Errorf("PostgreSQL's data in %s belongs to user %d: run as that user or as root, or remove the folder", data, owner.Uid)
+	case self != 0:
+		return account{}, nil
+	case owner != nil && owner.Uid != 0:
+		return account{uid: owner.Uid, gid: owner.Gid, other: true}, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		found, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(found.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(found.Gid, 10, 32)
+		if uidErr == nil && gidErr == nil {
+			return account{uid: uint32(uid), gid: uint32(gid), other: true}, nil
+		}
+	}
+	return account{}, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody: run this as an ordinary user")
+}
+
+// own gives files to the account.
+func (a account) own(paths ...string) error {
+	for _, path := range paths {
+		if !a.other {
+			return nil
+		}
+		if err := os.Chown(path, int(a.uid), int(a.gid)); err != nil {
+			return fmt.Errorf("give %s to user %d: %w", path, a.uid, err)
+		}
+	}
+	return nil
+}
+
+// become has a program run as the account, in a process group of its own, so that
+// Ctrl-C on a terminal doesn't reach the server before us.
+func (a account) become(cmd *exec.Cmd) {
+	cmd.Dir = "/" // our working folder may be closed to the account
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if a.other {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
+	}
+}
+
+// command builds a call of one of the server's programs on a data folder. The
+// program inherits the folder's lock. If ctx ends, it is killed with what it
+// started.
+//
+// Root's folder may be closed to the account (a clone under /root), so it is
+// opened here and inherited as well; the caller closes it once the program runs.
+// That needs no privilege in the server: with a capability, whoever has the
+// database's password could read and write any file of the machine.
+func (c *cluster) command(ctx context.Context, data, name string, args ...string) (*exec.Cmd, *os.File, error) {
+	folder, err := os.Open(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open PostgreSQL's data: %w", err)
+	}
+	if c.who.other && runtime.GOOS == "linux" {
+		data = "/proc/self/fd/4"
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, name), append(args, "-D", data)...)
+	c.who.become(cmd)
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.ExtraFiles = []*os.File{c.lock.File, folder} // 3 and 4
+	cmd.Stdout, cmd.Stderr = c.log, c.log
+	// Ours without what would change the server's behaviour.
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "TZ"
+	}), "LC_ALL=C", "TZ=UTC")
+	return cmd, folder, nil
+}
 
 // process is a child that is running or has ended.
 type process struct {
@@ -43,50 +141,51 @@ func launch(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// signal sends sig to the process, if it is still there.
-func (p *process) signal(sig syscall.Signal) {
-	select {
-	case <-p.done: // reaped: the number may belong to another process by now
-	default:
-		_ = syscall.Kill(p.pid, sig)
-	}
-}
-
-// run runs cmd to its end. If ctx ends first, cmd and what it started are killed.
-func run(ctx context.Context, cmd *exec.Cmd) error {
-	p, err := launch(cmd)
-	if err != nil {
-		return err
-	}
+func (p *process) ended() bool {
 	select {
 	case <-p.done:
-		return p.err
-	case <-ctx.Done():
-		_ = syscall.Kill(-p.pid, syscall.SIGKILL) // its whole group
-		<-p.done
-		return ctx.Err()
+		return true
+	default:
+		return false
 	}
 }
 
-// command builds a call of one of the server's programs, in a process group of
-// its own, so that Ctrl-C on a terminal doesn't reach the server before us.
-func command(who account, logFile *os.File, name string, args ...string) *exec.Cmd {
-	//nolint:noctx // A context would kill the server, which is to be asked to leave; run sees to initdb.
-	cmd := exec.Command(name, args...)
-	// "/" because our working folder may be closed to the server's account.
-	cmd.Dir = "/"
-	cmd.Env = environment()
-	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who.credential()}
-	return cmd
+func (p *process) exit() string {
+	if p.err == nil {
+		return "exit status 0"
+	}
+	return p.err.Error()
 }
 
-// environment is ours without what would change the server's behaviour.
-func environment() []string {
-	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "TZ"
-	})
-	// The messages have to be in English for us to read them.
-	return append(env, "LC_ALL=C", "TZ=UTC")
+// A wayToStop is a signal to a server, and how long it is given.
+type wayToStop struct {
+	signal syscall.Signal
+	limit  time.Duration
+}
+
+// waysToStop are PostgreSQL's fast and its immediate shutdown, and the last resort.
+func waysToStop() []wayToStop {
+	return []wayToStop{{syscall.SIGINT, fastLimit}, {syscall.SIGQUIT, immediateLimit}, {syscall.SIGKILL, immediateLimit}}
+}
+
+// end makes a server's process leave, each way of asking ruder than the last.
+// If ctx ends, it goes on at once to the second.
+func (p *process) end(ctx context.Context) {
+	hurry := ctx.Done()
+	for _, step := range waysToStop() {
+		if p.ended() {
+			return // reaped: the number may belong to another process by now
+		}
+		_ = syscall.Kill(p.pid, step.signal)
+		select {
+		case <-p.done:
+		case <-hurry:
+			// The others aren't shortened: killed, a server may leave sessions
+			// behind for a moment.
+			hurry = nil
+		case <-time.After(step.limit):
+			hurry = nil
+		}
+	}
+	<-p.done
 }

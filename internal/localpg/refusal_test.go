@@ -58,7 +58,7 @@ func refusals(t *testing.T) []refusal {
 		{"line break in a password", nil, func(c *localpg.Config) { c.Password = "a\nb" }, []string{"Password", "line break"}},
 		{
 			"taken port", nil, func(c *localpg.Config) { c.Port = port },
-			[]string{"port " + strconv.Itoa(port), "another program", "choose another port"},
+			[]string{"port " + strconv.Itoa(port) + " is taken", "choose another port"},
 		},
 		{
 			"a file where the folder should be",
@@ -68,7 +68,7 @@ func refusals(t *testing.T) []refusal {
 		},
 		{
 			"no programs in the given folder", nil, func(c *localpg.Config) { c.BinDir = c.Dir },
-			[]string{"no postgres and initdb in ", "DELFOS_PG_BIN", "apt-get install postgresql"},
+			[]string{"no postgres or no initdb in ", "DELFOS_PG_BIN", "apt-get install postgresql"},
 		},
 		{
 			"other files in the data folder",
@@ -86,7 +86,7 @@ func refusals(t *testing.T) []refusal {
 			"data of another version than the given programs'",
 			map[string]string{"data/PG_VERSION": "99\n"},
 			func(c *localpg.Config) { c.BinDir = installed(t) },
-			[]string{"is of PostgreSQL 99", "give a folder of version 99", "remove the data"},
+			[]string{"is of PostgreSQL 99", "install version 99", "remove the folder"},
 		},
 		{
 			"data of another version, and none installed",
@@ -104,7 +104,7 @@ func refusals(t *testing.T) []refusal {
 	if port, ok := listen(t, "tcp6", "[::1]:0"); ok {
 		all = append(all, refusal{
 			"taken port of IPv6", nil, func(c *localpg.Config) { c.Port = port },
-			[]string{"port " + strconv.Itoa(port), "another program"},
+			[]string{"port " + strconv.Itoa(port) + " is taken"},
 		})
 	}
 	if os.Geteuid() == 0 {

@@ -1,10 +1,35 @@
+// Package localpg runs a PostgreSQL server as a child process, from the
+// server programs that are installed or, if there are none, from fetched ones.
+//
+// The server listens on 127.0.0.1 alone, asks for the configured password,
+// and works in UTC and UTF-8. Everything it writes is under Config.Dir:
+//
+//	data/         the database cluster
+//	server.log    what initdb and the server said since the last start
+//	lock          held by whoever uses the folder, the server's own processes included
+//	init-*/       a cluster in the making; it becomes data/ when complete
+//
+// A server goes through these states:
+//
+//	Start ──> serving ──Stop──> gone
+//	  │          └─ the process ends by itself ──> gone (Done, Err)
+//	  └─ fails or is cancelled ──> gone
+//
+// A server from Start never outlives its process on Linux: the kernel stops it
+// when the process dies, kill -9 included. Elsewhere a killed process leaves the
+// server running, and StopDetached ends it, as it ends one from StartDetached.
 package localpg
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -12,6 +37,7 @@ import (
 )
 
 const (
+	loopback   = "127.0.0.1"
 	startLimit = 60 * time.Second // recovery after a crash included
 	poll       = 10 * time.Millisecond
 
@@ -21,13 +47,106 @@ const (
 	immediateLimit = time.Second
 )
 
+// Config says which server to run and where.
+type Config struct {
+	Dir      string // folder of the cluster and its log; made if absent
+	Port     int    // TCP port on 127.0.0.1; 0 takes a free one
+	User     string // role of a new cluster; "delfos" if empty
+	Password string // its password; "delfos" if empty
+	Database string // made if absent; "delfos" if empty
+
+	// Superuser makes User one, for tests. Otherwise it may create databases
+	// and nothing more: a superuser whose password is well known would let
+	// everybody on this machine run programs as the server's account.
+	Superuser bool
+
+	// BinDir is the folder of postgres and initdb. If empty, the folders of
+	// Search are looked through, and after them the programs are fetched.
+	BinDir string
+	// Search lists folders to look in, as glob patterns. Nil means PATH and
+	// where the usual packages install to.
+	Search []string
+	// Repository is the Maven repository to fetch the programs from, Maven
+	// Central if empty.
+	Repository string
+	// CacheDir keeps the fetched programs; the user's cache folder if empty.
+	CacheDir string
+
+	// Fast gives up safety against a crash of the machine for speed. For tests.
+	Fast bool
+
+	Log *slog.Logger // discards if nil
+}
+
+// withDefaults fills what was left empty and checks the rest.
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" {
+		return c, errors.New("start PostgreSQL: Dir is empty, it has to name the folder of the data")
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return c, fmt.Errorf("start PostgreSQL in %s: %w", c.Dir, err)
+	}
+	c.Dir = dir
+	const maxPort = 65535
+	if c.Port < 0 || c.Port > maxPort {
+		return c, fmt.Errorf("start PostgreSQL: Port is %d, allowed are 1 to %d, and 0 for a free one", c.Port, maxPort)
+	}
+	for name, value := range map[string]*string{"User": &c.User, "Password": &c.Password, "Database": &c.Database} {
+		if *value == "" {
+			*value = "delfos"
+		}
+		if strings.ContainsAny(*value, "\x00\r\n") {
+			return c, fmt.Errorf("start PostgreSQL: %s holds a line break or a zero byte, neither is allowed", name)
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// url is the address of a database of the server on that port.
+func (c Config) url(port int, database string) string {
+	u := url.URL{
+		Scheme:   "postgres",
+		User:     url.UserPassword(c.User, c.Password),
+		Host:     net.JoinHostPort(loopback, strconv.Itoa(port)),
+		Path:     "/" + database,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// settings are passed on the command line, so that a cluster made by an older
+// build runs with today's.
+func (c Config) settings(port int) []string {
+	all := []string{
+		"port=" + strconv.Itoa(port),
+		"listen_addresses=" + loopback,
+		"unix_socket_directories=", // their paths have a length limit, and nothing needs them
+		"timezone=UTC",
+		"log_timezone=UTC",
+		"lc_messages=C",
+		"logging_collector=off",
+		"log_destination=stderr",
+		// Two quiet servers on a developer's machine shouldn't reserve much.
+		"shared_buffers=128MB",
+		"max_wal_size=1GB",
+	}
+	if c.Fast {
+		// As many tests run at once as there are cores, and each has pools that
+		// grow with the cores.
+		return append(all, "max_connections=400", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+	}
+	return append(all, "max_connections=100")
+}
+
 // Server is a running PostgreSQL server that belongs to this process.
 type Server struct {
-	config   Config
-	paths    paths
+	cluster  *cluster
 	port     int
 	process  *process
-	lock     *lock
 	stopping atomic.Bool
 	stopOnce sync.Once
 }
@@ -36,11 +155,15 @@ type Server struct {
 // database exists. If it fails or ctx ends before, nothing is left running.
 // Its errors are sentences for the user that name the way out.
 func Start(ctx context.Context, c Config) (*Server, error) {
-	c, p, held, err := prepare(c)
+	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	server, err := start(ctx, c, p, held)
+	held, err := acquire(ctx, c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	server, err := start(ctx, c, held, true)
 	if err != nil {
 		held.release()
 		return nil, err
@@ -48,44 +171,80 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return server, nil
 }
 
-// prepare makes the folder and takes its lock, which the caller releases.
-func prepare(c Config) (Config, paths, *lock, error) {
-	c, err := c.withDefaults()
-	if err != nil {
-		return c, paths{}, nil, err
-	}
-	p := pathsOf(c.Dir)
-	//nolint:gosec // The server's account has to come through; the data in it is closed.
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return c, p, nil, unwritable(c.Dir, err)
-	}
-	held, err := acquire(p)
-	return c, p, held, err
-}
-
-func start(ctx context.Context, c Config, p paths, held *lock) (*Server, error) {
-	found, running, err := serving(p)
-	if err != nil {
-		return nil, err
-	}
-	if running {
-		if inBackground(p) {
-			return nil, fmt.Errorf("the PostgreSQL of %s runs in the background (process %d, port %d): stop it with `delfos postgres stop`, or choose another folder", c.Dir, found.pid, found.port)
-		}
-		// We hold the lock, so whoever started it is dead.
-		c.Log.WarnContext(ctx, "stopping the PostgreSQL that a killed process left behind", "folder", c.Dir, "pid", found.pid)
-		if err := stopServing(ctx, p, found.pid); err != nil {
+// start makes the cluster if there is none, and starts its server. An attached
+// one ends with this process.
+func start(ctx context.Context, c Config, held *lock, attached bool) (*Server, error) {
+	if c.Port != 0 {
+		if err := CheckPort(ctx, c.Port); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.Remove(p.background); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, unwritable(c.Dir, err)
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("it wasn't ready within %s", startLimit))
+	defer cancel()
+	cluster, err := open(ctx, c, held)
+	if err != nil {
+		return nil, err
 	}
-	return launchServer(ctx, c, p, held, attached)
+	defer cluster.closeFiles()
+	s := &Server{cluster: cluster}
+	if err := s.launch(ctx, attached); err != nil {
+		return nil, err
+	}
+	if err := ensureDatabase(ctx, c, s.port); err != nil {
+		s.process.end(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return s, nil
+}
+
+// launch starts the process and waits until it is ready. Somebody may take a
+// free port between our look and the server's: another is tried then.
+func (s *Server) launch(ctx context.Context, attached bool) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		s.port = s.cluster.Port
+		if s.port == 0 {
+			var err error
+			if s.port, err = freePort(ctx); err != nil {
+				return err
+			}
+		}
+		process, err := s.cluster.serve(s.port, attached) //nolint:contextcheck // It outlives the call.
+		if err != nil {
+			return fmt.Errorf("start PostgreSQL in %s: %w", s.cluster.Dir, err)
+		}
+		s.process = process
+		if err = s.awaitReady(ctx); err == nil {
+			return nil
+		}
+		ended := process.ended()
+		process.end(context.WithoutCancel(ctx))
+		if s.cluster.Port != 0 || !ended || try == tries {
+			return err
+		}
+	}
+}
+
+// awaitReady returns when the server says that it accepts connections.
+func (s *Server) awaitReady(ctx context.Context) error {
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		if pid, _, ready := readPostmaster(s.cluster.Dir); ready && pid == s.process.pid {
+			return nil
+		}
+		select {
+		case <-s.process.done:
+			return fmt.Errorf("start PostgreSQL in %s: it ended at once (%s)%s", s.cluster.Dir, s.process.exit(), lastLines(s.cluster.Dir))
+		case <-ctx.Done():
+			return fmt.Errorf("start PostgreSQL in %s: %w%s", s.cluster.Dir, context.Cause(ctx), lastLines(s.cluster.Dir))
+		case <-ticker.C:
+		}
+	}
 }
 
 // URL is the address of the configured database, with user and password.
-func (s *Server) URL() string { return s.config.url(s.port, s.config.Database) }
+func (s *Server) URL() string { return s.cluster.url(s.port, s.cluster.Database) }
 
 // Port is the TCP port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
@@ -99,15 +258,10 @@ func (s *Server) Done() <-chan struct{} { return s.process.done }
 // Err says why the server ended by itself, with the end of its log. It is nil
 // while the server runs and after Stop.
 func (s *Server) Err() error {
-	select {
-	case <-s.process.done:
-	default:
+	if !s.process.ended() || s.stopping.Load() {
 		return nil
 	}
-	if s.stopping.Load() {
-		return nil
-	}
-	return fmt.Errorf("the PostgreSQL of %s ended by itself (%s)%s", s.config.Dir, exitOf(s.process), lastLines(s.paths.log))
+	return fmt.Errorf("the PostgreSQL of %s ended by itself (%s)%s", s.cluster.Dir, s.process.exit(), lastLines(s.cluster.Dir))
 }
 
 // Stop ends the server and returns when it is gone: sessions are cut and the
@@ -116,51 +270,46 @@ func (s *Server) Err() error {
 // pass a ctx that has ended already. The error is nil, whichever way it went.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
-		select {
-		case <-s.process.done: // it ended by itself, and Err says so
-		default:
+		if !s.process.ended() { // else it ended by itself, and Err says so
 			s.stopping.Store(true)
 			s.process.end(ctx)
 		}
-		s.lock.release()
+		s.cluster.lock.release()
 	})
 	<-s.process.done
 	return nil
 }
 
-// end makes a server's process leave, in growing earnest.
-func (p *process) end(ctx context.Context) {
-	for _, step := range []struct {
-		signal syscall.Signal
-		limit  time.Duration
-	}{
-		{syscall.SIGINT, fastLimit},       // PostgreSQL's fast shutdown
-		{syscall.SIGQUIT, immediateLimit}, // its immediate shutdown
-	} {
-		p.signal(step.signal)
-		patience := time.NewTimer(step.limit)
-		// The last polite step isn't shortened by ctx: killed, a server may
-		// leave sessions behind for a moment.
-		hurry := ctx.Done()
-		if step.signal == syscall.SIGQUIT {
-			hurry = nil
+// CheckPort says whether another program listens on a port of the loopback
+// address.
+func CheckPort(ctx context.Context, port int) error {
+	var config net.ListenConfig
+	// A client that is told "localhost" tries IPv6 first, and would reach
+	// whoever listens there.
+	for network, host := range map[string]string{"tcp4": loopback, "tcp6": "::1"} {
+		listener, err := config.Listen(ctx, network, net.JoinHostPort(host, strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			_ = listener.Close()
+		case errors.Is(err, syscall.EADDRINUSE):
+			return fmt.Errorf("port %d is taken: stop the program that listens there (`ss -ltnp` or `lsof -i :%d` shows which it is) or choose another port", port, port)
+		case network == "tcp4": // there may be no IPv6
+			return fmt.Errorf("PostgreSQL can't listen on %s:%d: %w; choose another port", loopback, port, err)
 		}
-		select {
-		case <-p.done:
-			patience.Stop()
-			return
-		case <-hurry:
-		case <-patience.C:
-		}
-		patience.Stop()
 	}
-	p.signal(syscall.SIGKILL)
-	<-p.done
+	return nil
 }
 
-func exitOf(p *process) string {
-	if p.err == nil {
-		return "exit status 0"
+// freePort is a port of 127.0.0.1 that nothing listens on at this moment.
+func freePort(ctx context.Context) (int, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	return p.err.Error()
+	defer func() { _ = listener.Close() }()
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("find a free port: got the address %v", listener.Addr())
+	}
+	return address.Port, nil
 }

@@ -6,6 +6,4 @@ import (
 )
 
 // dieWithParent has the kernel send sig to the child when this process ends.
-func dieWithParent(cmd *exec.Cmd, sig syscall.Signal) {
-	cmd.SysProcAttr.Pdeathsig = sig
-}
+func dieWithParent(cmd *exec.Cmd, sig syscall.Signal) { cmd.SysProcAttr.Pdeathsig = sig }

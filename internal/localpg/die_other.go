@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// dieWithParent does nothing here: the next Start stops what was left behind.
+// dieWithParent does nothing here: StopDetached stops what was left behind.
 func dieWithParent(*exec.Cmd, syscall.Signal) {}
