@@ -28,7 +28,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/internal/pgtest"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
