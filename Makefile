@@ -85,6 +85,7 @@ check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and Postg
 	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/test/endtoend
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
+	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-variable
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
