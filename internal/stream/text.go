@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -48,23 +47,6 @@ func (t *texts) append(text string) {
 	}
 	t.bytes = append(t.bytes, text...)
 	t.ends = append(t.ends, int32(len(t.bytes)))
-}
-
-// at is the text of a row.
-func (t *texts) at(row int) []byte { return t.bytes[t.ends[row]:t.ends[row+1]] }
-
-// extremes are the first and the last in the order of their bytes, of at least
-// one.
-func (t *texts) extremes() (low, high []byte) {
-	low, high = t.at(0), t.at(0)
-	for row := 1; row < len(t.ends)-1; row++ {
-		if text := t.at(row); bytes.Compare(text, low) < 0 {
-			low = text
-		} else if bytes.Compare(text, high) > 0 {
-			high = text
-		}
-	}
-	return bytes.Clone(low), bytes.Clone(high)
 }
 
 func (t *texts) reset() { t.ends, t.bytes = t.ends[:0], t.bytes[:0] }
