@@ -22,6 +22,12 @@ generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no d
 	@$(call tool,sqlc) version >/dev/null
 	@CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-variable -buildvcs=false -o '$(CURDIR)/bin/' .
 	@$(call tool,oapi-codegen) -version >/dev/null
+	@# The templates of the module, as tools/oapi-codegen/templates changes them.
+	@# The ceiling has git take the folder for one outside a repository, which may ignore it.
+	@rm -rf bin/oapi-codegen && mkdir -p bin
+	@cp -R "$$($(GO) list -m -modfile=tools/oapi-codegen/go.mod -f '{{.Dir}}' github.com/oapi-codegen/oapi-codegen/v2)/pkg/codegen/templates" bin/oapi-codegen
+	@chmod -R u+w bin/oapi-codegen
+	@cd bin/oapi-codegen && GIT_CEILING_DIRECTORIES="$$(dirname "$$PWD")" git apply "$(CURDIR)"/tools/oapi-codegen/templates/*.patch
 	rm -rf gen
 	$(call tool,sqlc) generate
 	@set -e; for config in tools/oapi-codegen/*.yaml; do \

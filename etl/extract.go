@@ -23,6 +23,7 @@ import (
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceclient"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/timestamp"
 )
@@ -52,7 +53,7 @@ const (
 
 // source reads from the source API.
 type source struct {
-	client sourceapi.ClientInterface
+	client *sourceclient.Client
 	guard  *stallGuard
 	retry  Retry
 	group  int
@@ -71,7 +72,7 @@ func newSource(c Config) (*source, *http.Transport, error) {
 		DisableCompression: true,
 	}
 	guard := &stallGuard{transport, stallTimeout}
-	client, err := sourceapi.NewClient(c.SourceURL, sourceapi.WithHTTPClient(apiclient.New(guard, 0)))
+	client, err := sourceclient.NewClient(c.SourceURL, sourceclient.WithHTTPClient(apiclient.New(guard, 0)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("source API %s: %w", c.SourceURL, err)
 	}
@@ -282,7 +283,7 @@ func (s *source) giveBody(body *bytes.Buffer) {
 
 // identity asks for media types, uncompressed: the digest of an answer is over
 // the bytes as sent.
-func identity(accept string) sourceapi.RequestEditorFn {
+func identity(accept string) sourceclient.RequestEditorFn {
 	return func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Accept", accept)
 		r.Header.Set("Accept-Encoding", "identity")

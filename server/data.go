@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
@@ -19,10 +20,10 @@ import (
 // maxLimit is the longest page: a limited answer is gathered before it is sent.
 const maxLimit = 10_000
 
-// GetData implements sourceapi.StrictServerInterface: it checks what the
+// GetData implements sourceserver.StrictServerInterface: it checks what the
 // parameters say together, answers at once what needs no rows (HEAD, and a tag
 // that is still true), and hands on a response that streams otherwise.
-func (s *Server) GetData(ctx context.Context, request sourceapi.GetDataRequestObject) (sourceapi.GetDataResponseObject, error) {
+func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataRequestObject) (sourceserver.GetDataResponseObject, error) {
 	p := request.Params
 	q, err := queryOf(p.Start, p.End, p.Turbines)
 	if err != nil {
@@ -112,7 +113,7 @@ type answer struct {
 	got     reading // known before to HEAD, which reads no rows
 }
 
-// VisitGetDataResponse implements sourceapi.GetDataResponseObject.
+// VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if a.q.long() {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/pgcopy"
 	"github.com/delfos/delfos/internal/pgstream"
@@ -19,9 +19,9 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// GetDataDigest implements sourceapi.StrictServerInterface: the lines stream,
+// GetDataDigest implements sourceserver.StrictServerInterface: the lines stream,
 // as a year of a fleet has some hundred thousand.
-func (s *Server) GetDataDigest(ctx context.Context, request sourceapi.GetDataDigestRequestObject) (sourceapi.GetDataDigestResponseObject, error) {
+func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
 	p := request.Params
 	q, err := queryOf(p.Start, p.End, p.Turbines)
 	if err != nil {
@@ -47,7 +47,7 @@ type digestAnswer struct {
 	format stream.Format
 }
 
-// VisitGetDataDigestResponse implements sourceapi.GetDataDigestResponseObject.
+// VisitGetDataDigestResponse implements sourceserver.GetDataDigestResponseObject.
 func (d digestAnswer) VisitGetDataDigestResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if d.q.long() {

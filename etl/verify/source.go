@@ -18,6 +18,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceclient"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/timestamp"
 )
@@ -42,13 +43,13 @@ var errBroken = errors.New("broken answer")
 
 // source reads the source API.
 type source struct {
-	client *sourceapi.Client
+	client *sourceclient.Client
 	wait   time.Duration // before the second try; it grows from try to try
 	log    *slog.Logger
 }
 
 func newSource(url string, transport http.RoundTripper, log *slog.Logger) (*source, error) {
-	client, err := sourceapi.NewClient(url, sourceapi.WithHTTPClient(apiclient.New(transport, requestTimeout)))
+	client, err := sourceclient.NewClient(url, sourceclient.WithHTTPClient(apiclient.New(transport, requestTimeout)))
 	if err != nil {
 		return nil, fmt.Errorf("source API %s: %w", url, err)
 	}
@@ -58,7 +59,7 @@ func newSource(url string, transport http.RoundTripper, log *slog.Logger) (*sour
 // turbines lists the ids of the source's turbines, ascending.
 func (s *source) turbines(ctx context.Context) ([]int32, error) {
 	var turbines []sourceapi.Turbine
-	err := s.get(ctx, "application/json", func(e sourceapi.RequestEditorFn) (*http.Response, error) {
+	err := s.get(ctx, "application/json", func(e sourceclient.RequestEditorFn) (*http.Response, error) {
 		return s.client.ListTurbines(ctx, &sourceapi.ListTurbinesParams{}, e)
 	}, func(response *http.Response, body []byte) error {
 		if !json.Valid(body) { // cut off, where a body ends with its connection
@@ -82,7 +83,7 @@ func (s *source) turbines(ctx context.Context) ([]int32, error) {
 func (s *source) read(ctx context.Context, day time.Time, turbine int32) (windows []readings, err error) {
 	start, end := bounds(day)
 	turbines := []sourceapi.TurbineSelector{strconv.Itoa(int(turbine))}
-	err = s.get(ctx, "text/csv", func(e sourceapi.RequestEditorFn) (*http.Response, error) {
+	err = s.get(ctx, "text/csv", func(e sourceclient.RequestEditorFn) (*http.Response, error) {
 		return s.client.GetData(ctx, &sourceapi.GetDataParams{Start: start, End: end, Turbines: &turbines}, e)
 	}, func(response *http.Response, body []byte) error {
 		sum := sha256.Sum256(body)
@@ -111,7 +112,7 @@ func (s *source) read(ctx context.Context, day time.Time, turbine int32) (window
 // keeps it; known is false when the API is an older one that has none.
 func (s *source) digest(ctx context.Context, day time.Time) (digest int64, known bool, err error) {
 	start, end := bounds(day)
-	err = s.get(ctx, "application/json", func(e sourceapi.RequestEditorFn) (*http.Response, error) {
+	err = s.get(ctx, "application/json", func(e sourceclient.RequestEditorFn) (*http.Response, error) {
 		return s.client.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: start, End: end}, e)
 	}, func(response *http.Response, body []byte) error {
 		if !json.Valid(body) {
@@ -146,7 +147,7 @@ func bounds(day time.Time) (first, last timestamp.Time) {
 }
 
 // get asks until an answer is whole and use takes it, attempts times at most.
-func (s *source) get(ctx context.Context, accept string, ask func(sourceapi.RequestEditorFn) (*http.Response, error), use func(*http.Response, []byte) error) error {
+func (s *source) get(ctx context.Context, accept string, ask func(sourceclient.RequestEditorFn) (*http.Response, error), use func(*http.Response, []byte) error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = s.wait
 	untold := 0
@@ -171,7 +172,7 @@ func (s *source) get(ctx context.Context, accept string, ask func(sourceapi.Requ
 
 // identity asks for a media type, uncompressed: the digest of an answer is over
 // the bytes as sent.
-func identity(accept string) sourceapi.RequestEditorFn {
+func identity(accept string) sourceclient.RequestEditorFn {
 	return func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Accept", accept)
 		r.Header.Set("Accept-Encoding", "identity")

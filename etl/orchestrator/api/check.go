@@ -10,13 +10,14 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// ListChecks implements targetapi.StrictServerInterface.
-func (s *Server) ListChecks(ctx context.Context, request targetapi.ListChecksRequestObject) (targetapi.ListChecksResponseObject, error) {
+// ListChecks implements targetserver.StrictServerInterface.
+func (s *Server) ListChecks(ctx context.Context, request targetserver.ListChecksRequestObject) (targetserver.ListChecksResponseObject, error) {
 	page, err := s.page(ctx, request.Params.From, request.Params.To)
 	if err != nil {
 		return nil, err
@@ -42,11 +43,11 @@ func (s *Server) ListChecks(ctx context.Context, request targetapi.ListChecksReq
 
 type checks list
 
-// VisitListChecksResponse implements targetapi.ListChecksResponseObject.
+// VisitListChecksResponse implements targetserver.ListChecksResponseObject.
 func (c checks) VisitListChecksResponse(w http.ResponseWriter) error { return list(c).write(w) }
 
-// ListFlags implements targetapi.StrictServerInterface.
-func (s *Server) ListFlags(ctx context.Context, request targetapi.ListFlagsRequestObject) (targetapi.ListFlagsResponseObject, error) {
+// ListFlags implements targetserver.StrictServerInterface.
+func (s *Server) ListFlags(ctx context.Context, request targetserver.ListFlagsRequestObject) (targetserver.ListFlagsResponseObject, error) {
 	p := request.Params
 	asked, err := spanOf(p.Start, p.End, p.Turbines)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *Server) ListFlags(ctx context.Context, request targetapi.ListFlagsReque
 
 type flags list
 
-// VisitListFlagsResponse implements targetapi.ListFlagsResponseObject.
+// VisitListFlagsResponse implements targetserver.ListFlagsResponseObject.
 func (f flags) VisitListFlagsResponse(w http.ResponseWriter) error { return list(f).write(w) }
 
 // read runs a query and calls row with each row of its answer as it comes.
