@@ -2,7 +2,6 @@ package etl
 
 import (
 	"math"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -74,25 +73,5 @@ func TestCompare(t *testing.T) {
 				t.Errorf("signals of values to delete (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"":                              0,
-		"0":                             0,
-		"-3":                            0,
-		"soon":                          0,
-		"7":                             7 * time.Second,
-		"100000":                        time.Minute,
-		"99999999999":                   time.Minute, // in nanoseconds more than an int64 holds
-		"Wed, 01 Jan 2025 00:00:09 GMT": 9 * time.Second,
-		"Tue, 31 Dec 2024 23:59:00 GMT": 0,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}, now, time.Minute); got != want {
-			t.Errorf("Retry-After %q: got %s, want %s", value, got, want)
-		}
 	}
 }

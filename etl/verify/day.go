@@ -76,7 +76,7 @@ func (v *verifier) turbinesOf(ctx context.Context, tx pgx.Tx, day time.Time, d *
 		defer close(turbines)
 		for _, id := range v.wanted {
 			t := turbineDay{id: id}
-			windows, err := v.source.read(ctx, day, id)
+			windows, err := read(ctx, v.source, day, id)
 			if err == nil {
 				t.values, err = v.catalogue.expected(windows)
 			}
@@ -164,7 +164,7 @@ func (v *verifier) judge(ctx context.Context, q *targetdb.Queries, day time.Time
 	case *loaded.Outcome != "done" && *loaded.Outcome != "empty":
 		return Unloaded, "the last load of it is " + *loaded.Outcome, nil
 	}
-	digest, known, err := v.source.digest(ctx, day)
+	digest, known, err := digest(ctx, v.source, day)
 	switch {
 	case err != nil:
 		return "", "", err

@@ -21,8 +21,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/apidocs"
@@ -185,7 +185,7 @@ func operations() param.Operations {
 // fail answers with an error of an operation. Some answers take the source API,
 // which may be away as the database may.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, etl.ErrSourceAway) {
+	if errors.Is(err, source.ErrAway) {
 		err = problem.SourceUnavailable(err)
 	}
 	problem.Of(dberror.Target)(w, r, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/api"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -127,7 +128,7 @@ func newOrchestrator(tb testing.TB, url string, opts options, log *slog.Logger) 
 	}
 	job, err := etl.New(tb.Context(), etl.Config{
 		Target: loads, SourceURL: opts.source, Log: log,
-		Retry: etl.Retry{Attempts: 1, First: time.Millisecond, Longest: time.Millisecond, Obey: time.Millisecond},
+		Retry: source.Retry{Attempts: 1, First: time.Millisecond, Longest: time.Millisecond, Obey: time.Millisecond},
 	})
 	if err != nil {
 		tb.Fatal(err)

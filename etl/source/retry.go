@@ -1,16 +1,19 @@
-package etl
+package source
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/delfos/delfos/internal/apiclient"
 )
 
 // Retry bounds the attempts at one request of the source API. Waits grow from
@@ -28,31 +31,31 @@ func DefaultRetry() Retry {
 	return Retry{Attempts: 6, First: 250 * time.Millisecond, Longest: 5 * time.Second, Obey: time.Minute}
 }
 
-// ErrSourceAway is wrapped by errors that concern the source API as a whole,
+// ErrAway is wrapped by errors that concern the source API as a whole,
 // not what was asked of it: it refuses connections or says that it can't serve.
-var ErrSourceAway = errors.New("the source API is away")
+var ErrAway = errors.New("the source API is away")
 
-// errBroken is wrapped by answers that ended early or don't add up. They are
+// ErrBroken is wrapped by answers that ended early or don't add up. They are
 // worth another try.
-var errBroken = errors.New("broken answer")
+var ErrBroken = errors.New("broken answer")
 
-// untoldError is an answer that ended cleanly and has nothing to tell whether it
+// UntoldError is an answer that ended cleanly and has nothing to tell whether it
 // is whole. A fault of the wire may take the trailers once; what takes them twice
 // takes them always, from every turbine.
-type untoldError struct{ cause error }
+type UntoldError struct{ cause error }
 
-func (e *untoldError) Error() string { return e.cause.Error() }
-func (e *untoldError) Unwrap() error { return e.cause }
+func (e *UntoldError) Error() string { return e.cause.Error() }
+func (e *UntoldError) Unwrap() error { return e.cause }
 
-// statusError is an answer other than 200.
-type statusError struct {
-	status int
+// StatusError is an answer other than 200.
+type StatusError struct {
+	Code   int
 	detail string
 	after  time.Duration
 }
 
-func (e *statusError) Error() string {
-	text := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
+func (e *StatusError) Error() string {
+	text := fmt.Sprintf("%d %s", e.Code, http.StatusText(e.Code))
 	if e.detail != "" {
 		text += ": " + e.detail
 	}
@@ -60,34 +63,56 @@ func (e *statusError) Error() string {
 }
 
 // Unwrap tells backoff how long to wait, and callers that the API is away.
-func (e *statusError) Unwrap() []error {
+func (e *StatusError) Unwrap() []error {
 	var causes []error
 	if e.after > 0 {
 		causes = append(causes, &backoff.RetryAfterError{Duration: e.after})
 	}
 	if e.temporary() {
-		causes = append(causes, ErrSourceAway)
+		causes = append(causes, ErrAway)
 	}
 	return causes
 }
 
-func (e *statusError) temporary() bool {
-	switch e.status {
+func (e *StatusError) temporary() bool {
+	switch e.Code {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
 	return false
 }
 
-// retriable tells whether another try may end otherwise: not when the server
+// refusal turns an error of the API's, or of what stands before it, into one with
+// its detail.
+func (c *Client) refusal(response *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return &StatusError{
+		Code:   response.StatusCode,
+		detail: apiclient.Detail(response, body),
+		after:  retryAfter(response.Header, time.Now(), c.retry.Obey),
+	}
+}
+
+// away marks an error of the connection, unless the caller gave up.
+func away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("%w: %w%s", ErrAway, err, apiclient.Through(asked.URL))
+	}
+	return fmt.Errorf("%w: %w", ErrAway, err)
+}
+
+// Retriable reports whether another try may end otherwise: not when the server
 // refuses what was asked, or isn't the one that its certificate should name.
-func retriable(err error) bool {
+func Retriable(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var handshake tls.RecordHeaderError
 	if errors.As(err, &certificate) || errors.As(err, &handshake) || errors.Is(err, http.ErrSchemeMismatch) {
 		return false
 	}
-	return errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken)
+	return errors.Is(err, ErrAway) || errors.Is(err, ErrBroken)
 }
 
 // retryAfter reads a Retry-After header, in seconds or as a date; 0 if there is
@@ -103,32 +128,27 @@ func retryAfter(header http.Header, now time.Time, longest time.Duration) time.D
 	return min(max(wait, 0), longest)
 }
 
-// again is r for a part of what has failed with r: there is less patience left.
-func (r Retry) again() Retry {
-	r.Attempts = (r.Attempts + 1) / 2
-	return r
-}
-
-// try runs attempt until it succeeds, fails for good, or r is exhausted.
-func try[T any](ctx context.Context, r Retry, log *slog.Logger, attempt func() (T, error)) (T, error) {
+// Try runs attempt until it succeeds, fails for good, or the client's patience is
+// exhausted.
+func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, error) {
 	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = r.First, r.Longest
+	wait.InitialInterval, wait.MaxInterval = c.retry.First, c.retry.Longest
 	attempts, untold := 0, 0
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		attempts++
 		v, err := attempt()
-		_, isUntold := errors.AsType[*untoldError](err)
+		_, isUntold := errors.AsType[*UntoldError](err)
 		if isUntold {
 			untold++
 		}
-		if err != nil && !retriable(err) && (!isUntold || untold > 1) {
+		if err != nil && !Retriable(err) && (!isUntold || untold > 1) {
 			err = backoff.Permanent(err)
 		}
 		return v, err
 	},
-		backoff.WithBackOff(wait), backoff.WithMaxTries(r.Attempts), backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(wait), backoff.WithMaxTries(c.retry.Attempts), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, wait time.Duration) {
-			log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond).String())
+			c.log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond).String())
 		}))
 	if err != nil && attempts > 1 && ctx.Err() == nil {
 		err = fmt.Errorf("%w (%d attempts)", err, attempts)
