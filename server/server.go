@@ -48,7 +48,6 @@ type Config struct {
 type Server struct {
 	sessions *sessions.Sessions
 	ready    *readiness.Check
-	memory   memory
 }
 
 var _ sourceserver.StrictServerInterface = (*Server)(nil)

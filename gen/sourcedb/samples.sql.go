@@ -176,20 +176,6 @@ func (q *Queries) ReadSamples(ctx context.Context, arg ReadSamplesParams) ([]Sam
 	return items, nil
 }
 
-const Snapshot = `-- name: Snapshot :one
-SELECT (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
-`
-
-// Which transactions a query sees now: while the text is the same, so is
-// whatever any query gives. Empty on a standby, where the text leaves out which
-// transactions are still open. No table is read.
-func (q *Queries) Snapshot(ctx context.Context) (string, error) {
-	row := q.db.QueryRow(ctx, Snapshot)
-	var snapshot string
-	err := row.Scan(&snapshot)
-	return snapshot, err
-}
-
 const TagSamplePage = `-- name: TagSamplePage :one
 WITH page AS (
     SELECT turbine_id, timestamp, hash, row_number() OVER (ORDER BY turbine_id, timestamp) AS nth
@@ -210,8 +196,7 @@ SELECT
     count(*) AS rows,
     coalesce(bit_xor(hash) FILTER (WHERE nth <= $1::integer), 0)::bigint AS hash,
     coalesce(max(turbine_id) FILTER (WHERE nth = $1::integer), 0)::integer AS last_turbine_id,
-    coalesce(max(timestamp) FILTER (WHERE nth = $1::integer), $2::timestamptz)::timestamptz AS last,
-    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+    coalesce(max(timestamp) FILTER (WHERE nth = $1::integer), $2::timestamptz)::timestamptz AS last
 FROM page
 `
 
@@ -227,7 +212,6 @@ type TagSamplePageRow struct {
 	Hash          int64
 	LastTurbineID int32
 	Last          time.Time
-	Snapshot      string
 }
 
 // The same of the first lim rows; rows is one more when others follow, and
@@ -246,7 +230,6 @@ func (q *Queries) TagSamplePage(ctx context.Context, arg TagSamplePageParams) (T
 		&i.Hash,
 		&i.LastTurbineID,
 		&i.Last,
-		&i.Snapshot,
 	)
 	return i, err
 }
@@ -254,8 +237,7 @@ func (q *Queries) TagSamplePage(ctx context.Context, arg TagSamplePageParams) (T
 const TagSamples = `-- name: TagSamples :one
 SELECT
     count(*) AS rows,
-    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash,
-    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash
 FROM (
     SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
     FROM data
@@ -272,19 +254,18 @@ type TagSamplesParams struct {
 }
 
 type TagSamplesRow struct {
-	Rows     int64
-	Hash     int64
-	Snapshot string
+	Rows int64
+	Hash int64
 }
 
 // What entity tags are made of: how many rows ReadSamples gives, and the xor of
 // their hashes, which internal/pghash computes of rows that are read out. The
 // seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
 // sqlc writes out the columns of d: columns that somebody added do not count.
-// data_pkey serves each turbine's range. The snapshot is that of Snapshot.
+// data_pkey serves each turbine's range.
 func (q *Queries) TagSamples(ctx context.Context, arg TagSamplesParams) (TagSamplesRow, error) {
 	row := q.db.QueryRow(ctx, TagSamples, arg.TurbineIds, arg.Start, arg.Stop)
 	var i TagSamplesRow
-	err := row.Scan(&i.Rows, &i.Hash, &i.Snapshot)
+	err := row.Scan(&i.Rows, &i.Hash)
 	return i, err
 }

@@ -22,22 +22,15 @@ WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
 ORDER BY turbine_id, timestamp
 LIMIT sqlc.arg(lim)::integer;
 
--- name: Snapshot :one
--- Which transactions a query sees now: while the text is the same, so is
--- whatever any query gives. Empty on a standby, where the text leaves out which
--- transactions are still open. No table is read.
-SELECT (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot;
-
 -- name: TagSamples :one
 -- What entity tags are made of: how many rows ReadSamples gives, and the xor of
 -- their hashes, which internal/pghash computes of rows that are read out. The
 -- seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
 -- sqlc writes out the columns of d: columns that somebody added do not count.
--- data_pkey serves each turbine's range. The snapshot is that of Snapshot.
+-- data_pkey serves each turbine's range.
 SELECT
     count(*) AS rows,
-    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash,
-    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash
 FROM (
     SELECT *
     FROM data
@@ -69,8 +62,7 @@ SELECT
     count(*) AS rows,
     coalesce(bit_xor(hash) FILTER (WHERE nth <= sqlc.arg(lim)::integer), 0)::bigint AS hash,
     coalesce(max(turbine_id) FILTER (WHERE nth = sqlc.arg(lim)::integer), 0)::integer AS last_turbine_id,
-    coalesce(max(timestamp) FILTER (WHERE nth = sqlc.arg(lim)::integer), sqlc.arg(start)::timestamptz)::timestamptz AS last,
-    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+    coalesce(max(timestamp) FILTER (WHERE nth = sqlc.arg(lim)::integer), sqlc.arg(start)::timestamptz)::timestamptz AS last
 FROM page;
 
 -- name: DigestSamples :many
