@@ -17,7 +17,6 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/sessions"
@@ -35,14 +34,14 @@ const (
 // maxKey is how long an idempotency key may be.
 const maxKey = 255
 
-// ListRuns implements targetserver.StrictServerInterface.
-func (s *Server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
+// ListRuns implements targetapi.StrictServerInterface.
+func (s *Server) ListRuns(ctx context.Context, request targetapi.ListRunsRequestObject) (targetapi.ListRunsResponseObject, error) {
 	limit := orElse(request.Params.Limit, someRuns)
 	runs, err := s.Control.Runs(ctx, limit+1, orElse(request.Params.Before, 0))
 	if err != nil {
 		return nil, err
 	}
-	response := targetserver.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
+	response := targetapi.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
 	for i, run := range runs {
 		if i == int(limit) {
 			link := nextRuns(httpserve.RequestOf(ctx), runs[i-1].Run.ID)
@@ -81,8 +80,8 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 	}
 }
 
-// CreateRun implements targetserver.StrictServerInterface.
-func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
+// CreateRun implements targetapi.StrictServerInterface.
+func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunRequestObject) (targetapi.CreateRunResponseObject, error) {
 	body, key := *request.Body, orElse(request.Params.IdempotencyKey, "")
 	if request.Params.IdempotencyKey != nil && !validKey(key) {
 		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
@@ -134,12 +133,12 @@ func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRe
 		}
 	}
 	if start.DryRun {
-		return targetserver.CreateRun200JSONResponse(answer), nil
+		return targetapi.CreateRun200JSONResponse(answer), nil
 	}
 	answer.Id = &plan.RunID
 	location := httpserve.URL(httpserve.RequestOf(ctx), "/runs/"+strconv.FormatInt(plan.RunID, 10), "")
-	return targetserver.CreateRun202JSONResponse{
-		Body: answer, Headers: targetserver.CreateRun202ResponseHeaders{Location: &location},
+	return targetapi.CreateRun202JSONResponse{
+		Body: answer, Headers: targetapi.CreateRun202ResponseHeaders{Location: &location},
 	}, nil
 }
 
@@ -148,28 +147,28 @@ func validKey(key string) bool {
 	return utf8.ValidString(key) && key != "" && utf8.RuneCountInString(key) <= maxKey && !strings.ContainsFunc(key, unicode.IsControl)
 }
 
-// GetRun implements targetserver.StrictServerInterface.
-func (s *Server) GetRun(ctx context.Context, request targetserver.GetRunRequestObject) (targetserver.GetRunResponseObject, error) {
+// GetRun implements targetapi.StrictServerInterface.
+func (s *Server) GetRun(ctx context.Context, request targetapi.GetRunRequestObject) (targetapi.GetRunResponseObject, error) {
 	run, err := s.run(ctx, request.Id)
-	return targetserver.GetRun200JSONResponse(run), err
+	return targetapi.GetRun200JSONResponse(run), err
 }
 
-// CancelRun implements targetserver.StrictServerInterface.
-func (s *Server) CancelRun(ctx context.Context, request targetserver.CancelRunRequestObject) (targetserver.CancelRunResponseObject, error) {
+// CancelRun implements targetapi.StrictServerInterface.
+func (s *Server) CancelRun(ctx context.Context, request targetapi.CancelRunRequestObject) (targetapi.CancelRunResponseObject, error) {
 	if err := s.Control.Cancel(ctx, request.Id); err != nil {
 		return nil, refusal(ctx, err)
 	}
 	run, err := s.run(ctx, request.Id)
-	return targetserver.CancelRun200JSONResponse(run), err
+	return targetapi.CancelRun200JSONResponse(run), err
 }
 
-// RetryRun implements targetserver.StrictServerInterface.
-func (s *Server) RetryRun(ctx context.Context, request targetserver.RetryRunRequestObject) (targetserver.RetryRunResponseObject, error) {
+// RetryRun implements targetapi.StrictServerInterface.
+func (s *Server) RetryRun(ctx context.Context, request targetapi.RetryRunRequestObject) (targetapi.RetryRunResponseObject, error) {
 	if err := s.Control.Retry(ctx, request.Id); err != nil {
 		return nil, refusal(ctx, err)
 	}
 	run, err := s.run(ctx, request.Id)
-	return targetserver.RetryRun200JSONResponse(run), err
+	return targetapi.RetryRun200JSONResponse(run), err
 }
 
 // run reads a run.
@@ -193,8 +192,8 @@ func refusal(ctx context.Context, err error) error {
 	return err
 }
 
-// GetRunLog implements targetserver.StrictServerInterface.
-func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
+// GetRunLog implements targetapi.StrictServerInterface.
+func (s *Server) GetRunLog(ctx context.Context, request targetapi.GetRunLogRequestObject) (targetapi.GetRunLogResponseObject, error) {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -221,7 +220,7 @@ func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRe
 		}
 		list.Entries = append(list.Entries, entry)
 	}
-	return targetserver.GetRunLog200JSONResponse(list), nil
+	return targetapi.GetRunLog200JSONResponse(list), nil
 }
 
 func entryOf(row targetdb.ReadRunLogRow) (targetapi.LogEntry, error) {

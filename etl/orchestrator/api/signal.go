@@ -6,12 +6,11 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/signal"
 )
 
-// ListSignals implements targetserver.StrictServerInterface.
-func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequestObject) (targetserver.ListSignalsResponseObject, error) {
+// ListSignals implements targetapi.StrictServerInterface.
+func (s *Server) ListSignals(ctx context.Context, _ targetapi.ListSignalsRequestObject) (targetapi.ListSignalsResponseObject, error) {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -29,7 +28,7 @@ func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequ
 			Statistic: targetapi.SignalStatistic(statistic), Unit: signal.Unit(row.Name),
 		})
 	}
-	return targetserver.ListSignals200JSONResponse(list), nil
+	return targetapi.ListSignals200JSONResponse(list), nil
 }
 
 // listSignals reads the signals that the contract knows, by id.
