@@ -2,11 +2,9 @@
 // source API's typed client, computes the statistics of every 10-minute window
 // (etl/window) and loads them into the target, one transaction a day.
 //
-//	extract.go  GET /data by groups of turbines, verified, retried; decode.go, retry.go
-//	stall.go    an end to requests whose answers stop arriving
+//	extract.go  samples by groups of turbines (etl/source), as windows
 //	ledger.go   who may write a day: claim, lease, fencing token
 //	settle.go   how an attempt ends: committed, failed, or in doubt
-//	decode.go   samples to windows; arrow.go reads Arrow, the format preferred
 //	doubt.go    what the data checks (etl/check) make of the day; they may forbid its load
 //	digest.go   whether a day has changed at all; stale.go, which of many have
 //	stream.go   what has arrived is loaded while more is read

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/check"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/checkrule"
@@ -43,13 +44,6 @@ func limit(x *float64) float64 {
 		return math.NaN()
 	}
 	return *x
-}
-
-// under is the source, read for a day with those rules.
-func (s *source) under(rules check.Rules) *source {
-	one := *s
-	one.rules = rules
-	return &one
 }
 
 // check adds a group to what is known of the day.
@@ -83,24 +77,22 @@ func (t *tally) judge() error {
 // compare holds what was read of a whole day against the source's digest of now,
 // if that is to be checked. A source that can't tell is no reason to give up what
 // it has told: the error is of ctx alone.
-func (t *tally) compare(ctx context.Context, s *source, day time.Time) error {
-	if len(t.broken) > 0 || !s.rules.Made(check.Digest, "") {
+func (j *Job) compare(ctx context.Context, t *tally, day time.Time, rules check.Rules) error {
+	if len(t.broken) > 0 || !rules.Made(check.Digest, "") {
 		return nil
 	}
-	if ended := day.AddDate(0, 0, 1); time.Since(ended) > s.late {
-		t.checks.Compare(t.digest, nil, fmt.Sprintf("the day ended more than %d days ago", s.late/(24*time.Hour)))
+	if ended := day.AddDate(0, 0, 1); time.Since(ended) > j.late {
+		t.checks.Compare(t.digest, nil, fmt.Sprintf("the day ended more than %d days ago", j.late/(24*time.Hour)))
 		return nil
 	}
-	once := *s
-	once.retry.Attempts = 1
-	d, err := once.digest(ctx, day)
+	d, err := digest(ctx, j.source.Once(), day)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, source.ErrNoDigests):
+		t.checks.Compare(t.digest, nil, "the source has no digests")
 	case err != nil:
 		t.checks.Compare(t.digest, nil, err.Error())
-	case d == nil:
-		t.checks.Compare(t.digest, nil, "the source has no digests")
 	default:
 		t.checks.Compare(t.digest, &d.digest, "")
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -31,12 +31,14 @@ func (j *Job) Gone(ctx context.Context, days []time.Time) (Gone, error) {
 		return Gone{}, err
 	}
 	there := map[int64]map[int32]bool{} // turbines by day
-	_, _, err = j.source.allDigests(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, func(line sourceapi.Digest) {
-		day := line.Day.Unix()
-		if there[day] == nil {
-			there[day] = map[int32]bool{}
+	_, _, err = j.allDigests(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, func(digests []source.Digest) {
+		for _, d := range digests {
+			day := d.Day.Unix()
+			if there[day] == nil {
+				there[day] = map[int32]bool{}
+			}
+			there[day][d.Turbine] = true
 		}
-		there[day][line.TurbineId] = true
 	})
 	if err != nil {
 		return Gone{}, fmt.Errorf("look for what is gone: %w", err)

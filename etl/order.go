@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/selector"
@@ -76,7 +77,7 @@ func (c *claim) settle(ctx context.Context, tx pgx.Tx, outcome Outcome, cause er
 // refuses, a row that breaks the contract, and what somebody has to mend first
 // stay as they are.
 func Temporary(err error) bool {
-	if retriable(err) || errors.Is(err, ErrClaimLost) || errors.Is(err, context.DeadlineExceeded) {
+	if source.Retriable(err) || errors.Is(err, ErrClaimLost) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
 	class := meaning(err).Class

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -29,9 +30,6 @@ const (
 
 // ErrNoSamples is wrapped when the source holds no samples of a day.
 var ErrNoSamples = errors.New("the source has no samples of this day")
-
-// samplesPerDay is how many samples a turbine logs on a day without gaps.
-const samplesPerDay = 24 * 60
 
 // Partition tells what became of one day. Rows are values of the target's data.
 type Partition struct {
@@ -146,7 +144,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	if err != nil {
 		return false, err
 	}
-	expected := int64(len(turbines.wanted)) * samplesPerDay
+	expected := int64(len(turbines.wanted)) * source.SamplesPerDay
 	if c.loaded() {
 		unchanged, err := c.unchanged(ctx, l, asked.digest)
 		if err != nil {
@@ -176,16 +174,16 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 		return false, err
 	}
 	outcome := t.outcome(part)
-	var source *int64
+	var digest *int64
 	if r.Turbines.All() && part == nil {
-		source = &t.digest
+		digest = &t.digest
 	}
 	if err := c.record(ctx, tx, t); err != nil {
 		return false, err
 	}
 	if err := c.commit(ctx, tx, result{
 		outcome: outcome, err: part, samples: t.samples, expected: expected, windows: t.windows,
-		written: t.written, source: source, rows: after.Rows, digest: after.Digest, erase: r.AllowEmpty,
+		written: t.written, source: digest, rows: after.Rows, digest: after.Digest, erase: r.AllowEmpty,
 	}); err != nil {
 		return false, err
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
@@ -24,8 +24,8 @@ type Config struct {
 	Target *pgxpool.Pool
 	// SourceURL is where the source API answers.
 	SourceURL string
-	// Retry bounds the attempts at one request; DefaultRetry if it is zero.
-	Retry Retry
+	// Retry bounds the attempts at one request; source.DefaultRetry if it is zero.
+	Retry source.Retry
 	// Lease is how long a claim lives without a sign of life; DefaultLease if
 	// it is zero.
 	Lease time.Duration
@@ -40,23 +40,24 @@ type Config struct {
 	Log   *slog.Logger
 }
 
+// DefaultLate is as long as stragglers among a farm's readings usually take.
+const DefaultLate = 7 * 24 * time.Hour
+
 // Job loads partitions. It is safe for concurrent use.
 type Job struct {
-	target    *pgxpool.Pool
-	upkeep    *pgxpool.Pool
-	source    *source
-	transport *http.Transport
-	ledger    *ledger
-	added     atomic.Int64 // rows since data_timestamp_idx was brought up to date
-	log       *slog.Logger
+	target *pgxpool.Pool
+	upkeep *pgxpool.Pool
+	source *source.Client
+	group  int           // see Config
+	late   time.Duration // likewise
+	ledger *ledger
+	added  atomic.Int64 // rows since data_timestamp_idx was brought up to date
+	log    *slog.Logger
 }
 
 // New returns a Job, to be closed after use; the error is of the configuration
 // alone.
 func New(ctx context.Context, c Config) (*Job, error) {
-	if c.Retry == (Retry{}) {
-		c.Retry = DefaultRetry()
-	}
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
 	}
@@ -66,7 +67,7 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	if c.Late == 0 {
 		c.Late = DefaultLate
 	}
-	source, transport, err := newSource(c)
+	client, err := source.New(c.SourceURL, c.Retry, c.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func New(ctx context.Context, c Config) (*Job, error) {
 		return nil, err
 	}
 	return &Job{
-		target: c.Target, upkeep: upkeep, source: source, transport: transport, log: c.Log,
+		target: c.Target, upkeep: upkeep, source: client, group: c.Group, late: c.Late, log: c.Log,
 		ledger: &ledger{pool: c.Target, upkeep: upkeep, lease: c.Lease, log: c.Log},
 	}, nil
 }
@@ -84,7 +85,7 @@ func New(ctx context.Context, c Config) (*Job, error) {
 // The pool that it was given stays open.
 func (j *Job) Close() {
 	j.upkeep.Close()
-	j.transport.CloseIdleConnections()
+	j.source.Close()
 }
 
 // Trigger is what asked for a run.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/timestamp"
@@ -16,23 +17,12 @@ type Span struct{ First, Last time.Time }
 // Sampled asks the source for the first and the last of the days from first to
 // last that have samples, over all turbines; false if none has.
 func (j *Job) Sampled(ctx context.Context, first, last time.Time) (Span, bool, error) {
-	s := j.source
-	span, err := try(ctx, s.retry, s.log, func() (*Span, error) {
-		asked, start, end := true, timestamp.New(first), timestamp.New(endOf(last))
-		response, err := s.client.ListTurbines(ctx, &sourceapi.ListTurbinesParams{Span: &asked, Start: &start, End: &end}, identity("application/json"))
-		if err != nil {
-			return nil, away(ctx, err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		turbines, err := s.listed(response)
-		if err != nil {
-			return nil, err
-		}
-		return spanOf(turbines), nil
-	})
+	asked, start, end := true, timestamp.New(first), timestamp.New(source.EndOf(last))
+	turbines, err := j.source.Turbines(ctx, &sourceapi.ListTurbinesParams{Span: &asked, Start: &start, End: &end})
 	if err != nil {
 		return Span{}, false, fmt.Errorf("first and last sample of the source: %w", err)
 	}
+	span := spanOf(turbines)
 	if span == nil {
 		return Span{}, false, nil
 	}
@@ -55,7 +45,3 @@ func spanOf(turbines []sourceapi.Turbine) *Span {
 	}
 	return span
 }
-
-// endOf is the last instant of a day, as the source's API has it: both ends of
-// what it is asked for are inclusive.
-func endOf(day time.Time) time.Time { return day.AddDate(0, 0, 1).Add(-time.Microsecond) }

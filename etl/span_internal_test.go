@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/delfos/delfos/etl/source"
 )
 
 func TestSampled(t *testing.T) {
@@ -40,8 +42,8 @@ func TestSampled(t *testing.T) {
 			t.Cleanup(api.Close)
 			first := time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 			last := time.Date(2025, time.January, 10, 0, 0, 0, 0, time.UTC)
-			span, known, err := (&Job{source: newTestSource(t, api.URL, 1)}).Sampled(t.Context(), first, last)
-			if (err != nil) != c.fails || errors.Is(err, ErrSourceAway) != c.away {
+			span, known, err := (&Job{source: clientOf(t, api.URL)}).Sampled(t.Context(), first, last)
+			if (err != nil) != c.fails || errors.Is(err, source.ErrAway) != c.away {
 				t.Fatalf("got error %v, want one %t, away %t", err, c.fails, c.away)
 			}
 			if known != (c.want != "") || known && format(span.First)+" to "+format(span.Last) != c.want {

@@ -1,8 +1,6 @@
 package etl
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,68 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
 // digestLine is a line of GET /data/digest.
 func digestLine(day string, turbine int, digest string) string {
 	return fmt.Sprintf(`{"day":%q,"turbine_id":%d,"samples":3,"first":"2025-01-02T00:00:00Z","last":"2025-01-02T00:02:00Z","digest":%q}`, day, turbine, digest)
-}
-
-// trailers of an answer; without them "" is sent.
-type trailers struct{ rows, digest string }
-
-func (tr trailers) send(w http.ResponseWriter, body string) {
-	sum := sha256.Sum256([]byte(body))
-	if tr.digest == "right" {
-		tr.digest = "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Trailer", "Delfos-Rows, Content-Digest")
-	_, _ = w.Write([]byte(body))
-	w.Header().Set("Delfos-Rows", tr.rows)
-	w.Header().Set("Content-Digest", tr.digest)
-}
-
-func TestDigestsAreBelievedWhenTheTrailersAgree(t *testing.T) {
-	t.Parallel()
-	lines := strings.Join([]string{
-		digestLine("2025-01-02", 1, "00000000000000f0"), digestLine("2025-01-02", 2, "00000000000000ff"), digestLine("2025-01-04", 2, "ffffffffffffffff"),
-	}, ",")
-	tests := map[string]struct {
-		body     string
-		trailers trailers
-		want     []dayDigest
-	}{
-		"days with and without lines": {"[" + lines + "]\n", trailers{"3", "right"}, []dayDigest{{0x0f, 6}, {}, {-1, 3}}},
-		"no lines":                    {"[]", trailers{"0", "right"}, []dayDigest{{}, {}, {}}},
-		"not ended":                   {"[" + lines, trailers{"3", "right"}, nil},
-		"more behind the end":         {"[" + lines + "]", trailers{"3", "sha-256=:AAAA:"}, nil},
-		"no trailers":                 {"[" + lines + "]", trailers{}, nil},
-		"another number of lines":     {"[" + lines + "]", trailers{"4", "right"}, nil},
-		"a day before":                {"[" + digestLine("2025-01-01", 1, "00000000000000f0") + "]", trailers{"1", "right"}, nil},
-		"a day behind":                {"[" + digestLine("2025-01-05", 1, "00000000000000f0") + "]", trailers{"1", "right"}, nil},
-		"no hexadecimal":              {"[" + digestLine("2025-01-02", 1, "x") + "]", trailers{"1", "right"}, nil},
-		"no day":                      {"[" + digestLine("yesterday", 1, "00000000000000f0") + "]", trailers{"1", "right"}, nil},
-		"no array":                    {"{}", trailers{"0", "right"}, nil},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { tt.trailers.send(w, tt.body) }))
-			t.Cleanup(front.Close)
-			got, err := newTestSource(t, front.URL, 1).digests(t.Context(), testDay(), testDay().AddDate(0, 0, 2), nil)
-			told := errors.Is(err, errBroken)
-			if tt.trailers == (trailers{}) {
-				_, told = errors.AsType[*untoldError](err)
-			}
-			if (err == nil) != (tt.want != nil) || err != nil && !told {
-				t.Errorf("got %v, want an error that it is broken: %t", err, tt.want == nil)
-			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(dayDigest{})); diff != "" {
-				t.Errorf("digests (-want +got):\n%s", diff)
-			}
-		})
-	}
 }
 
 // TestDigestsOfAFleetComeInParts: one request does for a few turbines, and a
@@ -103,10 +47,10 @@ func TestDigestsOfAFleetComeInParts(t *testing.T) {
 				}
 				first, last := r.URL.Query().Get("start")[:10], r.URL.Query().Get("end")[:10]
 				asked = append(asked, first+" "+last)
-				trailers{"1", "right"}.send(w, "["+digestLine(last, 1, "0000000000000001")+"]")
+				sourcetest.JSON(1, "["+digestLine(last, 1, "0000000000000001")+"]").ServeHTTP(w, r)
 			}))
 			t.Cleanup(front.Close)
-			got, turbines, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9), nil)
+			got, turbines, err := (&Job{source: clientOf(t, front.URL)}).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9), nil)
 			if err != nil || len(got) != 10 || got[9] != (dayDigest{1, 3}) || turbines != tt.turbines {
 				t.Errorf("got %v of %d turbines, %v, want ten days of %d, the last with a sample", got, turbines, err, tt.turbines)
 			}
@@ -126,7 +70,7 @@ func TestNoDigestsToCompare(t *testing.T) {
 	})
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	if _, _, err := newTestSource(t, front.URL, 1).allDigests(t.Context(), testDay(), testDay(), nil); !errors.Is(err, ErrNoDigests) {
-		t.Errorf("got %v, want %v", err, ErrNoDigests)
+	if _, _, err := (&Job{source: clientOf(t, front.URL)}).allDigests(t.Context(), testDay(), testDay(), nil); !errors.Is(err, source.ErrNoDigests) {
+		t.Errorf("got %v, want %v", err, source.ErrNoDigests)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/etl/check"
+	"github.com/delfos/delfos/etl/source"
 )
 
 // tally adds up what a day's groups brought.
@@ -41,17 +42,17 @@ func (t *tally) count(g group) {
 // failed first. What the checks found, by rules, is in the tally.
 func (j *Job) stream(ctx context.Context, day time.Time, turbines []int32, rules check.Rules, extracted func(), load func(context.Context, <-chan group) (written, error)) (*tally, error) {
 	t := &tally{checks: check.NewDay(rules, day)}
-	source := j.source.under(rules)
+	x := &extraction{source: j.source, day: day, rules: rules}
 	var loaded written
 	work, ctx := errgroup.WithContext(ctx)
 	groups := make(chan group) // one is loaded, the next one waits
 	work.Go(func() error {
 		defer extracted()
 		defer close(groups)
-		return source.extract(ctx, day, turbines, func(g group) error {
+		return x.extract(ctx, turbines, j.group, func(g group) error {
 			t.count(g)
 			if len(t.reached)+len(t.broken) == len(turbines) {
-				work.Go(func() error { return t.compare(ctx, source, day) }) // while the last group is loaded
+				work.Go(func() error { return j.compare(ctx, t, day, rules) }) // while the last group is loaded
 			}
 			select {
 			case groups <- g:
@@ -103,7 +104,7 @@ func (t *tally) brokenError() error {
 }
 
 func (t *tally) report(p *Partition, turbines int) {
-	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*samplesPerDay, t.windows
+	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*source.SamplesPerDay, t.windows
 	p.Inserted, p.Updated, p.Deleted = t.inserted, t.updated, t.deleted
 	p.Warnings = t.found.Warnings()
 }

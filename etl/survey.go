@@ -17,7 +17,7 @@ type turbines struct {
 
 // turbines returns the source's turbines that are selected, and all of them.
 func (j *Job) turbines(ctx context.Context, selected selector.Set) (turbines, error) {
-	all, err := j.source.turbines(ctx)
+	all, err := j.source.TurbineIDs(ctx)
 	if err != nil {
 		return turbines{}, err
 	}
@@ -37,7 +37,7 @@ func (j *Job) turbines(ctx context.Context, selected selector.Set) (turbines, er
 // and by which rules they will be checked, asked while the target's transaction is opened. Each waits for its answer.
 type survey struct {
 	turbines func() (turbines, error)
-	digest   func() (*dayDigest, error)
+	digest   func() (dayDigest, error)
 	rules    func() (check.Rules, error)
 	end      func() // ends what is still being asked
 }
@@ -49,7 +49,7 @@ func (j *Job) survey(ctx context.Context, r Request, c *claim) survey {
 	var asking sync.WaitGroup
 	s := survey{
 		turbines: sync.OnceValues(func() (turbines, error) { return j.turbines(ctx, r.Turbines) }),
-		digest:   sync.OnceValues(func() (*dayDigest, error) { return j.source.digest(ctx, c.day) }),
+		digest:   sync.OnceValues(func() (dayDigest, error) { return digest(ctx, j.source, c.day) }),
 		rules:    sync.OnceValues(func() (check.Rules, error) { return j.rules(ctx, r) }),
 	}
 	asking.Go(func() {

@@ -1,8 +1,7 @@
 -- Where seed and import copy rows to before they are merged into data.
--- file and line say where a row came from, so that an error can name it;
--- rows of a seed came from nowhere.
+-- file and line say where a row came from, so that an error can name it.
 CREATE TEMPORARY TABLE data_stage (
     LIKE data,
-    file integer NOT NULL DEFAULT 0,
-    line bigint NOT NULL DEFAULT 0
+    file integer NOT NULL,
+    line bigint NOT NULL
 ) ON COMMIT DROP;

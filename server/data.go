@@ -8,21 +8,22 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
-	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/sessions"
+	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
 
 // maxLimit is the longest page: a limited answer is gathered before it is sent.
 const maxLimit = 10_000
 
-// GetData implements sourceapi.StrictServerInterface: it checks what the
+// GetData implements sourceserver.StrictServerInterface: it checks what the
 // parameters say together, answers at once what needs no rows (HEAD, and a tag
 // that is still true), and hands on a response that streams otherwise.
-func (s *Server) GetData(ctx context.Context, request sourceapi.GetDataRequestObject) (sourceapi.GetDataResponseObject, error) {
+func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataRequestObject) (sourceserver.GetDataResponseObject, error) {
 	p := request.Params
 	q, err := queryOf(p.Start, p.End, p.Turbines)
 	if err != nil {
@@ -47,8 +48,8 @@ func (s *Server) GetData(ctx context.Context, request sourceapi.GetDataRequestOb
 	if err != nil {
 		return nil, err
 	}
-	columns, places := layout(p.Variables, q.turbines != nil)
-	answer := answer{s: s, r: r, q: q, format: chosen, columns: columns, places: places}
+	columns, fields := layout(p.Variables, q.turbines != nil)
+	answer := answer{s: s, r: r, q: q, format: chosen, columns: columns, fields: fields}
 	if p.IfNoneMatch == nil && r.Method != http.MethodHead {
 		return answer, nil
 	}
@@ -84,20 +85,20 @@ func queryOf(start, end sourceapi.Timestamp, turbines *[]sourceapi.TurbineSelect
 
 // layout returns the columns of the answer, in the contract's order whatever
 // the order asked for, and the place of each in a row of ReadSamples.
-func layout(variables *[]sourceapi.Variable, turbines bool) (columns []stream.Column, places []int) {
-	add := func(wanted func(stream.Column) bool) {
-		for place, c := range sourcedb.ReadSamplesColumns {
-			if wanted(c) {
-				columns, places = append(columns, c), append(places, place)
-			}
+func layout(variables *[]sourceapi.Variable, turbines bool) ([]stream.Column, []int) {
+	columns := []stream.Column{{Name: "timestamp", Kind: stream.Timestamp}}
+	fields := []int{timestampField}
+	if turbines {
+		columns = append(columns, stream.Column{Name: "turbine_id", Kind: stream.Int32})
+		fields = append(fields, turbineField)
+	}
+	for i, name := range signal.Variables {
+		if variables == nil || slices.Contains(*variables, sourceapi.Variable(name)) {
+			columns = append(columns, stream.Column{Name: name, Kind: stream.Float64, Unit: signal.Units[i]})
+			fields = append(fields, firstVariableField+i)
 		}
 	}
-	add(func(c stream.Column) bool { return c.Kind == stream.Timestamp })
-	add(func(c stream.Column) bool { return turbines && c.Kind == stream.Int32 })
-	add(func(c stream.Column) bool {
-		return c.Unit != "" && (variables == nil || slices.Contains(*variables, sourceapi.Variable(c.Name)))
-	})
-	return columns, places
+	return columns, fields
 }
 
 // answer is the 200 of getData; the generated one would collect every row
@@ -108,11 +109,11 @@ type answer struct {
 	q       query
 	format  stream.Format
 	columns []stream.Column
-	places  []int
+	fields  []int
 	got     reading // known before to HEAD, which reads no rows
 }
 
-// VisitGetDataResponse implements sourceapi.GetDataResponseObject.
+// VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if a.q.long() {
@@ -133,7 +134,7 @@ func (a answer) write(w http.ResponseWriter, outgrown func() error) error {
 		Buffered: a.q.limit > 0,
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
-			return a.s.readSamples(a.r.Context(), a.q, a.places, &got, yield)
+			return a.s.readSamples(a.r.Context(), a.q, a.columns, a.fields, &got, yield)
 		},
 		Tag:       func() string { return got.tag(a.columns) },
 		LinkAfter: func() string { return a.link(got) },

@@ -2,21 +2,26 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"net/http"
 	"strconv"
 
-	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/jackc/pgx/v5"
+
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// GetDataDigest implements sourceapi.StrictServerInterface: the lines stream,
+// GetDataDigest implements sourceserver.StrictServerInterface: the lines stream,
 // as a year of a fleet has some hundred thousand.
-func (s *Server) GetDataDigest(ctx context.Context, request sourceapi.GetDataDigestRequestObject) (sourceapi.GetDataDigestResponseObject, error) {
+func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
 	p := request.Params
 	q, err := queryOf(p.Start, p.End, p.Turbines)
 	if err != nil {
@@ -42,7 +47,7 @@ type digestAnswer struct {
 	format stream.Format
 }
 
-// VisitGetDataDigestResponse implements sourceapi.GetDataDigestResponseObject.
+// VisitGetDataDigestResponse implements sourceserver.GetDataDigestResponseObject.
 func (d digestAnswer) VisitGetDataDigestResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if d.q.long() {
@@ -61,7 +66,7 @@ func (d digestAnswer) write(w http.ResponseWriter, outgrown func() error) error 
 		Filename: d.q.filename("digest"),
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
-			return d.s.digestSamples(d.r.Context(), d.q, func(line sourcedb.DigestSamplesRow) error {
+			return d.s.digestSamples(d.r.Context(), d.q, func(line digest) error {
 				encoder.line = line
 				return yield(nil)
 			})
@@ -70,26 +75,39 @@ func (d digestAnswer) write(w http.ResponseWriter, outgrown func() error) error 
 	return response.Write(w, d.r)
 }
 
+// digest is a line of the answer.
+type digest struct {
+	day         int64 // its midnight
+	turbine     int32
+	samples     int64
+	first, last int64
+	digest      uint64
+	// Instants are in microseconds of Unix time.
+}
+
 // digestSamples yields the lines of q as they come from the database.
-func (s *Server) digestSamples(ctx context.Context, q query, yield func(sourcedb.DigestSamplesRow) error) error {
-	return s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
-		asked := sourcedb.DigestSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop}
-		for line, err := range sourcedb.New(tx).DigestSamples(ctx, asked) {
-			if err != nil {
-				return err
-			}
-			if err := yield(line); err != nil {
-				return err
-			}
-		}
-		return nil
+func (s *Server) digestSamples(ctx context.Context, q query, yield func(digest) error) error {
+	return s.each(ctx, q, func(db sourcedb.DBTX, span span) error {
+		// Planned each time for the turbines and the range at hand: the plan for
+		// any, which a session comes to by itself, walks a fleet's key with one core.
+		args := []any{pgx.QueryExecModeCacheDescribe, span.ids, span.start, q.stop}
+		return pgstream.Read(ctx, db, "digest samples", sourcedb.DigestSamples, args, func(raw [][]byte) error {
+			return yield(digest{
+				day:     pgcopy.Micros(raw[0]),
+				turbine: pgcopy.Int32(raw[1]),
+				samples: int64(binary.BigEndian.Uint64(raw[2])),
+				first:   pgcopy.Micros(raw[3]),
+				last:    pgcopy.Micros(raw[4]),
+				digest:  binary.BigEndian.Uint64(raw[5]),
+			})
+		})
 	})
 }
 
 // digestEncoder writes an array of lines, each taken from line when its turn
 // comes: what a line holds is no row of readings.
 type digestEncoder struct {
-	line  sourcedb.DigestSamplesRow
+	line  digest
 	lines int64
 }
 
@@ -107,18 +125,18 @@ func (e *digestEncoder) Row(buf *stream.Buffer, _ []stream.Value) error {
 	}
 	e.lines++
 	b = append(b, `{"day":"`...)
-	b = timestamp.AppendMicros(b, int64(e.line.Midnight))
+	b = timestamp.AppendMicros(b, e.line.day)
 	b = b[:len(b)-len("T00:00:00Z")]
 	b = append(b, `","turbine_id":`...)
-	b = strconv.AppendInt(b, int64(e.line.TurbineID), 10)
+	b = strconv.AppendInt(b, int64(e.line.turbine), 10)
 	b = append(b, `,"samples":`...)
-	b = strconv.AppendInt(b, e.line.Samples, 10)
+	b = strconv.AppendInt(b, e.line.samples, 10)
 	b = append(b, `,"first":"`...)
-	b = timestamp.AppendMicros(b, int64(e.line.First))
+	b = timestamp.AppendMicros(b, e.line.first)
 	b = append(b, `","last":"`...)
-	b = timestamp.AppendMicros(b, int64(e.line.Last))
+	b = timestamp.AppendMicros(b, e.line.last)
 	b = append(b, `","digest":"`...)
-	b = appendHex(b, uint64(e.line.Digest))
+	b = appendHex(b, e.line.digest)
 	b = append(b, `"}`...)
 	buf.B = b
 	return nil

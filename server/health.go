@@ -5,20 +5,21 @@ import (
 	"errors"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/readiness"
 )
 
-// GetHealth implements sourceapi.StrictServerInterface: the process is up.
-func (s *Server) GetHealth(context.Context, sourceapi.GetHealthRequestObject) (sourceapi.GetHealthResponseObject, error) {
-	return sourceapi.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
+// GetHealth implements sourceserver.StrictServerInterface: the process is up.
+func (s *Server) GetHealth(context.Context, sourceserver.GetHealthRequestObject) (sourceserver.GetHealthResponseObject, error) {
+	return sourceserver.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
 }
 
-// GetReady implements sourceapi.StrictServerInterface: the database answers and has
+// GetReady implements sourceserver.StrictServerInterface: the database answers and has
 // what the queries of this version name, and the server is not about to stop.
-func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject) (sourceapi.GetReadyResponseObject, error) {
+func (s *Server) GetReady(ctx context.Context, _ sourceserver.GetReadyRequestObject) (sourceserver.GetReadyResponseObject, error) {
 	if httpserve.Leaving(ctx) {
 		return nil, problem.Leaving()
 	}
@@ -29,5 +30,5 @@ func (s *Server) GetReady(ctx context.Context, _ sourceapi.GetReadyRequestObject
 	if err != nil {
 		return nil, problem.NotReady(dberror.Source, err)
 	}
-	return sourceapi.GetReady200JSONResponse{Status: sourceapi.Ok}, nil
+	return sourceserver.GetReady200JSONResponse{Status: sourceapi.Ok}, nil
 }

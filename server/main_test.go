@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceclient"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
@@ -159,13 +159,42 @@ func client(tb testing.TB) *http.Client {
 }
 
 // api is the generated client.
-func (b *bundle) api() *sourceapi.Client {
+func (b *bundle) api() *sourceclient.Client {
 	b.t.Helper()
-	c, err := sourceapi.NewClient(b.url, sourceapi.WithHTTPClient(client(b.t)))
+	c, err := sourceclient.NewClient(b.url, sourceclient.WithHTTPClient(client(b.t)))
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return c
+}
+
+// A reply is what the generated client was answered with.
+type reply[T any] struct {
+	*http.Response
+
+	body  []byte
+	value T // of a 200
+}
+
+func typed[T any](tb testing.TB) func(*http.Response, error) reply[T] {
+	tb.Helper()
+	return func(response *http.Response, err error) (r reply[T]) {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer response.Body.Close()
+		r.Response = response
+		if r.body, err = io.ReadAll(response.Body); err != nil {
+			tb.Fatal(err)
+		}
+		if response.StatusCode == http.StatusOK {
+			if err := json.Unmarshal(r.body, &r.value); err != nil {
+				tb.Fatalf("%s: %v", r.body, err)
+			}
+		}
+		return r
+	}
 }
 
 // wantProblem checks that the answer is a problem of the status, with the words

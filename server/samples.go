@@ -9,6 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pghash"
+	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
@@ -17,6 +20,14 @@ import (
 // firstTurbine is the one that is meant without a selector: the replaced
 // system knew no other.
 const firstTurbine = 1
+
+// Places in a row of sourcedb.ReadSamples; variables follow in the order of
+// signal.Variables.
+const (
+	turbineField = iota
+	timestampField
+	firstVariableField
+)
 
 // query is what /data was asked for.
 type query struct {
@@ -70,19 +81,15 @@ const longest = 25 * time.Hour
 // long reports whether q asks for the rows of more than a day; a page is short.
 func (q query) long() bool { return q.limit == 0 && q.stop.Sub(q.start) > longest }
 
-// each calls do for each range of q that can hold rows, all of one snapshot.
+// each calls do for each range of q that can hold rows, all of one snapshot: one
+// range of the turbine that needs no looking up is one statement, which is a
+// snapshot by itself.
 func (s *Server) each(ctx context.Context, q query, do func(sourcedb.DBTX, span) error) error {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Release()
-	return eachOn(ctx, session, q, do)
-}
-
-// eachOn is each on a session that the caller has. One range of the turbine that
-// needs no looking up is one statement, which is a snapshot by itself.
-func eachOn(ctx context.Context, session *sessions.Session, q query, do func(sourcedb.DBTX, span) error) error {
 	if q.turbines == nil {
 		return eachIn(ctx, session, q, do)
 	}
@@ -105,91 +112,68 @@ func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBT
 	return nil
 }
 
-// readSamples yields the rows of q as they come from the database, each with the
-// columns at the places, and counts them in got.
-func (s *Server) readSamples(ctx context.Context, q query, places []int, got *reading, yield func([]stream.Value) error) error {
-	row := make([]stream.Value, len(places))
+// readSamples yields the rows of q as they come from the database, and counts
+// them in got.
+func (s *Server) readSamples(ctx context.Context, q query, columns []stream.Column, fields []int, got *reading, yield func([]stream.Value) error) error {
+	row := make([]stream.Value, len(columns))
 	limit := int64(q.limit)
-	return s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
+	return s.each(ctx, q, func(db sourcedb.DBTX, span span) error {
 		if got.more {
 			return nil
 		}
-		db := sourcedb.New(tx)
-		samples := db.ReadSamples(ctx, sourcedb.ReadSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
+		sql, args := sourcedb.ReadSamples, []any{span.ids, span.start, q.stop}
 		if limit > 0 {
-			samples = db.ReadSamplePage(ctx, sourcedb.ReadSamplePageParams{
-				TurbineIds: span.ids, Start: span.start, Stop: q.stop, Lim: int32(limit-got.rows) + 1,
-			})
+			sql, args = sourcedb.ReadSamplePage, append(args, limit-got.rows+1)
 		}
-		for sample, err := range samples {
-			if err != nil {
-				return err
-			}
+		return pgstream.Read(ctx, db, "read samples", sql, args, func(raw [][]byte) error {
 			if limit > 0 {
 				if got.rows == limit {
 					got.more = true
 					return nil
 				}
-				got.last = key{sample.TurbineID, int64(sample.Timestamp)}
+				got.last = key{pgcopy.Int32(raw[turbineField]), pgcopy.Micros(raw[timestampField])}
 			}
 			got.rows++
-			got.hash ^= sample.Hash()
-			values := sample.Values()
-			for i, place := range places {
-				row[i] = values[place]
+			got.hash ^= hash(raw)
+			for i, field := range fields {
+				v, err := stream.OfPostgres(columns[i].Kind, raw[field])
+				if err != nil {
+					return err
+				}
+				row[i] = v
 			}
-			if err := yield(row); err != nil {
-				return err
-			}
-		}
-		return nil
+			return yield(row)
+		})
 	})
 }
 
-// tagSamples says what readSamples would count, by the database alone, or from
-// memory while the database is as it was.
-func (s *Server) tagSamples(ctx context.Context, q query) (reading, error) {
-	got, known, err := s.tagOnce(ctx, q, !q.long())
-	if err != nil || known {
-		return got, err
+// hash is that of a row of ReadSamples, as TagSamples computes it.
+func hash(raw [][]byte) uint64 {
+	var r pghash.Record
+	r.Int32(raw[turbineField])
+	r.Timestamp(raw[timestampField])
+	for _, variable := range raw[firstVariableField:] {
+		r.Float64(variable)
+	}
+	return uint64(r)
+}
+
+// tagSamples says what readSamples would count, by the database alone.
+func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err error) {
+	if !q.long() {
+		return s.tagRows(ctx, q)
 	}
 	err = s.sessions.Answer(ctx, sessions.Heavy, func(func() error) (err error) {
-		got, _, err = s.tagOnce(ctx, q, true)
+		got, err = s.tagRows(ctx, q)
 		return err
 	})
 	return got, err
 }
 
-// tagOnce looks into memory and, if it shall, into the database.
-func (s *Server) tagOnce(ctx context.Context, q query, compute bool) (got reading, known bool, err error) {
-	session, err := s.sessions.Acquire(ctx)
-	if err != nil {
-		return reading{}, false, err
-	}
-	defer session.Release()
-	generation := s.memory.meet(session.Conn.Conn())
-	snapshot, err := sourcedb.New(session).Snapshot(ctx)
-	if err != nil {
-		return reading{}, false, fmt.Errorf("tag samples: look at the snapshot: %w", err)
-	}
-	if got, known = s.memory.recall(q, snapshot); known || !compute {
-		return got, known, nil
-	}
-	got, last, err := tagRows(ctx, session, q)
-	if err != nil {
-		return reading{}, false, fmt.Errorf("tag samples: %w", err)
-	}
-	if last == snapshot { // and so at each query in between
-		s.memory.keep(generation, q, snapshot, got)
-	}
-	return got, true, nil
-}
-
-// tagRows runs the queries of tagSamples. It returns the last one's snapshot
-// too, "" if there was none.
-func tagRows(ctx context.Context, session *sessions.Session, q query) (got reading, snapshot string, err error) {
+// tagRows runs the queries of tagSamples.
+func (s *Server) tagRows(ctx context.Context, q query) (got reading, err error) {
 	limit := int64(q.limit)
-	err = eachOn(ctx, session, q, func(tx sourcedb.DBTX, span span) error {
+	err = s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
 		db := sourcedb.New(tx)
 		if got.more {
 			return nil
@@ -198,7 +182,6 @@ func tagRows(ctx context.Context, session *sessions.Session, q query) (got readi
 			tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
 			got.rows += tag.Rows
 			got.hash ^= uint64(tag.Hash)
-			snapshot = tag.Snapshot
 			return err
 		}
 		left := limit - got.rows
@@ -211,10 +194,12 @@ func tagRows(ctx context.Context, session *sessions.Session, q query) (got readi
 		if tag.LastTurbineID > 0 {
 			got.last = key{tag.LastTurbineID, tag.Last.UnixMicro()}
 		}
-		snapshot = tag.Snapshot
 		return err
 	})
-	return got, snapshot, err
+	if err != nil {
+		return reading{}, fmt.Errorf("tag samples: %w", err)
+	}
+	return got, nil
 }
 
 // resolve returns the ids of the turbines of the set that there are, sorted:

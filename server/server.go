@@ -18,8 +18,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/apidocs"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
@@ -48,10 +48,9 @@ type Config struct {
 type Server struct {
 	sessions *sessions.Sessions
 	ready    *readiness.Check
-	memory   memory
 }
 
-var _ sourceapi.StrictServerInterface = (*Server)(nil)
+var _ sourceserver.StrictServerInterface = (*Server)(nil)
 
 // New returns the handler of the whole API. It asks nothing of the database
 // before the first request that does.
@@ -73,13 +72,13 @@ func New(config Config) http.Handler {
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
 
-	strict := sourceapi.NewStrictHandlerWithOptions(s, nil, sourceapi.StrictHTTPServerOptions{
+	strict := sourceserver.NewStrictHandlerWithOptions(s, nil, sourceserver.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  problem.Write,
 		ResponseErrorHandlerFunc: problem.Of(dberror.Source),
 	})
-	return sourceapi.HandlerWithOptions(strict, sourceapi.ChiServerOptions{
+	return sourceserver.HandlerWithOptions(strict, sourceserver.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []sourceapi.MiddlewareFunc{httpserve.WithRequest},
+		Middlewares:      []sourceserver.MiddlewareFunc{httpserve.WithRequest},
 		ErrorHandlerFunc: problem.Write,
 	})
 }

@@ -71,7 +71,7 @@ func joinIfNoneMatch(next http.Handler) http.Handler {
 // notModified is the 304 of getData; the generated one has no headers but ETag.
 type notModified struct{ etag, link string }
 
-// VisitGetDataResponse implements sourceapi.GetDataResponseObject.
+// VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (n notModified) VisitGetDataResponse(w http.ResponseWriter) error {
 	h := w.Header()
 	h.Set("ETag", n.etag)

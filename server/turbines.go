@@ -7,6 +7,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
@@ -14,8 +15,8 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// ListTurbines implements sourceapi.StrictServerInterface.
-func (s *Server) ListTurbines(ctx context.Context, r sourceapi.ListTurbinesRequestObject) (sourceapi.ListTurbinesResponseObject, error) {
+// ListTurbines implements sourceserver.StrictServerInterface.
+func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRequestObject) (sourceserver.ListTurbinesResponseObject, error) {
 	accept := httpserve.RequestOf(ctx).Header.Values("Accept")
 	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (s *Server) ListTurbines(ctx context.Context, r sourceapi.ListTurbinesReque
 	if err != nil {
 		return nil, err
 	}
-	response := make(sourceapi.ListTurbines200JSONResponse, len(turbines))
+	response := make(sourceserver.ListTurbines200JSONResponse, len(turbines))
 	for i, t := range turbines {
 		response[i] = sourceapi.Turbine{Id: t.ID, Name: t.Name}
 	}
@@ -76,12 +77,12 @@ func spanOf(spans bool, start, end *timestamp.Time) (sourcedb.ListTurbineSpansPa
 }
 
 // listSpans answers with the turbines and the ends of their samples.
-func listSpans(ctx context.Context, db sourcedb.DBTX, within sourcedb.ListTurbineSpansParams) (sourceapi.ListTurbines200JSONResponse, error) {
+func listSpans(ctx context.Context, db sourcedb.DBTX, within sourcedb.ListTurbineSpansParams) (sourceserver.ListTurbines200JSONResponse, error) {
 	turbines, err := sourcedb.New(db).ListTurbineSpans(ctx, within)
 	if err != nil {
 		return nil, fmt.Errorf("list turbines with their spans: %w", err)
 	}
-	response := make(sourceapi.ListTurbines200JSONResponse, len(turbines))
+	response := make(sourceserver.ListTurbines200JSONResponse, len(turbines))
 	for i, t := range turbines {
 		response[i] = sourceapi.Turbine{Id: t.ID, Name: t.Name}
 		if t.Sampled {

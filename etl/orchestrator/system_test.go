@@ -15,6 +15,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -132,7 +133,7 @@ func (s *system) job(t *testing.T, log *slog.Logger) *etl.Job {
 	t.Cleanup(loads.Close)
 	job, err := etl.New(t.Context(), etl.Config{
 		Target: loads, SourceURL: s.apiURL, Log: log,
-		Retry: etl.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond},
+		Retry: source.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond},
 	})
 	if err != nil {
 		t.Fatal(err)

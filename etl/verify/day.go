@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgstream"
 )
 
 // reloaded is the reason of a day whose load ended during its comparison.
@@ -74,7 +76,7 @@ func (v *verifier) turbinesOf(ctx context.Context, tx pgx.Tx, day time.Time, d *
 		defer close(turbines)
 		for _, id := range v.wanted {
 			t := turbineDay{id: id}
-			windows, err := v.source.read(ctx, day, id)
+			windows, err := read(ctx, v.source, day, id)
 			if err == nil {
 				t.values, err = v.catalogue.expected(windows)
 			}
@@ -123,16 +125,13 @@ func (v *verifier) strays(ctx context.Context, tx pgx.Tx, day time.Time, d *comp
 	if turbines == nil {
 		turbines = []int32{} // a NULL would hide every value
 	}
-	asked := targetdb.ReadStraysParams{Start: day, Stop: day.AddDate(0, 0, 1), TurbineIds: turbines, SignalIds: v.catalogue.ids}
-	for held, err := range targetdb.New(tx).ReadStrays(ctx, asked) {
-		if err != nil {
-			return fmt.Errorf("read what else the target holds: %w", err)
-		}
-		id := held.TurbineID
+	args := []any{day, day.AddDate(0, 0, 1), turbines, v.catalogue.ids}
+	err := pgstream.Read(ctx, tx, "read what else the target holds", targetdb.ReadStrays, args, func(row [][]byte) error {
+		id := pgcopy.Int32(row[0])
 		switch {
 		case !v.selected.Contains(id):
 		case known[id]:
-			d.extra(id, held.SignalID, int64(held.Timestamp), held.Value)
+			d.extra(id, pgcopy.Int32(row[1]), pgcopy.Micros(row[2]), pgcopy.Float64(row[3]))
 		default:
 			if stranger.Turbine != id {
 				end()
@@ -140,9 +139,10 @@ func (v *verifier) strays(ctx context.Context, tx pgx.Tx, day time.Time, d *comp
 			}
 			stranger.Values++
 		}
-	}
+		return nil
+	})
 	end()
-	return nil
+	return err
 }
 
 // judge tells what to think of a day that differs; loaded is its row of the
@@ -164,7 +164,7 @@ func (v *verifier) judge(ctx context.Context, q *targetdb.Queries, day time.Time
 	case *loaded.Outcome != "done" && *loaded.Outcome != "empty":
 		return Unloaded, "the last load of it is " + *loaded.Outcome, nil
 	}
-	digest, known, err := v.source.digest(ctx, day)
+	digest, known, err := digest(ctx, v.source, day)
 	switch {
 	case err != nil:
 		return "", "", err

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/dberror"
@@ -62,22 +61,16 @@ func Run(ctx context.Context, c Config, r Request) (Report, error) {
 		r.Limit = DefaultLimit
 	}
 	report := Report{Findings: []Finding{}, NotClean: []Day{}}
-	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		MaxIdleConnsPerHost: r.Parallel,
-		DisableCompression:  true,
-	}
-	defer transport.CloseIdleConnections()
-	source, err := newSource(c.SourceURL, transport, c.Log)
+	client, err := source.New(c.SourceURL, source.Retry{}, c.Log)
 	if err != nil {
 		return report, err
 	}
+	defer client.Close()
 	days, err := days(ctx, c, r)
 	if err != nil {
 		return report, explain(err)
 	}
-	v := &verifier{target: c.Target, source: source, selected: r.Turbines, limit: r.Limit}
+	v := &verifier{target: c.Target, source: client, selected: r.Turbines, limit: r.Limit}
 	if err := v.prepare(ctx); err != nil {
 		return report, explain(err)
 	}
@@ -124,7 +117,7 @@ func days(ctx context.Context, c Config, r Request) ([]time.Time, error) {
 // verifier compares days.
 type verifier struct {
 	target    *pgxpool.Pool
-	source    *source
+	source    *source.Client
 	selected  selector.Set
 	limit     int
 	turbines  []int32 // of the source, ascending
@@ -141,7 +134,7 @@ func (v *verifier) prepare(ctx context.Context) error {
 	if v.catalogue, err = newCatalogue(signals); err != nil {
 		return err
 	}
-	if v.turbines, err = v.source.turbines(ctx); err != nil {
+	if v.turbines, err = v.source.TurbineIDs(ctx); err != nil {
 		return err
 	}
 	for _, id := range v.turbines {
@@ -193,7 +186,7 @@ func (v *verifier) days(ctx context.Context, days []time.Time, r Request, report
 
 // explain adds the way out to an error of the target that has a known one.
 func explain(err error) error {
-	if errors.Is(err, ErrSourceAway) || errors.Is(err, errBroken) {
+	if errors.Is(err, source.ErrAway) || errors.Is(err, source.ErrBroken) {
 		return err
 	}
 	return dberror.Target.Explain(err)

@@ -10,18 +10,170 @@ import (
 	"time"
 )
 
-const Snapshot = `-- name: Snapshot :one
-SELECT (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+const DigestSamples = `-- name: DigestSamples :many
+WITH line AS MATERIALIZED (
+    SELECT
+        date_bin('1 day'::interval, timestamp, '0001-01-01Z'::timestamptz)::timestamptz AS midnight,
+        turbine_id,
+        count(*) AS samples,
+        min(timestamp)::timestamptz AS first,
+        max(timestamp)::timestamptz AS last,
+        coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS digest
+    FROM (
+        SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+        FROM data
+        WHERE turbine_id = ANY ($1::integer[])
+          AND timestamp >= $2::timestamptz
+          AND timestamp <= $3::timestamptz
+    ) AS d
+    GROUP BY 1, 2
+)
+SELECT midnight, turbine_id, samples, first, last, digest
+FROM line
+ORDER BY midnight, turbine_id
 `
 
-// Which transactions a query sees now: while the text is the same, so is
-// whatever any query gives. Empty on a standby, where the text leaves out which
-// transactions are still open. No table is read.
-func (q *Queries) Snapshot(ctx context.Context) (string, error) {
-	row := q.db.QueryRow(ctx, Snapshot)
-	var snapshot string
-	err := row.Scan(&snapshot)
-	return snapshot, err
+type DigestSamplesParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+}
+
+type DigestSamplesRow struct {
+	Midnight  time.Time
+	TurbineID int32
+	Samples   int64
+	First     time.Time
+	Last      time.Time
+	Digest    int64
+}
+
+// A digest of each day and turbine's samples in [start, stop], for
+// GET /data/digest and the ETL: it changes when any reading does, and does not
+// depend on the order. The hash is that of TagSamples. data_pkey serves each
+// turbine's range. The lines are made before they are sorted: left to itself,
+// the planner sorts the samples, of which it expects a line each.
+func (q *Queries) DigestSamples(ctx context.Context, arg DigestSamplesParams) ([]DigestSamplesRow, error) {
+	rows, err := q.db.Query(ctx, DigestSamples, arg.TurbineIds, arg.Start, arg.Stop)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DigestSamplesRow
+	for rows.Next() {
+		var i DigestSamplesRow
+		if err := rows.Scan(
+			&i.Midnight,
+			&i.TurbineID,
+			&i.Samples,
+			&i.First,
+			&i.Last,
+			&i.Digest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ReadSamplePage = `-- name: ReadSamplePage :many
+SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+FROM data
+WHERE turbine_id = ANY ($1::integer[])
+  AND timestamp >= $2::timestamptz
+  AND timestamp <= $3::timestamptz
+ORDER BY turbine_id, timestamp
+LIMIT $4::integer
+`
+
+type ReadSamplePageParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+	Lim        int32
+}
+
+// The first lim rows of ReadSamples, served as it is. The page after a row is
+// its own turbine's rest and then the turbines that follow: two ranges of
+// data_pkey, where a comparison of (turbine_id, timestamp) would read the
+// turbine from its start up to the row each time.
+func (q *Queries) ReadSamplePage(ctx context.Context, arg ReadSamplePageParams) ([]Sample, error) {
+	rows, err := q.db.Query(ctx, ReadSamplePage,
+		arg.TurbineIds,
+		arg.Start,
+		arg.Stop,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Sample
+	for rows.Next() {
+		var i Sample
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.Timestamp,
+			&i.WindSpeed,
+			&i.Power,
+			&i.AmbientTemperature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ReadSamples = `-- name: ReadSamples :many
+SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+FROM data
+WHERE turbine_id = ANY ($1::integer[])
+  AND timestamp >= $2::timestamptz
+  AND timestamp <= $3::timestamptz
+ORDER BY turbine_id, timestamp
+`
+
+type ReadSamplesParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+}
+
+// The rows of GET /data in their order, read row by row off the wire by
+// internal/pgstream. The ids are a sorted array: data_pkey serves each
+// turbine's range in turn and gives the order, so nothing is sorted.
+func (q *Queries) ReadSamples(ctx context.Context, arg ReadSamplesParams) ([]Sample, error) {
+	rows, err := q.db.Query(ctx, ReadSamples, arg.TurbineIds, arg.Start, arg.Stop)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Sample
+	for rows.Next() {
+		var i Sample
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.Timestamp,
+			&i.WindSpeed,
+			&i.Power,
+			&i.AmbientTemperature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const TagSamplePage = `-- name: TagSamplePage :one
@@ -44,8 +196,7 @@ SELECT
     count(*) AS rows,
     coalesce(bit_xor(hash) FILTER (WHERE nth <= $1::integer), 0)::bigint AS hash,
     coalesce(max(turbine_id) FILTER (WHERE nth = $1::integer), 0)::integer AS last_turbine_id,
-    coalesce(max(timestamp) FILTER (WHERE nth = $1::integer), $2::timestamptz)::timestamptz AS last,
-    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+    coalesce(max(timestamp) FILTER (WHERE nth = $1::integer), $2::timestamptz)::timestamptz AS last
 FROM page
 `
 
@@ -61,7 +212,6 @@ type TagSamplePageRow struct {
 	Hash          int64
 	LastTurbineID int32
 	Last          time.Time
-	Snapshot      string
 }
 
 // The same of the first lim rows; rows is one more when others follow, and
@@ -80,7 +230,6 @@ func (q *Queries) TagSamplePage(ctx context.Context, arg TagSamplePageParams) (T
 		&i.Hash,
 		&i.LastTurbineID,
 		&i.Last,
-		&i.Snapshot,
 	)
 	return i, err
 }
@@ -88,8 +237,7 @@ func (q *Queries) TagSamplePage(ctx context.Context, arg TagSamplePageParams) (T
 const TagSamples = `-- name: TagSamples :one
 SELECT
     count(*) AS rows,
-    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash,
-    (CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_current_snapshot()::text END)::text AS snapshot
+    coalesce(bit_xor(hash_record_extended(d, 8816678312871386365)), 0)::bigint AS hash
 FROM (
     SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
     FROM data
@@ -106,19 +254,18 @@ type TagSamplesParams struct {
 }
 
 type TagSamplesRow struct {
-	Rows     int64
-	Hash     int64
-	Snapshot string
+	Rows int64
+	Hash int64
 }
 
 // What entity tags are made of: how many rows ReadSamples gives, and the xor of
-// their hashes, which internal/pgrow computes of rows that are read out. The
+// their hashes, which internal/pghash computes of rows that are read out. The
 // seed is that of hash partitions; with 0 a reading of 0 would hash as a NULL.
 // sqlc writes out the columns of d: columns that somebody added do not count.
-// data_pkey serves each turbine's range. The snapshot is that of Snapshot.
+// data_pkey serves each turbine's range.
 func (q *Queries) TagSamples(ctx context.Context, arg TagSamplesParams) (TagSamplesRow, error) {
 	row := q.db.QueryRow(ctx, TagSamples, arg.TurbineIds, arg.Start, arg.Stop)
 	var i TagSamplesRow
-	err := row.Scan(&i.Rows, &i.Hash, &i.Snapshot)
+	err := row.Scan(&i.Rows, &i.Hash)
 	return i, err
 }

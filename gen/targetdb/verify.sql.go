@@ -44,3 +44,55 @@ func (q *Queries) ListLoadedDays(ctx context.Context, arg ListLoadedDaysParams) 
 	}
 	return items, nil
 }
+
+const ReadStrays = `-- name: ReadStrays :many
+SELECT turbine_id, signal_id, timestamp, value
+FROM data
+WHERE timestamp >= $1::timestamptz
+  AND timestamp < $2::timestamptz
+  AND (
+      turbine_id <> ALL ($3::integer[])
+      OR signal_id <> ALL ($4::integer[])
+  )
+ORDER BY turbine_id, signal_id, timestamp
+`
+
+type ReadStraysParams struct {
+	Start      time.Time
+	Stop       time.Time
+	TurbineIds []int32
+	SignalIds  []int32
+}
+
+// The values of [start, stop) whose turbine or signal is outside the lists, in
+// the key's order: what ReadValues of all of them does not come across.
+// data_timestamp_idx serves it.
+func (q *Queries) ReadStrays(ctx context.Context, arg ReadStraysParams) ([]Value, error) {
+	rows, err := q.db.Query(ctx, ReadStrays,
+		arg.Start,
+		arg.Stop,
+		arg.TurbineIds,
+		arg.SignalIds,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Value
+	for rows.Next() {
+		var i Value
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.SignalID,
+			&i.Timestamp,
+			&i.Value,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

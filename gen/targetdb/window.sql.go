@@ -64,3 +64,93 @@ func (q *Queries) NextWindowTurbine(ctx context.Context, after int32) (int32, er
 	err := row.Scan(&turbine_id)
 	return turbine_id, err
 }
+
+const ReadFlags = `-- name: ReadFlags :many
+SELECT turbine_id, variable, timestamp, check_name, version, detail
+FROM flag
+WHERE timestamp >= $1::timestamptz
+  AND timestamp < $2::timestamptz
+ORDER BY turbine_id, variable, timestamp, check_name
+`
+
+type ReadFlagsParams struct {
+	Start time.Time
+	Stop  time.Time
+}
+
+// The doubted windows of [start, stop). flag_timestamp_idx serves it.
+func (q *Queries) ReadFlags(ctx context.Context, arg ReadFlagsParams) ([]Flag, error) {
+	rows, err := q.db.Query(ctx, ReadFlags, arg.Start, arg.Stop)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Flag
+	for rows.Next() {
+		var i Flag
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.Variable,
+			&i.Timestamp,
+			&i.CheckName,
+			&i.Version,
+			&i.Detail,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ReadWindows = `-- name: ReadWindows :many
+SELECT turbine_id, signal_id, timestamp, value
+FROM data
+WHERE turbine_id = ANY ($1::integer[])
+  AND signal_id = ANY ($2::integer[])
+  AND timestamp >= $3::timestamptz
+  AND timestamp < $4::timestamptz
+`
+
+type ReadWindowsParams struct {
+	TurbineIds []int32
+	SignalIds  []int32
+	Start      time.Time
+	Stop       time.Time
+}
+
+// Values of [start, stop), in no order: whoever wants them window by window sorts
+// as much as fits its memory. Turbines and signals are named, so that data_pkey
+// serves one short range for each pair.
+func (q *Queries) ReadWindows(ctx context.Context, arg ReadWindowsParams) ([]Value, error) {
+	rows, err := q.db.Query(ctx, ReadWindows,
+		arg.TurbineIds,
+		arg.SignalIds,
+		arg.Start,
+		arg.Stop,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Value
+	for rows.Next() {
+		var i Value
+		if err := rows.Scan(
+			&i.TurbineID,
+			&i.SignalID,
+			&i.Timestamp,
+			&i.Value,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

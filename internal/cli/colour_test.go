@@ -10,15 +10,13 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
-
-	"github.com/delfos/delfos/gen/targetapi"
 )
 
 // TestColours looks at the calendar on a terminal, where its letters have
 // colours, unless somebody says no.
 func TestColours(t *testing.T) {
 	t.Parallel()
-	api := httptest.NewServer(targetapi.Handler(targetapi.NewStrictHandler(&orchestrator{}, nil)))
+	api := httptest.NewServer(handler(&orchestrator{}))
 	t.Cleanup(api.Close)
 	bin := install(t)
 	const failed = "\x1b[1;31mF\x1b[0m"

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 )
 
 // hindrances asks what keeps days from being loaded. Nothing rests on the answer:
 // an API that can't tell is one without hindrances.
 func (t *target) hindrances(ctx context.Context) []targetapi.Hindrance {
-	a, err := ask[targetapi.Schedule](t, func(c *targetapi.Client) (*http.Response, error) { return c.GetSchedule(ctx) })
+	a, err := ask[targetapi.Schedule](t, func(c *targetclient.Client) (*http.Response, error) { return c.GetSchedule(ctx) })
 	if err != nil {
 		return nil
 	}

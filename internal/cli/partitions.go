@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 )
 
 // A stateMark is how a state looks in the grid.
@@ -74,7 +75,7 @@ that are known, the last lines say how to see them.`,
 		if to.day != nil {
 			params.To = &targetapi.To{Time: *to.day}
 		}
-		a, err := ask[targetapi.PartitionList](t, func(c *targetapi.Client) (*http.Response, error) { return c.ListPartitions(ctx, params) })
+		a, err := ask[targetapi.PartitionList](t, func(c *targetclient.Client) (*http.Response, error) { return c.ListPartitions(ctx, params) })
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/config"
 )
 
@@ -65,7 +66,7 @@ loaded, if anything does.`,
 			}
 			params.Before = &before
 		}
-		a, err := ask[targetapi.RunList](t, func(c *targetapi.Client) (*http.Response, error) { return c.ListRuns(ctx, params) })
+		a, err := ask[targetapi.RunList](t, func(c *targetclient.Client) (*http.Response, error) { return c.ListRuns(ctx, params) })
 		if err != nil {
 			return err
 		}
@@ -140,7 +141,7 @@ func parseRunID(s string) (int64, error) {
 
 // aboutRun makes cmd print the run that act answers with; with --wait, the run
 // as it is once it has ended.
-func aboutRun(r *runner, cmd *cobra.Command, act func(ctx context.Context, c *targetapi.Client, id int64) (*http.Response, error)) *cobra.Command {
+func aboutRun(r *runner, cmd *cobra.Command, act func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error)) *cobra.Command {
 	cmd.Args = runID
 	var wait bool
 	if cmd.Name() != "cancel" {
@@ -151,7 +152,7 @@ func aboutRun(r *runner, cmd *cobra.Command, act func(ctx context.Context, c *ta
 		if err != nil {
 			return err
 		}
-		a, err := ask[targetapi.Run](t, func(c *targetapi.Client) (*http.Response, error) { return act(ctx, c, id) })
+		a, err := ask[targetapi.Run](t, func(c *targetclient.Client) (*http.Response, error) { return act(ctx, c, id) })
 		if err != nil {
 			return err
 		}
@@ -174,7 +175,7 @@ keeps its days from being loaded, if anything does. With --wait it waits until t
 has ended, and exits 1 unless it is done.`,
 		Example: `  delfos runs show 7
   delfos runs show 7 --wait --output json`,
-	}, func(ctx context.Context, c *targetapi.Client, id int64) (*http.Response, error) {
+	}, func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error) {
 		return c.GetRun(ctx, id)
 	})
 }
@@ -187,7 +188,7 @@ func newRunsCancel(r *runner) *cobra.Command {
 another run wants them. A stopped day is as it was before. Where nothing is left to
 cancel, nothing happens.`,
 		Example: `  delfos runs cancel 7`,
-	}, func(ctx context.Context, c *targetapi.Client, id int64) (*http.Response, error) {
+	}, func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error) {
 		return c.CancelRun(ctx, id)
 	})
 }
@@ -199,7 +200,7 @@ func newRunsRetry(r *runner) *cobra.Command {
 		Long: `Retry queues the days of the run that failed or were cancelled once more, under the
 same id. Where there is none, nothing happens.`,
 		Example: `  delfos runs retry 7 --wait`,
-	}, func(ctx context.Context, c *targetapi.Client, id int64) (*http.Response, error) {
+	}, func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error) {
 		return c.RetryRun(ctx, id)
 	})
 }
@@ -212,7 +213,7 @@ func (r *runner) wait(ctx context.Context, t *target, id int64, asJSON bool) err
 	var last answer[targetapi.Run]
 	hindered := watch{target: t}
 	err := r.poll(ctx, func() (bool, error) {
-		a, err := ask[targetapi.Run](t, func(c *targetapi.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
+		a, err := ask[targetapi.Run](t, func(c *targetclient.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
 		if err != nil {
 			return false, err
 		}

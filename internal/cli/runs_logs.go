@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 )
 
 // logPage is how many entries one request asks for.
@@ -42,7 +43,7 @@ line of its own.`,
 		}
 		err = r.poll(ctx, func() (bool, error) {
 			// First the state: what is logged before the end is read after it.
-			run, err := ask[targetapi.Run](t, func(c *targetapi.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
+			run, err := ask[targetapi.Run](t, func(c *targetclient.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
 			if err != nil {
 				return false, err
 			}
@@ -62,7 +63,7 @@ func (r *runner) printLog(ctx context.Context, t *target, id int64, after *int64
 		limit := logPage
 		a, err := ask[struct {
 			Entries []json.RawMessage `json:"entries"`
-		}](t, func(c *targetapi.Client) (*http.Response, error) {
+		}](t, func(c *targetclient.Client) (*http.Response, error) {
 			return c.GetRunLog(ctx, id, &targetapi.GetRunLogParams{After: after, Limit: &limit})
 		})
 		if err != nil {

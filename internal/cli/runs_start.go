@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 )
 
 // maxRunParallel is how many days of one run may be in work at once.
@@ -84,7 +85,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 		if key != "" {
 			params.IdempotencyKey = &key
 		}
-		plan, err := ask[targetapi.RunPlan](t, func(c *targetapi.Client) (*http.Response, error) { return c.CreateRun(ctx, params, body) })
+		plan, err := ask[targetapi.RunPlan](t, func(c *targetclient.Client) (*http.Response, error) { return c.CreateRun(ctx, params, body) })
 		switch {
 		case err != nil:
 			return err

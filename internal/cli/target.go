@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/config"
 )
@@ -27,12 +28,12 @@ const (
 
 // A target is the target API as a client sees it.
 type target struct {
-	client *targetapi.Client
+	client *targetclient.Client
 	url    string
 }
 
 func newTarget(c config.TargetAPI) (*target, error) {
-	client, err := targetapi.NewClient(c.TargetAPIURL, targetapi.WithHTTPClient(apiclient.New(http.DefaultTransport, answerTimeout)))
+	client, err := targetclient.NewClient(c.TargetAPIURL, targetclient.WithHTTPClient(apiclient.New(http.DefaultTransport, answerTimeout)))
 	if err != nil {
 		return nil, fmt.Errorf("target API %s: %w", config.Redact(c.TargetAPIURL), err)
 	}
@@ -47,7 +48,7 @@ type answer[T any] struct {
 }
 
 // ask sends one request; the error of a refusal is the problem's detail.
-func ask[T any](t *target, send func(*targetapi.Client) (*http.Response, error)) (answer[T], error) {
+func ask[T any](t *target, send func(*targetclient.Client) (*http.Response, error)) (answer[T], error) {
 	var a answer[T]
 	response, err := send(t.client)
 	if err != nil {

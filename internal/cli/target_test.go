@@ -2,7 +2,10 @@ package cli_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetserver"
 )
 
 // TestTargetScript runs the commands that ask the target API, each script on an
@@ -19,7 +23,7 @@ func TestTargetScript(t *testing.T) {
 	t.Parallel()
 	runScripts(t, "testdata/target/*.txtar", func(t *testing.T, env *testscript.Env) {
 		t.Helper()
-		api := httptest.NewServer(targetapi.Handler(targetapi.NewStrictHandler(&orchestrator{}, nil)))
+		api := httptest.NewServer(handler(&orchestrator{}))
 		t.Cleanup(api.Close)
 		env.Setenv("TARGET_API_URL", api.URL)
 		env.Setenv("CLOSED_URL", "http://"+freeAddr(t))
@@ -31,7 +35,7 @@ func TestTargetScript(t *testing.T) {
 // looks and has ended the second time: its days fail from February on, and are
 // done before.
 type orchestrator struct {
-	targetapi.StrictServerInterface
+	targetserver.StrictServerInterface
 
 	mu      sync.Mutex
 	run     *targetapi.Run
@@ -50,21 +54,19 @@ func (o *orchestrator) log(level targetapi.LogEntryLevel, message string, attrib
 
 func (o *orchestrator) known(id int64) bool { return o.run != nil && id == o.run.Id }
 
-func (o *orchestrator) CreateRun(_ context.Context, r targetapi.CreateRunRequestObject) (targetapi.CreateRunResponseObject, error) {
+func (o *orchestrator) CreateRun(_ context.Context, r targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	body := r.Body
 	days := int64(body.To.Sub(body.From.Time)/(24*time.Hour)) + 1
 	plan := targetapi.RunPlan{From: body.From, To: body.To, Only: *body.Only, DryRun: *body.DryRun, Partitions: days, UpToDate: 3}
 	if *body.DryRun {
-		return targetapi.CreateRun200JSONResponse(plan), nil
+		return targetserver.CreateRun200JSONResponse(plan), nil
 	}
 	if key := r.Params.IdempotencyKey; key != nil {
 		request := fmt.Sprint(*key, body.From, body.To, *body.Only)
 		if o.key != "" && o.key != request {
-			return targetapi.CreateRun422ApplicationProblemPlusJSONResponse{UnprocessableContentApplicationProblemPlusJSONResponse: targetapi.UnprocessableContentApplicationProblemPlusJSONResponse{
-				Title: "Unprocessable Content", Status: 422, Detail: "Idempotency-Key was sent before with another request",
-			}}, nil
+			return nil, refusal{Title: "Unprocessable Content", Status: 422, Detail: "Idempotency-Key was sent before with another request"}
 		}
 		o.key = request
 	}
@@ -76,20 +78,18 @@ func (o *orchestrator) CreateRun(_ context.Context, r targetapi.CreateRunRequest
 	o.fails, o.looks, o.entries = body.From.Month() > time.January, 0, nil
 	o.log(targetapi.LogEntryLevelInfo, "run queued", map[string]any{"partitions": days, "only": string(*body.Only)})
 	plan.Id = &id
-	return targetapi.CreateRun202JSONResponse{Body: plan}, nil
+	return targetserver.CreateRun202JSONResponse{Body: plan}, nil
 }
 
-func (o *orchestrator) GetRun(_ context.Context, r targetapi.GetRunRequestObject) (targetapi.GetRunResponseObject, error) {
+func (o *orchestrator) GetRun(_ context.Context, r targetserver.GetRunRequestObject) (targetserver.GetRunResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known(r.Id) {
-		return targetapi.GetRun404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+		return nil, noRun(r.Id)
 	}
 	if o.away > 0 {
 		o.away--
-		return targetapi.GetRun503ApplicationProblemPlusJSONResponse{ServiceUnavailableApplicationProblemPlusJSONResponse: targetapi.ServiceUnavailableApplicationProblemPlusJSONResponse{
-			Body: targetapi.Problem{Title: "Service Unavailable", Status: 503, Detail: "the database does not answer; try again shortly"},
-		}}, nil
+		return nil, refusal{Title: "Service Unavailable", Status: 503, Detail: "the database does not answer; try again shortly"}
 	}
 	o.looks++
 	n := o.run.Partitions.Total
@@ -111,56 +111,75 @@ func (o *orchestrator) GetRun(_ context.Context, r targetapi.GetRunRequestObject
 		at := o.run.CreatedAt.Add(time.Minute)
 		o.run.FinishedAt = &at
 	}
-	return targetapi.GetRun200JSONResponse(*o.run), nil
+	return targetserver.GetRun200JSONResponse(*o.run), nil
 }
 
-func noRun(id int64) targetapi.NotFoundApplicationProblemPlusJSONResponse {
-	return targetapi.NotFoundApplicationProblemPlusJSONResponse{Title: "Not Found", Status: 404, Detail: fmt.Sprintf("there is no run %d", id)}
+func noRun(id int64) error {
+	return refusal{Title: "Not Found", Status: 404, Detail: fmt.Sprintf("there is no run %d", id)}
 }
 
-func (o *orchestrator) ListRuns(_ context.Context, r targetapi.ListRunsRequestObject) (targetapi.ListRunsResponseObject, error) {
+// A refusal is a problem that an operation answers with.
+type refusal targetapi.Problem
+
+func (r refusal) Error() string { return r.Detail }
+
+// handler serves an orchestrator.
+func handler(o *orchestrator) http.Handler {
+	fail := func(w http.ResponseWriter, _ *http.Request, err error) {
+		r, ok := errors.AsType[refusal](err)
+		if !ok {
+			r = refusal{Title: "Bad Request", Status: http.StatusBadRequest, Detail: err.Error()}
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(r.Status)
+		_ = json.NewEncoder(w).Encode(r)
+	}
+	return targetserver.Handler(targetserver.NewStrictHandlerWithOptions(o, nil, targetserver.StrictHTTPServerOptions{RequestErrorHandlerFunc: fail, ResponseErrorHandlerFunc: fail}))
+}
+
+func (o *orchestrator) ListRuns(_ context.Context, r targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	list := targetapi.RunList{Runs: []targetapi.Run{}}
 	if o.run != nil && (r.Params.Before == nil || *r.Params.Before > o.run.Id) && *r.Params.Limit > 0 {
 		list.Runs = append(list.Runs, *o.run)
 	}
-	return targetapi.ListRuns200JSONResponse{Body: list}, nil
+	return targetserver.ListRuns200JSONResponse{Body: list}, nil
 }
 
-func (o *orchestrator) CancelRun(_ context.Context, r targetapi.CancelRunRequestObject) (targetapi.CancelRunResponseObject, error) {
+func (o *orchestrator) CancelRun(_ context.Context, r targetserver.CancelRunRequestObject) (targetserver.CancelRunResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known(r.Id) {
-		return targetapi.CancelRun404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+		return nil, noRun(r.Id)
 	}
 	n := o.run.Partitions.Total
 	o.run.State, o.run.Partitions = targetapi.RunStateCancelled, targetapi.RunCounts{Total: n, Cancelled: n}
-	return targetapi.CancelRun200JSONResponse(*o.run), nil
+	return targetserver.CancelRun200JSONResponse(*o.run), nil
 }
 
-func (o *orchestrator) RetryRun(_ context.Context, r targetapi.RetryRunRequestObject) (targetapi.RetryRunResponseObject, error) {
+func (o *orchestrator) RetryRun(_ context.Context, r targetserver.RetryRunRequestObject) (targetserver.RetryRunResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known(r.Id) {
-		return targetapi.RetryRun404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+		return nil, noRun(r.Id)
 	}
 	n := o.run.Partitions.Total
 	o.run.State, o.run.Partitions, o.fails, o.run.FinishedAt = targetapi.RunStateQueued, targetapi.RunCounts{Total: n, Queued: n}, false, nil
-	return targetapi.RetryRun200JSONResponse(*o.run), nil
+	return targetserver.RetryRun200JSONResponse(*o.run), nil
 }
 
-func (o *orchestrator) GetRunLog(_ context.Context, r targetapi.GetRunLogRequestObject) (targetapi.GetRunLogResponseObject, error) {
+func (o *orchestrator) GetRunLog(_ context.Context, r targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known(r.Id) {
-		return targetapi.GetRunLog404ApplicationProblemPlusJSONResponse{NotFoundApplicationProblemPlusJSONResponse: noRun(r.Id)}, nil
+		return nil, noRun(r.Id)
 	}
-	return targetapi.GetRunLog200JSONResponse{Entries: o.entries[min(int(*r.Params.After), len(o.entries)):]}, nil
+	return targetserver.GetRunLog200JSONResponse{Entries: o.entries[min(int(*r.Params.After), len(o.entries)):]}, nil
 }
 
 // GetSchedule tells of two hindrances while the run has a bound of 9 days.
-func (o *orchestrator) GetSchedule(context.Context, targetapi.GetScheduleRequestObject) (targetapi.GetScheduleResponseObject, error) {
+func (o *orchestrator) GetSchedule(context.Context, targetserver.GetScheduleRequestObject) (targetserver.GetScheduleResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := targetapi.Schedule{Cron: "0 1 * * *", Workers: 2, Hindrances: []targetapi.Hindrance{}}
@@ -170,11 +189,11 @@ func (o *orchestrator) GetSchedule(context.Context, targetapi.GetScheduleRequest
 			{Cause: targetapi.SchedulePaused, Detail: "The schedule is paused."},
 		}
 	}
-	return targetapi.GetSchedule200JSONResponse(s), nil
+	return targetserver.GetSchedule200JSONResponse(s), nil
 }
 
 // ListPartitions knows the days from 2024-12-30 to 2025-02-28, in all states.
-func (o *orchestrator) ListPartitions(_ context.Context, r targetapi.ListPartitionsRequestObject) (targetapi.ListPartitionsResponseObject, error) {
+func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
 	first, last := time.Date(2024, time.December, 30, 0, 0, 0, 0, time.UTC), time.Date(2025, time.February, 28, 0, 0, 0, 0, time.UTC)
 	if r.Params.From != nil {
 		first = r.Params.From.Time
@@ -184,9 +203,7 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetapi.ListPartiti
 	}
 	if first.Year() < 2000 {
 		id := "7F3C2A"
-		return targetapi.ListPartitions500ApplicationProblemPlusJSONResponse{InternalServerErrorApplicationProblemPlusJSONResponse: targetapi.InternalServerErrorApplicationProblemPlusJSONResponse{
-			Title: "Internal Server Error", Status: 500, Detail: "the server failed to answer", RequestId: &id,
-		}}, nil
+		return nil, refusal{Title: "Internal Server Error", Status: 500, Detail: "the server failed to answer", RequestId: &id}
 	}
 	reason, next := "1 broken: turbine 3:\nno answer", time.Date(2025, time.March, 1, 1, 0, 8, 0, time.UTC)
 	odd := map[string]targetapi.Partition{
@@ -207,7 +224,7 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetapi.ListPartiti
 		p.Day = targetapi.Day{Time: day}
 		list.Partitions = append(list.Partitions, p)
 	}
-	response := targetapi.ListPartitions200JSONResponse{Body: list}
+	response := targetserver.ListPartitions200JSONResponse{Body: list}
 	if r.Params.From == nil && r.Params.To == nil {
 		response.Headers.Link = new(`</partitions?from=0225-01-01&to=0225-01-01>; rel="prev", </partitions?from=9999-12-31&to=9999-12-31>; rel="next"`)
 	}

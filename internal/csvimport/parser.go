@@ -3,7 +3,6 @@ package csvimport
 import (
 	"bufio"
 	"bytes"
-	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/signal"
 )
 
@@ -31,8 +29,14 @@ const (
 	placeTurbine   = -2
 )
 
-// A row is one line of a file, checked.
-type row = importdb.StageLinesRow
+// A row is one line of a file, checked. micros is Unix time.
+type row struct {
+	turbine int32
+	micros  int64
+	values  [len(signal.Variables)]float64
+	missing [len(signal.Variables)]bool
+	line    int
+}
 
 // A parser reads the rows of one file; its errors are *Error, apart from
 // io.EOF and the end of the context.
@@ -100,14 +104,13 @@ func (p *parser) next() (*row, error) {
 	if err != nil {
 		return nil, p.fault(record, err)
 	}
-	line, _ := p.csv.FieldPos(0)
-	p.row.Line = int64(line)
+	p.row.line, _ = p.csv.FieldPos(0)
 	if err := p.checkCount(len(record)); err != nil {
 		return nil, err
 	}
-	p.row.TurbineID = defaultTurbine
+	p.row.turbine = defaultTurbine
 	for i, place := range p.places {
-		if err := set(&p.row, place, record[i]); err != nil {
+		if err := p.row.set(place, record[i]); err != nil {
 			line, _ := p.csv.FieldPos(i)
 			return nil, &Error{File: p.name, Line: line, Column: p.header[i], Reason: err.Error()}
 		}
@@ -115,17 +118,17 @@ func (p *parser) next() (*row, error) {
 	return &p.row, nil
 }
 
-// set takes a field of the line.
-func set(r *row, place int, value string) (err error) {
+func (r *row) set(place int, value string) (err error) {
 	switch place {
 	case placeTimestamp:
-		r.Timestamp, err = parseTime(value)
+		r.micros, err = parseTime(value)
 	case placeTurbine:
-		r.TurbineID, err = parseTurbine(value)
+		r.turbine, err = parseTurbine(value)
 	default:
-		r.Readings[place] = sql.Null[float64]{Valid: value != ""}
+		r.missing[place] = value == ""
+		r.values[place] = 0
 		if value != "" {
-			r.Readings[place].V, err = parseNumber(value)
+			r.values[place], err = parseNumber(value)
 		}
 	}
 	return err
@@ -136,12 +139,12 @@ func (p *parser) checkCount(got int) error {
 	switch {
 	case got < want:
 		return &Error{
-			File: p.name, Line: int(p.row.Line), Column: p.header[got],
+			File: p.name, Line: p.row.line, Column: p.header[got],
 			Reason: fmt.Sprintf("the field is missing: the header has %d fields, the line %d", want, got),
 		}
 	case got > want:
 		return &Error{
-			File: p.name, Line: int(p.row.Line), Column: p.header[want-1],
+			File: p.name, Line: p.row.line, Column: p.header[want-1],
 			Reason: fmt.Sprintf("something follows the last field: the header has %d fields, the line %d", want, got),
 		}
 	}
@@ -168,7 +171,7 @@ func (p *parser) fault(record []string, err error) error {
 		}
 		return e
 	case errors.Is(err, errLongRecord):
-		return &Error{File: p.name, Line: int(p.row.Line) + 1, Reason: err.Error()}
+		return &Error{File: p.name, Line: p.row.line + 1, Reason: err.Error()}
 	default:
 		return fileFault(p.name, err)
 	}

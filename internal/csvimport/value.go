@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -29,7 +28,7 @@ func parseNumber(s string) (float64, error) {
 
 // parseTime reads an instant, in microseconds of Unix time. In a file, unlike
 // in a query string, no blank stands for a plus and none is trimmed.
-func parseTime(s string) (pgrow.Micros, error) {
+func parseTime(s string) (int64, error) {
 	if strings.TrimSpace(s) != s || strings.LastIndexByte(s, ' ') > len(time.DateOnly) {
 		return 0, fmt.Errorf("%s is %w", quote(s), timestamp.ErrMalformed)
 	}
@@ -37,7 +36,7 @@ func parseTime(s string) (pgrow.Micros, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s is %w", quote(s), err)
 	}
-	return pgrow.Micros(t.Time().UnixMicro()), nil
+	return t.Time().UnixMicro(), nil
 }
 
 // parseTurbine reads a turbine's id.

@@ -1,16 +1,18 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/oapi-codegen/runtime/types"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/apiclient"
 )
 
@@ -19,42 +21,58 @@ const lookEvery = 50 * time.Millisecond
 
 // A client asks the target API, as anybody's would.
 type client struct {
-	*targetapi.ClientWithResponses
+	*targetclient.Client
 }
 
 func newClient(console string) (client, error) {
-	c, err := targetapi.NewClientWithResponses(console, targetapi.WithHTTPClient(apiclient.New(http.DefaultTransport, time.Minute)))
+	c, err := targetclient.NewClient(console, targetclient.WithHTTPClient(apiclient.New(http.DefaultTransport, time.Minute)))
 	if err != nil {
 		return client{}, fmt.Errorf("target API %s: %w", console, err)
 	}
 	return client{c}, nil
 }
 
+// ask decodes what an operation answered.
+func ask[T any](send func() (*http.Response, error)) (value T, _ error) {
+	response, err := send()
+	if err != nil {
+		return value, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return value, err
+	}
+	if response.StatusCode/100 != 2 {
+		return value, fmt.Errorf("got %s: %s", response.Status, bytes.TrimSpace(body))
+	}
+	return value, apiclient.Target().Decode(response, body, &value)
+}
+
 // backfill asks for a range of days and waits until each has ended. Days that
 // failed are in the error.
 func (c client) backfill(ctx context.Context, from, to time.Time) (targetapi.Run, error) {
-	queued, err := c.CreateRunWithResponse(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: types.Date{Time: from}, To: types.Date{Time: to}})
+	queued, err := ask[targetapi.RunPlan](func() (*http.Response, error) {
+		return c.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: types.Date{Time: from}, To: types.Date{Time: to}})
+	})
 	if err != nil {
 		return targetapi.Run{}, fmt.Errorf("start a backfill: %w", err)
 	}
-	if queued.JSON202 == nil || queued.JSON202.Id == nil {
-		return targetapi.Run{}, fmt.Errorf("start a backfill: got %s: %s", queued.Status(), queued.Body)
+	if queued.Id == nil {
+		return targetapi.Run{}, errors.New("start a backfill: the answer has no run")
 	}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		run, err := c.GetRunWithResponse(ctx, *queued.JSON202.Id)
-		switch {
-		case err != nil:
+		run, err := ask[targetapi.Run](func() (*http.Response, error) { return c.GetRun(ctx, *queued.Id) })
+		if err != nil {
 			return targetapi.Run{}, fmt.Errorf("follow the backfill: %w", err)
-		case run.JSON200 == nil:
-			return targetapi.Run{}, fmt.Errorf("follow the backfill: got %s: %s", run.Status(), run.Body)
 		}
-		switch run.JSON200.State {
+		switch run.State {
 		case targetapi.RunStateDone:
-			return *run.JSON200, nil
+			return run, nil
 		case targetapi.RunStateFailed, targetapi.RunStateCancelled:
-			return *run.JSON200, c.failures(ctx, from, to)
+			return run, c.failures(ctx, from, to)
 		case targetapi.RunStateQueued, targetapi.RunStateRunning:
 		}
 		select {
@@ -89,14 +107,13 @@ func (c client) failures(ctx context.Context, from, to time.Time) error {
 
 func (c client) partitions(ctx context.Context, from, to time.Time) ([]targetapi.Partition, error) {
 	first, last := types.Date{Time: from}, types.Date{Time: to}
-	grid, err := c.ListPartitionsWithResponse(ctx, &targetapi.ListPartitionsParams{From: &first, To: &last})
+	grid, err := ask[targetapi.PartitionList](func() (*http.Response, error) {
+		return c.ListPartitions(ctx, &targetapi.ListPartitionsParams{From: &first, To: &last})
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list partitions: %w", err)
 	}
-	if grid.JSON200 == nil {
-		return nil, fmt.Errorf("list partitions: got %s: %s", grid.Status(), grid.Body)
-	}
-	return grid.JSON200.Partitions, nil
+	return grid.Partitions, nil
 }
 
 // totals add up what a backfill found and did.
@@ -115,16 +132,15 @@ func (c client) totals(ctx context.Context, from, to time.Time) (totals, error) 
 		}
 	}
 	first, last := types.Date{Time: from}, types.Date{Time: to}
-	loads, err := c.ListRevisionsWithResponse(ctx, &targetapi.ListRevisionsParams{From: &first, To: &last})
+	loads, err := ask[targetapi.RevisionList](func() (*http.Response, error) {
+		return c.ListRevisions(ctx, &targetapi.ListRevisionsParams{From: &first, To: &last})
+	})
 	if err != nil {
 		return sum, fmt.Errorf("list revisions: %w", err)
 	}
-	if loads.JSON200 == nil {
-		return sum, fmt.Errorf("list revisions: got %s: %s", loads.Status(), strings.TrimSpace(string(loads.Body)))
-	}
 	// The newest of a day is the one that answered.
 	seen := map[string]bool{}
-	for _, r := range loads.JSON200.Revisions {
+	for _, r := range loads.Revisions {
 		if day := r.Day.String(); !seen[day] {
 			seen[day] = true
 			for _, count := range []*int64{r.Inserted, r.Updated, r.Deleted} {

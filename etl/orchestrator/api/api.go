@@ -21,10 +21,10 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
-	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/apidocs"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
@@ -87,7 +87,7 @@ type Server struct {
 	followers chan struct{} // a token each
 }
 
-var _ targetapi.StrictServerInterface = (*Server)(nil)
+var _ targetserver.StrictServerInterface = (*Server)(nil)
 
 // New returns the handler of the whole API. It asks nothing of the database
 // before the first request that does.
@@ -123,13 +123,13 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	strict := targetapi.NewStrictHandlerWithOptions(s, []targetapi.StrictMiddlewareFunc{acceptable}, targetapi.StrictHTTPServerOptions{
+	strict := targetserver.NewStrictHandlerWithOptions(s, []targetserver.StrictMiddlewareFunc{acceptable}, targetserver.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  problem.Write,
 		ResponseErrorHandlerFunc: fail,
 	})
-	return targetapi.HandlerWithOptions(strict, targetapi.ChiServerOptions{
+	return targetserver.HandlerWithOptions(strict, targetserver.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []targetapi.MiddlewareFunc{momentary, httpserve.WithRequest},
+		Middlewares:      []targetserver.MiddlewareFunc{momentary, httpserve.WithRequest},
 		ErrorHandlerFunc: refuse,
 	})
 }
@@ -185,7 +185,7 @@ func operations() param.Operations {
 // fail answers with an error of an operation. Some answers take the source API,
 // which may be away as the database may.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, etl.ErrSourceAway) {
+	if errors.Is(err, source.ErrAway) {
 		err = problem.SourceUnavailable(err)
 	}
 	problem.Of(dberror.Target)(w, r, err)
@@ -194,9 +194,9 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 // refuse answers what the generated binding does not take of a header; the rest
 // was checked before.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if e, ok := errors.AsType[*targetapi.TooManyValuesForParamError](err); ok {
+	if e, ok := errors.AsType[*targetserver.TooManyValuesForParamError](err); ok {
 		err = problem.Parameters(problem.Unknown(e.ParamName, "may stand once"))
-	} else if e, ok := errors.AsType[*targetapi.InvalidParamFormatError](err); ok {
+	} else if e, ok := errors.AsType[*targetserver.InvalidParamFormatError](err); ok {
 		err = problem.Parameters(problem.Unknown(e.ParamName, "is malformed"))
 	}
 	problem.Write(w, r, err)
@@ -204,7 +204,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // acceptable refuses requests that don't take what an operation answers, before
 // anything is done for them. The formats of /windows are its own matter.
-func acceptable(next targetapi.StrictHandlerFunc, operation string) targetapi.StrictHandlerFunc {
+func acceptable(next targetserver.StrictHandlerFunc, operation string) targetserver.StrictHandlerFunc {
 	offer := stream.Formats()[:1]
 	switch operation {
 	case "GetWindows", "GetHealth", "GetReady", "ForgetPartition":

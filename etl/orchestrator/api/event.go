@@ -11,8 +11,8 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	"github.com/delfos/delfos/etl/orchestrator"
-	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 )
@@ -27,9 +27,9 @@ const (
 	eventBuffer = 64
 )
 
-// GetEvents implements targetapi.StrictServerInterface. Where to begin is
+// GetEvents implements targetserver.StrictServerInterface. Where to begin is
 // settled before the answer's head leaves: whoever has that misses nothing.
-func (s *Server) GetEvents(ctx context.Context, request targetapi.GetEventsRequestObject) (targetapi.GetEventsResponseObject, error) {
+func (s *Server) GetEvents(ctx context.Context, request targetserver.GetEventsRequestObject) (targetserver.GetEventsResponseObject, error) {
 	var after int64
 	if last := request.Params.LastEventID; last != nil {
 		id, err := strconv.ParseUint(*last, 10, 63) // takes no sign
@@ -62,7 +62,7 @@ type follow struct {
 	after int64
 }
 
-// VisitGetEventsResponse implements targetapi.GetEventsResponseObject.
+// VisitGetEventsResponse implements targetserver.GetEventsResponseObject.
 func (f follow) VisitGetEventsResponse(w http.ResponseWriter) error {
 	select {
 	case f.s.followers <- struct{}{}:

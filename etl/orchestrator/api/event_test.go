@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 )
 
 // stream is an answer of /events that is being read.
@@ -30,7 +31,7 @@ type message struct {
 // event seen, "" for none.
 func (b *bundle) follow(t *testing.T, last string) *eventStream {
 	t.Helper()
-	c, err := targetapi.NewClient(b.url, targetapi.WithHTTPClient(client(t)))
+	c, err := targetclient.NewClient(b.url, targetclient.WithHTTPClient(client(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

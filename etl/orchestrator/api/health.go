@@ -5,20 +5,21 @@ import (
 	"errors"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/readiness"
 )
 
-// GetHealth implements targetapi.StrictServerInterface: the process is up.
-func (s *Server) GetHealth(context.Context, targetapi.GetHealthRequestObject) (targetapi.GetHealthResponseObject, error) {
-	return targetapi.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
+// GetHealth implements targetserver.StrictServerInterface: the process is up.
+func (s *Server) GetHealth(context.Context, targetserver.GetHealthRequestObject) (targetserver.GetHealthResponseObject, error) {
+	return targetserver.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
 }
 
-// GetReady implements targetapi.StrictServerInterface: the database answers and has
+// GetReady implements targetserver.StrictServerInterface: the database answers and has
 // what the queries of this version name, and the server is not about to stop.
-func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject) (targetapi.GetReadyResponseObject, error) {
+func (s *Server) GetReady(ctx context.Context, _ targetserver.GetReadyRequestObject) (targetserver.GetReadyResponseObject, error) {
 	if httpserve.Leaving(ctx) {
 		return nil, problem.Leaving()
 	}
@@ -29,5 +30,5 @@ func (s *Server) GetReady(ctx context.Context, _ targetapi.GetReadyRequestObject
 	if err != nil {
 		return nil, problem.NotReady(dberror.Target, err)
 	}
-	return targetapi.GetReady200JSONResponse{Status: targetapi.Ok}, nil
+	return targetserver.GetReady200JSONResponse{Status: targetapi.Ok}, nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/api"
-	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -128,7 +128,7 @@ func newOrchestrator(tb testing.TB, url string, opts options, log *slog.Logger) 
 	}
 	job, err := etl.New(tb.Context(), etl.Config{
 		Target: loads, SourceURL: opts.source, Log: log,
-		Retry: etl.Retry{Attempts: 1, First: time.Millisecond, Longest: time.Millisecond, Obey: time.Millisecond},
+		Retry: source.Retry{Attempts: 1, First: time.Millisecond, Longest: time.Millisecond, Obey: time.Millisecond},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -211,14 +211,16 @@ func client(tb testing.TB) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// api is the generated client.
-func (b *bundle) api() *targetapi.ClientWithResponses {
-	b.t.Helper()
-	c, err := targetapi.NewClientWithResponses(b.url, targetapi.WithHTTPClient(client(b.t)))
-	if err != nil {
-		b.t.Fatal(err)
+// as decodes an answer of the status.
+func as[T any](tb testing.TB, a answer, status int) (value T) {
+	tb.Helper()
+	if a.status != status {
+		tb.Fatalf("got %d %s, want %d", a.status, a.body, status)
 	}
-	return c
+	if err := json.Unmarshal([]byte(a.body), &value); err != nil {
+		tb.Fatalf("%s: %v", a.body, err)
+	}
+	return value
 }
 
 // wantProblem checks that the answer is a problem of the status, with the words

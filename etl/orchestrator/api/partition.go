@@ -9,6 +9,7 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 )
@@ -20,15 +21,15 @@ const (
 	someRevisions = 1000
 )
 
-// ListPartitions implements targetapi.StrictServerInterface.
-func (s *Server) ListPartitions(ctx context.Context, request targetapi.ListPartitionsRequestObject) (targetapi.ListPartitionsResponseObject, error) {
+// ListPartitions implements targetserver.StrictServerInterface.
+func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
 	page, err := s.page(ctx, request.Params.From, request.Params.To)
 	if err != nil {
 		return nil, err
 	}
-	list := targetapi.ListPartitions200JSONResponse{
+	list := targetserver.ListPartitions200JSONResponse{
 		Body:    targetapi.PartitionList{Partitions: []targetapi.Partition{}},
-		Headers: targetapi.ListPartitions200ResponseHeaders{Link: page.link},
+		Headers: targetserver.ListPartitions200ResponseHeaders{Link: page.link},
 	}
 	if page.days == nil {
 		return list, nil
@@ -43,11 +44,11 @@ func (s *Server) ListPartitions(ctx context.Context, request targetapi.ListParti
 	return list, nil
 }
 
-// ForgetPartition implements targetapi.StrictServerInterface.
-func (s *Server) ForgetPartition(ctx context.Context, request targetapi.ForgetPartitionRequestObject) (targetapi.ForgetPartitionResponseObject, error) {
+// ForgetPartition implements targetserver.StrictServerInterface.
+func (s *Server) ForgetPartition(ctx context.Context, request targetserver.ForgetPartitionRequestObject) (targetserver.ForgetPartitionResponseObject, error) {
 	err := s.Control.Forget(ctx, request.Day.Time, orElse(request.Params.Force, false))
 	if err == nil {
-		return targetapi.ForgetPartition204Response{}, nil
+		return targetserver.ForgetPartition204Response{}, nil
 	}
 	if sampled, ok := errors.AsType[*orchestrator.SampledError](err); ok {
 		return nil, problem.Conflict(sampled.Error() + ", and a run would load it again; with force=true (--force) it is forgotten all the same")
@@ -91,15 +92,15 @@ func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 	return p
 }
 
-// ListRevisions implements targetapi.StrictServerInterface.
-func (s *Server) ListRevisions(ctx context.Context, request targetapi.ListRevisionsRequestObject) (targetapi.ListRevisionsResponseObject, error) {
+// ListRevisions implements targetserver.StrictServerInterface.
+func (s *Server) ListRevisions(ctx context.Context, request targetserver.ListRevisionsRequestObject) (targetserver.ListRevisionsResponseObject, error) {
 	page, err := s.page(ctx, request.Params.From, request.Params.To)
 	if err != nil {
 		return nil, err
 	}
-	list := targetapi.ListRevisions200JSONResponse{
+	list := targetserver.ListRevisions200JSONResponse{
 		Body:    targetapi.RevisionList{Revisions: []targetapi.Revision{}},
-		Headers: targetapi.ListRevisions200ResponseHeaders{Link: page.link},
+		Headers: targetserver.ListRevisions200ResponseHeaders{Link: page.link},
 	}
 	if page.days == nil {
 		return list, nil

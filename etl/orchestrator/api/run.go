@@ -17,6 +17,7 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/sessions"
@@ -34,14 +35,14 @@ const (
 // maxKey is how long an idempotency key may be.
 const maxKey = 255
 
-// ListRuns implements targetapi.StrictServerInterface.
-func (s *Server) ListRuns(ctx context.Context, request targetapi.ListRunsRequestObject) (targetapi.ListRunsResponseObject, error) {
+// ListRuns implements targetserver.StrictServerInterface.
+func (s *Server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
 	limit := orElse(request.Params.Limit, someRuns)
 	runs, err := s.Control.Runs(ctx, limit+1, orElse(request.Params.Before, 0))
 	if err != nil {
 		return nil, err
 	}
-	response := targetapi.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
+	response := targetserver.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
 	for i, run := range runs {
 		if i == int(limit) {
 			link := nextRuns(httpserve.RequestOf(ctx), runs[i-1].Run.ID)
@@ -80,8 +81,8 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 	}
 }
 
-// CreateRun implements targetapi.StrictServerInterface.
-func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunRequestObject) (targetapi.CreateRunResponseObject, error) {
+// CreateRun implements targetserver.StrictServerInterface.
+func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
 	body, key := *request.Body, orElse(request.Params.IdempotencyKey, "")
 	if request.Params.IdempotencyKey != nil && !validKey(key) {
 		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
@@ -133,12 +134,12 @@ func (s *Server) CreateRun(ctx context.Context, request targetapi.CreateRunReque
 		}
 	}
 	if start.DryRun {
-		return targetapi.CreateRun200JSONResponse(answer), nil
+		return targetserver.CreateRun200JSONResponse(answer), nil
 	}
 	answer.Id = &plan.RunID
 	location := httpserve.URL(httpserve.RequestOf(ctx), "/runs/"+strconv.FormatInt(plan.RunID, 10), "")
-	return targetapi.CreateRun202JSONResponse{
-		Body: answer, Headers: targetapi.CreateRun202ResponseHeaders{Location: &location},
+	return targetserver.CreateRun202JSONResponse{
+		Body: answer, Headers: targetserver.CreateRun202ResponseHeaders{Location: &location},
 	}, nil
 }
 
@@ -147,28 +148,28 @@ func validKey(key string) bool {
 	return utf8.ValidString(key) && key != "" && utf8.RuneCountInString(key) <= maxKey && !strings.ContainsFunc(key, unicode.IsControl)
 }
 
-// GetRun implements targetapi.StrictServerInterface.
-func (s *Server) GetRun(ctx context.Context, request targetapi.GetRunRequestObject) (targetapi.GetRunResponseObject, error) {
+// GetRun implements targetserver.StrictServerInterface.
+func (s *Server) GetRun(ctx context.Context, request targetserver.GetRunRequestObject) (targetserver.GetRunResponseObject, error) {
 	run, err := s.run(ctx, request.Id)
-	return targetapi.GetRun200JSONResponse(run), err
+	return targetserver.GetRun200JSONResponse(run), err
 }
 
-// CancelRun implements targetapi.StrictServerInterface.
-func (s *Server) CancelRun(ctx context.Context, request targetapi.CancelRunRequestObject) (targetapi.CancelRunResponseObject, error) {
+// CancelRun implements targetserver.StrictServerInterface.
+func (s *Server) CancelRun(ctx context.Context, request targetserver.CancelRunRequestObject) (targetserver.CancelRunResponseObject, error) {
 	if err := s.Control.Cancel(ctx, request.Id); err != nil {
 		return nil, refusal(ctx, err)
 	}
 	run, err := s.run(ctx, request.Id)
-	return targetapi.CancelRun200JSONResponse(run), err
+	return targetserver.CancelRun200JSONResponse(run), err
 }
 
-// RetryRun implements targetapi.StrictServerInterface.
-func (s *Server) RetryRun(ctx context.Context, request targetapi.RetryRunRequestObject) (targetapi.RetryRunResponseObject, error) {
+// RetryRun implements targetserver.StrictServerInterface.
+func (s *Server) RetryRun(ctx context.Context, request targetserver.RetryRunRequestObject) (targetserver.RetryRunResponseObject, error) {
 	if err := s.Control.Retry(ctx, request.Id); err != nil {
 		return nil, refusal(ctx, err)
 	}
 	run, err := s.run(ctx, request.Id)
-	return targetapi.RetryRun200JSONResponse(run), err
+	return targetserver.RetryRun200JSONResponse(run), err
 }
 
 // run reads a run.
@@ -192,8 +193,8 @@ func refusal(ctx context.Context, err error) error {
 	return err
 }
 
-// GetRunLog implements targetapi.StrictServerInterface.
-func (s *Server) GetRunLog(ctx context.Context, request targetapi.GetRunLogRequestObject) (targetapi.GetRunLogResponseObject, error) {
+// GetRunLog implements targetserver.StrictServerInterface.
+func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -220,7 +221,7 @@ func (s *Server) GetRunLog(ctx context.Context, request targetapi.GetRunLogReque
 		}
 		list.Entries = append(list.Entries, entry)
 	}
-	return targetapi.GetRunLog200JSONResponse(list), nil
+	return targetserver.GetRunLog200JSONResponse(list), nil
 }
 
 func entryOf(row targetdb.ReadRunLogRow) (targetapi.LogEntry, error) {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,13 +17,21 @@ func fill(t *testing.T) targetapi.RunRequest {
 	return targetapi.RunRequest{From: day(t, "2025-01-01"), To: day(t, "2025-01-09")}
 }
 
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // A backfill, from the plan to its run, its cancelling and its retry.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.ledger()
-	c, valid := b.api(), b.validator()
-	ctx := t.Context()
+	valid := b.validator()
 
 	for only, want := range map[targetapi.RunScope][2]int64{ // days queued, days up to date
 		targetapi.RunScopeAll:     {9, 2},
@@ -31,66 +40,47 @@ func TestBackfill(t *testing.T) {
 	} {
 		body := fill(t)
 		body.Only, body.DryRun = &only, new(true)
-		plan, err := c.CreateRunWithResponse(ctx, nil, body)
-		if err != nil || plan.JSON200 == nil {
-			t.Fatalf("%s: %v %s", only, err, plan.Body)
-		}
-		valid.check(t, "RunPlan", plan.Body)
+		a := b.post("/runs", jsonOf(t, body))
+		plan := as[targetapi.RunPlan](t, a, http.StatusOK)
+		valid.check(t, "RunPlan", []byte(a.body))
 		p := targetapi.RunPlan{From: body.From, To: body.To, Only: only, DryRun: true, Partitions: want[0], UpToDate: want[1]}
 		if only != targetapi.RunScopeAll { // of which nobody knows, as the source is away; the others hold nothing to lose
 			p.RemovedValues, p.RefusedDays = new(int64), new(int64)
 		}
-		if diff := cmp.Diff(p, *plan.JSON200); diff != "" {
+		if diff := cmp.Diff(p, plan); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", only, diff)
 		}
-		if plan.HTTPResponse.Header.Get("Location") != "" {
+		if a.header.Get("Location") != "" {
 			t.Error("a dry run has a Location")
 		}
 	}
 
 	body := fill(t)
 	body.Only, body.Parallel = new(targetapi.RunScopeMissing), new(int32(3))
-	made, err := c.CreateRunWithResponse(ctx, nil, body)
-	if err != nil || made.JSON202 == nil {
-		t.Fatalf("start: %v %s", err, made.Body)
-	}
-	valid.check(t, "RunPlan", made.Body)
-	if diff := cmp.Diff(targetapi.RunPlan{Id: new(int64(5)), From: body.From, To: body.To, Only: *body.Only, Partitions: 2, UpToDate: 2}, *made.JSON202); diff != "" {
+	a := b.post("/runs", jsonOf(t, body))
+	made := as[targetapi.RunPlan](t, a, http.StatusAccepted)
+	valid.check(t, "RunPlan", []byte(a.body))
+	if diff := cmp.Diff(targetapi.RunPlan{Id: new(int64(5)), From: body.From, To: body.To, Only: *body.Only, Partitions: 2, UpToDate: 2}, made); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := made.HTTPResponse.Header.Get("Location"); got != b.url+"/runs/5" {
+	if got := a.header.Get("Location"); got != b.url+"/runs/5" {
 		t.Fatalf("Location is %q", got)
 	}
-	want := func(what string, body []byte, got *targetapi.Run, state targetapi.RunState, counts targetapi.RunCounts) {
+	want := func(what string, a answer, state targetapi.RunState, counts targetapi.RunCounts) {
 		t.Helper()
-		if got == nil {
-			t.Fatalf("%s: %s", what, body)
-		}
-		valid.check(t, "Run", body)
+		got := as[targetapi.Run](t, a, http.StatusOK)
+		valid.check(t, "Run", []byte(a.body))
 		if got.State != state || got.Partitions != counts || got.Trigger != targetapi.RunTriggerBackfill || *got.Parallel != 3 {
-			t.Errorf("%s: got %s, want %s %+v", what, body, state, counts)
+			t.Errorf("%s: got %s, want %s %+v", what, a.body, state, counts)
 		}
 	}
 	queued := targetapi.RunCounts{Total: 2, Queued: 2}
-	cancelled := targetapi.RunCounts{Total: 2, Cancelled: 2}
-	run, err := c.GetRunWithResponse(ctx, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want("made", run.Body, run.JSON200, targetapi.RunStateQueued, queued)
+	want("made", b.get("/runs/5"), targetapi.RunStateQueued, queued)
 	for range 2 { // the second time there is nothing to do
-		gone, err := c.CancelRunWithResponse(ctx, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want("cancelled", gone.Body, gone.JSON200, targetapi.RunStateCancelled, cancelled)
+		want("cancelled", b.post("/runs/5/cancel", ""), targetapi.RunStateCancelled, targetapi.RunCounts{Total: 2, Cancelled: 2})
 	}
 	for range 2 {
-		again, err := c.RetryRunWithResponse(ctx, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want("retried", again.Body, again.JSON200, targetapi.RunStateQueued, queued)
+		want("retried", b.post("/runs/5/retry", ""), targetapi.RunStateQueued, queued)
 	}
 	// A body is not wanted, and is no harm whatever its type.
 	for _, contentType := range []string{"text/plain", "application/json", ""} {
@@ -141,26 +131,19 @@ func TestPagesOfRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec("INSERT INTO run (trigger, first_day, last_day) SELECT 'backfill', '2025-01-01', '2025-01-01' FROM generate_series(1, 7)")
-	c := b.api()
 	var got []int64
 	pages := 0
-	for params := (&targetapi.ListRunsParams{Limit: new(int32(3))}); params != nil; pages++ {
-		page, err := c.ListRunsWithResponse(t.Context(), params)
-		if err != nil || page.JSON200 == nil {
-			t.Fatalf("%v %s", err, page.Body)
-		}
-		for _, run := range page.JSON200.Runs {
+	for path := "/runs?limit=3"; path != ""; pages++ {
+		a := b.get(path)
+		for _, run := range as[targetapi.RunList](t, a, http.StatusOK).Runs {
 			got = append(got, run.Id)
 		}
-		params = nil
-		if link := page.HTTPResponse.Header.Get("Link"); link != "" {
+		path = ""
+		if link := a.header.Get("Link"); link != "" {
 			address, rel, _ := strings.Cut(link, "; ")
-			if rel != `rel="next"` {
+			path = strings.Trim(address, "<>")
+			if rel != `rel="next"` || !strings.HasPrefix(path, b.url+"/runs?before=") {
 				t.Errorf("Link is %q", link)
-			}
-			params = &targetapi.ListRunsParams{Limit: new(int32(3)), Before: new(got[len(got)-1])}
-			if want := b.get(strings.Trim(address, "<>")); want.status != http.StatusOK || !strings.HasPrefix(address, "<"+b.url+"/runs?before=") {
-				t.Errorf("%s: %d", address, want.status)
 			}
 		}
 	}

@@ -5,21 +5,22 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetserver"
 )
 
-// GetSchedule implements targetapi.StrictServerInterface.
-func (s *Server) GetSchedule(ctx context.Context, _ targetapi.GetScheduleRequestObject) (targetapi.GetScheduleResponseObject, error) {
+// GetSchedule implements targetserver.StrictServerInterface.
+func (s *Server) GetSchedule(ctx context.Context, _ targetserver.GetScheduleRequestObject) (targetserver.GetScheduleResponseObject, error) {
 	schedule, err := s.schedule(ctx)
-	return targetapi.GetSchedule200JSONResponse(schedule), err
+	return targetserver.GetSchedule200JSONResponse(schedule), err
 }
 
-// UpdateSchedule implements targetapi.StrictServerInterface.
-func (s *Server) UpdateSchedule(ctx context.Context, request targetapi.UpdateScheduleRequestObject) (targetapi.UpdateScheduleResponseObject, error) {
+// UpdateSchedule implements targetserver.StrictServerInterface.
+func (s *Server) UpdateSchedule(ctx context.Context, request targetserver.UpdateScheduleRequestObject) (targetserver.UpdateScheduleResponseObject, error) {
 	if err := s.Control.Pause(ctx, request.Body.Paused); err != nil {
 		return nil, err
 	}
 	schedule, err := s.schedule(ctx)
-	return targetapi.UpdateSchedule200JSONResponse(schedule), err
+	return targetserver.UpdateSchedule200JSONResponse(schedule), err
 }
 
 func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {

@@ -6,11 +6,12 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/signal"
 )
 
-// ListSignals implements targetapi.StrictServerInterface.
-func (s *Server) ListSignals(ctx context.Context, _ targetapi.ListSignalsRequestObject) (targetapi.ListSignalsResponseObject, error) {
+// ListSignals implements targetserver.StrictServerInterface.
+func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequestObject) (targetserver.ListSignalsResponseObject, error) {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (s *Server) ListSignals(ctx context.Context, _ targetapi.ListSignalsRequest
 			Statistic: targetapi.SignalStatistic(statistic), Unit: signal.Unit(row.Name),
 		})
 	}
-	return targetapi.ListSignals200JSONResponse(list), nil
+	return targetserver.ListSignals200JSONResponse(list), nil
 }
 
 // listSignals reads the signals that the contract knows, by id.

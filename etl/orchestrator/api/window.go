@@ -11,6 +11,7 @@ import (
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
@@ -27,9 +28,9 @@ const (
 	labelEnd   = "end"
 )
 
-// GetWindows implements targetapi.StrictServerInterface: it checks what the
+// GetWindows implements targetserver.StrictServerInterface: it checks what the
 // parameters say together, and hands on a response that streams.
-func (s *Server) GetWindows(ctx context.Context, request targetapi.GetWindowsRequestObject) (targetapi.GetWindowsResponseObject, error) {
+func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindowsRequestObject) (targetserver.GetWindowsResponseObject, error) {
 	p := request.Params
 	asked, err := spanOf(p.Start, p.End, p.Turbines)
 	if err != nil {
@@ -115,7 +116,7 @@ type windows struct {
 // zone.
 const longest = 25 * time.Hour
 
-// VisitGetWindowsResponse implements targetapi.GetWindowsResponseObject.
+// VisitGetWindowsResponse implements targetserver.GetWindowsResponseObject.
 func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if a.span.stop.Sub(a.span.start) > longest {

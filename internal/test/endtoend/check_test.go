@@ -1,9 +1,9 @@
 package endtoend_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
@@ -208,14 +209,20 @@ func TestRuleBlocksADay(t *testing.T) {
 // twice sends turbine 3's second minute twice.
 func twice() fault {
 	repeat := rewrite(func(body []byte, trailer http.Header) ([]byte, bool) {
-		var rows []json.RawMessage
-		if err := json.Unmarshal(body, &rows); err != nil {
+		in, err := ipc.NewReader(bytes.NewReader(body))
+		if err != nil || !in.Next() {
 			return body, false
 		}
-		rows = append(rows[:2:2], rows[1:]...)
-		body, _ = json.Marshal(rows)
+		defer in.Release()
+		var repeated bytes.Buffer
+		out := ipc.NewWriter(&repeated, ipc.WithSchema(in.Schema()))
+		rows := in.RecordBatch()
+		_ = out.Write(rows.NewSlice(0, 2))
+		_ = out.Write(rows.NewSlice(1, rows.NumRows()))
+		_ = out.Close()
+		body = repeated.Bytes()
 		sum := sha256.Sum256(body)
-		trailer.Set("Delfos-Rows", strconv.Itoa(len(rows)))
+		trailer.Set("Delfos-Rows", strconv.FormatInt(rows.NumRows()+1, 10))
 		trailer.Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
 		return body, true
 	})
@@ -232,7 +239,6 @@ func TestMinuteThatComesTwice(t *testing.T) {
 	s.run(t, 1)
 	before := s.values(t)
 	s.repairSource(t)
-	s.gateway.accept = "application/json"
 	s.gateway.spoilAll(twice())
 	_, err := s.job.Run(t.Context(), request(1))
 	sentence := "turbine 3: 2025-01-01T00:01:00Z after 2025-01-01T00:01:00Z: samples must be in order of time, each time once"

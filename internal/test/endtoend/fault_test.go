@@ -21,7 +21,6 @@ type gateway struct {
 	faults   []fault
 	always   fault
 	requests int
-	accept   string // asked for in the job's stead, if not empty
 }
 
 // fault answers a request in the stead of next, or spoils next's answer. It
@@ -70,9 +69,6 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f, g.faults = g.faults[0], g.faults[1:]
 	}
 	g.requests++
-	if g.accept != "" {
-		r.Header.Set("Accept", g.accept)
-	}
 	g.mu.Unlock()
 	if f == nil || !f(w, r, g.proxy) {
 		g.proxy.ServeHTTP(w, r)
@@ -166,7 +162,7 @@ func flipBit() fault {
 
 // reset begins an answer and resets the connection.
 func reset(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-	w.Header().Set("Content-Type", "application/json") // the head may arrive before the reset
+	w.Header().Set("Content-Type", "application/vnd.apache.arrow.stream") // the head may arrive before the reset
 	w.Header().Set("Content-Length", "1000")
 	w.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(w, "[")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -28,21 +29,17 @@ func TestRetries(t *testing.T) {
 		"one after another":         {[]fault{cutShort(), flipBit(), status(503)}, 4},
 	}
 	for name, tt := range tests {
-		// A server that has Arrow, and one that offers JSON alone.
-		for format, accept := range map[string]string{"Arrow": "", "JSON": "application/json"} {
-			t.Run(format+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				s := setup(t)
-				s.seed(t, 1, 1)
-				s.gateway.accept = accept
-				s.gateway.spoil(tt.faults...)
-				s.run(t, 1)
-				if n := s.gateway.count(); n != tt.requests {
-					t.Errorf("requests: got %d, want %d", n, tt.requests)
-				}
-				near(t, s.values(t), s.expected(t))
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.seed(t, 1, 1)
+			s.gateway.spoil(tt.faults...)
+			s.run(t, 1)
+			if n := s.gateway.count(); n != tt.requests {
+				t.Errorf("requests: got %d, want %d", n, tt.requests)
+			}
+			near(t, s.values(t), s.expected(t))
+		})
 	}
 }
 
@@ -67,7 +64,7 @@ func TestGivesUp(t *testing.T) {
 			s.gateway.spoil()
 			s.gateway.spoilAll(tt.fault)
 			_, err := s.job.Run(t.Context(), request(1))
-			if err == nil || errors.Is(err, etl.ErrSourceAway) != tt.away || !strings.Contains(err.Error(), tt.want) {
+			if err == nil || errors.Is(err, source.ErrAway) != tt.away || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("run: got %v, want %q, away %t", err, tt.want, tt.away)
 			}
 			if n := s.gateway.count(); n != tt.requests {

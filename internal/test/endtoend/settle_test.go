@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/source"
 )
 
 // forever is a fault that never answers; reached is closed when the request
@@ -64,7 +65,7 @@ func TestSessionEndedWhileTheSourceHangs(t *testing.T) {
 	}()
 	_, err := s.job.Run(t.Context(), request(1))
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != "57P01" || errors.Is(err, etl.ErrSourceAway) {
+	if !errors.As(err, &pg) || pg.Code != "57P01" || errors.Is(err, source.ErrAway) {
 		t.Errorf("run: got %v, want that the session was ended", err)
 	}
 	if outcome := query[string](t, s.target, "SELECT outcome FROM partition"); outcome != "failed" {

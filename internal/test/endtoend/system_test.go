@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
@@ -41,8 +42,8 @@ type system struct {
 const always = 100 * 365 * 24 * time.Hour
 
 // fast retries quickly; a test has no time to be polite.
-func fast() etl.Retry {
-	return etl.Retry{Attempts: 4, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond}
+func fast() source.Retry {
+	return source.Retry{Attempts: 4, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond}
 }
 
 func setup(t *testing.T) *system {
