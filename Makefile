@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-poolers check-variable lint format vet drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-poolers check-variable lint format vet plugin-test drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,7 @@ help: ## List what can be made
 generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
 	@# The generators are built before anything is removed.
 	@$(call tool,sqlc) version >/dev/null
-	@CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-variable -buildvcs=false -o '$(CURDIR)/bin/' .
+	@for plugin in variable rows; do CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-$$plugin -buildvcs=false -o '$(CURDIR)/bin/' . || exit; done
 	@$(call tool,oapi-codegen) -version >/dev/null
 	@# The templates of the module, as tools/oapi-codegen/templates changes them.
 	@# The ceiling has git take the folder for one outside a repository, which may ignore it.
@@ -50,7 +50,7 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 	@# A program under the race detector would wait a second before it ends.
 	@GORACE=atexit_sleep_ms=10 $(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 20m -json ./...
 
-check: lint vet drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
+check: lint vet plugin-test drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 
 lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
 	$(call tool,golangci-lint) fmt --diff
@@ -62,6 +62,10 @@ format: ## Format the Go code as lint wants it
 
 vet:
 	$(GO) vet -tags atlas,node,pgbouncer,variable ./...
+
+# A module of its own, which the tests of the others leave out.
+plugin-test:
+	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-rows -count=1 ./...
 
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:

@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgrow"
 )
 
 // tolerance is how far, relative to the greater, a mean or a deviation may be
@@ -200,7 +200,7 @@ func (c *cursor) next() (value, bool, error) {
 		return value{}, false, c.rows.Err()
 	}
 	raw := c.rows.RawValues()
-	return value{pgcopy.Int32(raw[0]), pgcopy.Int32(raw[1]), pgcopy.Micros(raw[2]), pgcopy.Float64(raw[3])}, true, nil
+	return value{pgrow.DecodeInt32(raw[0]), pgrow.DecodeInt32(raw[1]), int64(pgrow.DecodeTimestamp(raw[2])), pgrow.DecodeFloat64(raw[3])}, true, nil
 }
 
 func (c *cursor) close(ctx context.Context) {

@@ -2,63 +2,29 @@ package etl
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"math"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/source"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pghash"
+	"github.com/delfos/delfos/internal/pgrow"
 )
-
-// rowHash is pghash.Record for values that are not in PostgreSQL's binary
-// format yet; at is in microseconds of Unix time.
-type rowHash struct{ pghash.Record }
-
-func (h *rowHash) int32(v int32) {
-	var raw [4]byte
-	binary.BigEndian.PutUint32(raw[:], uint32(v))
-	h.Int32(raw[:])
-}
-
-func (h *rowHash) timestamp(at int64) {
-	var raw [8]byte
-	binary.BigEndian.PutUint64(raw[:], uint64(at-pgcopy.Epoch))
-	h.Timestamp(raw[:])
-}
-
-func (h *rowHash) float64(v float64) {
-	var raw [8]byte
-	binary.BigEndian.PutUint64(raw[:], math.Float64bits(v))
-	h.Float64(raw[:])
-}
 
 // digestOf hashes a sample as the source's database does for GET /data/digest,
 // where a day's digest is the exclusive or of its samples' hashes.
 func digestOf(s *source.Sample) int64 {
-	var h rowHash
-	h.int32(s.Turbine)
-	h.timestamp(s.At)
+	var h pgrow.Hash
+	h.Int32(s.Turbine)
+	h.Timestamp(pgrow.Micros(s.At))
 	for _, reading := range s.Readings {
 		if math.IsNaN(reading) {
-			h.Float64(nil)
+			h.Null()
 		} else {
-			h.float64(reading)
+			h.Float64(reading)
 		}
 	}
-	return int64(h.Record)
-}
-
-// hash is that of the row of the target's data, as DigestValues has it.
-func (v value) hash() int64 {
-	var h rowHash
-	h.int32(v.turbine)
-	h.int32(v.signal)
-	h.timestamp(v.at)
-	h.float64(v.value)
-	return int64(h.Record)
+	return int64(h)
 }
 
 // loaded tells whether the ledger has digests of a day, by which a rerun may

@@ -13,11 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/signal"
 )
-
-const copyValues = "COPY data (turbine_id, signal_id, timestamp, value) FROM STDIN (FORMAT binary)"
 
 // ErrNoSignals is wrapped when the target lacks signals to write under.
 var ErrNoSignals = errors.New("the target lacks signals; `delfos schema apply target` writes them")
@@ -28,12 +26,8 @@ type column struct {
 	variable, statistic int
 }
 
-// value is a row of the target's data; at is in microseconds of Unix time.
-type value struct {
-	turbine, signal int32
-	at              int64
-	value           float64
-}
+// value is a row of the target's data.
+type value = targetdb.ReadValuesRow
 
 // written counts rows.
 type written struct{ inserted, updated, deleted int64 }
@@ -94,7 +88,7 @@ func (l *loader) values(g group) iter.Seq[value] {
 					if stats.Count == 0 || math.IsNaN(v) {
 						continue
 					}
-					if !yield(value{s.turbine, c.id, w.Start, v}) {
+					if !yield(value{TurbineID: s.turbine, SignalID: c.id, Timestamp: pgrow.Micros(w.Start), Value: v}) {
 						return
 					}
 				}
@@ -106,7 +100,7 @@ func (l *loader) values(g group) iter.Seq[value] {
 // copy loads groups into a day that holds nothing.
 func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error) {
 	var digest int64
-	rows, err := pgcopy.From(ctx, l.tx.Conn().PgConn(), copyValues, func(w *pgcopy.Writer) error {
+	rows, err := targetdb.CopyValues(ctx, l.tx.Conn(), func(w *pgrow.Copier[value]) error {
 		for {
 			var g group
 			var more bool
@@ -118,17 +112,12 @@ func (l *loader) copy(ctx context.Context, groups <-chan group) (written, error)
 				return nil
 			}
 			for v := range l.values(g) {
-				w.Row(4)
-				w.Int32(v.turbine)
-				w.Int32(v.signal)
-				w.Timestamp(v.at)
-				w.Float64(v.value)
-				digest ^= v.hash()
+				if err := w.Put(&v); err != nil {
+					return err
+				}
+				digest ^= int64(v.Hash())
 			}
 			g.free()
-			if err := w.Err(); err != nil {
-				return err
-			}
 		}
 	})
 	if err != nil {
@@ -149,9 +138,12 @@ func (l *loader) apply(ctx context.Context, g group) (written, error) {
 	for i, c := range l.columns {
 		signals[i] = c.id
 	}
-	held, err := l.q.ReadValues(ctx, targetdb.ReadValuesParams{TurbineIds: g.read, SignalIds: signals, Start: l.start, Stop: l.stop})
-	if err != nil {
-		return written{}, fmt.Errorf("read what the target holds: %w", err)
+	var held []value
+	for v, err := range l.q.ReadValues(ctx, targetdb.ReadValuesParams{TurbineIds: g.read, SignalIds: signals, Start: l.start, Stop: l.stop}) {
+		if err != nil {
+			return written{}, fmt.Errorf("read what the target holds: %w", err)
+		}
+		held = append(held, v)
 	}
 	d := l.compare(held, g)
 	if l.dry {
@@ -238,12 +230,12 @@ type difference struct {
 // compare finds what makes held, the rows of a group's turbines in the order of
 // data's key, equal to what the group says. Turbines that would lose too much are
 // noted and left out.
-func (l *loader) compare(held []targetdb.Value, g group) difference {
+func (l *loader) compare(held []value, g group) difference {
 	var d difference
 	series := g.series
 	for _, id := range g.read {
 		of := len(held)
-		if n := slices.IndexFunc(held, func(h targetdb.Value) bool { return h.TurbineID != id }); n >= 0 {
+		if n := slices.IndexFunc(held, func(h value) bool { return h.TurbineID != id }); n >= 0 {
 			of = n
 		}
 		var one group
@@ -265,12 +257,12 @@ func (l *loader) compare(held []targetdb.Value, g group) difference {
 
 // merge adds what makes held rows equal to wanted ones, both in the order of
 // data's key.
-func (d *difference) merge(held []targetdb.Value, wanted iter.Seq[value]) {
-	drop := func(h targetdb.Value) {
+func (d *difference) merge(held []value, wanted iter.Seq[value]) {
+	drop := func(h value) {
 		d.deleted++
 		d.gone.TurbineIds = append(d.gone.TurbineIds, h.TurbineID)
 		d.gone.SignalIds = append(d.gone.SignalIds, h.SignalID)
-		d.gone.Timestamps = append(d.gone.Timestamps, h.Timestamp)
+		d.gone.Timestamps = append(d.gone.Timestamps, h.Timestamp.Time())
 	}
 	for w := range wanted {
 		order := 1
@@ -282,7 +274,7 @@ func (d *difference) merge(held []targetdb.Value, wanted iter.Seq[value]) {
 			held = held[1:]
 		}
 		if len(held) > 0 && order == 0 {
-			same := held[0].Value == w.value
+			same := held[0].Value == w.Value
 			held = held[1:]
 			if same {
 				continue
@@ -291,20 +283,20 @@ func (d *difference) merge(held []targetdb.Value, wanted iter.Seq[value]) {
 		} else {
 			d.inserted++
 		}
-		d.set.TurbineIds = append(d.set.TurbineIds, w.turbine)
-		d.set.SignalIds = append(d.set.SignalIds, w.signal)
-		d.set.Timestamps = append(d.set.Timestamps, time.UnixMicro(w.at).UTC())
-		d.set.Vals = append(d.set.Vals, w.value)
+		d.set.TurbineIds = append(d.set.TurbineIds, w.TurbineID)
+		d.set.SignalIds = append(d.set.SignalIds, w.SignalID)
+		d.set.Timestamps = append(d.set.Timestamps, w.Timestamp.Time())
+		d.set.Vals = append(d.set.Vals, w.Value)
 	}
 	for _, h := range held {
 		drop(h)
 	}
 }
 
-func orderOf(h targetdb.Value, w value) int {
+func orderOf(h, w value) int {
 	return cmp.Or(
-		cmp.Compare(h.TurbineID, w.turbine),
-		cmp.Compare(h.SignalID, w.signal),
-		cmp.Compare(h.Timestamp.UnixMicro(), w.at),
+		cmp.Compare(h.TurbineID, w.TurbineID),
+		cmp.Compare(h.SignalID, w.SignalID),
+		cmp.Compare(h.Timestamp, w.Timestamp),
 	)
 }

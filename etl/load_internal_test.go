@@ -8,52 +8,50 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/pgrow"
 )
 
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	at := func(minute int) time.Time { return time.Date(2025, 1, 1, 0, minute, 0, 0, time.UTC) }
-	held := func(turbine, signal int32, minute int, v float64) targetdb.Value {
-		return targetdb.Value{TurbineID: turbine, SignalID: signal, Timestamp: at(minute), Value: v}
+	held := func(turbine, signal int32, minute int, v float64) value {
+		at := time.Date(2025, 1, 1, 0, minute, 0, 0, time.UTC)
+		return value{TurbineID: turbine, SignalID: signal, Timestamp: pgrow.Micros(at.UnixMicro()), Value: v}
 	}
-	want := func(turbine, signal int32, minute int, v float64) value {
-		return value{turbine, signal, at(minute).UnixMicro(), v}
-	}
+	want := held
 	tests := map[string]struct {
-		held    []targetdb.Value
+		held    []value
 		wanted  []value
 		written written
 		set     []float64
 		gone    []int32 // signals
 	}{
 		"both empty": {},
-		"equal":      {held: []targetdb.Value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 5)}},
+		"equal":      {held: []value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 5)}},
 		"new":        {wanted: []value{want(1, 1, 0, 5)}, written: written{inserted: 1}, set: []float64{5}},
-		"changed":    {held: []targetdb.Value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 6)}, written: written{updated: 1}, set: []float64{6}},
-		"gone":       {held: []targetdb.Value{held(1, 7, 0, 5)}, written: written{deleted: 1}, gone: []int32{7}},
+		"changed":    {held: []value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 6)}, written: written{updated: 1}, set: []float64{6}},
+		"gone":       {held: []value{held(1, 7, 0, 5)}, written: written{deleted: 1}, gone: []int32{7}},
 		"gone before, between and after": {
-			held:    []targetdb.Value{held(1, 1, 0, 1), held(1, 2, 0, 1), held(1, 2, 10, 1), held(1, 3, 0, 1), held(2, 4, 0, 1)},
+			held:    []value{held(1, 1, 0, 1), held(1, 2, 0, 1), held(1, 2, 10, 1), held(1, 3, 0, 1), held(2, 4, 0, 1)},
 			wanted:  []value{want(1, 2, 0, 1), want(1, 3, 0, 2)},
 			written: written{updated: 1, deleted: 3}, set: []float64{2}, gone: []int32{1, 2, 4},
 		},
 		"new before, between and after": {
-			held:    []targetdb.Value{held(2, 2, 0, 1)},
+			held:    []value{held(2, 2, 0, 1)},
 			wanted:  []value{want(1, 9, 0, 3), want(2, 1, 0, 4), want(2, 2, 0, 1), want(2, 2, 10, 5), want(3, 1, 0, 6)},
 			written: written{inserted: 4}, set: []float64{3, 4, 5, 6},
 		},
 		"ids far apart": {
-			held:    []targetdb.Value{held(math.MinInt32, 1, 0, 1), held(math.MaxInt32, 1, 0, 1)},
+			held:    []value{held(math.MinInt32, 1, 0, 1), held(math.MaxInt32, 1, 0, 1)},
 			wanted:  []value{want(math.MinInt32, 1, 0, 1), want(math.MaxInt32, 1, 0, 2)},
 			written: written{updated: 1}, set: []float64{2},
 		},
-		"a zero's sign does not count": {held: []targetdb.Value{held(1, 1, 0, 0)}, wanted: []value{want(1, 1, 0, math.Copysign(0, -1))}},
+		"a zero's sign does not count": {held: []value{held(1, 1, 0, 0)}, wanted: []value{want(1, 1, 0, math.Copysign(0, -1))}},
 		"before 1970": {
-			held:   []targetdb.Value{{TurbineID: 1, SignalID: 1, Timestamp: time.UnixMicro(-600_000_000), Value: 1}},
-			wanted: []value{{1, 1, -600_000_000, 1}},
+			held:   []value{{TurbineID: 1, SignalID: 1, Timestamp: -600_000_000, Value: 1}},
+			wanted: []value{{TurbineID: 1, SignalID: 1, Timestamp: -600_000_000, Value: 1}},
 		},
 		"all replaced": {
-			held:    []targetdb.Value{held(1, 1, 0, 1)},
+			held:    []value{held(1, 1, 0, 1)},
 			wanted:  []value{want(1, 1, 10, 1)},
 			written: written{inserted: 1, deleted: 1}, set: []float64{1}, gone: []int32{1},
 		},

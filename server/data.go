@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/sessions"
-	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -48,8 +48,8 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 	if err != nil {
 		return nil, err
 	}
-	columns, fields := layout(p.Variables, q.turbines != nil)
-	answer := answer{s: s, r: r, q: q, format: chosen, columns: columns, fields: fields}
+	columns, places := layout(p.Variables, q.turbines != nil)
+	answer := answer{s: s, r: r, q: q, format: chosen, columns: columns, places: places}
 	if p.IfNoneMatch == nil && r.Method != http.MethodHead {
 		return answer, nil
 	}
@@ -85,20 +85,20 @@ func queryOf(start, end sourceapi.Timestamp, turbines *[]sourceapi.TurbineSelect
 
 // layout returns the columns of the answer, in the contract's order whatever
 // the order asked for, and the place of each in a row of ReadSamples.
-func layout(variables *[]sourceapi.Variable, turbines bool) ([]stream.Column, []int) {
-	columns := []stream.Column{{Name: "timestamp", Kind: stream.Timestamp}}
-	fields := []int{timestampField}
-	if turbines {
-		columns = append(columns, stream.Column{Name: "turbine_id", Kind: stream.Int32})
-		fields = append(fields, turbineField)
-	}
-	for i, name := range signal.Variables {
-		if variables == nil || slices.Contains(*variables, sourceapi.Variable(name)) {
-			columns = append(columns, stream.Column{Name: name, Kind: stream.Float64, Unit: signal.Units[i]})
-			fields = append(fields, firstVariableField+i)
+func layout(variables *[]sourceapi.Variable, turbines bool) (columns []stream.Column, places []int) {
+	add := func(wanted func(stream.Column) bool) {
+		for place, c := range sourcedb.ReadSamplesColumns {
+			if wanted(c) {
+				columns, places = append(columns, c), append(places, place)
+			}
 		}
 	}
-	return columns, fields
+	add(func(c stream.Column) bool { return c.Kind == stream.Timestamp })
+	add(func(c stream.Column) bool { return turbines && c.Kind == stream.Int32 })
+	add(func(c stream.Column) bool {
+		return c.Unit != "" && (variables == nil || slices.Contains(*variables, sourceapi.Variable(c.Name)))
+	})
+	return columns, places
 }
 
 // answer is the 200 of getData; the generated one would collect every row
@@ -109,7 +109,7 @@ type answer struct {
 	q       query
 	format  stream.Format
 	columns []stream.Column
-	fields  []int
+	places  []int
 	got     reading // known before to HEAD, which reads no rows
 }
 
@@ -134,7 +134,7 @@ func (a answer) write(w http.ResponseWriter, outgrown func() error) error {
 		Buffered: a.q.limit > 0,
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
-			return a.s.readSamples(a.r.Context(), a.q, a.columns, a.fields, &got, yield)
+			return a.s.readSamples(a.r.Context(), a.q, a.places, &got, yield)
 		},
 		Tag:       func() string { return got.tag(a.columns) },
 		LinkAfter: func() string { return a.link(got) },

@@ -2,17 +2,12 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"net/http"
 	"strconv"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/httpserve"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
@@ -66,7 +61,7 @@ func (d digestAnswer) write(w http.ResponseWriter, outgrown func() error) error 
 		Filename: d.q.filename("digest"),
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
-			return d.s.digestSamples(d.r.Context(), d.q, func(line digest) error {
+			return d.s.digestSamples(d.r.Context(), d.q, func(line sourcedb.DigestSamplesRow) error {
 				encoder.line = line
 				return yield(nil)
 			})
@@ -75,39 +70,26 @@ func (d digestAnswer) write(w http.ResponseWriter, outgrown func() error) error 
 	return response.Write(w, d.r)
 }
 
-// digest is a line of the answer.
-type digest struct {
-	day         int64 // its midnight
-	turbine     int32
-	samples     int64
-	first, last int64
-	digest      uint64
-	// Instants are in microseconds of Unix time.
-}
-
 // digestSamples yields the lines of q as they come from the database.
-func (s *Server) digestSamples(ctx context.Context, q query, yield func(digest) error) error {
-	return s.each(ctx, q, func(db sourcedb.DBTX, span span) error {
-		// Planned each time for the turbines and the range at hand: the plan for
-		// any, which a session comes to by itself, walks a fleet's key with one core.
-		args := []any{pgx.QueryExecModeCacheDescribe, span.ids, span.start, q.stop}
-		return pgstream.Read(ctx, db, "digest samples", sourcedb.DigestSamples, args, func(raw [][]byte) error {
-			return yield(digest{
-				day:     pgcopy.Micros(raw[0]),
-				turbine: pgcopy.Int32(raw[1]),
-				samples: int64(binary.BigEndian.Uint64(raw[2])),
-				first:   pgcopy.Micros(raw[3]),
-				last:    pgcopy.Micros(raw[4]),
-				digest:  binary.BigEndian.Uint64(raw[5]),
-			})
-		})
+func (s *Server) digestSamples(ctx context.Context, q query, yield func(sourcedb.DigestSamplesRow) error) error {
+	return s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
+		asked := sourcedb.DigestSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop}
+		for line, err := range sourcedb.New(tx).DigestSamples(ctx, asked) {
+			if err != nil {
+				return err
+			}
+			if err := yield(line); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
 // digestEncoder writes an array of lines, each taken from line when its turn
 // comes: what a line holds is no row of readings.
 type digestEncoder struct {
-	line  digest
+	line  sourcedb.DigestSamplesRow
 	lines int64
 }
 
@@ -125,18 +107,18 @@ func (e *digestEncoder) Row(buf *stream.Buffer, _ []stream.Value) error {
 	}
 	e.lines++
 	b = append(b, `{"day":"`...)
-	b = timestamp.AppendMicros(b, e.line.day)
+	b = timestamp.AppendMicros(b, int64(e.line.Midnight))
 	b = b[:len(b)-len("T00:00:00Z")]
 	b = append(b, `","turbine_id":`...)
-	b = strconv.AppendInt(b, int64(e.line.turbine), 10)
+	b = strconv.AppendInt(b, int64(e.line.TurbineID), 10)
 	b = append(b, `,"samples":`...)
-	b = strconv.AppendInt(b, e.line.samples, 10)
+	b = strconv.AppendInt(b, e.line.Samples, 10)
 	b = append(b, `,"first":"`...)
-	b = timestamp.AppendMicros(b, e.line.first)
+	b = timestamp.AppendMicros(b, int64(e.line.First))
 	b = append(b, `","last":"`...)
-	b = timestamp.AppendMicros(b, e.line.last)
+	b = timestamp.AppendMicros(b, int64(e.line.Last))
 	b = append(b, `","digest":"`...)
-	b = appendHex(b, e.line.digest)
+	b = appendHex(b, uint64(e.line.Digest))
 	b = append(b, `"}`...)
 	buf.B = b
 	return nil

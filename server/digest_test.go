@@ -12,9 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/gen/sourceapi"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pghash"
-	"github.com/delfos/delfos/internal/pgstream"
+	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -70,30 +68,23 @@ func TestDigestRecomputed(t *testing.T) {
 	start, end := time.Date(2025, 1, 1, 23, 0, 0, 0, time.UTC), time.Date(2025, 1, 3, 12, 0, 0, 0, time.UTC)
 	sums := map[string]uint64{}
 	lines := map[string]*line{}
-	err := pgstream.Read(t.Context(), b.db, "read", `SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature,
-			to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-		FROM data WHERE timestamp BETWEEN $1 AND $2 ORDER BY random()`, []any{start, end}, func(raw [][]byte) error {
-		var r pghash.Record
-		r.Int32(raw[0])
-		r.Timestamp(raw[1])
-		for _, v := range raw[2:5] {
-			r.Float64(v)
+	all := sourcedb.ReadSamplesParams{TurbineIds: []int32{3, 1, 2}, Start: start, Stop: end}
+	for sample, err := range sourcedb.New(b.db).ReadSamples(t.Context(), all) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		at := pgcopy.Time(raw[1]).Format(time.RFC3339Nano)
-		key := fmt.Sprintf("%s %d", raw[5], raw[0])
+		at := sample.Timestamp.Time()
+		day, instant := at.Format(time.DateOnly), at.Format(time.RFC3339Nano)
+		key := fmt.Sprintf("%s %d", day, sample.TurbineID)
 		l := lines[key]
 		if l == nil {
-			l = &line{Day: string(raw[5]), Turbine: int32(raw[0][3]), First: at, Last: at}
+			l = &line{Day: day, Turbine: sample.TurbineID, First: instant, Last: instant}
 			lines[key] = l
 		}
-		sums[key] ^= uint64(r)
+		sums[key] ^= sample.Hash()
 		l.Samples++
-		l.First, l.Last = min(l.First, at), max(l.Last, at)
+		l.First, l.Last = min(l.First, instant), max(l.Last, instant)
 		l.Digest = fmt.Sprintf("%016x", sums[key])
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	var want []line
 	for _, l := range lines {

@@ -9,9 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/sourcedb"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pghash"
-	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/sessions"
 	"github.com/delfos/delfos/internal/stream"
@@ -20,14 +17,6 @@ import (
 // firstTurbine is the one that is meant without a selector: the replaced
 // system knew no other.
 const firstTurbine = 1
-
-// Places in a row of sourcedb.ReadSamples; variables follow in the order of
-// signal.Variables.
-const (
-	turbineField = iota
-	timestampField
-	firstVariableField
-)
 
 // query is what /data was asked for.
 type query struct {
@@ -112,50 +101,45 @@ func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBT
 	return nil
 }
 
-// readSamples yields the rows of q as they come from the database, and counts
-// them in got.
-func (s *Server) readSamples(ctx context.Context, q query, columns []stream.Column, fields []int, got *reading, yield func([]stream.Value) error) error {
-	row := make([]stream.Value, len(columns))
+// readSamples yields the rows of q as they come from the database, each with the
+// columns at the places, and counts them in got.
+func (s *Server) readSamples(ctx context.Context, q query, places []int, got *reading, yield func([]stream.Value) error) error {
+	row := make([]stream.Value, len(places))
 	limit := int64(q.limit)
-	return s.each(ctx, q, func(db sourcedb.DBTX, span span) error {
+	return s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
 		if got.more {
 			return nil
 		}
-		sql, args := sourcedb.ReadSamples, []any{span.ids, span.start, q.stop}
+		db := sourcedb.New(tx)
+		samples := db.ReadSamples(ctx, sourcedb.ReadSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
 		if limit > 0 {
-			sql, args = sourcedb.ReadSamplePage, append(args, limit-got.rows+1)
+			samples = db.ReadSamplePage(ctx, sourcedb.ReadSamplePageParams{
+				TurbineIds: span.ids, Start: span.start, Stop: q.stop, Lim: int32(limit-got.rows) + 1,
+			})
 		}
-		return pgstream.Read(ctx, db, "read samples", sql, args, func(raw [][]byte) error {
+		for sample, err := range samples {
+			if err != nil {
+				return err
+			}
 			if limit > 0 {
 				if got.rows == limit {
 					got.more = true
 					return nil
 				}
-				got.last = key{pgcopy.Int32(raw[turbineField]), pgcopy.Micros(raw[timestampField])}
+				got.last = key{sample.TurbineID, int64(sample.Timestamp)}
 			}
 			got.rows++
-			got.hash ^= hash(raw)
-			for i, field := range fields {
-				v, err := stream.OfPostgres(columns[i].Kind, raw[field])
-				if err != nil {
-					return err
-				}
-				row[i] = v
+			got.hash ^= sample.Hash()
+			values := sample.Values()
+			for i, place := range places {
+				row[i] = values[place]
 			}
-			return yield(row)
-		})
+			if err := yield(row); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-}
-
-// hash is that of a row of ReadSamples, as TagSamples computes it.
-func hash(raw [][]byte) uint64 {
-	var r pghash.Record
-	r.Int32(raw[turbineField])
-	r.Timestamp(raw[timestampField])
-	for _, variable := range raw[firstVariableField:] {
-		r.Float64(variable)
-	}
-	return uint64(r)
 }
 
 // tagSamples says what readSamples would count, by the database alone.

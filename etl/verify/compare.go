@@ -13,8 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pgstream"
 	"github.com/delfos/delfos/internal/signal"
 )
 
@@ -176,27 +174,25 @@ func relative(a, b float64) float64 {
 // turbine holds what the target has of a turbine against values, both in the
 // order of data's key.
 func (d *comparison) turbine(ctx context.Context, tx pgx.Tx, day time.Time, turbine int32, values []value) error {
-	args := []any{[]int32{turbine}, d.catalogue.ids, day, day.AddDate(0, 0, 1)}
-	err := pgstream.Read(ctx, tx, "read what the target holds", targetdb.ReadValues, args, func(row [][]byte) error {
-		id, at, got := pgcopy.Int32(row[1]), pgcopy.Micros(row[2]), pgcopy.Float64(row[3])
+	asked := targetdb.ReadValuesParams{TurbineIds: []int32{turbine}, SignalIds: d.catalogue.ids, Start: day, Stop: day.AddDate(0, 0, 1)}
+	for held, err := range targetdb.New(tx).ReadValues(ctx, asked) {
+		if err != nil {
+			return fmt.Errorf("read what the target holds: %w", err)
+		}
+		order := 1
 		for len(values) > 0 {
-			order := cmp.Or(cmp.Compare(values[0].signal, id), cmp.Compare(values[0].at, at))
-			if order > 0 {
+			if order = cmp.Or(cmp.Compare(values[0].signal, held.SignalID), cmp.Compare(values[0].at, int64(held.Timestamp))); order >= 0 {
 				break
-			}
-			if order == 0 {
-				d.compare(turbine, values[0], got)
-				values = values[1:]
-				return nil
 			}
 			d.missing(turbine, values[0])
 			values = values[1:]
 		}
-		d.extra(turbine, id, at, got)
-		return nil
-	})
-	if err != nil {
-		return err
+		if len(values) == 0 || order > 0 {
+			d.extra(turbine, held.SignalID, int64(held.Timestamp), held.Value)
+			continue
+		}
+		d.compare(turbine, values[0], held.Value)
+		values = values[1:]
 	}
 	for _, v := range values {
 		d.missing(turbine, v)

@@ -10,8 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pgstream"
 )
 
 // reloaded is the reason of a day whose load ended during its comparison.
@@ -125,13 +123,16 @@ func (v *verifier) strays(ctx context.Context, tx pgx.Tx, day time.Time, d *comp
 	if turbines == nil {
 		turbines = []int32{} // a NULL would hide every value
 	}
-	args := []any{day, day.AddDate(0, 0, 1), turbines, v.catalogue.ids}
-	err := pgstream.Read(ctx, tx, "read what else the target holds", targetdb.ReadStrays, args, func(row [][]byte) error {
-		id := pgcopy.Int32(row[0])
+	asked := targetdb.ReadStraysParams{Start: day, Stop: day.AddDate(0, 0, 1), TurbineIds: turbines, SignalIds: v.catalogue.ids}
+	for held, err := range targetdb.New(tx).ReadStrays(ctx, asked) {
+		if err != nil {
+			return fmt.Errorf("read what else the target holds: %w", err)
+		}
+		id := held.TurbineID
 		switch {
 		case !v.selected.Contains(id):
 		case known[id]:
-			d.extra(id, pgcopy.Int32(row[1]), pgcopy.Micros(row[2]), pgcopy.Float64(row[3]))
+			d.extra(id, held.SignalID, int64(held.Timestamp), held.Value)
 		default:
 			if stranger.Turbine != id {
 				end()
@@ -139,10 +140,9 @@ func (v *verifier) strays(ctx context.Context, tx pgx.Tx, day time.Time, d *comp
 			}
 			stranger.Values++
 		}
-		return nil
-	})
+	}
 	end()
-	return err
+	return nil
 }
 
 // judge tells what to think of a day that differs; loaded is its row of the

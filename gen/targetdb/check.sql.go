@@ -107,52 +107,6 @@ func (q *Queries) EnsureCheckRules(ctx context.Context, arg EnsureCheckRulesPara
 	return result.RowsAffected(), nil
 }
 
-const ReadCheckResults = `-- name: ReadCheckResults :many
-SELECT day, check_name, variable, version, status, faults, detail, token, checked_at
-FROM check_result
-WHERE day BETWEEN $1::date AND $2::date
-  AND ($3::text = '' OR status = $3::text)
-ORDER BY day, check_name, variable
-`
-
-type ReadCheckResultsParams struct {
-	FirstDay time.Time
-	LastDay  time.Time
-	Status   string
-}
-
-// What the last loads of the days [first_day, last_day] found. status ” is any.
-// check_result_pkey serves it.
-func (q *Queries) ReadCheckResults(ctx context.Context, arg ReadCheckResultsParams) ([]CheckResult, error) {
-	rows, err := q.db.Query(ctx, ReadCheckResults, arg.FirstDay, arg.LastDay, arg.Status)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CheckResult
-	for rows.Next() {
-		var i CheckResult
-		if err := rows.Scan(
-			&i.Day,
-			&i.CheckName,
-			&i.Variable,
-			&i.Version,
-			&i.Status,
-			&i.Faults,
-			&i.Detail,
-			&i.Token,
-			&i.CheckedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const ReadCheckRules = `-- name: ReadCheckRules :many
 SELECT check_name, variable, severity, low, high
 FROM check_rule

@@ -182,56 +182,6 @@ func (q *Queries) DigestValues(ctx context.Context, arg DigestValuesParams) (Dig
 	return i, err
 }
 
-const ReadValues = `-- name: ReadValues :many
-SELECT turbine_id, signal_id, timestamp, value
-FROM data
-WHERE turbine_id = ANY ($1::integer[])
-  AND signal_id = ANY ($2::integer[])
-  AND timestamp >= $3::timestamptz
-  AND timestamp < $4::timestamptz
-ORDER BY turbine_id, signal_id, timestamp
-`
-
-type ReadValuesParams struct {
-	TurbineIds []int32
-	SignalIds  []int32
-	Start      time.Time
-	Stop       time.Time
-}
-
-// What the target holds of some turbines in [start, stop), in the key's order,
-// to be held against new windows. Turbines and signals are named, so that
-// data_pkey serves one short range for each pair, however many years there are.
-func (q *Queries) ReadValues(ctx context.Context, arg ReadValuesParams) ([]Value, error) {
-	rows, err := q.db.Query(ctx, ReadValues,
-		arg.TurbineIds,
-		arg.SignalIds,
-		arg.Start,
-		arg.Stop,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Value
-	for rows.Next() {
-		var i Value
-		if err := rows.Scan(
-			&i.TurbineID,
-			&i.SignalID,
-			&i.Timestamp,
-			&i.Value,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const UpsertValues = `-- name: UpsertValues :execrows
 INSERT INTO data (turbine_id, signal_id, timestamp, value)
 SELECT

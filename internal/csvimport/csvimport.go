@@ -14,23 +14,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/importdb"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/schema"
 )
-
-const stageFields = 4 + len(signal.Variables)
-
-func copyStage() string {
-	return "COPY data_stage (turbine_id, timestamp, " + strings.Join(signal.Variables[:], ", ") + ", file, line) FROM STDIN (FORMAT binary)"
-}
 
 // A File is one CSV file: what errors call it, and how to open it. It is
 // opened when its turn comes and closed after it.
@@ -80,7 +72,7 @@ func load(ctx context.Context, tx pgx.Tx, files []File, opts Options) (Result, e
 			opts.Progress(read)
 		}
 	}
-	staged, err := pgcopy.From(ctx, tx.Conn().PgConn(), copyStage(), func(w *pgcopy.Writer) error {
+	staged, err := importdb.StageLines(ctx, tx.Conn(), func(w *pgrow.Copier[row]) error {
 		for i, f := range files {
 			if err := stage(ctx, w, int32(i), f, count); err != nil {
 				return err
@@ -113,7 +105,7 @@ func load(ctx context.Context, tx pgx.Tx, files []File, opts Options) (Result, e
 }
 
 // stage appends the rows of one file.
-func stage(ctx context.Context, w *pgcopy.Writer, number int32, f File, count func(int)) error {
+func stage(ctx context.Context, w *pgrow.Copier[row], number int32, f File, count func(int)) error {
 	in, err := f.Open()
 	if err != nil {
 		return fileFault(f.Name, err)
@@ -131,21 +123,10 @@ func stage(ctx context.Context, w *pgcopy.Writer, number int32, f File, count fu
 		if err != nil {
 			return err
 		}
-		if w.Err() != nil {
-			return w.Err()
+		r.File = number
+		if err := w.Put(r); err != nil {
+			return err
 		}
-		w.Row(stageFields)
-		w.Int32(r.turbine)
-		w.Timestamp(r.micros)
-		for i, v := range r.values {
-			if r.missing[i] {
-				w.Null()
-			} else {
-				w.Float64(v)
-			}
-		}
-		w.Int32(number)
-		w.Int64(int64(r.line))
 	}
 }
 

@@ -3,6 +3,7 @@ package csvimport
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/signal"
 )
 
@@ -29,14 +31,8 @@ const (
 	placeTurbine   = -2
 )
 
-// A row is one line of a file, checked. micros is Unix time.
-type row struct {
-	turbine int32
-	micros  int64
-	values  [len(signal.Variables)]float64
-	missing [len(signal.Variables)]bool
-	line    int
-}
+// A row is one line of a file, checked.
+type row = importdb.StageLinesRow
 
 // A parser reads the rows of one file; its errors are *Error, apart from
 // io.EOF and the end of the context.
@@ -104,13 +100,14 @@ func (p *parser) next() (*row, error) {
 	if err != nil {
 		return nil, p.fault(record, err)
 	}
-	p.row.line, _ = p.csv.FieldPos(0)
+	line, _ := p.csv.FieldPos(0)
+	p.row.Line = int64(line)
 	if err := p.checkCount(len(record)); err != nil {
 		return nil, err
 	}
-	p.row.turbine = defaultTurbine
+	p.row.TurbineID = defaultTurbine
 	for i, place := range p.places {
-		if err := p.row.set(place, record[i]); err != nil {
+		if err := set(&p.row, place, record[i]); err != nil {
 			line, _ := p.csv.FieldPos(i)
 			return nil, &Error{File: p.name, Line: line, Column: p.header[i], Reason: err.Error()}
 		}
@@ -118,17 +115,17 @@ func (p *parser) next() (*row, error) {
 	return &p.row, nil
 }
 
-func (r *row) set(place int, value string) (err error) {
+// set takes a field of the line.
+func set(r *row, place int, value string) (err error) {
 	switch place {
 	case placeTimestamp:
-		r.micros, err = parseTime(value)
+		r.Timestamp, err = parseTime(value)
 	case placeTurbine:
-		r.turbine, err = parseTurbine(value)
+		r.TurbineID, err = parseTurbine(value)
 	default:
-		r.missing[place] = value == ""
-		r.values[place] = 0
+		r.Readings[place] = sql.Null[float64]{Valid: value != ""}
 		if value != "" {
-			r.values[place], err = parseNumber(value)
+			r.Readings[place].V, err = parseNumber(value)
 		}
 	}
 	return err
@@ -139,12 +136,12 @@ func (p *parser) checkCount(got int) error {
 	switch {
 	case got < want:
 		return &Error{
-			File: p.name, Line: p.row.line, Column: p.header[got],
+			File: p.name, Line: int(p.row.Line), Column: p.header[got],
 			Reason: fmt.Sprintf("the field is missing: the header has %d fields, the line %d", want, got),
 		}
 	case got > want:
 		return &Error{
-			File: p.name, Line: p.row.line, Column: p.header[want-1],
+			File: p.name, Line: int(p.row.Line), Column: p.header[want-1],
 			Reason: fmt.Sprintf("something follows the last field: the header has %d fields, the line %d", want, got),
 		}
 	}
@@ -171,7 +168,7 @@ func (p *parser) fault(record []string, err error) error {
 		}
 		return e
 	case errors.Is(err, errLongRecord):
-		return &Error{File: p.name, Line: p.row.line + 1, Reason: err.Error()}
+		return &Error{File: p.name, Line: int(p.row.Line) + 1, Reason: err.Error()}
 	default:
 		return fileFault(p.name, err)
 	}

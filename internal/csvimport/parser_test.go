@@ -3,6 +3,7 @@ package csvimport
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"math"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/internal/pgrow"
 )
 
 const header = "timestamp,wind_speed,power,ambient_temperature\n"
@@ -35,13 +38,24 @@ func parse(ctx context.Context, r io.Reader) ([]row, error) {
 }
 
 // at returns an instant of 2025-01-02 in microseconds of Unix time.
-func at(hour, minute int) int64 {
-	return time.Date(2025, 1, 2, hour, minute, 0, 0, time.UTC).UnixMicro()
+func at(hour, minute int) pgrow.Micros {
+	return pgrow.Micros(time.Date(2025, 1, 2, hour, minute, 0, 0, time.UTC).UnixMicro())
+}
+
+// lineOf is the row of a line; a reading that is NaN is missing.
+func lineOf(turbine int32, at pgrow.Micros, line int64, readings ...float64) row {
+	r := row{TurbineID: turbine, Timestamp: at, Line: line}
+	for i, v := range readings {
+		if !math.IsNaN(v) {
+			r.Readings[i] = sql.Null[float64]{V: v, Valid: true}
+		}
+	}
+	return r
 }
 
 func TestParse(t *testing.T) {
 	t.Parallel()
-	full := row{turbine: 1, micros: at(0, 1), values: [3]float64{8.5, -12, 21}, line: 2}
+	full := lineOf(1, at(0, 1), 2, 8.5, -12, 21)
 	for name, tt := range map[string]struct {
 		text string
 		want []row
@@ -56,33 +70,33 @@ func TestParse(t *testing.T) {
 		"quoted fields":     {header + `"2025-01-02T00:01:00","8.5","-12","21"` + "\n", []row{full}},
 		"columns reordered": {"power,timestamp,ambient_temperature,wind_speed\n-12,2025-01-02T00:01:00,21,8.5\n", []row{full}},
 		"missing readings": {header + "2025-01-02,,1,\"\"\n2025-01-02,1,,1\n", []row{
-			{turbine: 1, micros: at(0, 0), values: [3]float64{0, 1, 0}, missing: [3]bool{true, false, true}, line: 2},
-			{turbine: 1, micros: at(0, 0), values: [3]float64{1, 0, 1}, missing: [3]bool{false, true, false}, line: 3},
+			lineOf(1, at(0, 0), 2, math.NaN(), 1, math.NaN()),
+			lineOf(1, at(0, 0), 3, 1, math.NaN(), 1),
 		}},
 		"turbines": {
 			"turbine_id,timestamp,wind_speed,power,ambient_temperature\n7,2025-01-02,1,1,1\n2147483647,2025-01-02,1,1,1\n",
 			[]row{
-				{turbine: 7, micros: at(0, 0), values: [3]float64{1, 1, 1}, line: 2},
-				{turbine: math.MaxInt32, micros: at(0, 0), values: [3]float64{1, 1, 1}, line: 3},
+				lineOf(7, at(0, 0), 2, 1, 1, 1),
+				lineOf(math.MaxInt32, at(0, 0), 3, 1, 1, 1),
 			},
 		},
 		"blank lines": {"\n" + header + "\n\n2025-01-02,1,1,1\n\n", []row{
-			{turbine: 1, micros: at(0, 0), values: [3]float64{1, 1, 1}, line: 5},
+			lineOf(1, at(0, 0), 5, 1, 1, 1),
 		}},
 		"numbers": {header + "2025-01-02,1e9,+.5,-1.7976931348623157e+308\n2025-01-02,5.,1E-3,007\n", []row{
-			{turbine: 1, micros: at(0, 0), values: [3]float64{1e9, 0.5, -math.MaxFloat64}, line: 2},
-			{turbine: 1, micros: at(0, 0), values: [3]float64{5, 0.001, 7}, line: 3},
+			lineOf(1, at(0, 0), 2, 1e9, 0.5, -math.MaxFloat64),
+			lineOf(1, at(0, 0), 3, 5, 0.001, 7),
 		}},
 		"timestamps": {
 			header + "2025-01-02T00:01:00Z,1,1,1\n2025-01-02 00:02:00,1,1,1\n2025-01-02T01:03:00+01:00,1,1,1\n" +
 				"2025-01-01 19:04:00-05,1,1,1\n2025-01-02T00:05:00.000000000z,1,1,1\n2025-01-02t00:06,1,1,1\n",
 			[]row{
-				{turbine: 1, micros: at(0, 1), values: [3]float64{1, 1, 1}, line: 2},
-				{turbine: 1, micros: at(0, 2), values: [3]float64{1, 1, 1}, line: 3},
-				{turbine: 1, micros: at(0, 3), values: [3]float64{1, 1, 1}, line: 4},
-				{turbine: 1, micros: at(0, 4), values: [3]float64{1, 1, 1}, line: 5},
-				{turbine: 1, micros: at(0, 5), values: [3]float64{1, 1, 1}, line: 6},
-				{turbine: 1, micros: at(0, 6), values: [3]float64{1, 1, 1}, line: 7},
+				lineOf(1, at(0, 1), 2, 1, 1, 1),
+				lineOf(1, at(0, 2), 3, 1, 1, 1),
+				lineOf(1, at(0, 3), 4, 1, 1, 1),
+				lineOf(1, at(0, 4), 5, 1, 1, 1),
+				lineOf(1, at(0, 5), 6, 1, 1, 1),
+				lineOf(1, at(0, 6), 7, 1, 1, 1),
 			},
 		},
 	} {
@@ -93,7 +107,7 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(row{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("rows (-want +got):\n%s", diff)
 			}
 		})
@@ -224,20 +238,20 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("the error is no *Error of one line: %q", err)
 			}
 		}
-		line := 1
+		line := int64(1)
 		for _, r := range rows {
-			for i, v := range r.values {
-				if math.IsNaN(v) || math.IsInf(v, 0) || (r.missing[i] && v != 0) {
-					t.Errorf("line %d holds %g", r.line, v)
+			for _, v := range r.Readings {
+				if math.IsNaN(v.V) || math.IsInf(v.V, 0) || (!v.Valid && v.V != 0) {
+					t.Errorf("line %d holds %g", r.Line, v.V)
 				}
 			}
-			if year := time.UnixMicro(r.micros).UTC().Year(); year < 1 || year > 9999 {
-				t.Errorf("line %d is of the year %d", r.line, year)
+			if year := r.Timestamp.Time().Year(); year < 1 || year > 9999 {
+				t.Errorf("line %d is of the year %d", r.Line, year)
 			}
-			if r.turbine < 1 || r.line <= line {
-				t.Errorf("turbine %d on line %d after line %d", r.turbine, r.line, line)
+			if r.TurbineID < 1 || r.Line <= line {
+				t.Errorf("turbine %d on line %d after line %d", r.TurbineID, r.Line, line)
 			}
-			line = r.line
+			line = r.Line
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -28,7 +29,7 @@ func parseNumber(s string) (float64, error) {
 
 // parseTime reads an instant, in microseconds of Unix time. In a file, unlike
 // in a query string, no blank stands for a plus and none is trimmed.
-func parseTime(s string) (int64, error) {
+func parseTime(s string) (pgrow.Micros, error) {
 	if strings.TrimSpace(s) != s || strings.LastIndexByte(s, ' ') > len(time.DateOnly) {
 		return 0, fmt.Errorf("%s is %w", quote(s), timestamp.ErrMalformed)
 	}
@@ -36,7 +37,7 @@ func parseTime(s string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s is %w", quote(s), err)
 	}
-	return t.Time().UnixMicro(), nil
+	return pgrow.Micros(t.Time().UnixMicro()), nil
 }
 
 // parseTurbine reads a turbine's id.

@@ -10,6 +10,7 @@ package seed
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -19,18 +20,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/importdb"
-	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/schema"
 )
 
-const (
-	copyData = `COPY data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
-FROM STDIN (FORMAT binary)`
-	copyStage = `COPY data_stage (turbine_id, timestamp, wind_speed, power, ambient_temperature, file, line)
-FROM STDIN (FORMAT binary)`
-
-	uniqueViolation = "23505"
-)
+const uniqueViolation = "23505"
 
 // Result counts the rows that were added and the ones that were there.
 type Result struct{ Inserted, Existing int64 }
@@ -81,13 +76,13 @@ func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, st
 		}
 		var err error
 		if !staged {
-			inserted, err = pgcopy.From(ctx, tx.Conn().PgConn(), copyData, opts.rows(ids, false))
+			inserted, err = importdb.CopySamples(ctx, tx.Conn(), opts.rows(ids))
 			return err
 		}
 		if _, err = tx.Exec(ctx, schema.SourceStage); err != nil {
 			return fmt.Errorf("create the staging table: %w", err)
 		}
-		if _, err = pgcopy.From(ctx, tx.Conn().PgConn(), copyStage, opts.rows(ids, true)); err != nil {
+		if _, err = importdb.StageSamples(ctx, tx.Conn(), opts.rows(ids)); err != nil {
 			return err
 		}
 		if inserted, err = queries.InsertStaged(ctx); err != nil {
@@ -100,16 +95,15 @@ func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, st
 
 // rows returns what writes all samples in the key's order, in which an index
 // grows fastest and two seeds can't deadlock.
-func (o Options) rows(ids []int32, staged bool) func(*pgcopy.Writer) error {
-	return func(w *pgcopy.Writer) error {
+func (o Options) rows(ids []int32) func(*pgrow.Copier[importdb.CopySamplesRow]) error {
+	return func(w *pgrow.Copier[importdb.CopySamplesRow]) error {
 		weather := newWeather()
 		start := o.Start.Sub(firstMinute())
 		for _, id := range ids {
 			s := weather.series(id)
 			for d := range o.Days {
-				writeDay(w, id, s, int64(start/time.Minute)+int64(d)*minutesPerDay, staged)
-				if w.Err() != nil {
-					return w.Err()
+				if err := writeDay(w, id, s, int64(start/time.Minute)+int64(d)*minutesPerDay); err != nil {
+					return err
 				}
 				if o.Progress != nil {
 					o.Progress(w.Rows(), o.total())
@@ -120,22 +114,18 @@ func (o Options) rows(ids []int32, staged bool) func(*pgcopy.Writer) error {
 	}
 }
 
-func writeDay(w *pgcopy.Writer, turbine int32, s *series, first int64, staged bool) {
+// writeDay leaves variables that the weather does not know NULL.
+func writeDay(w *pgrow.Copier[importdb.CopySamplesRow], turbine int32, s *series, first int64) error {
+	row := importdb.CopySamplesRow{TurbineID: turbine}
 	for minute := first; minute < first+minutesPerDay; minute++ {
 		v := s.at(minute)
-		fields := 5
-		if staged {
-			fields = 7
-		}
-		w.Row(fields)
-		w.Int32(turbine)
-		w.Timestamp(firstMicros + minute*time.Minute.Microseconds())
-		w.Float64(v.windSpeed)
-		w.Float64(v.power)
-		w.Float64(v.ambientTemperature)
-		if staged {
-			w.Int32(0)
-			w.Int64(0)
+		row.Timestamp = pgrow.Micros(firstMicros + minute*time.Minute.Microseconds())
+		row.Readings[variable.WindSpeed] = sql.Null[float64]{V: v.windSpeed, Valid: true}
+		row.Readings[variable.Power] = sql.Null[float64]{V: v.power, Valid: true}
+		row.Readings[variable.AmbientTemperature] = sql.Null[float64]{V: v.ambientTemperature, Valid: true}
+		if err := w.Put(&row); err != nil {
+			return err
 		}
 	}
+	return nil
 }

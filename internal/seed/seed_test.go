@@ -199,7 +199,7 @@ func TestRowCommittedMeanwhile(t *testing.T) {
 	waits := func() bool {
 		return get[bool](t, pool, `SELECT EXISTS (
 			SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'COPY data %')`)
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'COPY "data" %')`)
 	}
 	for !waits() {
 		select {

@@ -102,19 +102,19 @@ func (e *batchEncoder) Row(_ *Buffer, row []Value) error {
 	for i := range e.columns {
 		c := &e.columns[i]
 		v := row[i]
-		if err := c.check(v); err != nil {
+		if err := check(&c.Column, v); err != nil {
 			return rowError(e.format, e.rows+int64(e.held)+1, err)
 		}
 		switch c.Kind {
 		case Int32:
-			c.narrow = append(c.narrow, uint32(v.bits))
+			c.narrow = append(c.narrow, uint32(v.Int32()))
 		case Text:
 			c.texts.append(c.Text(v.Int32()))
 		default:
-			c.wide = append(c.wide, v.bits)
+			c.wide = append(c.wide, v.Bits())
 		}
-		if !v.valid || c.nulls > 0 {
-			c.mark(e.held, v.valid)
+		if v.Null() || c.nulls > 0 {
+			c.mark(e.held, !v.Null())
 		}
 	}
 	e.held++

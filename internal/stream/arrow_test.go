@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -45,11 +46,11 @@ func rowsOf(t *testing.T, batch arrow.RecordBatch) [][]stream.Value {
 			}
 			switch c := column.(type) {
 			case *array.Timestamp:
-				rows[i][j] = stream.OfTimestamp(int64(c.Value(i)))
+				rows[i][j] = pgrow.OfTimestamp(int64(c.Value(i)))
 			case *array.Int32:
-				rows[i][j] = stream.OfInt32(c.Value(i))
+				rows[i][j] = pgrow.OfInt32(c.Value(i))
 			case *array.Float64:
-				rows[i][j] = stream.OfFloat64(c.Value(i))
+				rows[i][j] = pgrow.OfFloat64(c.Value(i))
 			default:
 				t.Fatalf("column %d is a %T", j, column)
 			}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -19,11 +20,11 @@ func benchColumns() []stream.Column {
 // benchRow fills in the i-th row of readings with as many decimals as a
 // turbine's controller gives.
 func benchRow(row []stream.Value, at int64, i int) {
-	row[0] = stream.OfTimestamp(at + int64(i)*60_000_000)
-	row[1] = stream.OfInt32(1)
-	row[2] = stream.OfFloat64(float64(i*7919%25_000) / 1000)
-	row[3] = stream.OfFloat64(float64(i*104_729%200_000) / 100)
-	row[4] = stream.OfFloat64(float64(i/10%4000)/100 - 10)
+	row[0] = pgrow.OfTimestamp(at + int64(i)*60_000_000)
+	row[1] = pgrow.OfInt32(1)
+	row[2] = pgrow.OfFloat64(float64(i*7919%25_000) / 1000)
+	row[3] = pgrow.OfFloat64(float64(i*104_729%200_000) / 100)
+	row[4] = pgrow.OfFloat64(float64(i/10%4000)/100 - 10)
 }
 
 // One iteration is a row of five columns: 0 allocations, but for those of a
@@ -72,7 +73,7 @@ func BenchmarkJSONLongFloats(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		row[0], row[1] = stream.OfFloat64(float64(i)/7), stream.OfFloat64(float64(i)/3)
+		row[0], row[1] = pgrow.OfFloat64(float64(i)/7), pgrow.OfFloat64(float64(i)/3)
 		if err := e.Row(&buf, row); err != nil {
 			b.Fatal(err)
 		}

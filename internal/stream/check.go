@@ -3,13 +3,13 @@ package stream
 import "fmt"
 
 // check says whether v may stand in the column.
-func (c *Column) check(v Value) error {
+func check(c *Column, v Value) error {
 	switch {
-	case !v.valid:
+	case v.Null():
 		if c.Kind != Float64 {
 			return fmt.Errorf("%s is null, which it never may be", c.Name)
 		}
-	case c.Kind == Float64 && !isFinite(v.bits):
+	case c.Kind == Float64 && !isFinite(v.Bits()):
 		return fmt.Errorf("%s is %v, which is no reading", c.Name, v.Float64())
 	}
 	return nil

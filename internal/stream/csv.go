@@ -35,7 +35,7 @@ func (e *csvEncoder) Row(buf *Buffer, row []Value) error {
 	for i := range e.columns {
 		c := &e.columns[i]
 		v := row[i]
-		if err := c.check(v); err != nil {
+		if err := check(c, v); err != nil {
 			return rowError("CSV", e.rows, err)
 		}
 		if i > 0 {

@@ -12,27 +12,6 @@
 // An error before the first byte left is returned, for a proper answer instead.
 package stream
 
-// Kind is the type of a column's values.
-type Kind int
-
-// The kinds of columns. Only Float64 has nulls.
-const (
-	Int32     Kind = iota // a number of 32 bits
-	Float64               // finite, or null; NaN and infinities are an error
-	Timestamp             // microseconds of Unix time, UTC
-	Text                  // a text, told by its number; the column knows it
-)
-
-// Column is a column of an answer.
-type Column struct {
-	Name string
-	Kind Kind
-	Unit string // as m/s, "" for none; Arrow and Parquet carry it
-	// Text is the text of a number, for the values of a Text column; it is
-	// called for each value, and should keep what it makes.
-	Text func(number int32) string
-}
-
 // Buffer gathers bytes until they are sent. Encoders append to B or write to it.
 type Buffer struct{ B []byte }
 

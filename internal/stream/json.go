@@ -96,7 +96,7 @@ func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
 	for i := range o {
 		m := &o[i]
 		v := row[i]
-		if err := m.check(v); err != nil {
+		if err := check(&m.Column, v); err != nil {
 			return nil, err
 		}
 		b = append(b, m.key...)

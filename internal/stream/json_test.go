@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -45,7 +46,7 @@ func FuzzJSONFloat(f *testing.F) {
 			if !bytes.ContainsAny(want, ".e") {
 				want = append(want, ".0"...)
 			}
-			got := encode(t, format(t, "json"), columns()[2:3], [][]stream.Value{{stream.OfFloat64(v)}})
+			got := encode(t, format(t, "json"), columns()[2:3], [][]stream.Value{{pgrow.OfFloat64(v)}})
 			if want := `[{"wind_speed":` + string(want) + "}]"; string(got) != want {
 				t.Fatalf("%b: got %s, want %s", v, got, want)
 			}

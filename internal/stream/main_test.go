@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -37,9 +38,9 @@ func micros(s string) int64 {
 
 func sampleRows() [][]stream.Value {
 	row := func(at string, id int32, wind, power stream.Value) []stream.Value {
-		return []stream.Value{stream.OfTimestamp(micros(at)), stream.OfInt32(id), wind, power}
+		return []stream.Value{pgrow.OfTimestamp(micros(at)), pgrow.OfInt32(id), wind, power}
 	}
-	f := stream.OfFloat64
+	f := pgrow.OfFloat64
 	return [][]stream.Value{
 		row("2025-01-01T00:00:00Z", 1, f(6.745), f(304.16)),
 		row("2025-01-01T00:01:00Z", 1, stream.Value{}, f(-12.5)),
@@ -74,14 +75,14 @@ func manyRows(n int) [][]stream.Value {
 	at := micros("2025-01-01T00:00:00Z")
 	rows := make([][]stream.Value, n)
 	for i := range rows {
-		wind, power := stream.OfFloat64(float64(i%25_000)/1000), stream.OfFloat64(float64(i%200_000)/100-50)
+		wind, power := pgrow.OfFloat64(float64(i%25_000)/1000), pgrow.OfFloat64(float64(i%200_000)/100-50)
 		if i >= 5000 && i%7 == 0 {
 			wind = stream.Value{}
 		}
 		if i >= 6000 && i%2 == 0 {
 			power = stream.Value{}
 		}
-		rows[i] = []stream.Value{stream.OfTimestamp(at + int64(i)*60_000_000), stream.OfInt32(int32(1 + i/1440)), wind, power}
+		rows[i] = []stream.Value{pgrow.OfTimestamp(at + int64(i)*60_000_000), pgrow.OfInt32(int32(1 + i/1440)), wind, power}
 	}
 	return rows
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -102,8 +103,8 @@ func TestParquetAnyValue(t *testing.T) {
 		for i := range rows {
 			wide := random.IntN(65)
 			rows[i] = []stream.Value{
-				stream.OfTimestamp(int64(random.Uint64() >> (64 - wide))), stream.OfInt32(int32(random.Uint32() >> random.IntN(32))),
-				stream.OfFloat64(random.NormFloat64()),
+				pgrow.OfTimestamp(int64(random.Uint64() >> (64 - wide))), pgrow.OfInt32(int32(random.Uint32() >> random.IntN(32))),
+				pgrow.OfFloat64(random.NormFloat64()),
 				{},
 			}
 			if random.IntN(3) == 0 {

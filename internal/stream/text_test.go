@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -35,7 +36,7 @@ func TestTextWithoutRows(t *testing.T) {
 // text would be wrong.
 func TestRefusesWhatIsNoReading(t *testing.T) {
 	t.Parallel()
-	f := stream.OfFloat64
+	f := pgrow.OfFloat64
 	good := sampleRows()[0]
 	for name, bad := range map[string][]stream.Value{
 		"wind_speed is NaN":  {good[0], good[1], f(math.NaN()), f(1)},

@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -31,7 +32,7 @@ func TestText(t *testing.T) {
 	want := make([]string, many)
 	rows := make([][]stream.Value, many)
 	for i := range rows {
-		rows[i] = []stream.Value{stream.OfText(int32(i % len(texts))), stream.OfFloat64(float64(i))}
+		rows[i] = []stream.Value{pgrow.OfText(int32(i % len(texts))), pgrow.OfFloat64(float64(i))}
 		want[i] = texts[i%len(texts)]
 	}
 	for name, read := range map[string]func([]byte) ([]string, error){

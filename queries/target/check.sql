@@ -51,15 +51,6 @@ SET version = excluded.version,
     token = excluded.token,
     checked_at = excluded.checked_at;
 
--- name: ReadCheckResults :many
--- What the last loads of the days [first_day, last_day] found. status '' is any.
--- check_result_pkey serves it.
-SELECT *
-FROM check_result
-WHERE day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
-  AND (sqlc.arg(status)::text = '' OR status = sqlc.arg(status)::text)
-ORDER BY day, check_name, variable;
-
 -- name: DeleteFlags :execrows
 -- Removes the flags of some turbines in [start, stop). flag_timestamp_idx serves
 -- it.

@@ -1,15 +1,3 @@
--- name: ReadValues :many
--- What the target holds of some turbines in [start, stop), in the key's order,
--- to be held against new windows. Turbines and signals are named, so that
--- data_pkey serves one short range for each pair, however many years there are.
-SELECT turbine_id, signal_id, timestamp, value
-FROM data
-WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-  AND signal_id = ANY (sqlc.arg(signal_ids)::integer[])
-  AND timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp < sqlc.arg(stop)::timestamptz
-ORDER BY turbine_id, signal_id, timestamp;
-
 -- name: UpsertValues :execrows
 -- Writes new and changed values; data_pkey arbitrates.
 INSERT INTO data (turbine_id, signal_id, timestamp, value)

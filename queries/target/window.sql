@@ -24,22 +24,3 @@ CROSS JOIN LATERAL (
 ) AS first
 ORDER BY first.timestamp
 LIMIT 1;
-
--- name: ReadWindows :many
--- Values of [start, stop), in no order: whoever wants them window by window sorts
--- as much as fits its memory. Turbines and signals are named, so that data_pkey
--- serves one short range for each pair.
-SELECT turbine_id, signal_id, timestamp, value
-FROM data
-WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-  AND signal_id = ANY (sqlc.arg(signal_ids)::integer[])
-  AND timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp < sqlc.arg(stop)::timestamptz;
-
--- name: ReadFlags :many
--- The doubted windows of [start, stop). flag_timestamp_idx serves it.
-SELECT turbine_id, variable, timestamp, check_name, version, detail
-FROM flag
-WHERE timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp < sqlc.arg(stop)::timestamptz
-ORDER BY turbine_id, variable, timestamp, check_name;

@@ -2,11 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -27,17 +24,24 @@ func (s *Server) ListChecks(ctx context.Context, request targetserver.ListChecks
 		if page.days == nil {
 			return nil
 		}
-		args := []any{page.days.First, page.days.Last, status}
-		return s.read(ctx, "read the results of checks", targetdb.ReadCheckResults, args, func(rows pgx.Rows) error {
-			row, err := pgx.RowToStructByPos[targetdb.CheckResult](rows)
+		session, err := s.sessions.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer session.Release()
+		asked := targetdb.ReadCheckResultsParams{FirstDay: page.days.First, LastDay: page.days.Last, Status: status}
+		for row, err := range targetdb.New(session).ReadCheckResults(ctx, asked) {
+			if err == nil {
+				err = yield(targetapi.CheckResult{
+					Day: dateOf(row.Day), Check: row.CheckName, Variable: row.Variable, Version: row.Version,
+					Status: targetapi.CheckStatus(row.Status), Faults: row.Faults, Detail: row.Detail, CheckedAt: row.CheckedAt.Time(),
+				})
+			}
 			if err != nil {
 				return err
 			}
-			return yield(targetapi.CheckResult{
-				Day: dateOf(row.Day), Check: row.CheckName, Variable: row.Variable, Version: row.Version,
-				Status: targetapi.CheckStatus(row.Status), Faults: row.Faults, Detail: row.Detail, CheckedAt: row.CheckedAt,
-			})
-		})
+		}
+		return nil
 	}}, nil
 }
 
@@ -54,16 +58,23 @@ func (s *Server) ListFlags(ctx context.Context, request targetserver.ListFlagsRe
 		return nil, err
 	}
 	return flags{s.sessions, httpserve.RequestOf(ctx), "flags", nil, func(yield func(any) error) error {
-		return s.read(ctx, "read flags", targetdb.ReadFlags, []any{asked.start, asked.stop}, func(rows pgx.Rows) error {
-			row, err := pgx.RowToStructByPos[targetdb.Flag](rows)
-			if err != nil || !asked.turbines.Contains(row.TurbineID) {
+		session, err := s.sessions.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer session.Release()
+		for row, err := range targetdb.New(session).ReadFlags(ctx, targetdb.ReadFlagsParams{Start: asked.start, Stop: asked.stop}) {
+			if err == nil && asked.turbines.Contains(row.TurbineID) {
+				err = yield(targetapi.Flag{
+					TurbineId: row.TurbineID, Variable: row.Variable, Timestamp: timestamp.New(row.Timestamp.Time()),
+					Check: row.CheckName, Version: row.Version, Detail: row.Detail,
+				})
+			}
+			if err != nil {
 				return err
 			}
-			return yield(targetapi.Flag{
-				TurbineId: row.TurbineID, Variable: row.Variable, Timestamp: timestamp.New(row.Timestamp),
-				Check: row.CheckName, Version: row.Version, Detail: row.Detail,
-			})
-		})
+		}
+		return nil
 	}}, nil
 }
 
@@ -71,35 +82,6 @@ type flags list
 
 // VisitListFlagsResponse implements targetserver.ListFlagsResponseObject.
 func (f flags) VisitListFlagsResponse(w http.ResponseWriter) error { return list(f).write(w) }
-
-// read runs a query and calls row with each row of its answer as it comes.
-func (s *Server) read(ctx context.Context, what, sql string, args []any, row func(pgx.Rows) error) error {
-	session, err := s.sessions.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer session.Release()
-	// Ended early, rows.Close would read all that is left of the answer; a
-	// cancelled context cancels the query instead.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	rows, err := session.Query(ctx, sql, args...)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			cancel()
-			rows.Close()
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	rows.Close()
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
-}
 
 // span is what start, end and turbines say together: windows that start in
 // [start, stop).

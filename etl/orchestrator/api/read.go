@@ -12,8 +12,6 @@ import (
 
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/pgcopy"
-	"github.com/delfos/delfos/internal/pgstream"
 )
 
 // chunkValues is how many values are sorted at once, about: the database keeps
@@ -27,7 +25,7 @@ func readWindows(ctx context.Context, snapshot pgx.Tx, asked span, signals []int
 	if len(signals) == 0 {
 		return nil
 	}
-	r := &windowReader{tx: snapshot, db: targetdb.New(snapshot), span: asked, signals: signals, yield: yield}
+	r := &windowReader{db: targetdb.New(snapshot), span: asked, signals: signals, yield: yield}
 	if err := r.read(ctx); err != nil {
 		return fmt.Errorf("read windows: %w", err)
 	}
@@ -37,7 +35,6 @@ func readWindows(ctx context.Context, snapshot pgx.Tx, asked span, signals []int
 // windowReader reads a span in chunks: several turbines at once if their windows
 // are few, a part of one's at a time if they are many.
 type windowReader struct {
-	tx      pgx.Tx
 	db      *targetdb.Queries
 	span    span
 	signals []int32
@@ -112,32 +109,18 @@ func (r *windowReader) long(ctx context.Context, turbine int32) error {
 	return nil
 }
 
-// Places in a row of targetdb.ReadWindows.
-const (
-	turbineField = iota
-	signalField
-	timestampField
-	valueField
-)
-
 // chunk yields the values of [start, stop).
 func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
 	r.held = r.held[:0]
-	args := []any{turbines, r.signals, start, stop}
-	err := pgstream.Read(ctx, r.tx, "read values", targetdb.ReadWindows, args, func(raw [][]byte) error {
-		r.held = append(r.held, value{
-			turbine: pgcopy.Int32(raw[turbineField]),
-			signal:  pgcopy.Int32(raw[signalField]),
-			micros:  pgcopy.Micros(raw[timestampField]),
-			value:   pgcopy.Float64(raw[valueField]),
-		})
-		return nil
-	})
-	if err != nil {
-		return err
+	asked := targetdb.ReadWindowsParams{TurbineIds: turbines, SignalIds: r.signals, Start: start, Stop: stop}
+	for v, err := range r.db.ReadWindows(ctx, asked) {
+		if err != nil {
+			return err
+		}
+		r.held = append(r.held, v)
 	}
 	slices.SortFunc(r.held, func(a, b value) int {
-		return cmp.Or(cmp.Compare(a.turbine, b.turbine), cmp.Compare(a.micros, b.micros), cmp.Compare(a.signal, b.signal))
+		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.SignalID, b.SignalID))
 	})
 	for _, v := range r.held {
 		if err := r.yield(v); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
@@ -25,13 +26,8 @@ type rows interface {
 	end() error
 }
 
-// value is one of the target's.
-type value struct {
-	turbine int32
-	signal  int32
-	micros  int64 // of Unix time, when its window starts
-	value   float64
-}
+// value is one of the target's; its time is the start of its window.
+type value = targetdb.ReadWindowsRow
 
 // longShape has a row for each value.
 func longShape(signals []targetdb.Signal) shape {
@@ -60,8 +56,8 @@ type longRows struct {
 }
 
 func (l *longRows) value(v value) error {
-	l.row[0], l.row[1] = stream.OfTimestamp(v.micros+l.shift), stream.OfInt32(v.turbine)
-	l.row[2], l.row[3] = stream.OfText(v.signal), stream.OfFloat64(v.value)
+	l.row[0], l.row[1] = pgrow.OfTimestamp(int64(v.Timestamp)+l.shift), pgrow.OfInt32(v.TurbineID)
+	l.row[2], l.row[3] = pgrow.OfText(v.SignalID), pgrow.OfFloat64(v.Value)
 	return l.yield(l.row)
 }
 
@@ -77,7 +73,7 @@ func wideShape(signals []targetdb.Signal) shape {
 	for _, s := range signals {
 		columns = append(columns, stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)})
 	}
-	return pivoted(columns, ids(signals), stream.OfInt32, func(held, row []stream.Value) { copy(row, held) })
+	return pivoted(columns, ids(signals), pgrow.OfInt32, func(held, row []stream.Value) { copy(row, held) })
 }
 
 // windowMinutes is how long a window is, and how many samples it has without gaps.
@@ -118,7 +114,7 @@ func openOAShape(signals []targetdb.Signal) shape {
 	for i, name := range wanted {
 		places[i] = slices.IndexFunc(signals, func(s targetdb.Signal) bool { return s.Name == name })
 	}
-	return pivoted(columns, ids(signals), stream.OfText, func(held, row []stream.Value) {
+	return pivoted(columns, ids(signals), pgrow.OfText, func(held, row []stream.Value) {
 		of := func(i int) stream.Value {
 			if places[i] < 0 {
 				return stream.Value{} // the target has no such signal
@@ -139,7 +135,7 @@ func energy(power, count stream.Value) stream.Value {
 	if power.Null() || count.Null() {
 		return stream.Value{}
 	}
-	return stream.OfFloat64(power.Float64() * min(count.Float64(), windowMinutes) / 60)
+	return pgrow.OfFloat64(power.Float64() * min(count.Float64(), windowMinutes) / 60)
 }
 
 // assetID writes ids; the last one is kept, as it comes in runs.
@@ -194,14 +190,14 @@ type wideRows struct {
 }
 
 func (w *wideRows) value(v value) error {
-	if w.some && (v.turbine != w.window.turbine || v.micros != w.window.micros) {
+	if w.some && (v.TurbineID != w.window.TurbineID || v.Timestamp != w.window.Timestamp) {
 		if err := w.end(); err != nil {
 			return err
 		}
 	}
 	w.window, w.some = v, true
-	if i, ok := slices.BinarySearch(w.signals, v.signal); ok {
-		w.held[i] = stream.OfFloat64(v.value)
+	if i, ok := slices.BinarySearch(w.signals, v.SignalID); ok {
+		w.held[i] = pgrow.OfFloat64(v.Value)
 	}
 	return nil
 }
@@ -211,7 +207,7 @@ func (w *wideRows) end() error {
 	if !w.some {
 		return nil
 	}
-	w.row[0], w.row[1] = stream.OfTimestamp(w.window.micros+w.shift), w.turbine(w.window.turbine)
+	w.row[0], w.row[1] = pgrow.OfTimestamp(int64(w.window.Timestamp)+w.shift), w.turbine(w.window.TurbineID)
 	w.fill(w.held, w.row[2:])
 	clear(w.held)
 	w.some = false

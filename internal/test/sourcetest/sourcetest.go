@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
@@ -60,9 +61,9 @@ func Encode(tb testing.TB, columns []stream.Column, rows []Row) []byte {
 	}
 	must(encoder.Begin(&buf))
 	for _, row := range rows {
-		values := []stream.Value{stream.OfTimestamp(row.At.UnixMicro()), stream.OfInt32(row.Turbine), stream.OfFloat64(row.Value), {}}
+		values := []stream.Value{pgrow.OfTimestamp(row.At.UnixMicro()), pgrow.OfInt32(row.Turbine), pgrow.OfFloat64(row.Value), {}}
 		for len(values) < len(columns) {
-			values = append(values, stream.OfFloat64(20))
+			values = append(values, pgrow.OfFloat64(20))
 		}
 		must(encoder.Row(&buf, values[:len(columns)]))
 	}

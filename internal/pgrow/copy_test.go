@@ -1,4 +1,4 @@
-package pgcopy_test
+package pgrow_test
 
 import (
 	"context"
@@ -12,11 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/delfos/delfos/internal/pgcopy"
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
-
-func TestMain(m *testing.M) { pgtest.Main(m) }
 
 const copyRow = "COPY row (i, big, f, at) FROM STDIN (FORMAT binary)"
 
@@ -41,29 +39,37 @@ func setup(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-func write(rows []row) func(*pgcopy.Writer) error {
-	return func(w *pgcopy.Writer) error {
-		for _, r := range rows {
-			w.Row(4)
-			field(w, r.I, w.Int32)
-			field(w, r.Big, w.Int64)
-			field(w, r.F, w.Float64)
-			if r.At == nil {
-				w.Null()
-			} else {
-				w.Timestamp(r.At.UnixMicro())
-			}
-		}
-		return w.Err()
+func (r *row) encode(b []byte) []byte {
+	b = pgrow.AppendRow(b, 4)
+	b = field(b, r.I, pgrow.AppendInt32)
+	b = field(b, r.Big, pgrow.AppendInt64)
+	b = field(b, r.F, pgrow.AppendFloat64)
+	if r.At == nil {
+		return pgrow.AppendNull(b)
 	}
+	return pgrow.AppendTimestamp(b, pgrow.Micros(r.At.UnixMicro()))
 }
 
-func field[T any](w *pgcopy.Writer, v *T, set func(T)) {
+func field[T any](b []byte, v *T, appendValue func([]byte, T) []byte) []byte {
 	if v == nil {
-		w.Null()
-		return
+		return pgrow.AppendNull(b)
 	}
-	set(*v)
+	return appendValue(b, *v)
+}
+
+func from(ctx context.Context, conn *pgx.Conn, sql string, write func(*pgrow.Copier[row]) error) (int64, error) {
+	return pgrow.Copy(ctx, conn, sql, (*row).encode, write)
+}
+
+func write(rows []row) func(*pgrow.Copier[row]) error {
+	return func(w *pgrow.Copier[row]) error {
+		for _, r := range rows {
+			if err := w.Put(&r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -87,7 +93,7 @@ func TestRoundTrip(t *testing.T) {
 		rows = append(rows, row{new(int32(i)), new(int64(i)), new(float64(i)), at("2025-01-01T00:00:00Z")})
 	}
 	conn := setup(t)
-	n, err := pgcopy.From(t.Context(), conn.PgConn(), copyRow, write(rows))
+	n, err := from(t.Context(), conn, copyRow, write(rows))
 	if err != nil || n != int64(len(rows)) {
 		t.Fatalf("From: got %d, %v, want %d", n, err, len(rows))
 	}
@@ -109,18 +115,18 @@ func TestFromFails(t *testing.T) {
 	mine := errors.New("no more")
 	tests := map[string]struct {
 		sql   string
-		write func(*pgcopy.Writer) error
+		write func(*pgrow.Copier[row]) error
 		want  error
 	}{
-		"the writer gives up": {copyRow, func(w *pgcopy.Writer) error { w.Row(4); return mine }, mine},
+		"the writer gives up": {copyRow, func(w *pgrow.Copier[row]) error { _ = w.Put(&row{}); return mine }, mine},
 		"no such table":       {"COPY nothing FROM STDIN (FORMAT binary)", write(make([]row, 100_000)), nil},
-		"a field too few":     {copyRow, func(w *pgcopy.Writer) error { w.Row(3); return nil }, nil},
+		"a column too many":   {"COPY row (i, big, f) FROM STDIN (FORMAT binary)", write(make([]row, 1)), nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := setup(t)
-			n, err := pgcopy.From(t.Context(), conn.PgConn(), tt.sql, tt.write)
+			n, err := from(t.Context(), conn, tt.sql, tt.write)
 			if n != 0 || err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("From: got %d, %v, want 0 and an error (%v)", n, err, tt.want)
 			}
@@ -136,9 +142,9 @@ func TestFromFails(t *testing.T) {
 // server refuses those it has, or is gone.
 func TestFromEndsWhenTheServerDoes(t *testing.T) {
 	t.Parallel()
-	refused := func(w *pgcopy.Writer) error {
-		for range pgcopy.Size { // more than a buffer, so that it is sent
-			w.Row(3)
+	refused := func(w *pgrow.Copier[row]) error {
+		for range 64 << 10 { // more than a buffer, so that it is sent
+			_ = w.Put(&row{})
 		}
 		<-w.Done()
 		return nil
@@ -146,7 +152,7 @@ func TestFromEndsWhenTheServerDoes(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
 		conn := setup(t)
-		_, err := pgcopy.From(t.Context(), conn.PgConn(), copyRow, refused)
+		_, err := from(t.Context(), conn, "COPY row (i, big, f) FROM STDIN (FORMAT binary)", refused)
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "22P04" {
 			t.Errorf("From: got %v, want the server's bad_copy_file_format", err)
@@ -158,7 +164,7 @@ func TestFromEndsWhenTheServerDoes(t *testing.T) {
 	t.Run("gone", func(t *testing.T) {
 		t.Parallel()
 		conn, other := setup(t), setup(t)
-		_, err := pgcopy.From(t.Context(), conn.PgConn(), copyRow, func(w *pgcopy.Writer) error {
+		_, err := from(t.Context(), conn, copyRow, func(w *pgrow.Copier[row]) error {
 			if _, err := other.Exec(t.Context(), "SELECT pg_terminate_backend($1)", conn.PgConn().PID()); err != nil {
 				return err
 			}
@@ -174,7 +180,7 @@ func TestFromEndsWhenTheServerDoes(t *testing.T) {
 		t.Parallel()
 		conn := setup(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := pgcopy.From(ctx, conn.PgConn(), copyRow, func(w *pgcopy.Writer) error {
+		_, err := from(ctx, conn, copyRow, func(w *pgrow.Copier[row]) error {
 			cancel()
 			<-w.Done()
 			return nil
@@ -185,30 +191,21 @@ func TestFromEndsWhenTheServerDoes(t *testing.T) {
 	})
 }
 
-func writeRow(w *pgcopy.Writer) {
-	w.Row(5)
-	w.Int32(1)
-	w.Int32(2)
-	w.Timestamp(1_735_689_600_000_000)
-	w.Float64(math.Pi)
-	w.Null()
-}
-
 // A row costs no memory. Allocations are counted for the whole process: nothing
 // runs beside this test.
-func TestWriterDoesNotAllocate(t *testing.T) {
-	w := pgcopy.NewWriter(io.Discard)
-	if got := testing.AllocsPerRun(10*pgcopy.Size, func() { writeRow(w) }); got != 0 || w.Err() != nil {
-		t.Errorf("a row allocates %g times, want 0; %v", got, w.Err())
+func TestCopierDoesNotAllocate(t *testing.T) {
+	c, r := pgrow.NewCopier(io.Discard, (*row).encode), row{I: new(int32(1)), F: new(math.Pi)}
+	if got := testing.AllocsPerRun(1<<20, func() { _ = c.Put(&r) }); got != 0 {
+		t.Errorf("a row allocates %g times, want 0", got)
 	}
 }
 
-// One iteration is a row of five columns: 0 allocations.
-func BenchmarkWriter(b *testing.B) {
+// One iteration is a row of four columns: 0 allocations.
+func BenchmarkCopier(b *testing.B) {
 	b.ReportAllocs()
-	w := pgcopy.NewWriter(io.Discard)
+	c, r := pgrow.NewCopier(io.Discard, (*row).encode), row{I: new(int32(1)), F: new(math.Pi), At: new(time.Now())}
 	for b.Loop() {
-		writeRow(w)
+		_ = c.Put(&r)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

@@ -1,15 +1,14 @@
-package pghash_test
+package pgrow_test
 
 import (
-	"encoding/binary"
 	"testing"
+	"time"
 
-	"github.com/delfos/delfos/internal/pghash"
-	"github.com/delfos/delfos/internal/pgstream"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
-
-func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // rows are what a column may hold, awkward values first, and some thousands of
 // random ones with NULLs between.
@@ -34,22 +33,34 @@ WITH sample (i, t, a, b) AS (
 )
 SELECT i, t, a, b, hash_record_extended(row(i, t, a, b), 8816678312871386365) FROM sample`
 
-func TestRecordIsPostgreSQLs(t *testing.T) {
+func TestHashIsPostgreSQLs(t *testing.T) {
 	t.Parallel()
+	found, err := pgtest.Pool(t, pgtest.Empty(t)).Query(t.Context(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	seen := map[uint64]int{}
-	err := pgstream.Read(t.Context(), pgtest.Pool(t, pgtest.Empty(t)), "hash rows", rows, nil, func(raw [][]byte) error {
+	var i *int32
+	var at *time.Time
+	var a, b *float64
+	var want int64
+	_, err = pgx.ForEachRow(found, []any{&i, &at, &a, &b, &want}, func() error {
 		n++
-		var r pghash.Record
-		r.Int32(raw[0])
-		r.Timestamp(raw[1])
-		r.Float64(raw[2])
-		r.Float64(raw[3])
-		if got, want := uint64(r), binary.BigEndian.Uint64(raw[4]); got != want {
-			t.Errorf("row %d (%x) hashes to %016x, in the database to %016x", n, raw[:4], got, want)
+		var h pgrow.Hash
+		add(&h, i, h.Int32)
+		if at == nil {
+			h.Null()
+		} else {
+			h.Timestamp(pgrow.Micros(at.UnixMicro()))
 		}
-		if seen[uint64(r)]++; seen[uint64(r)] > 1 {
-			t.Errorf("row %d (%x) hashes as another one", n, raw[:4])
+		add(&h, a, h.Float64)
+		add(&h, b, h.Float64)
+		if got := uint64(h); got != uint64(want) {
+			t.Errorf("row %d hashes to %016x, in the database to %016x", n, got, uint64(want))
+		}
+		if seen[uint64(h)]++; seen[uint64(h)] > 1 {
+			t.Errorf("row %d hashes as another one", n)
 		}
 		return nil
 	})
@@ -58,21 +69,28 @@ func TestRecordIsPostgreSQLs(t *testing.T) {
 	}
 }
 
+func add[T any](h *pgrow.Hash, v *T, of func(T)) {
+	if v == nil {
+		h.Null()
+		return
+	}
+	of(*v)
+}
+
 // One iteration is a sample: five columns, 0 allocations.
-func BenchmarkRecord(b *testing.B) {
-	id, at, reading := make([]byte, 4), make([]byte, 8), make([]byte, 8)
+func BenchmarkHash(b *testing.B) {
 	b.ReportAllocs()
 	var xor uint64
-	for b.Loop() {
-		at[7]++
-		reading[5]++
-		var r pghash.Record
-		r.Int32(id)
-		r.Timestamp(at)
-		r.Float64(reading)
-		r.Float64(reading)
-		r.Float64(reading)
-		xor ^= uint64(r)
+	reading := 1.0
+	for at := pgrow.Micros(0); b.Loop(); at++ {
+		reading++
+		var h pgrow.Hash
+		h.Int32(1)
+		h.Timestamp(at)
+		h.Float64(reading)
+		h.Float64(reading)
+		h.Float64(reading)
+		xor ^= uint64(h)
 	}
 	if xor == 1 {
 		b.Log(xor)

@@ -1,6 +1,16 @@
-// Package pghash computes PostgreSQL's hash_record_extended(row(…), seed) from
-// the binary values of a row as they come off the wire, for the seed of hash
-// partitions. With the seed 0 a double precision of 0 would hash as a NULL does.
+package pgrow
+
+import (
+	"math"
+	"math/bits"
+)
+
+// Seed is HASH_PARTITION_SEED of PostgreSQL. With the seed 0 a double precision
+// of 0 would hash as a NULL does.
+const Seed = 0x7A5B22367996DCFD
+
+// Hash computes PostgreSQL's hash_record_extended(row(…), Seed). The zero Hash has
+// no columns yet; add them in their order.
 //
 // A query that reads rows out needs no hash of its own then, which would cost
 // the database two thirds of what the rows do, and still the result equals what
@@ -10,59 +20,38 @@
 // version to version. A database on a big-endian machine hashes floats in
 // another way: there the two never agree, which is safe, as nothing passes for
 // unchanged that is not.
-package pghash
+type Hash uint64
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
-// Seed is HASH_PARTITION_SEED of PostgreSQL.
-const Seed = 0x7A5B22367996DCFD
-
-// Record is the hash of a row; the zero Record has no columns yet. Add them in
-// their order. A column that is NULL is nil.
-type Record uint64
+// Null adds a NULL of any type.
+func (h *Hash) Null() { h.add(0) }
 
 // Int32 adds an integer.
-func (r *Record) Int32(raw []byte) {
-	if raw == nil {
-		r.add(0)
-		return
+func (h *Hash) Int32(v int32) { h.add(hash32(uint32(v))) }
+
+// Int64 adds a bigint.
+func (h *Hash) Int64(v int64) {
+	high := uint32(uint64(v) >> 32)
+	if v < 0 {
+		high = ^high // so that an integer of 32 bits hashes alike in any width
 	}
-	r.add(hash32(binary.BigEndian.Uint32(raw)))
+	h.add(hash32(uint32(v) ^ high))
 }
 
 // Timestamp adds a timestamptz, which hashes as a bigint does.
-func (r *Record) Timestamp(raw []byte) {
-	if raw == nil {
-		r.add(0)
-		return
-	}
-	v := binary.BigEndian.Uint64(raw)
-	high := uint32(v >> 32)
-	if int64(v) < 0 {
-		high = ^high // so that an integer of 32 bits hashes alike in any width
-	}
-	r.add(hash32(uint32(v) ^ high))
-}
+func (h *Hash) Timestamp(v Micros) { h.Int64(int64(v) - epoch) }
 
-// Float64 adds a double precision that is no NaN.
-func (r *Record) Float64(raw []byte) {
-	if raw == nil {
-		r.add(0)
+// Float64 adds a double precision that is not NaN.
+func (h *Hash) Float64(v float64) {
+	if v == 0 {
+		h.add(Seed) // 0 and -0 are equal
 		return
 	}
-	v := binary.BigEndian.Uint64(raw)
-	if v<<1 == 0 {
-		r.add(Seed) // 0 and -0 are equal
-		return
-	}
-	r.add(final(state8a+uint32(v), state8b+uint32(v>>32), state8c))
+	u := math.Float64bits(v)
+	h.add(final(state8a+uint32(u), state8b+uint32(u>>32), state8c))
 }
 
 // add is the combination of hash_record_extended.
-func (r *Record) add(column uint64) { *r = *r*31 + Record(column) }
+func (h *Hash) add(column uint64) { *h = *h*31 + Hash(column) }
 
 // The state that lookup3 begins with, for keys of 4 and of 8 bytes: it depends
 // on their length and the seed alone. A test asks PostgreSQL.
