@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// What is generated imports of ours the timestamp type and what rows rest on
-// alone: the last of the arrows that .golangci.yaml keeps.
+// What is generated imports of ours the timestamp type, what rows rest on and the
+// models that are generated: the last of the arrows that .golangci.yaml keeps.
 func TestGeneratedImports(t *testing.T) {
 	t.Parallel()
 	const ours = "github.com/delfos/delfos"
-	allowed := []string{ours + "/internal/timestamp", ours + "/internal/pgrow"}
+	allowed := []string{ours + "/internal/timestamp", ours + "/internal/pgrow", ours + "/gen/sourceapi", ours + "/gen/targetapi"}
 	files := 0
 	err := filepath.WalkDir(filepath.Join(root, "gen"), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") {
