@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/delfos/delfos/internal/localpg"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // helperMode makes this test binary a program that starts a server and is
@@ -27,6 +28,10 @@ const helperMode = "LOCALPG_TEST_HELPER"
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(helperMode); mode != "" {
 		os.Exit(help(mode, os.Args[1]))
+	}
+	if err := pgtest.Neutral(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -36,9 +36,7 @@ func Main(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	// A developer's scratch database isn't one for tests: packages that run at
-	// once would meet in it.
-	if err := os.Unsetenv("ATLAS_DEV_URL"); err != nil {
+	if err := Neutral(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		return 1
 	}
