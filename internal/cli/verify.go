@@ -26,7 +26,7 @@ func newVerify(r *runner) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare the target with what it should hold, value by value",
-		Long: `Verify reads the samples through the source API once more, as CSV, computes every
+		Long: `Verify reads the samples through the source API once more, computes every
 window in exact arithmetic, apart from the ETL's code, and compares the result with
 the target: values that are missing, that should not be there, that differ (by more
 than 1e-12 of their size for mean and std, at all for min, max and count), and
