@@ -5,7 +5,6 @@ go 1.26.4
 require (
 	ariga.io/atlas v1.2.3
 	github.com/apache/arrow-go/v18 v18.8.0
-	github.com/caarlos0/env/v11 v11.4.2
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/compose-spec/compose-go/v2 v2.16.2
 	github.com/creack/pty v1.1.24

@@ -21,24 +21,22 @@ type runner struct {
 	log    *slog.Logger // set once the configuration is read
 }
 
-// A configuration is a pointer to a command's struct of package config.
-type configuration[T any] interface {
-	*T
-	Validate() error
+// A configuration is a command's struct of package config.
+type configuration interface {
 	Logger(w io.Writer, terminal bool) *slog.Logger
 }
 
 // configure gives cmd a flag for each variable that T reads, and has it call
 // run with the configuration that environment, .env and flags make.
-func configure[T any, P configuration[T]](r *runner, cmd *cobra.Command, run func(ctx context.Context, c T, args []string) error) *cobra.Command {
+func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx context.Context, c T, args []string) error) *cobra.Command {
 	flags := map[string]string{} // flag to variable
 	for _, v := range config.Variables[T]() {
 		name := strings.ToLower(strings.ReplaceAll(v.Name, "_", "-"))
 		flags[name] = v.Name
 		cmd.Flags().Var(&textFlag{value: v.Default, kind: v.Kind}, name, v.Help+" [$"+v.Name+"]")
-	}
-	for name, allowed := range map[string][]string{"log-level": config.LogLevels(), "log-format": config.LogFormats()} {
-		complete(cmd, name, allowed)
+		if choices := v.Choices(); choices != nil {
+			complete(cmd, name, choices)
+		}
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		vars, err := config.Load(r.Environ, ".")
@@ -50,11 +48,11 @@ func configure[T any, P configuration[T]](r *runner, cmd *cobra.Command, run fun
 				vars.Set(variable, f.Value.String(), "--"+name)
 			}
 		}
-		c, err := config.Parse[T, P](vars)
+		c, err := config.Parse[T](vars)
 		if err != nil {
 			return &failure{usagef(cmd, "%w", err)}
 		}
-		r.log = P(&c).Logger(r.screen, r.screen.terminal)
+		r.log = c.Logger(r.screen, r.screen.terminal)
 		err = run(cmd.Context(), c, args)
 		if _, ok := errors.AsType[*config.Error](err); ok {
 			err = usagef(cmd, "%w", err)

@@ -8,19 +8,11 @@ type Schema struct {
 	Log
 }
 
-// Validate reports every fault.
-func (c *Schema) Validate() error {
-	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.Atlas.faults(), c.Log.faults())
-}
-
 // Source is what the commands read that write samples: seed and import.
 type Source struct {
 	SourceDB
 	Log
 }
-
-// Validate reports every fault.
-func (c *Source) Validate() error { return Join(c.SourceDB.faults(), c.Log.faults()) }
 
 // Serve is what `delfos serve` reads.
 type Serve struct {
@@ -31,11 +23,6 @@ type Serve struct {
 	Log
 }
 
-// Validate reports every fault.
-func (c *Serve) Validate() error {
-	return Join(c.SourceDB.faults(), c.API.faults(), c.Access.faults(), c.Shutdown.faults(), c.Log.faults())
-}
-
 // ETL is what `delfos etl` reads.
 type ETL struct {
 	SourceAPI
@@ -44,9 +31,11 @@ type ETL struct {
 	Log
 }
 
-// Validate reports every fault.
-func (c *ETL) Validate() error {
-	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.SourceRetention.faults(), c.Log.faults())
+// Verify is what `delfos verify` reads.
+type Verify struct {
+	SourceAPI
+	TargetDB
+	Log
 }
 
 // Orchestrate is what `delfos orchestrate` reads.
@@ -62,9 +51,10 @@ type Orchestrate struct {
 	Log
 }
 
-// Validate reports every fault.
-func (c *Orchestrate) Validate() error {
-	return Join(c.SourceAPI.faults(), c.TargetDB.faults(), c.Console.faults(), c.Access.faults(), c.Shutdown.faults(), c.Schedule.faults(), c.SourceRetention.faults(), c.Retention.faults(), c.Log.faults())
+// Client is what the commands read that ask the target API: runs and partitions.
+type Client struct {
+	TargetAPI
+	Log
 }
 
 // Healthcheck is what `delfos healthcheck` reads.
@@ -76,22 +66,12 @@ type Healthcheck struct {
 	Log
 }
 
-// Validate reports every fault.
-func (c *Healthcheck) Validate() error {
-	return Join(c.API.faults(), c.Console.faults(), c.TargetDB.faults(), c.Side.faults(), c.Log.faults())
-}
-
 // Postgres is what `delfos postgres` reads.
 type Postgres struct {
 	SourceDB
 	TargetDB
 	Embedded
 	Log
-}
-
-// Validate reports every fault.
-func (c *Postgres) Validate() error {
-	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.Log.faults())
 }
 
 // Demo is what `delfos demo` reads.
@@ -106,9 +86,4 @@ type Demo struct {
 	Retention
 	Embedded
 	Log
-}
-
-// Validate reports every fault.
-func (c *Demo) Validate() error {
-	return Join(c.SourceDB.faults(), c.TargetDB.faults(), c.API.faults(), c.Console.faults(), c.Access.faults(), c.Schedule.faults(), c.SourceRetention.faults(), c.Retention.faults(), c.Log.faults())
 }

@@ -1,6 +1,7 @@
 // Package config reads what the commands are told by their surroundings: the
 // environment first, a file .env in the working directory second, and flags
-// over both. Each command has one struct, made of the pieces in setting.go.
+// over both. Each command has one struct, made of the pieces in setting.go, whose
+// tags say all that there is to a variable.
 //
 // The process environment is never changed. A variable that is set to nothing
 // counts as unset, as in a compose file that passes one through. What is wrong
@@ -8,16 +9,15 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // Vars are the variables that a command may read, and where each was found.
@@ -109,34 +109,23 @@ func (v *Vars) find(name string) (value string, faults []Fault) {
 	return value, nil
 }
 
-// Parse fills a command's struct and validates it. The error is an *Error.
-func Parse[T any, P interface {
-	*T
-	Validate() error
-}](v *Vars) (T, error) {
+// Parse fills a command's struct and checks each value. The error is an *Error.
+func Parse[T any](v *Vars) (T, error) {
 	var c T
 	var faults []Fault
-	values := map[string]string{}
 	for _, variable := range Variables[T]() {
 		find := v.find
 		if strings.HasSuffix(variable.Name, "_DB_URL") {
 			find = func(name string) (string, []Fault) { return v.database(name, variable.Default) }
 		}
 		value, bad := find(variable.Name)
-		if faults = append(faults, bad...); value != "" {
-			values[variable.Name] = value
+		value = cmp.Or(value, variable.Default)
+		if fault := variable.check(value); fault != nil && len(bad) == 0 && value != "" {
+			fault.Origin = v.origin[variable.Name]
+			bad = []Fault{*fault}
 		}
-	}
-	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
-		return c, fmt.Errorf("read configuration: %w", err)
-	}
-	if bad, ok := errors.AsType[*Error](P(&c).Validate()); ok {
-		for _, f := range bad.Faults {
-			if origin, ok := v.origin[f.Variable]; ok {
-				f.Origin = origin
-			}
-			faults = append(faults, f)
-		}
+		faults = append(faults, bad...)
+		reflect.ValueOf(&c).Elem().FieldByIndex(variable.field).SetString(value)
 	}
 	return c, Join(faults)
 }
@@ -147,14 +136,31 @@ type Variable struct {
 	Default string
 	Kind    string // what its value is, in a word for the help
 	Help    string // one line
+
+	want  string // which check of its value, or the values that it may have
+	least int    // of a number
+	field []int  // its place in the struct
 }
 
-// Variables lists what a command's struct reads, in the order of its fields.
+// Choices are the values that a variable may have, where they can be listed.
+func (v Variable) Choices() []string {
+	if !strings.Contains(v.want, ", ") {
+		return nil
+	}
+	return strings.Split(v.want, ", ")
+}
+
+// Variables lists what a command's struct reads, in the order of its fields. All
+// are strings.
 func Variables[T any]() []Variable {
 	var out []Variable
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
 		if name, ok := f.Tag.Lookup("env"); ok {
-			out = append(out, Variable{Name: name, Default: f.Tag.Get("envDefault"), Kind: f.Tag.Get("kind"), Help: f.Tag.Get("help")})
+			least, _ := strconv.Atoi(f.Tag.Get("least")) // 0 without one
+			out = append(out, Variable{
+				Name: name, Default: f.Tag.Get("default"), Kind: f.Tag.Get("kind"), Help: f.Tag.Get("help"),
+				want: f.Tag.Get("want"), least: least, field: f.Index,
+			})
 		}
 	}
 	return out
@@ -172,17 +178,11 @@ type Fault struct {
 
 // String is the fault as a sentence.
 func (f Fault) String() string {
-	origin, found := f.Origin, f.Found
-	if origin == "" {
-		origin = f.Variable
-	}
-	if found == "" {
-		found = fmt.Sprintf("is %q", f.Value)
-	}
+	found := cmp.Or(f.Found, fmt.Sprintf("is %q", f.Value))
 	if f.Why != "" {
 		found += " (" + f.Why + ")"
 	}
-	return fmt.Sprintf("%s %s: want %s", origin, found, f.Want)
+	return fmt.Sprintf("%s %s: want %s", cmp.Or(f.Origin, f.Variable), found, f.Want)
 }
 
 // An Error is all that is wrong with a configuration.
@@ -197,9 +197,8 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Join makes an *Error of the faults of a struct's pieces, nil of none.
-func Join(pieces ...[]Fault) error {
-	faults := slices.Concat(pieces...)
+// Join makes an *Error of faults, nil of none.
+func Join(faults []Fault) error {
 	if len(faults) == 0 {
 		return nil
 	}

@@ -6,48 +6,10 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/delfos/delfos/internal/pgpool"
 )
-
-// SourceDB says where the source database is.
-type SourceDB struct {
-	SourceDBURL string `env:"SOURCE_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable" help:"source database; without it SOURCE_DB_HOST and the like" kind:"URL"`
-}
-
-func (c SourceDB) faults() []Fault { return database("SOURCE_DB_URL", c.SourceDBURL) }
-
-// TargetDB says where the target database is.
-type TargetDB struct {
-	TargetDBURL string `env:"TARGET_DB_URL" envDefault:"postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable" help:"target database; without it TARGET_DB_HOST and the like" kind:"URL"`
-}
-
-func (c TargetDB) faults() []Fault { return database("TARGET_DB_URL", c.TargetDBURL) }
-
-// Atlas says where a schema is planned.
-type Atlas struct {
-	DevURL string `env:"ATLAS_DEV_URL" help:"empty scratch database to plan in; without it one is created beside the database and dropped" kind:"URL"`
-}
-
-func (c Atlas) faults() []Fault {
-	if c.DevURL == "" {
-		return nil
-	}
-	return database("ATLAS_DEV_URL", c.DevURL)
-}
-
-// wantURL is what a database's URL has to look like.
-const wantURL = "a URL such as postgres://user:password@localhost:5432/database" //nolint:gosec // no password, the word
-
-// database holds a database's URL to what pgx takes.
-func database(variable, value string) []Fault {
-	if _, err := pgpool.Parse(value); err != nil {
-		return []Fault{{Variable: variable, Value: Redact(value), Why: err.Error(), Want: wantURL}}
-	}
-	return nil
-}
 
 // A part is a piece of a database's URL that has a variable of its own.
 type part struct{ suffix, keyword string }
@@ -151,11 +113,6 @@ func reason(err error) string {
 		return bad.Err.Error()
 	}
 	return err.Error()
-}
-
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
 }
 
 // override puts other pieces into a URL or a list of keywords: what comes last

@@ -1,51 +1,177 @@
 package config
 
 import (
-	"net"
-	"net/url"
+	"io"
+	"log/slog"
+	"net/netip"
 	"strconv"
+	"strings"
+	"time"
+
+	"github.com/delfos/delfos/internal/httpserve"
 )
+
+// SourceDB says where the source database is.
+type SourceDB struct {
+	SourceDBURL string `default:"postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable" env:"SOURCE_DB_URL" help:"source database; without it SOURCE_DB_HOST and the like" kind:"URL" want:"database"`
+}
+
+// TargetDB says where the target database is.
+type TargetDB struct {
+	TargetDBURL string `default:"postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable" env:"TARGET_DB_URL" help:"target database; without it TARGET_DB_HOST and the like" kind:"URL" want:"database"`
+}
+
+// Atlas says where a schema is planned.
+type Atlas struct {
+	DevURL string `env:"ATLAS_DEV_URL" help:"empty scratch database to plan in; without it one is created beside the database and dropped" kind:"URL" want:"database"`
+}
 
 // SourceAPI says where the source API answers.
 type SourceAPI struct {
-	SourceAPIURL string `env:"SOURCE_API_URL" envDefault:"http://localhost:8000" help:"source API to read from" kind:"URL"`
+	SourceAPIURL string `default:"http://localhost:8000" env:"SOURCE_API_URL" help:"source API to read from" kind:"URL" want:"service"`
 }
 
-func (c SourceAPI) faults() []Fault {
-	return service("SOURCE_API_URL", c.SourceAPIURL, "http://localhost:8000")
-}
-
-// service holds the URL of a server to what a client needs; such is an example.
-func service(variable, value, such string) []Fault {
-	u, err := url.Parse(value)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "" {
-		return nil
-	}
-	return []Fault{{Variable: variable, Value: Redact(value), Want: "an http or https URL such as " + such}}
+// TargetAPI says where the target API answers.
+type TargetAPI struct {
+	TargetAPIURL string `default:"http://localhost:3000" env:"TARGET_API_URL" help:"target API to ask" kind:"URL" want:"service"`
 }
 
 // API says where the source API listens.
 type API struct {
-	APIAddr string `env:"API_ADDR" envDefault:"127.0.0.1:8000" help:"address of the source API" kind:"HOST:PORT"`
+	APIAddr string `default:"127.0.0.1:8000" env:"API_ADDR" help:"address of the source API" kind:"HOST:PORT" want:"address"`
 }
 
-func (c API) faults() []Fault {
-	return address("API_ADDR", c.APIAddr, "127.0.0.1:8000, or :8000 for every address")
-}
-
-// address holds an address to listen on to its form; such are examples.
-func address(variable, value, such string) []Fault {
-	_, port, err := net.SplitHostPort(value)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err == nil {
-		return nil
-	}
-	return []Fault{{Variable: variable, Value: value, Want: "HOST:PORT such as " + such}}
+// Console says where the target API and the console listen.
+type Console struct {
+	ConsoleAddr string `default:"127.0.0.1:3000" env:"CONSOLE_ADDR" help:"address of the target API and the console" kind:"HOST:PORT" want:"address"`
 }
 
 // Embedded says where the programs of the embedded PostgreSQL are.
 type Embedded struct {
 	PGBin string `env:"DELFOS_PG_BIN" help:"folder of PostgreSQL's server programs, looked for when empty" kind:"DIR"`
+}
+
+// Schedule says what the orchestrator loads by itself.
+type Schedule struct {
+	// Cron is checked where it is used, which knows what an expression means.
+	Cron string `default:"0 1 * * *" env:"SCHEDULE" help:"when days are due, as cron has it, in UTC unless CRON_TZ=ZONE stands before it" kind:"CRON"`
+
+	CatchUpDays    Number `default:"7"           env:"CATCH_UP_DAYS"                                                  help:"for how many days a missed day is still caught up with"   kind:"N"   least:"1" want:"days"`
+	StaleDays      Number `default:"30"          env:"STALE_DAYS"                                                     help:"how many past days are followed for late data; 0 is none" kind:"N"   least:"0" want:"days"`
+	PartitionStart Day    `env:"PARTITION_START" help:"first day that counts; without it the day of the first sample" kind:"DATE"                                                     want:"day"`
+}
+
+// SourceRetention says how long the source keeps its samples.
+type SourceRetention struct {
+	SourceRetentionDays Number `default:"0" env:"SOURCE_RETENTION_DAYS" help:"for how many past days the source is believed, as one that purges its samples; 0 is for ever" kind:"N" least:"0" want:"days"`
+}
+
+// Retention says what of the past is kept.
+type Retention struct {
+	RunRetentionDays Number `default:"400" env:"RUN_RETENTION_DAYS" help:"how many days runs and their logs are kept; 0 is for ever" kind:"N" least:"0" want:"days"`
+	JobRetentionDays Number `default:"7"   env:"JOB_RETENTION_DAYS" help:"how many days the queue keeps jobs that have ended"        kind:"N" least:"1" want:"days"`
+}
+
+// Runs is how long runs are kept; 0 is for ever.
+func (c Retention) Runs() time.Duration { return c.RunRetentionDays.days() }
+
+// Jobs is how long jobs are kept.
+func (c Retention) Jobs() time.Duration { return c.JobRetentionDays.days() }
+
+// Shutdown says how a server ends.
+type Shutdown struct {
+	ShutdownDelay Duration `default:"0" env:"SHUTDOWN_DELAY" help:"how long requests are still taken after the order to stop, while /ready says no" kind:"TIME" want:"time"`
+}
+
+// Side says from where a server is asked whether it is well.
+type Side struct {
+	HealthcheckFrom string `default:"inside" env:"HEALTHCHECK_FROM" help:"inside asks a server where it listens; outside, as in the image, by an address that other machines can use" kind:"SIDE" want:"inside, outside"`
+}
+
+// Outside asks by an address that other machines can use.
+const Outside = "outside"
+
+// Log says how much is logged, and how.
+type Log struct {
+	LogLevel  string `default:"info"   env:"LOG_LEVEL"                                                                  help:"least level that is logged: debug, info, warn or error" kind:"LEVEL"      want:"debug, info, warn, error"`
+	LogFormat string `env:"LOG_FORMAT" help:"format of the log: text or json; without it text on a terminal, else json" kind:"FORMAT"                                                 want:"text, json"`
+}
+
+// Logger returns a logger onto w, which may be a terminal. Call it on a
+// configuration that is valid.
+func (c Log) Logger(w io.Writer, terminal bool) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // Parse has let through none but the four names
+	options := &slog.HandlerOptions{Level: level}
+	if format := strings.ToLower(c.LogFormat); format == "text" || format == "" && terminal {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// Access says under which addresses a server may be reached, and through whom.
+type Access struct {
+	AllowedHosts   string `env:"ALLOWED_HOSTS"   help:"names that requests may be for beside localhost, separated by commas; without any, those of the address listened on" kind:"NAMES"     want:"names"`
+	BasePath       string `env:"BASE_PATH"       help:"path under which a proxy shows the server, such as /delfos"                                                          kind:"PATH"      want:"path"`
+	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses and networks of the proxies whose X-Forwarded-Host, -Proto and -Prefix are believed, separated by commas"  kind:"ADDRESSES" want:"networks"`
+}
+
+// At is what a server that listens at addr is told. Call it on a configuration
+// that is valid.
+func (c Access) At(addr string) httpserve.Access {
+	a := httpserve.Access{Addr: addr, Hosts: items(c.AllowedHosts)}
+	a.BasePath, _ = httpserve.ParseBasePath(c.BasePath)
+	for _, item := range items(c.TrustedProxies) {
+		if proxies, ok := network(item); ok {
+			a.Proxies = append(a.Proxies, proxies)
+		}
+	}
+	return a
+}
+
+// items are the parts of a list, separated by commas or blanks.
+func items(list string) []string {
+	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' })
+}
+
+// network reads an address, or a network as CIDR has it.
+func network(text string) (netip.Prefix, bool) {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(ip, ip.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err == nil
+}
+
+// A Number is a whole number as it was given: text, so that what is not one is a
+// fault like any other.
+type Number string
+
+// Int is the number; 0 of what Parse refuses.
+func (n Number) Int() int {
+	i, _ := strconv.Atoi(string(n)) // the number, or 0
+	return i
+}
+
+func (n Number) days() time.Duration { return time.Duration(n.Int()) * 24 * time.Hour }
+
+// A Day is a day in UTC as it was given; it may be none.
+type Day string
+
+// Time is the day's midnight; nil if there is none, and of what Parse refuses.
+func (d Day) Time() *time.Time {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return nil
+	}
+	return &t
+}
+
+// A Duration is a time as it was given, 0 or more.
+type Duration string
+
+// Time is the duration; 0 of what Parse refuses.
+func (d Duration) Time() time.Duration {
+	t, _ := time.ParseDuration(string(d)) // the time, or 0
+	return t
 }

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/pgpool"
+)
+
+// maxDays is the most that a number of days may be, as over HTTP.
+const maxDays = 20_000
+
+// wantURL is what a database's URL has to look like.
+const wantURL = "a URL such as postgres://user:password@localhost:5432/database" //nolint:gosec // no password, the word
+
+// check holds a value to what its variable wants.
+func (v Variable) check(value string) *Fault {
+	ok, fault := true, Fault{Variable: v.Name, Value: value}
+	switch v.want {
+	case "":
+	case "database":
+		if _, err := pgpool.Parse(value); err != nil {
+			ok, fault.Value, fault.Why = false, Redact(value), err.Error()
+		}
+		fault.Want = wantURL
+	case "service":
+		u, err := url.Parse(value)
+		ok = err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == ""
+		fault.Value, fault.Want = Redact(value), "an http or https URL such as "+v.Default
+	case "address":
+		_, port, err := net.SplitHostPort(value)
+		ok = err == nil && (port == "0" || isPort(port))
+		fault.Want = "HOST:PORT such as " + v.Default + ", or " + v.Default[strings.LastIndex(v.Default, ":"):] + " for every address"
+	case "days":
+		i, err := strconv.Atoi(value)
+		ok = err == nil && i >= v.least && i <= maxDays
+		fault.Want = "a whole number from " + strconv.Itoa(v.least) + " to " + strconv.Itoa(maxDays)
+	case "day":
+		day := Day(value).Time()
+		ok = day != nil && !day.Before(dates.Earliest())
+		fault.Want = "a day such as 2025-01-31, not before " + dates.Earliest().Format(time.DateOnly)
+	case "time":
+		t, err := time.ParseDuration(value)
+		ok = err == nil && t >= 0
+		fault.Want = "a time such as 10s, or 0"
+	case "names":
+		ok = !slices.ContainsFunc(items(value), func(name string) bool {
+			_, err := netip.ParseAddr(name)
+			return err != nil && strings.ContainsAny(name, ":/*@[]")
+		})
+		fault.Want = "names such as delfos.example.org, without scheme, port or path, separated by commas"
+	case "path":
+		_, ok = httpserve.ParseBasePath(value)
+		fault.Want = "a path of letters, digits and -._~ that begins with a slash, such as /delfos"
+	case "networks":
+		ok = !slices.ContainsFunc(items(value), func(item string) bool {
+			_, is := network(item)
+			return !is
+		})
+		fault.Want = "IP addresses and networks such as 10.0.0.7, 10.1.0.0/16, separated by commas"
+	default:
+		ok = slices.Contains(v.Choices(), strings.ToLower(value))
+		fault.Want = "one of " + v.want
+	}
+	if ok {
+		return nil
+	}
+	return &fault
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
