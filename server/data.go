@@ -17,9 +17,6 @@ import (
 	"github.com/delfos/delfos/internal/stream"
 )
 
-// maxLimit is the longest page: a limited answer is gathered before it is sent.
-const maxLimit = 10_000
-
 // GetData implements sourceserver.StrictServerInterface: it checks what the
 // parameters say together, answers at once what needs no rows (HEAD, and a tag
 // that is still true), and hands on a response that streams otherwise.

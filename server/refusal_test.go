@@ -78,7 +78,7 @@ func TestParametersRefused(t *testing.T) {
 		{"/turbines", "start=2025-01-01", []string{"start"}, []string{"goes with span=true alone"}},
 		{"/turbines", "span=false&end=2025-01-01", []string{"end"}, []string{"goes with span=true alone"}},
 		{"/turbines", "span=true&start=yesterday", []string{"start"}, []string{"is not a timestamp"}},
-		{"/turbines", "span=1", []string{"span"}, []string{`span "1"`, "true, false"}},
+		{"/turbines", "span=1", []string{"span"}, []string{`span "1"`, "false, true"}},
 		{"/health", "id=1", []string{"id"}, []string{"there are none"}},
 		{"/health", "x", []string{"x"}, nil},
 		{"/ready", "x=1", []string{"x"}, nil},

@@ -3,8 +3,8 @@
 // short; what they share with the target API lives in internal/ (httpserve,
 // problem, param, stream, apidocs).
 //
-// A request's way: httpserve's middleware, param's check of the query, the
-// generated router and binding, the handler, internal/stream. Every error on
+// A request's way: httpserve's middleware, the generated router, param's check,
+// the generated binding, the handler, internal/stream. Every error on
 // that way is answered by internal/problem.
 package server
 
@@ -27,8 +27,6 @@ import (
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/readiness"
 	"github.com/delfos/delfos/internal/sessions"
-	"github.com/delfos/delfos/internal/signal"
-	"github.com/delfos/delfos/internal/stream"
 )
 
 // Config is what the API needs. Zero durations take the defaults named.
@@ -68,19 +66,13 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, operations().Middleware(problem.Write), joinIfNoneMatch)
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, joinIfNoneMatch)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
 
-	strict := sourceserver.NewStrictHandlerWithOptions(s, nil, sourceserver.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  problem.Write,
-		ResponseErrorHandlerFunc: problem.Of(dberror.Source),
-	})
-	return sourceserver.HandlerWithOptions(strict, sourceserver.ChiServerOptions{
-		BaseRouter:       r,
-		Middlewares:      []sourceserver.MiddlewareFunc{httpserve.WithRequest},
-		ErrorHandlerFunc: problem.Write,
-	})
+	checks := param.Formats{"cursor": checkCursor}
+	sourceserver.Route(r, s, problem.Of(dberror.Source), checks.Hook(problem.Write), withRequest)
+	return r
 }
 
 // Options bound what a client may cost; see httpserve.
@@ -91,33 +83,6 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 	return httpserve.Serve(ctx, ln, handler, options)
 }
 
-// operations are the parameters of openapi.yaml; a test holds them against it.
-func operations() param.Operations {
-	var formats []string
-	for _, f := range stream.Formats() {
-		formats = append(formats, f.Name)
-	}
-	return param.Operations{
-		"/data": {
-			{Name: "start", Required: true, Check: param.Timestamp},
-			{Name: "end", Required: true, Check: param.Timestamp},
-			{Name: "variables", List: true, Check: param.OneOf(signal.Variables[:]...)},
-			{Name: "turbines", List: true, Check: param.Turbines},
-			{Name: "format", Check: param.OneOf(formats...)},
-			{Name: "limit", Check: param.Whole(1, maxLimit)},
-			{Name: "cursor", Check: checkCursor},
-		},
-		"/data/digest": {
-			{Name: "start", Required: true, Check: param.Timestamp},
-			{Name: "end", Required: true, Check: param.Timestamp},
-			{Name: "turbines", List: true, Check: param.Turbines},
-		},
-		"/turbines": {
-			{Name: "span", Check: param.OneOf("true", "false")},
-			{Name: "start", Check: param.Timestamp},
-			{Name: "end", Check: param.Timestamp},
-		},
-		"/health": nil,
-		"/ready":  nil,
-	}
+func withRequest(_ param.Operation, next http.Handler) http.Handler {
+	return httpserve.WithRequest(next)
 }

@@ -7,76 +7,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 
 	. "github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/param"
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
 )
 
-// ServerInterface represents all server handlers.
-type ServerInterface interface {
-	// GetData Read one-minute samples
-	// (GET /data)
-	GetData(w http.ResponseWriter, r *http.Request, params GetDataParams)
-	// GetDataDigest Digest the samples by day and turbine
-	// (GET /data/digest)
-	GetDataDigest(w http.ResponseWriter, r *http.Request, params GetDataDigestParams)
-	// GetHealth Is the process up?
-	// (GET /health)
-	GetHealth(w http.ResponseWriter, r *http.Request)
-	// GetReady Can requests be answered?
-	// (GET /ready)
-	GetReady(w http.ResponseWriter, r *http.Request)
-	// ListTurbines List the turbines
-	// (GET /turbines)
-	ListTurbines(w http.ResponseWriter, r *http.Request, params ListTurbinesParams)
-}
-
-// Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
-
-type Unimplemented struct{}
-
-// GetData Read one-minute samples
-// (GET /data)
-func (_ Unimplemented) GetData(w http.ResponseWriter, r *http.Request, params GetDataParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetDataDigest Digest the samples by day and turbine
-// (GET /data/digest)
-func (_ Unimplemented) GetDataDigest(w http.ResponseWriter, r *http.Request, params GetDataDigestParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetHealth Is the process up?
-// (GET /health)
-func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetReady Can requests be answered?
-// (GET /ready)
-func (_ Unimplemented) GetReady(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ListTurbines List the turbines
-// (GET /turbines)
-func (_ Unimplemented) ListTurbines(w http.ResponseWriter, r *http.Request, params ListTurbinesParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
 // ServerInterfaceWrapper converts contexts to parameters.
 type ServerInterfaceWrapper struct {
-	Handler            ServerInterface
-	HandlerMiddlewares []MiddlewareFunc
-	ErrorHandlerFunc   func(w http.ResponseWriter, r *http.Request, err error)
+	Handler *strictHandler
+	fail    func(w http.ResponseWriter, r *http.Request, err error)
 }
-
-type MiddlewareFunc func(http.Handler) http.Handler
 
 // GetData operation middleware
 func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Request) {
@@ -91,12 +34,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("start"))
 		return
 	}
 
@@ -104,12 +42,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("end"))
 		return
 	}
 
@@ -117,12 +50,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "variables", r.URL.Query(), &params.Variables, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "variables"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "variables", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("variables"))
 		return
 	}
 
@@ -130,12 +58,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "turbines"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "turbines", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("turbines"))
 		return
 	}
 
@@ -143,12 +66,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("format"))
 		return
 	}
 
@@ -156,25 +74,15 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("limit"))
 		return
 	}
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "cursor"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("cursor"))
 		return
 	}
 
@@ -185,13 +93,13 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 		var IfNoneMatch string
 		n := len(valueList)
 		if n != 1 {
-			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			siw.fail(w, r, param.Repeated("If-None-Match"))
 			return
 		}
 
 		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
 		if err != nil {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			siw.fail(w, r, param.Malformed("If-None-Match"))
 			return
 		}
 
@@ -199,15 +107,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetData(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetData(w, r, params)
 }
 
 // GetDataDigest operation middleware
@@ -223,12 +123,7 @@ func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("start"))
 		return
 	}
 
@@ -236,12 +131,7 @@ func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("end"))
 		return
 	}
 
@@ -249,52 +139,23 @@ func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "turbines"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "turbines", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("turbines"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetDataDigest(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetDataDigest(w, r, params)
 }
 
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetHealth(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetHealth(w, r)
 }
 
 // GetReady operation middleware
 func (siw *ServerInterfaceWrapper) GetReady(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetReady(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetReady(w, r)
 }
 
 // ListTurbines operation middleware
@@ -310,12 +171,7 @@ func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.R
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "span", r.URL.Query(), &params.Span, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "span"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "span", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("span"))
 		return
 	}
 
@@ -323,12 +179,7 @@ func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.R
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("start"))
 		return
 	}
 
@@ -336,156 +187,62 @@ func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.R
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("end"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListTurbines(w, r, params)
-	}))
+	siw.Handler.ListTurbines(w, r, params)
+}
 
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
+// Route registers every operation on r, each behind the hooks, the first of them
+// outermost. fail answers with an error of an operation, or of its binding.
+func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter, *http.Request, error), hooks ...func(param.Operation, http.Handler) http.Handler) {
+	wrapper := &ServerInterfaceWrapper{
+		Handler: &strictHandler{ssi: si, fail: fail},
+		fail:    fail,
 	}
-
-	handler.ServeHTTP(w, r)
-}
-
-type UnescapedCookieParamError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *UnescapedCookieParamError) Error() string {
-	return fmt.Sprintf("error unescaping cookie parameter '%s'", e.ParamName)
-}
-
-func (e *UnescapedCookieParamError) Unwrap() error {
-	return e.Err
-}
-
-type UnmarshalingParamError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *UnmarshalingParamError) Error() string {
-	return fmt.Sprintf("Error unmarshaling parameter %s as JSON: %s", e.ParamName, e.Err.Error())
-}
-
-func (e *UnmarshalingParamError) Unwrap() error {
-	return e.Err
-}
-
-type RequiredParamError struct {
-	ParamName string
-}
-
-func (e *RequiredParamError) Error() string {
-	return fmt.Sprintf("Query argument %s is required, but not found", e.ParamName)
-}
-
-type RequiredHeaderError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *RequiredHeaderError) Error() string {
-	return fmt.Sprintf("Header parameter %s is required, but not found", e.ParamName)
-}
-
-func (e *RequiredHeaderError) Unwrap() error {
-	return e.Err
-}
-
-type InvalidParamFormatError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *InvalidParamFormatError) Error() string {
-	return fmt.Sprintf("Invalid format for parameter %s: %s", e.ParamName, e.Err.Error())
-}
-
-func (e *InvalidParamFormatError) Unwrap() error {
-	return e.Err
-}
-
-type TooManyValuesForParamError struct {
-	ParamName string
-	Count     int
-}
-
-func (e *TooManyValuesForParamError) Error() string {
-	return fmt.Sprintf("Expected one value for %s, got %d", e.ParamName, e.Count)
-}
-
-// Handler creates http.Handler with routing matching OpenAPI spec.
-func Handler(si ServerInterface) http.Handler {
-	return HandlerWithOptions(si, ChiServerOptions{})
-}
-
-type ChiServerOptions struct {
-	BaseURL          string
-	BaseRouter       chi.Router
-	Middlewares      []MiddlewareFunc
-	ErrorHandlerFunc func(w http.ResponseWriter, r *http.Request, err error)
-}
-
-// HandlerFromMux creates http.Handler with routing matching OpenAPI spec based on the provided mux.
-func HandlerFromMux(si ServerInterface, r chi.Router) http.Handler {
-	return HandlerWithOptions(si, ChiServerOptions{
-		BaseRouter: r,
-	})
-}
-
-func HandlerFromMuxWithBaseURL(si ServerInterface, r chi.Router, baseURL string) http.Handler {
-	return HandlerWithOptions(si, ChiServerOptions{
-		BaseURL:    baseURL,
-		BaseRouter: r,
-	})
-}
-
-// HandlerWithOptions creates http.Handler with additional options
-func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handler {
-	r := options.BaseRouter
-
-	if r == nil {
-		r = chi.NewRouter()
+	handlers := map[string]http.HandlerFunc{
+		"getData":       wrapper.GetData,
+		"getDataDigest": wrapper.GetDataDigest,
+		"listTurbines":  wrapper.ListTurbines,
+		"getHealth":     wrapper.GetHealth,
+		"getReady":      wrapper.GetReady,
 	}
-	if options.ErrorHandlerFunc == nil {
-		options.ErrorHandlerFunc = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+	for _, operation := range Operations() {
+		handler := http.Handler(handlers[operation.ID])
+		for i := len(hooks) - 1; i >= 0; i-- {
+			handler = hooks[i](operation, handler)
 		}
+		r.Method(operation.Method, operation.Path, handler)
 	}
-	wrapper := ServerInterfaceWrapper{
-		Handler:            si,
-		HandlerMiddlewares: options.Middlewares,
-		ErrorHandlerFunc:   options.ErrorHandlerFunc,
+}
+
+// Operations are all operations, with what the contract says of their requests.
+func Operations() []param.Operation {
+	return []param.Operation{
+		{ID: "getData", Method: http.MethodGet, Path: "/data", Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "variables", In: "query", List: true, Rule: param.Rule{Type: "string", Enum: []string{"wind_speed", "power", "ambient_temperature"}}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
+			{Name: "cursor", In: "query", Rule: param.Rule{Type: "string", Format: "cursor"}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}},
+		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+		}},
+		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Params: []param.Param{
+			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
+			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+		}},
+		{ID: "getHealth", Method: http.MethodGet, Path: "/health"},
+		{ID: "getReady", Method: http.MethodGet, Path: "/ready"},
 	}
-
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/data", wrapper.GetData)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/data/digest", wrapper.GetDataDigest)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/turbines", wrapper.ListTurbines)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/health", wrapper.GetHealth)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/ready", wrapper.GetReady)
-	})
-
-	return r
 }
 
 type GetDataRequestObject struct {
@@ -502,20 +259,6 @@ type GetDataDigestRequestObject struct {
 
 type GetDataDigestResponseObject interface {
 	VisitGetDataDigestResponse(w http.ResponseWriter) error
-}
-
-type GetDataDigest200JSONResponse []Digest
-
-func (response GetDataDigest200JSONResponse) VisitGetDataDigestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
 }
 
 type GetHealthRequestObject struct {
@@ -601,43 +344,9 @@ type StrictServerInterface interface {
 	ListTurbines(ctx context.Context, request ListTurbinesRequestObject) (ListTurbinesResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
-
-type StrictHTTPServerOptions struct {
-	RequestErrorHandlerFunc  func(w http.ResponseWriter, r *http.Request, err error)
-	ResponseErrorHandlerFunc func(w http.ResponseWriter, r *http.Request, err error)
-}
-
-func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
-	return &strictHandler{ssi: ssi, middlewares: middlewares, options: StrictHTTPServerOptions{
-		RequestErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		},
-		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		},
-	}}
-}
-
-func NewStrictHandlerWithOptions(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc, options StrictHTTPServerOptions) ServerInterface {
-	if options.RequestErrorHandlerFunc == nil {
-		options.RequestErrorHandlerFunc = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	}
-	if options.ResponseErrorHandlerFunc == nil {
-		options.ResponseErrorHandlerFunc = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	}
-	return &strictHandler{ssi: ssi, middlewares: middlewares, options: options}
-}
-
 type strictHandler struct {
-	ssi         StrictServerInterface
-	middlewares []StrictMiddlewareFunc
-	options     StrictHTTPServerOptions
+	ssi  StrictServerInterface
+	fail func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // GetData operation middleware
@@ -646,23 +355,12 @@ func (sh *strictHandler) GetData(w http.ResponseWriter, r *http.Request, params 
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetData(ctx, request.(GetDataRequestObject))
+	response, err := sh.ssi.GetData(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetDataResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetData")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetDataResponseObject); ok {
-		if err := validResponse.VisitGetDataResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -672,23 +370,12 @@ func (sh *strictHandler) GetDataDigest(w http.ResponseWriter, r *http.Request, p
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetDataDigest(ctx, request.(GetDataDigestRequestObject))
+	response, err := sh.ssi.GetDataDigest(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetDataDigestResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetDataDigest")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetDataDigestResponseObject); ok {
-		if err := validResponse.VisitGetDataDigestResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -696,23 +383,12 @@ func (sh *strictHandler) GetDataDigest(w http.ResponseWriter, r *http.Request, p
 func (sh *strictHandler) GetHealth(w http.ResponseWriter, r *http.Request) {
 	var request GetHealthRequestObject
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetHealth(ctx, request.(GetHealthRequestObject))
+	response, err := sh.ssi.GetHealth(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetHealthResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetHealth")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetHealthResponseObject); ok {
-		if err := validResponse.VisitGetHealthResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -720,23 +396,12 @@ func (sh *strictHandler) GetHealth(w http.ResponseWriter, r *http.Request) {
 func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 	var request GetReadyRequestObject
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetReady(ctx, request.(GetReadyRequestObject))
+	response, err := sh.ssi.GetReady(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetReadyResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetReady")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetReadyResponseObject); ok {
-		if err := validResponse.VisitGetReadyResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -746,22 +411,11 @@ func (sh *strictHandler) ListTurbines(w http.ResponseWriter, r *http.Request, pa
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListTurbines(ctx, request.(ListTurbinesRequestObject))
+	response, err := sh.ssi.ListTurbines(r.Context(), request)
+	if err == nil {
+		err = response.VisitListTurbinesResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListTurbines")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListTurbinesResponseObject); ok {
-		if err := validResponse.VisitListTurbinesResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }

@@ -4,8 +4,6 @@
 package targetapi
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/delfos/delfos/internal/timestamp"
@@ -917,31 +915,6 @@ type Timestamp = timestamp.Time
 // Examples: 1-50
 type TurbineSelector = string
 
-// Window Long, one value; wide, one window with a property for each signal instead of `signal` and
-// `value`; with OpenOA's naming, one window with its properties alone.
-type Window struct {
-	// Signal `{variable}_{mean|min|max|std|count}`.
-	//
-	// Examples: wind_speed_mean
-	Signal *SignalName `json:"signal,omitempty"`
-
-	// Timestamp An instant; without an offset it is UTC, and a bare date is its midnight.
-	//
-	// Examples: 2025-01-01T00:00:00Z
-	Timestamp *Timestamp `json:"timestamp,omitempty"`
-
-	// TurbineId The turbine.
-	//
-	// Examples: 1
-	TurbineId *int32 `json:"turbine_id,omitempty"`
-
-	// Value The value.
-	//
-	// Examples: 6.7
-	Value                *float64               `json:"value,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
 // End An instant; without an offset it is UTC, and a bare date is its midnight.
 //
 // Examples: 2025-01-01T00:00:00Z
@@ -1135,116 +1108,3 @@ type CreateRunJSONRequestBody = RunRequest
 
 // UpdateScheduleJSONRequestBody defines body for UpdateSchedule for application/json ContentType.
 type UpdateScheduleJSONRequestBody = ScheduleUpdate
-
-// Getter for additional properties for Window. Returns the specified
-// element and whether it was found
-func (a Window) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for Window
-func (a *Window) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for Window to handle AdditionalProperties
-func (a *Window) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["signal"]; found {
-		err = json.Unmarshal(raw, &a.Signal)
-		if err != nil {
-			return fmt.Errorf("error reading 'signal': %w", err)
-		}
-		delete(object, "signal")
-	}
-
-	if raw, found := object["timestamp"]; found {
-		err = json.Unmarshal(raw, &a.Timestamp)
-		if err != nil {
-			return fmt.Errorf("error reading 'timestamp': %w", err)
-		}
-		delete(object, "timestamp")
-	}
-
-	if raw, found := object["turbine_id"]; found {
-		err = json.Unmarshal(raw, &a.TurbineId)
-		if err != nil {
-			return fmt.Errorf("error reading 'turbine_id': %w", err)
-		}
-		delete(object, "turbine_id")
-	}
-
-	if raw, found := object["value"]; found {
-		err = json.Unmarshal(raw, &a.Value)
-		if err != nil {
-			return fmt.Errorf("error reading 'value': %w", err)
-		}
-		delete(object, "value")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for Window to handle AdditionalProperties
-func (a Window) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Signal != nil {
-		object["signal"], err = json.Marshal(a.Signal)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'signal': %w", err)
-		}
-	}
-
-	if a.Timestamp != nil {
-		object["timestamp"], err = json.Marshal(a.Timestamp)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
-		}
-	}
-
-	if a.TurbineId != nil {
-		object["turbine_id"], err = json.Marshal(a.TurbineId)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'turbine_id': %w", err)
-		}
-	}
-
-	if a.Value != nil {
-		object["value"], err = json.Marshal(a.Value)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'value': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}

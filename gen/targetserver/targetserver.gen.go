@@ -7,193 +7,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
 	. "github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/param"
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
 )
 
-// ServerInterface represents all server handlers.
-type ServerInterface interface {
-	// ListChecks Read the results of data checks
-	// (GET /checks)
-	ListChecks(w http.ResponseWriter, r *http.Request, params ListChecksParams)
-	// GetEvents Follow what happens
-	// (GET /events)
-	GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams)
-	// ListFlags List doubted windows
-	// (GET /flags)
-	ListFlags(w http.ResponseWriter, r *http.Request, params ListFlagsParams)
-	// GetHealth Is the process up?
-	// (GET /health)
-	GetHealth(w http.ResponseWriter, r *http.Request)
-	// ListPartitions Read the state of each day
-	// (GET /partitions)
-	ListPartitions(w http.ResponseWriter, r *http.Request, params ListPartitionsParams)
-	// ForgetPartition Forget a day
-	// (DELETE /partitions/{day})
-	ForgetPartition(w http.ResponseWriter, r *http.Request, day Day, params ForgetPartitionParams)
-	// GetReady Can requests be answered?
-	// (GET /ready)
-	GetReady(w http.ResponseWriter, r *http.Request)
-	// ListRevisions List the loads of days
-	// (GET /revisions)
-	ListRevisions(w http.ResponseWriter, r *http.Request, params ListRevisionsParams)
-	// ListRuns List runs
-	// (GET /runs)
-	ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams)
-	// CreateRun Start a backfill
-	// (POST /runs)
-	CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams)
-	// GetRun Read a run
-	// (GET /runs/{id})
-	GetRun(w http.ResponseWriter, r *http.Request, id RunId)
-	// CancelRun Cancel a run
-	// (POST /runs/{id}/cancel)
-	CancelRun(w http.ResponseWriter, r *http.Request, id RunId)
-	// GetRunLog Read the log of a run
-	// (GET /runs/{id}/log)
-	GetRunLog(w http.ResponseWriter, r *http.Request, id RunId, params GetRunLogParams)
-	// RetryRun Retry a run
-	// (POST /runs/{id}/retry)
-	RetryRun(w http.ResponseWriter, r *http.Request, id RunId)
-	// GetSchedule Read the schedule
-	// (GET /schedule)
-	GetSchedule(w http.ResponseWriter, r *http.Request)
-	// UpdateSchedule Pause or resume the schedule
-	// (PATCH /schedule)
-	UpdateSchedule(w http.ResponseWriter, r *http.Request)
-	// ListSignals List the signals
-	// (GET /signals)
-	ListSignals(w http.ResponseWriter, r *http.Request)
-	// GetWindows Read 10-minute statistics
-	// (GET /windows)
-	GetWindows(w http.ResponseWriter, r *http.Request, params GetWindowsParams)
-}
-
-// Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
-
-type Unimplemented struct{}
-
-// ListChecks Read the results of data checks
-// (GET /checks)
-func (_ Unimplemented) ListChecks(w http.ResponseWriter, r *http.Request, params ListChecksParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetEvents Follow what happens
-// (GET /events)
-func (_ Unimplemented) GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ListFlags List doubted windows
-// (GET /flags)
-func (_ Unimplemented) ListFlags(w http.ResponseWriter, r *http.Request, params ListFlagsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetHealth Is the process up?
-// (GET /health)
-func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ListPartitions Read the state of each day
-// (GET /partitions)
-func (_ Unimplemented) ListPartitions(w http.ResponseWriter, r *http.Request, params ListPartitionsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ForgetPartition Forget a day
-// (DELETE /partitions/{day})
-func (_ Unimplemented) ForgetPartition(w http.ResponseWriter, r *http.Request, day Day, params ForgetPartitionParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetReady Can requests be answered?
-// (GET /ready)
-func (_ Unimplemented) GetReady(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ListRevisions List the loads of days
-// (GET /revisions)
-func (_ Unimplemented) ListRevisions(w http.ResponseWriter, r *http.Request, params ListRevisionsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ListRuns List runs
-// (GET /runs)
-func (_ Unimplemented) ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// CreateRun Start a backfill
-// (POST /runs)
-func (_ Unimplemented) CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetRun Read a run
-// (GET /runs/{id})
-func (_ Unimplemented) GetRun(w http.ResponseWriter, r *http.Request, id RunId) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// CancelRun Cancel a run
-// (POST /runs/{id}/cancel)
-func (_ Unimplemented) CancelRun(w http.ResponseWriter, r *http.Request, id RunId) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetRunLog Read the log of a run
-// (GET /runs/{id}/log)
-func (_ Unimplemented) GetRunLog(w http.ResponseWriter, r *http.Request, id RunId, params GetRunLogParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// RetryRun Retry a run
-// (POST /runs/{id}/retry)
-func (_ Unimplemented) RetryRun(w http.ResponseWriter, r *http.Request, id RunId) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetSchedule Read the schedule
-// (GET /schedule)
-func (_ Unimplemented) GetSchedule(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// UpdateSchedule Pause or resume the schedule
-// (PATCH /schedule)
-func (_ Unimplemented) UpdateSchedule(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// ListSignals List the signals
-// (GET /signals)
-func (_ Unimplemented) ListSignals(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetWindows Read 10-minute statistics
-// (GET /windows)
-func (_ Unimplemented) GetWindows(w http.ResponseWriter, r *http.Request, params GetWindowsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
 // ServerInterfaceWrapper converts contexts to parameters.
 type ServerInterfaceWrapper struct {
-	Handler            ServerInterface
-	HandlerMiddlewares []MiddlewareFunc
-	ErrorHandlerFunc   func(w http.ResponseWriter, r *http.Request, err error)
+	Handler *strictHandler
+	fail    func(w http.ResponseWriter, r *http.Request, err error)
 }
-
-type MiddlewareFunc func(http.Handler) http.Handler
 
 // ListChecks operation middleware
 func (siw *ServerInterfaceWrapper) ListChecks(w http.ResponseWriter, r *http.Request) {
@@ -208,12 +35,7 @@ func (siw *ServerInterfaceWrapper) ListChecks(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("from"))
 		return
 	}
 
@@ -221,12 +43,7 @@ func (siw *ServerInterfaceWrapper) ListChecks(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("to"))
 		return
 	}
 
@@ -234,24 +51,11 @@ func (siw *ServerInterfaceWrapper) ListChecks(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("status"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListChecks(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ListChecks(w, r, params)
 }
 
 // GetEvents operation middleware
@@ -270,13 +74,13 @@ func (siw *ServerInterfaceWrapper) GetEvents(w http.ResponseWriter, r *http.Requ
 		var LastEventID string
 		n := len(valueList)
 		if n != 1 {
-			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			siw.fail(w, r, param.Repeated("Last-Event-ID"))
 			return
 		}
 
 		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
 		if err != nil {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			siw.fail(w, r, param.Malformed("Last-Event-ID"))
 			return
 		}
 
@@ -284,15 +88,7 @@ func (siw *ServerInterfaceWrapper) GetEvents(w http.ResponseWriter, r *http.Requ
 
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetEvents(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetEvents(w, r, params)
 }
 
 // ListFlags operation middleware
@@ -308,12 +104,7 @@ func (siw *ServerInterfaceWrapper) ListFlags(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("start"))
 		return
 	}
 
@@ -321,12 +112,7 @@ func (siw *ServerInterfaceWrapper) ListFlags(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("end"))
 		return
 	}
 
@@ -334,38 +120,17 @@ func (siw *ServerInterfaceWrapper) ListFlags(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "turbines"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "turbines", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("turbines"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListFlags(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ListFlags(w, r, params)
 }
 
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetHealth(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetHealth(w, r)
 }
 
 // ListPartitions operation middleware
@@ -381,12 +146,7 @@ func (siw *ServerInterfaceWrapper) ListPartitions(w http.ResponseWriter, r *http
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("from"))
 		return
 	}
 
@@ -394,24 +154,11 @@ func (siw *ServerInterfaceWrapper) ListPartitions(w http.ResponseWriter, r *http
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("to"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListPartitions(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ListPartitions(w, r, params)
 }
 
 // ForgetPartition operation middleware
@@ -425,7 +172,7 @@ func (siw *ServerInterfaceWrapper) ForgetPartition(w http.ResponseWriter, r *htt
 
 	err = runtime.BindStyledParameterWithOptions("simple", "day", chi.URLParam(r, "day"), &day, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "date", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "day", Err: err})
+		siw.fail(w, r, param.Malformed("day"))
 		return
 	}
 
@@ -436,38 +183,17 @@ func (siw *ServerInterfaceWrapper) ForgetPartition(w http.ResponseWriter, r *htt
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", r.URL.Query(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("force"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ForgetPartition(w, r, day, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ForgetPartition(w, r, day, params)
 }
 
 // GetReady operation middleware
 func (siw *ServerInterfaceWrapper) GetReady(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetReady(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetReady(w, r)
 }
 
 // ListRevisions operation middleware
@@ -483,12 +209,7 @@ func (siw *ServerInterfaceWrapper) ListRevisions(w http.ResponseWriter, r *http.
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("from"))
 		return
 	}
 
@@ -496,12 +217,7 @@ func (siw *ServerInterfaceWrapper) ListRevisions(w http.ResponseWriter, r *http.
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("to"))
 		return
 	}
 
@@ -509,24 +225,11 @@ func (siw *ServerInterfaceWrapper) ListRevisions(w http.ResponseWriter, r *http.
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("limit"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListRevisions(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ListRevisions(w, r, params)
 }
 
 // ListRuns operation middleware
@@ -542,12 +245,7 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("limit"))
 		return
 	}
 
@@ -555,24 +253,11 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("before"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListRuns(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ListRuns(w, r, params)
 }
 
 // CreateRun operation middleware
@@ -591,13 +276,13 @@ func (siw *ServerInterfaceWrapper) CreateRun(w http.ResponseWriter, r *http.Requ
 		var IdempotencyKey string
 		n := len(valueList)
 		if n != 1 {
-			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			siw.fail(w, r, param.Repeated("Idempotency-Key"))
 			return
 		}
 
 		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
 		if err != nil {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			siw.fail(w, r, param.Malformed("Idempotency-Key"))
 			return
 		}
 
@@ -605,15 +290,7 @@ func (siw *ServerInterfaceWrapper) CreateRun(w http.ResponseWriter, r *http.Requ
 
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateRun(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.CreateRun(w, r, params)
 }
 
 // GetRun operation middleware
@@ -627,19 +304,11 @@ func (siw *ServerInterfaceWrapper) GetRun(w http.ResponseWriter, r *http.Request
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		siw.fail(w, r, param.Malformed("id"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetRun(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetRun(w, r, id)
 }
 
 // CancelRun operation middleware
@@ -653,19 +322,11 @@ func (siw *ServerInterfaceWrapper) CancelRun(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		siw.fail(w, r, param.Malformed("id"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CancelRun(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.CancelRun(w, r, id)
 }
 
 // GetRunLog operation middleware
@@ -679,7 +340,7 @@ func (siw *ServerInterfaceWrapper) GetRunLog(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		siw.fail(w, r, param.Malformed("id"))
 		return
 	}
 
@@ -690,12 +351,7 @@ func (siw *ServerInterfaceWrapper) GetRunLog(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("after"))
 		return
 	}
 
@@ -703,24 +359,11 @@ func (siw *ServerInterfaceWrapper) GetRunLog(w http.ResponseWriter, r *http.Requ
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("limit"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetRunLog(w, r, id, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetRunLog(w, r, id, params)
 }
 
 // RetryRun operation middleware
@@ -734,61 +377,29 @@ func (siw *ServerInterfaceWrapper) RetryRun(w http.ResponseWriter, r *http.Reque
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		siw.fail(w, r, param.Malformed("id"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.RetryRun(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.RetryRun(w, r, id)
 }
 
 // GetSchedule operation middleware
 func (siw *ServerInterfaceWrapper) GetSchedule(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetSchedule(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.GetSchedule(w, r)
 }
 
 // UpdateSchedule operation middleware
 func (siw *ServerInterfaceWrapper) UpdateSchedule(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.UpdateSchedule(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.UpdateSchedule(w, r)
 }
 
 // ListSignals operation middleware
 func (siw *ServerInterfaceWrapper) ListSignals(w http.ResponseWriter, r *http.Request) {
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListSignals(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
+	siw.Handler.ListSignals(w, r)
 }
 
 // GetWindows operation middleware
@@ -804,12 +415,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("start"))
 		return
 	}
 
@@ -817,12 +423,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("end"))
 		return
 	}
 
@@ -830,12 +431,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "signals", r.URL.Query(), &params.Signals, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "signals"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "signals", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("signals"))
 		return
 	}
 
@@ -843,12 +439,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "turbines"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "turbines", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("turbines"))
 		return
 	}
 
@@ -856,12 +447,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "wide", r.URL.Query(), &params.Wide, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wide"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wide", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("wide"))
 		return
 	}
 
@@ -869,12 +455,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "naming", r.URL.Query(), &params.Naming, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "naming"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "naming", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("naming"))
 		return
 	}
 
@@ -882,12 +463,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("label"))
 		return
 	}
 
@@ -895,195 +471,125 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
-		}
+		siw.fail(w, r, param.Malformed("format"))
 		return
 	}
 
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetWindows(w, r, params)
-	}))
+	siw.Handler.GetWindows(w, r, params)
+}
 
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
+// Route registers every operation on r, each behind the hooks, the first of them
+// outermost. fail answers with an error of an operation, or of its binding.
+func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter, *http.Request, error), hooks ...func(param.Operation, http.Handler) http.Handler) {
+	wrapper := &ServerInterfaceWrapper{
+		Handler: &strictHandler{ssi: si, fail: fail},
+		fail:    fail,
 	}
-
-	handler.ServeHTTP(w, r)
-}
-
-type UnescapedCookieParamError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *UnescapedCookieParamError) Error() string {
-	return fmt.Sprintf("error unescaping cookie parameter '%s'", e.ParamName)
-}
-
-func (e *UnescapedCookieParamError) Unwrap() error {
-	return e.Err
-}
-
-type UnmarshalingParamError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *UnmarshalingParamError) Error() string {
-	return fmt.Sprintf("Error unmarshaling parameter %s as JSON: %s", e.ParamName, e.Err.Error())
-}
-
-func (e *UnmarshalingParamError) Unwrap() error {
-	return e.Err
-}
-
-type RequiredParamError struct {
-	ParamName string
-}
-
-func (e *RequiredParamError) Error() string {
-	return fmt.Sprintf("Query argument %s is required, but not found", e.ParamName)
-}
-
-type RequiredHeaderError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *RequiredHeaderError) Error() string {
-	return fmt.Sprintf("Header parameter %s is required, but not found", e.ParamName)
-}
-
-func (e *RequiredHeaderError) Unwrap() error {
-	return e.Err
-}
-
-type InvalidParamFormatError struct {
-	ParamName string
-	Err       error
-}
-
-func (e *InvalidParamFormatError) Error() string {
-	return fmt.Sprintf("Invalid format for parameter %s: %s", e.ParamName, e.Err.Error())
-}
-
-func (e *InvalidParamFormatError) Unwrap() error {
-	return e.Err
-}
-
-type TooManyValuesForParamError struct {
-	ParamName string
-	Count     int
-}
-
-func (e *TooManyValuesForParamError) Error() string {
-	return fmt.Sprintf("Expected one value for %s, got %d", e.ParamName, e.Count)
-}
-
-// Handler creates http.Handler with routing matching OpenAPI spec.
-func Handler(si ServerInterface) http.Handler {
-	return HandlerWithOptions(si, ChiServerOptions{})
-}
-
-type ChiServerOptions struct {
-	BaseURL          string
-	BaseRouter       chi.Router
-	Middlewares      []MiddlewareFunc
-	ErrorHandlerFunc func(w http.ResponseWriter, r *http.Request, err error)
-}
-
-// HandlerFromMux creates http.Handler with routing matching OpenAPI spec based on the provided mux.
-func HandlerFromMux(si ServerInterface, r chi.Router) http.Handler {
-	return HandlerWithOptions(si, ChiServerOptions{
-		BaseRouter: r,
-	})
-}
-
-func HandlerFromMuxWithBaseURL(si ServerInterface, r chi.Router, baseURL string) http.Handler {
-	return HandlerWithOptions(si, ChiServerOptions{
-		BaseURL:    baseURL,
-		BaseRouter: r,
-	})
-}
-
-// HandlerWithOptions creates http.Handler with additional options
-func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handler {
-	r := options.BaseRouter
-
-	if r == nil {
-		r = chi.NewRouter()
+	handlers := map[string]http.HandlerFunc{
+		"listPartitions":  wrapper.ListPartitions,
+		"forgetPartition": wrapper.ForgetPartition,
+		"listRuns":        wrapper.ListRuns,
+		"createRun":       wrapper.CreateRun,
+		"getRun":          wrapper.GetRun,
+		"getRunLog":       wrapper.GetRunLog,
+		"cancelRun":       wrapper.CancelRun,
+		"retryRun":        wrapper.RetryRun,
+		"getSchedule":     wrapper.GetSchedule,
+		"updateSchedule":  wrapper.UpdateSchedule,
+		"listChecks":      wrapper.ListChecks,
+		"listFlags":       wrapper.ListFlags,
+		"listSignals":     wrapper.ListSignals,
+		"listRevisions":   wrapper.ListRevisions,
+		"getWindows":      wrapper.GetWindows,
+		"getEvents":       wrapper.GetEvents,
+		"getHealth":       wrapper.GetHealth,
+		"getReady":        wrapper.GetReady,
 	}
-	if options.ErrorHandlerFunc == nil {
-		options.ErrorHandlerFunc = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+	for _, operation := range Operations() {
+		handler := http.Handler(handlers[operation.ID])
+		for i := len(hooks) - 1; i >= 0; i-- {
+			handler = hooks[i](operation, handler)
 		}
+		r.Method(operation.Method, operation.Path, handler)
 	}
-	wrapper := ServerInterfaceWrapper{
-		Handler:            si,
-		HandlerMiddlewares: options.Middlewares,
-		ErrorHandlerFunc:   options.ErrorHandlerFunc,
+}
+
+// Operations are all operations, with what the contract says of their requests.
+func Operations() []param.Operation {
+	return []param.Operation{
+		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Params: []param.Param{
+			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+		}},
+		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Params: []param.Param{
+			{Name: "day", In: "path", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "force", In: "query", Rule: param.Rule{Type: "boolean"}},
+		}},
+		{ID: "listRuns", Method: http.MethodGet, Path: "/runs", Params: []param.Param{
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 1000}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
+		}},
+		{ID: "createRun", Method: http.MethodPost, Path: "/runs", Params: []param.Param{
+			{Name: "Idempotency-Key", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Body: []param.Param{
+			{Name: "from", In: "body", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "body", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "only", In: "body", Rule: param.Rule{Type: "string", Enum: []string{"all", "missing", "failed", "stale"}}},
+			{Name: "dry_run", In: "body", Rule: param.Rule{Type: "boolean"}},
+			{Name: "allow_empty", In: "body", Rule: param.Rule{Type: "boolean"}},
+			{Name: "allow_dates", In: "body", Rule: param.Rule{Type: "boolean"}},
+			{Name: "parallel", In: "body", Rule: param.Rule{Type: "integer", Nullable: true, Format: "int32", Min: 1, Max: 1000}},
+		}},
+		{ID: "getRun", Method: http.MethodGet, Path: "/runs/{id}", Params: []param.Param{
+			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
+		}},
+		{ID: "getRunLog", Method: http.MethodGet, Path: "/runs/{id}/log", Params: []param.Param{
+			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
+			{Name: "after", In: "query", Rule: param.Rule{Type: "integer", Format: "int64", Min: 0}},
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
+		}},
+		{ID: "cancelRun", Method: http.MethodPost, Path: "/runs/{id}/cancel", Params: []param.Param{
+			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
+		}},
+		{ID: "retryRun", Method: http.MethodPost, Path: "/runs/{id}/retry", Params: []param.Param{
+			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
+		}},
+		{ID: "getSchedule", Method: http.MethodGet, Path: "/schedule"},
+		{ID: "updateSchedule", Method: http.MethodPatch, Path: "/schedule", Body: []param.Param{
+			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
+		}},
+		{ID: "listChecks", Method: http.MethodGet, Path: "/checks", Params: []param.Param{
+			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "status", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"pass", "warn", "block"}}},
+		}},
+		{ID: "listFlags", Method: http.MethodGet, Path: "/flags", Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+		}},
+		{ID: "listSignals", Method: http.MethodGet, Path: "/signals"},
+		{ID: "listRevisions", Method: http.MethodGet, Path: "/revisions", Params: []param.Param{
+			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
+		}},
+		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "signals", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "signal-name", Pattern: "^[a-z_]+_(mean|min|max|std|count)$"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "wide", In: "query", Rule: param.Rule{Type: "boolean"}},
+			{Name: "naming", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"delfos", "openoa"}}},
+			{Name: "label", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"start", "end"}}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+		}},
+		{ID: "getEvents", Method: http.MethodGet, Path: "/events", Params: []param.Param{
+			{Name: "Last-Event-ID", In: "header", Rule: param.Rule{Type: "string", Pattern: "^[0-9]{1,18}$"}},
+		}},
+		{ID: "getHealth", Method: http.MethodGet, Path: "/health"},
+		{ID: "getReady", Method: http.MethodGet, Path: "/ready"},
 	}
-
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/partitions", wrapper.ListPartitions)
-	})
-	r.Group(func(r chi.Router) {
-		r.Delete(options.BaseURL+"/partitions/{day}", wrapper.ForgetPartition)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/runs", wrapper.ListRuns)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/runs", wrapper.CreateRun)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/runs/{id}", wrapper.GetRun)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/runs/{id}/log", wrapper.GetRunLog)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/runs/{id}/cancel", wrapper.CancelRun)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/runs/{id}/retry", wrapper.RetryRun)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/schedule", wrapper.GetSchedule)
-	})
-	r.Group(func(r chi.Router) {
-		r.Patch(options.BaseURL+"/schedule", wrapper.UpdateSchedule)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/checks", wrapper.ListChecks)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/flags", wrapper.ListFlags)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/signals", wrapper.ListSignals)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/revisions", wrapper.ListRevisions)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/windows", wrapper.GetWindows)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/events", wrapper.GetEvents)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/health", wrapper.GetHealth)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/ready", wrapper.GetReady)
-	})
-
-	return r
 }
 
 type ListChecksRequestObject struct {
@@ -1531,43 +1037,9 @@ type StrictServerInterface interface {
 	GetWindows(ctx context.Context, request GetWindowsRequestObject) (GetWindowsResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
-
-type StrictHTTPServerOptions struct {
-	RequestErrorHandlerFunc  func(w http.ResponseWriter, r *http.Request, err error)
-	ResponseErrorHandlerFunc func(w http.ResponseWriter, r *http.Request, err error)
-}
-
-func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
-	return &strictHandler{ssi: ssi, middlewares: middlewares, options: StrictHTTPServerOptions{
-		RequestErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		},
-		ResponseErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		},
-	}}
-}
-
-func NewStrictHandlerWithOptions(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc, options StrictHTTPServerOptions) ServerInterface {
-	if options.RequestErrorHandlerFunc == nil {
-		options.RequestErrorHandlerFunc = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	}
-	if options.ResponseErrorHandlerFunc == nil {
-		options.ResponseErrorHandlerFunc = func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	}
-	return &strictHandler{ssi: ssi, middlewares: middlewares, options: options}
-}
-
 type strictHandler struct {
-	ssi         StrictServerInterface
-	middlewares []StrictMiddlewareFunc
-	options     StrictHTTPServerOptions
+	ssi  StrictServerInterface
+	fail func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // ListChecks operation middleware
@@ -1576,23 +1048,12 @@ func (sh *strictHandler) ListChecks(w http.ResponseWriter, r *http.Request, para
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListChecks(ctx, request.(ListChecksRequestObject))
+	response, err := sh.ssi.ListChecks(r.Context(), request)
+	if err == nil {
+		err = response.VisitListChecksResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListChecks")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListChecksResponseObject); ok {
-		if err := validResponse.VisitListChecksResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1602,23 +1063,12 @@ func (sh *strictHandler) GetEvents(w http.ResponseWriter, r *http.Request, param
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetEvents(ctx, request.(GetEventsRequestObject))
+	response, err := sh.ssi.GetEvents(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetEventsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetEvents")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetEventsResponseObject); ok {
-		if err := validResponse.VisitGetEventsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1628,23 +1078,12 @@ func (sh *strictHandler) ListFlags(w http.ResponseWriter, r *http.Request, param
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListFlags(ctx, request.(ListFlagsRequestObject))
+	response, err := sh.ssi.ListFlags(r.Context(), request)
+	if err == nil {
+		err = response.VisitListFlagsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListFlags")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListFlagsResponseObject); ok {
-		if err := validResponse.VisitListFlagsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1652,23 +1091,12 @@ func (sh *strictHandler) ListFlags(w http.ResponseWriter, r *http.Request, param
 func (sh *strictHandler) GetHealth(w http.ResponseWriter, r *http.Request) {
 	var request GetHealthRequestObject
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetHealth(ctx, request.(GetHealthRequestObject))
+	response, err := sh.ssi.GetHealth(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetHealthResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetHealth")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetHealthResponseObject); ok {
-		if err := validResponse.VisitGetHealthResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1678,23 +1106,12 @@ func (sh *strictHandler) ListPartitions(w http.ResponseWriter, r *http.Request, 
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListPartitions(ctx, request.(ListPartitionsRequestObject))
+	response, err := sh.ssi.ListPartitions(r.Context(), request)
+	if err == nil {
+		err = response.VisitListPartitionsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListPartitions")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListPartitionsResponseObject); ok {
-		if err := validResponse.VisitListPartitionsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1705,23 +1122,12 @@ func (sh *strictHandler) ForgetPartition(w http.ResponseWriter, r *http.Request,
 	request.Day = day
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ForgetPartition(ctx, request.(ForgetPartitionRequestObject))
+	response, err := sh.ssi.ForgetPartition(r.Context(), request)
+	if err == nil {
+		err = response.VisitForgetPartitionResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ForgetPartition")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ForgetPartitionResponseObject); ok {
-		if err := validResponse.VisitForgetPartitionResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1729,23 +1135,12 @@ func (sh *strictHandler) ForgetPartition(w http.ResponseWriter, r *http.Request,
 func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 	var request GetReadyRequestObject
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetReady(ctx, request.(GetReadyRequestObject))
+	response, err := sh.ssi.GetReady(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetReadyResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetReady")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetReadyResponseObject); ok {
-		if err := validResponse.VisitGetReadyResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1755,23 +1150,12 @@ func (sh *strictHandler) ListRevisions(w http.ResponseWriter, r *http.Request, p
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListRevisions(ctx, request.(ListRevisionsRequestObject))
+	response, err := sh.ssi.ListRevisions(r.Context(), request)
+	if err == nil {
+		err = response.VisitListRevisionsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListRevisions")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListRevisionsResponseObject); ok {
-		if err := validResponse.VisitListRevisionsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1781,23 +1165,12 @@ func (sh *strictHandler) ListRuns(w http.ResponseWriter, r *http.Request, params
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListRuns(ctx, request.(ListRunsRequestObject))
+	response, err := sh.ssi.ListRuns(r.Context(), request)
+	if err == nil {
+		err = response.VisitListRunsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListRuns")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListRunsResponseObject); ok {
-		if err := validResponse.VisitListRunsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1809,28 +1182,17 @@ func (sh *strictHandler) CreateRun(w http.ResponseWriter, r *http.Request, param
 
 	var body CreateRunJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		sh.fail(w, r, fmt.Errorf("can't decode JSON body: %w", err))
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateRun(ctx, request.(CreateRunRequestObject))
+	response, err := sh.ssi.CreateRun(r.Context(), request)
+	if err == nil {
+		err = response.VisitCreateRunResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateRun")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(CreateRunResponseObject); ok {
-		if err := validResponse.VisitCreateRunResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1840,23 +1202,12 @@ func (sh *strictHandler) GetRun(w http.ResponseWriter, r *http.Request, id RunId
 
 	request.Id = id
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetRun(ctx, request.(GetRunRequestObject))
+	response, err := sh.ssi.GetRun(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetRunResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetRun")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetRunResponseObject); ok {
-		if err := validResponse.VisitGetRunResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1866,23 +1217,12 @@ func (sh *strictHandler) CancelRun(w http.ResponseWriter, r *http.Request, id Ru
 
 	request.Id = id
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.CancelRun(ctx, request.(CancelRunRequestObject))
+	response, err := sh.ssi.CancelRun(r.Context(), request)
+	if err == nil {
+		err = response.VisitCancelRunResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CancelRun")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(CancelRunResponseObject); ok {
-		if err := validResponse.VisitCancelRunResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1893,23 +1233,12 @@ func (sh *strictHandler) GetRunLog(w http.ResponseWriter, r *http.Request, id Ru
 	request.Id = id
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetRunLog(ctx, request.(GetRunLogRequestObject))
+	response, err := sh.ssi.GetRunLog(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetRunLogResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetRunLog")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetRunLogResponseObject); ok {
-		if err := validResponse.VisitGetRunLogResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1919,23 +1248,12 @@ func (sh *strictHandler) RetryRun(w http.ResponseWriter, r *http.Request, id Run
 
 	request.Id = id
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.RetryRun(ctx, request.(RetryRunRequestObject))
+	response, err := sh.ssi.RetryRun(r.Context(), request)
+	if err == nil {
+		err = response.VisitRetryRunResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RetryRun")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(RetryRunResponseObject); ok {
-		if err := validResponse.VisitRetryRunResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1943,23 +1261,12 @@ func (sh *strictHandler) RetryRun(w http.ResponseWriter, r *http.Request, id Run
 func (sh *strictHandler) GetSchedule(w http.ResponseWriter, r *http.Request) {
 	var request GetScheduleRequestObject
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetSchedule(ctx, request.(GetScheduleRequestObject))
+	response, err := sh.ssi.GetSchedule(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetScheduleResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetSchedule")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetScheduleResponseObject); ok {
-		if err := validResponse.VisitGetScheduleResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1969,28 +1276,17 @@ func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request) 
 
 	var body UpdateScheduleJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		sh.fail(w, r, fmt.Errorf("can't decode JSON body: %w", err))
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateSchedule(ctx, request.(UpdateScheduleRequestObject))
+	response, err := sh.ssi.UpdateSchedule(r.Context(), request)
+	if err == nil {
+		err = response.VisitUpdateScheduleResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateSchedule")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(UpdateScheduleResponseObject); ok {
-		if err := validResponse.VisitUpdateScheduleResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -1998,23 +1294,12 @@ func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request) 
 func (sh *strictHandler) ListSignals(w http.ResponseWriter, r *http.Request) {
 	var request ListSignalsRequestObject
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListSignals(ctx, request.(ListSignalsRequestObject))
+	response, err := sh.ssi.ListSignals(r.Context(), request)
+	if err == nil {
+		err = response.VisitListSignalsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListSignals")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListSignalsResponseObject); ok {
-		if err := validResponse.VisitListSignalsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }
 
@@ -2024,22 +1309,11 @@ func (sh *strictHandler) GetWindows(w http.ResponseWriter, r *http.Request, para
 
 	request.Params = params
 
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWindows(ctx, request.(GetWindowsRequestObject))
+	response, err := sh.ssi.GetWindows(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetWindowsResponse(w)
 	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWindows")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
 	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetWindowsResponseObject); ok {
-		if err := validResponse.VisitGetWindowsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+		sh.fail(w, r, err)
 	}
 }

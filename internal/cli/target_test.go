@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/delfos/delfos/gen/targetapi"
@@ -134,7 +135,9 @@ func handler(o *orchestrator) http.Handler {
 		w.WriteHeader(r.Status)
 		_ = json.NewEncoder(w).Encode(r)
 	}
-	return targetserver.Handler(targetserver.NewStrictHandlerWithOptions(o, nil, targetserver.StrictHTTPServerOptions{RequestErrorHandlerFunc: fail, ResponseErrorHandlerFunc: fail}))
+	r := chi.NewRouter()
+	targetserver.Route(r, o, fail)
+	return r
 }
 
 func (o *orchestrator) ListRuns(_ context.Context, r targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {

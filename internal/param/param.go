@@ -7,7 +7,6 @@ package param
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,45 +24,16 @@ const (
 	maxFaults = 20 // told; a missing parameter always is
 )
 
-// Param is one parameter of an operation.
+// Param is one parameter of an operation, or property of its body.
 type Param struct {
 	Name     string
+	In       string // "query", "path", "header" or "body"
 	Required bool
 	List     bool // a,b and repetition; otherwise it may stand once
-	Path     bool // a segment of the path, named so in its operation
+	Rule     Rule // of an item, if it is a list
 	// Check returns what is wrong with a value, as the end of a sentence that
-	// begins with the name and the value, or "".
+	// begins with the name and the value, or "". It is made of the Rule.
 	Check func(value string) string
-}
-
-// Operations are the parameters of each operation: of a path's GET, "/runs",
-// or of another method, "POST /runs". A segment "{id}" of the path is any.
-type Operations map[string][]Param
-
-// Middleware answers a faulty query by fail, with a *problem.Error that lists
-// all its faults, and hands a sound one on with lists split. Paths without an
-// entry pass as they are.
-func (o Operations) Middleware(fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			params, segments, ok := o.find(r)
-			if !ok {
-				next.ServeHTTP(w, r)
-				return
-			}
-			values, faults := Parse(r.URL.RawQuery, params)
-			faults = append(checkPath(segments, params), faults...)
-			if len(faults) > 0 {
-				fail(w, r, problem.Parameters(faults...))
-				return
-			}
-			split := *r.URL
-			split.RawQuery = values.Encode()
-			sound := r.WithContext(r.Context()) // a copy; the log keeps the query as it came
-			sound.URL = &split
-			next.ServeHTTP(w, sound)
-		})
-	}
 }
 
 // Parse reads a raw query against params and returns its values, lists split,
@@ -76,7 +46,7 @@ func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
 		}
 	}
 	for _, p := range params {
-		if p.Required && !p.Path && !q.values.Has(p.Name) {
+		if p.Required && p.In == "query" && !q.values.Has(p.Name) {
 			q.faults = append(q.faults, problem.Missing(p.Name))
 		}
 	}
@@ -162,7 +132,7 @@ func (p Param) want() string { return "it " + p.Check("") }
 
 func find(params []Param, name string) (Param, bool) {
 	for _, p := range params {
-		if p.Name == name && !p.Path {
+		if p.Name == name && p.In == "query" {
 			return p, true
 		}
 	}
@@ -172,7 +142,7 @@ func find(params []Param, name string) (Param, bool) {
 func unknown(name string, params []Param) problem.Fault {
 	var names []string
 	for _, p := range params {
-		if !p.Path {
+		if p.In == "query" {
 			names = append(names, p.Name)
 		}
 	}
@@ -197,16 +167,6 @@ func Turbines(value string) string {
 		return "is not " + selector.Allowed
 	}
 	return ""
-}
-
-// OneOf checks that a value is one of those allowed.
-func OneOf(allowed ...string) func(string) string {
-	return func(value string) string {
-		if slices.Contains(allowed, value) {
-			return ""
-		}
-		return fmt.Sprintf("is none of %s", strings.Join(allowed, ", "))
-	}
 }
 
 // Whole checks that a value is a whole number from least to most, neither of

@@ -4,8 +4,8 @@
 // share with the source API lives in internal/ (httpserve, problem, param,
 // stream, apidocs).
 //
-// A request's way: httpserve's middleware, param's check of path and query,
-// checkBodies, the generated router and binding, the handler. Every error on that
+// A request's way: httpserve's middleware, the generated router, param's check of
+// path, query and body, the generated binding, the handler. Every error on that
 // way is answered by internal/problem. River UI, under /river/, is another's
 // program and takes the middlewares of httpserve alone.
 package api
@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"time"
 
@@ -32,7 +31,6 @@ import (
 	"github.com/delfos/delfos/internal/problem"
 	"github.com/delfos/delfos/internal/readiness"
 	"github.com/delfos/delfos/internal/sessions"
-	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/stream"
 )
 
@@ -116,70 +114,15 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, operations().Middleware(problem.Write), checkBodies)
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos target API", config.OpenAPI)
 	if config.River != nil {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	strict := targetserver.NewStrictHandlerWithOptions(s, []targetserver.StrictMiddlewareFunc{acceptable}, targetserver.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  problem.Write,
-		ResponseErrorHandlerFunc: fail,
-	})
-	return targetserver.HandlerWithOptions(strict, targetserver.ChiServerOptions{
-		BaseRouter:       r,
-		Middlewares:      []targetserver.MiddlewareFunc{momentary, httpserve.WithRequest},
-		ErrorHandlerFunc: refuse,
-	})
-}
-
-// operations are the parameters of openapi.yaml; a test holds them against it.
-func operations() param.Operations {
-	var formats []string
-	for _, f := range stream.Formats() {
-		formats = append(formats, f.Name)
-	}
-	var (
-		from     = param.Param{Name: "from", Check: param.Day}
-		to       = param.Param{Name: "to", Check: param.Day}
-		start    = param.Param{Name: "start", Required: true, Check: param.Timestamp}
-		end      = param.Param{Name: "end", Required: true, Check: param.Timestamp}
-		turbines = param.Param{Name: "turbines", List: true, Check: param.Turbines}
-		id       = param.Param{Name: "id", Path: true, Check: param.Whole(1, math.MaxInt64)}
-		limit    = func(most int) param.Param { return param.Param{Name: "limit", Check: param.Whole(1, most)} }
-	)
-	return param.Operations{
-		"/partitions": {from, to},
-		"DELETE /partitions/{day}": {
-			{Name: "day", Path: true, Check: param.Day},
-			{Name: "force", Check: param.OneOf("false", "true")},
-		},
-		"/runs":                  {limit(maxRuns), {Name: "before", Check: param.Whole(1, math.MaxInt64)}},
-		"POST /runs":             nil,
-		"/runs/{id}":             {id},
-		"/runs/{id}/log":         {id, {Name: "after", Check: param.Whole(0, math.MaxInt64)}, limit(maxEntries)},
-		"POST /runs/{id}/cancel": {id},
-		"POST /runs/{id}/retry":  {id},
-		"/schedule":              nil,
-		"PATCH /schedule":        nil,
-		"/checks":                {from, to, {Name: "status", Check: param.OneOf("pass", "warn", "block")}},
-		"/flags":                 {start, end, turbines},
-		"/signals":               nil,
-		"/revisions":             {from, to, limit(maxRevisions)},
-		"/windows": {
-			start, end,
-			{Name: "signals", List: true, Check: param.OneOf(signal.Names()...)},
-			turbines,
-			{Name: "wide", Check: param.OneOf("false", "true")},
-			{Name: "naming", Check: param.OneOf(namingDelfos, namingOpenOA)},
-			{Name: "label", Check: param.OneOf(labelStart, labelEnd)},
-			{Name: "format", Check: param.OneOf(formats...)},
-		},
-		"/events": nil,
-		"/health": nil,
-		"/ready":  nil,
-	}
+	targetserver.Route(r, s, fail, param.Formats{}.Hook(problem.Write), acceptable, momentary)
+	return r
 }
 
 // fail answers with an error of an operation. Some answers take the source API,
@@ -191,40 +134,30 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	problem.Of(dberror.Target)(w, r, err)
 }
 
-// refuse answers what the generated binding does not take of a header; the rest
-// was checked before.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if e, ok := errors.AsType[*targetserver.TooManyValuesForParamError](err); ok {
-		err = problem.Parameters(problem.Unknown(e.ParamName, "may stand once"))
-	} else if e, ok := errors.AsType[*targetserver.InvalidParamFormatError](err); ok {
-		err = problem.Parameters(problem.Unknown(e.ParamName, "is malformed"))
-	}
-	problem.Write(w, r, err)
-}
-
 // acceptable refuses requests that don't take what an operation answers, before
 // anything is done for them. The formats of /windows are its own matter.
-func acceptable(next targetserver.StrictHandlerFunc, operation string) targetserver.StrictHandlerFunc {
+func acceptable(operation param.Operation, next http.Handler) http.Handler {
 	offer := stream.Formats()[:1]
-	switch operation {
-	case "GetWindows", "GetHealth", "GetReady", "ForgetPartition":
+	switch operation.ID {
+	case "getWindows", "getHealth", "getReady", "forgetPartition":
 		return next
-	case "GetEvents":
+	case "getEvents":
 		offer = []stream.Format{{Name: "events", MediaType: eventStream}}
 	}
-	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := stream.Negotiate(r.Header.Values("Accept"), "", offer); err != nil {
-			return nil, err
+			fail(w, r, err)
+			return
 		}
-		return next(ctx, w, r, request)
-	}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // momentary says that what is answered holds for the moment.
-func momentary(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func momentary(_ param.Operation, next http.Handler) http.Handler {
+	return httpserve.WithRequest(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
-	})
+	}))
 }

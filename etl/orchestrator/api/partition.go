@@ -14,12 +14,8 @@ import (
 	"github.com/delfos/delfos/internal/problem"
 )
 
-// maxRevisions bounds an answer of /revisions, and someRevisions one that asked
-// for no number.
-const (
-	maxRevisions  = 10_000
-	someRevisions = 1000
-)
+// someRevisions bounds an answer of /revisions that asked for no number.
+const someRevisions = 1000
 
 // ListPartitions implements targetserver.StrictServerInterface.
 func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {

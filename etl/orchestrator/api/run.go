@@ -23,12 +23,9 @@ import (
 	"github.com/delfos/delfos/internal/sessions"
 )
 
-// maxRuns and maxEntries bound answers; someRuns and someEntries are those of
-// requests that name no number.
+// someRuns and someEntries are how many requests get that name no number.
 const (
-	maxRuns     = 1000
 	someRuns    = 50
-	maxEntries  = 10_000
 	someEntries = 1000
 )
 

@@ -1,4 +1,4 @@
-package api
+package param
 
 import (
 	"bytes"
@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/delfos/delfos/internal/param"
 	"github.com/delfos/delfos/internal/problem"
 )
 
@@ -21,81 +20,64 @@ const maxBody = 16 << 10
 
 const jsonType = "application/json"
 
-// field is a property of a body. Check returns what is wrong with a value, as
-// the end of a sentence that begins with the name and the value, or "".
+// fields are the properties of a body.
+type fields []field
+
+// field is one of them. check returns what is wrong with a value, as Param.Check
+// does.
 type field struct {
 	name     string
 	required bool
 	check    func(value any) string
 }
 
-// bodies are the properties of each operation's body; a test holds them against
-// openapi.yaml.
-func bodies() map[string][]field {
-	return map[string][]field{
-		"POST /runs": {
-			{"from", true, text(param.Day)},
-			{"to", true, text(param.Day)},
-			{"only", false, text(param.OneOf("all", "missing", "failed", "stale"))},
-			{"dry_run", false, boolean},
-			{"allow_empty", false, boolean},
-			{"allow_dates", false, boolean},
-			{"parallel", false, orNull(whole(1, 1000))},
-		},
-		"PATCH /schedule": {
-			{"paused", true, boolean},
-		},
-	}
-}
-
-// checkBodies refuses a body that is not what openapi.yaml declares, with all of
-// its faults, before the generated code decodes it, which tells of the first in
-// words of its own and takes what it does not know.
-func checkBodies(next http.Handler) http.Handler {
-	fields := bodies()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fields, ok := fields[r.Method+" "+r.URL.Path]; ok {
-			body, err := readBody(r, fields)
-			if err != nil {
-				problem.Write(w, r, err)
-				return
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
+func (f Formats) fields(properties []Param) (all fields) {
+	for _, p := range f.checked(properties) {
+		check := text(p.Check)
+		switch p.Rule.Type {
+		case "boolean":
+			check = boolean
+		case "integer":
+			check = whole(p.Rule.bounds())
 		}
-		next.ServeHTTP(w, r)
-	})
+		if p.Rule.Nullable {
+			check = orNull(check)
+		}
+		all = append(all, field{p.Name, p.Required, check})
+	}
+	return all
 }
 
-func readBody(r *http.Request, fields []field) ([]byte, error) {
+// read refuses a body that is not what the contract declares, with all of its
+// faults, before the generated code decodes it, which tells of the first in words
+// of its own and takes what it does not know.
+func (all fields) read(r *http.Request) error {
 	contentType := strings.Join(r.Header.Values("Content-Type"), ", ")
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != jsonType {
-		return nil, problem.UnsupportedMediaType(contentType, jsonType)
+		return problem.UnsupportedMediaType(contentType, jsonType)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return nil, problem.BadRequest("the body did not arrive whole")
+		return problem.BadRequest("the body did not arrive whole")
 	}
 	if len(body) > maxBody {
-		return nil, problem.Parameters(problem.Unknown("body", fmt.Sprintf("is longer than %d bytes", maxBody)))
+		return problem.Parameters(problem.Unknown("body", fmt.Sprintf("is longer than %d bytes", maxBody)))
 	}
-	faults := checkBody(body, fields)
-	if len(faults) > 0 {
-		return nil, problem.Parameters(faults...)
+	if faults := all.faults(body); len(faults) > 0 {
+		return problem.Parameters(faults...)
 	}
-	return body, nil
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
 }
 
-// maxFaults is how many faults of a body are told; what is missing always is.
-const maxFaults = 20
-
-// checkBody returns the faults of a body: the first ones in its own order, then
+// faults are those of a body: the first ones in its own order, then
 // what is missing.
-func checkBody(body []byte, fields []field) (faults []problem.Fault) {
+func (all fields) faults(body []byte) (faults []problem.Fault) {
 	malformed := func(detail string) []problem.Fault {
 		return []problem.Fault{problem.Unknown("body", detail)}
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return malformed("is empty; want a JSON object with " + names(fields))
+		return malformed("is empty; want a JSON object with " + all.names())
 	}
 	if !json.Valid(body) {
 		return malformed(notJSON(body))
@@ -103,7 +85,7 @@ func checkBody(body []byte, fields []field) (faults []problem.Fault) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return malformed("is no JSON object; want one with " + names(fields))
+		return malformed("is no JSON object; want one with " + all.names())
 	}
 	seen := make(map[string]bool)
 	for decoder.More() {
@@ -112,11 +94,11 @@ func checkBody(body []byte, fields []field) (faults []problem.Fault) {
 		var value any
 		_ = decoder.Decode(&value)
 		if key, ok := name.(string); ok && len(faults) < maxFaults {
-			faults = append(faults, checkField(key, value, seen[key], fields)...)
+			faults = append(faults, all.check(key, value, seen[key])...)
 			seen[key] = true
 		}
 	}
-	for _, f := range fields {
+	for _, f := range all {
 		if f.required && !seen[f.name] {
 			faults = append(faults, problem.Missing(f.name))
 		}
@@ -134,8 +116,8 @@ func notJSON(body []byte) string {
 	return "is no JSON"
 }
 
-func checkField(name string, value any, again bool, fields []field) []problem.Fault {
-	for _, f := range fields {
+func (all fields) check(name string, value any, again bool) []problem.Fault {
+	for _, f := range all {
 		switch {
 		case f.name != name:
 		case again:
@@ -147,15 +129,15 @@ func checkField(name string, value any, again bool, fields []field) []problem.Fa
 			return nil
 		}
 	}
-	return []problem.Fault{problem.Unknown(name, "is not a property here; those are "+names(fields))}
+	return []problem.Fault{problem.Unknown(name, "is not a property here; those are "+all.names())}
 }
 
-func names(fields []field) string {
-	all := make([]string, len(fields))
-	for i, f := range fields {
-		all[i] = f.name
+func (all fields) names() string {
+	names := make([]string, len(all))
+	for i, f := range all {
+		names[i] = f.name
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(names, ", ")
 }
 
 // show is a value as a problem tells it: a text as it is, anything else as JSON.
@@ -192,11 +174,11 @@ func boolean(value any) string {
 }
 
 // whole checks a value that must be a whole number from least to most.
-func whole(least, most int64) func(any) string {
+func whole(least, most int) func(any) string {
 	return func(value any) string {
 		number, _ := value.(json.Number)
 		n, err := strconv.ParseInt(number.String(), 10, 64)
-		if err != nil || n < least || n > most {
+		if err != nil || n < int64(least) || n > int64(most) {
 			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
 		}
 		return ""
