@@ -20,7 +20,7 @@ help: ## List what can be made
 generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
 	@# The generators are built before anything is removed.
 	@$(call tool,sqlc) version >/dev/null
-	@for plugin in variable rows; do CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-$$plugin -buildvcs=false -o '$(CURDIR)/bin/' . || exit; done
+	@for plugin in variable rows enum; do CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-$$plugin -buildvcs=false -o '$(CURDIR)/bin/' . || exit; done
 	@$(call tool,oapi-codegen) -version >/dev/null
 	@# The templates of the module, as tools/oapi-codegen/templates changes them.
 	@# The ceiling has git take the folder for one outside a repository, which may ignore it.

@@ -10,9 +10,10 @@
 # empty scratch database on the same version of PostgreSQL, in which Atlas
 # tries the SQL out.
 #
-# Every URL is bound to the schema public: otherwise Atlas would drop what else
+# Both are bound to the schema public: otherwise Atlas would drop what else
 # a database holds, River's schema before all. Unlike `delfos schema apply`,
-# the command line does not write the reference rows. It drops what others have
+# the command line does not write the reference rows, and does not convert a column
+# of text to an enumeration, as an upgrade needs. It drops what others have
 # added to the schema public, so read its plan first. It does not see that a
 # CHECK of the same name has another expression.
 
@@ -26,12 +27,14 @@ locals {
 
 env "source" {
   src = "file://schema/source.sql"
-  url = urlqueryset(local.source, "search_path", "public")
-  dev = urlqueryset(local.dev, "search_path", "public")
+  url = local.source
+  dev = local.dev
+  schemas = ["public"]
 }
 
 env "target" {
   src = "file://schema/target.sql"
-  url = urlqueryset(local.target, "search_path", "public")
-  dev = urlqueryset(local.dev, "search_path", "public")
+  url = local.target
+  dev = local.dev
+  schemas = ["public"]
 }

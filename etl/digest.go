@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/pgrow"
 )
 
@@ -31,7 +32,7 @@ func digestOf(s *source.Sample) int64 {
 // find that there is nothing to do.
 func (c *claim) loaded() bool {
 	t := c.taken
-	return !c.subset && t.Outcome == string(Done) &&
+	return !c.subset && t.Outcome != nil && *t.Outcome == enum.OutcomeDone &&
 		t.SourceDigest != nil && t.TargetDigest != nil && t.Samples != nil && t.Windows != nil
 }
 
@@ -54,12 +55,12 @@ func (c *claim) unchanged(ctx context.Context, l *loader, digest func() (dayDige
 func (c *claim) confirm(ctx context.Context, tx pgx.Tx, expected int64, p *Partition) error {
 	kept := c.taken
 	r := result{
-		outcome: Done, samples: *kept.Samples, expected: expected, windows: *kept.Windows,
+		outcome: enum.OutcomeDone, samples: *kept.Samples, expected: expected, windows: *kept.Windows,
 		source: kept.SourceDigest, rows: kept.Rows, digest: *kept.TargetDigest,
 	}
 	if err := c.commit(ctx, tx, r); err != nil {
 		return err
 	}
-	p.Outcome, p.Samples, p.Expected, p.Windows, p.Rows = Done, r.samples, r.expected, r.windows, r.rows
+	p.Outcome, p.Samples, p.Expected, p.Windows, p.Rows = enum.OutcomeDone, r.samples, r.expected, r.windows, r.rows
 	return nil
 }

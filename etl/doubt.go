@@ -15,6 +15,7 @@ import (
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/checkrule"
 )
@@ -29,12 +30,12 @@ func (j *Job) rules(ctx context.Context, r Request) (check.Rules, error) {
 	set := make([]checkrule.Rule, 0, len(rows)+1)
 	for _, row := range rows {
 		set = append(set, checkrule.Rule{
-			Check: row.CheckName, Variable: row.Variable, Severity: checkrule.Severity(row.Severity),
+			Check: row.CheckName, Variable: row.Variable, Severity: row.Severity,
 			Low: limit(row.Low), High: limit(row.High),
 		})
 	}
 	if !r.Turbines.All() {
-		set = append(set, checkrule.Rule{Check: string(check.Digest), Severity: checkrule.Off})
+		set = append(set, checkrule.Rule{Check: string(check.Digest), Severity: enum.SeverityOff})
 	}
 	return check.NewRules(set), nil
 }
@@ -168,7 +169,7 @@ func addFlags(ctx context.Context, q *targetdb.Queries, flags []check.Flag) erro
 // tell logs what is to be doubted.
 func (t *tally) tell(ctx context.Context, log *slog.Logger, day time.Time) {
 	for _, r := range t.found.Results {
-		if r.Status != check.Pass {
+		if r.Status != enum.CheckStatusPass {
 			log.WarnContext(ctx, "a data check points at something", "day", format(day), "check", string(r.Check),
 				"variable", r.Variable, "status", string(r.Status), "faults", r.Faults, "detail", r.Detail)
 		}

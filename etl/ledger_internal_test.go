@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -65,7 +66,7 @@ func TestClaimWaitsForItsHolder(t *testing.T) {
 	if _, _, err := second.claim(short, testDay(), Order{RunID: run}, false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("claim of a held day: got %v, want it to wait", err)
 	}
-	if _, err := held.fail(t.Context(), Failed, errors.New("nothing to do")); err != nil {
+	if _, err := held.fail(t.Context(), enum.OutcomeFailed, errors.New("nothing to do")); err != nil {
 		t.Fatal(err)
 	}
 	held.release(t.Context(), true)
@@ -103,10 +104,10 @@ func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
 	if c.token != held.token+1 {
 		t.Errorf("token: got %d, want %d", c.token, held.token+1)
 	}
-	if err := held.commit(ctx, tx, result{outcome: Done}); err == nil {
+	if err := held.commit(ctx, tx, result{outcome: enum.OutcomeDone}); err == nil {
 		t.Error("the old holder's commit succeeded")
 	}
-	mine, err := held.fail(ctx, Failed, errors.New("woke too late"))
+	mine, err := held.fail(ctx, enum.OutcomeFailed, errors.New("woke too late"))
 	if err != nil || mine {
 		t.Errorf("the old holder's record: got mine %t, %v, want false and no error", mine, err)
 	}
@@ -184,7 +185,7 @@ func TestEndExpiredSparesOthers(t *testing.T) {
 		}
 	}
 	spared("a claim that is kept")
-	if mine, err := held.fail(t.Context(), Failed, errors.New("nothing to do")); err != nil || !mine {
+	if mine, err := held.fail(t.Context(), enum.OutcomeFailed, errors.New("nothing to do")); err != nil || !mine {
 		t.Fatalf("fail: got mine %t, %v", mine, err)
 	}
 	spared("a claim that was settled")
@@ -197,7 +198,7 @@ func TestFailureIsRecordedOnce(t *testing.T) {
 	first := worker(t, pgtest.Target(t), time.Hour)
 	_, held := mustClaim(t, first, newRun(t, first.pool))
 	for _, message := range []string{"first", "second"} {
-		if mine, err := held.fail(t.Context(), Failed, errors.New(message)); err != nil || !mine {
+		if mine, err := held.fail(t.Context(), enum.OutcomeFailed, errors.New(message)); err != nil || !mine {
 			t.Errorf("%s fail: got mine %t, %v, want true", message, mine, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/selector"
@@ -37,7 +38,7 @@ type Settlement struct {
 	Day       time.Time
 	Token     int64
 	StartedAt time.Time
-	Outcome   Outcome
+	Outcome   enum.Outcome
 	Err       error // of an attempt that failed or was cancelled
 }
 
@@ -56,10 +57,10 @@ func (j *Job) Load(ctx context.Context, day time.Time, o Order) (Partition, erro
 func (o Order) own() bool { return o.Settle == nil }
 
 // settle records how an attempt ended for those who asked.
-func (c *claim) settle(ctx context.Context, tx pgx.Tx, outcome Outcome, cause error) (again *time.Time, err error) {
+func (c *claim) settle(ctx context.Context, tx pgx.Tx, outcome enum.Outcome, cause error) (again *time.Time, err error) {
 	if c.order.own() {
 		_, err = targetdb.New(tx).SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
-			RunID: c.order.RunID, Day: c.day, Token: &c.token, Outcome: string(outcome),
+			RunID: c.order.RunID, Day: c.day, Token: &c.token, Outcome: outcome,
 		})
 	} else {
 		again, err = c.order.Settle(ctx, tx, Settlement{

@@ -9,23 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
-)
-
-// Outcome is how an attempt at a partition ended.
-type Outcome string
-
-// The outcomes, as the ledger writes them.
-const (
-	// Done: the target holds the windows of what the source held.
-	Done Outcome = "done"
-	// Empty: the source held no samples, and the target holds no values.
-	Empty Outcome = "empty"
-	// Failed: something is wrong; turbines that could be had are loaded, and
-	// all else is as it was.
-	Failed Outcome = "failed"
-	// Cancelled: the run was ended; the day is as it was.
-	Cancelled Outcome = "cancelled"
 )
 
 // ErrNoSamples is wrapped when the source holds no samples of a day.
@@ -33,15 +18,15 @@ var ErrNoSamples = errors.New("the source has no samples of this day")
 
 // Partition tells what became of one day. Rows are values of the target's data.
 type Partition struct {
-	Day      string  `json:"day"`
-	Outcome  Outcome `json:"outcome"`
-	Samples  int64   `json:"samples"`
-	Expected int64   `json:"expected"`
-	Windows  int64   `json:"windows"`
-	Rows     int64   `json:"rows"`
-	Inserted int64   `json:"inserted"`
-	Updated  int64   `json:"updated"`
-	Deleted  int64   `json:"deleted"`
+	Day      string       `json:"day"`
+	Outcome  enum.Outcome `json:"outcome"`
+	Samples  int64        `json:"samples"`
+	Expected int64        `json:"expected"`
+	Windows  int64        `json:"windows"`
+	Rows     int64        `json:"rows"`
+	Inserted int64        `json:"inserted"`
+	Updated  int64        `json:"updated"`
+	Deleted  int64        `json:"deleted"`
 	// Written is the sum of the three; a dry run writes none of them.
 	Written int64 `json:"written"`
 	// Refused are values that would have been removed and were not, as that takes a
@@ -60,7 +45,7 @@ type Partition struct {
 // what that would change.
 func (j *Job) partition(ctx context.Context, r Request, day time.Time, o Order) (Partition, error) {
 	begun := time.Now()
-	p := Partition{Day: format(day), Outcome: Failed}
+	p := Partition{Day: format(day), Outcome: enum.OutcomeFailed}
 	var err error
 	if r.DryRun {
 		if err = j.preview(ctx, r, day, &p); err != nil {
@@ -79,12 +64,12 @@ func (j *Job) partition(ctx context.Context, r Request, day time.Time, o Order) 
 }
 
 // unfinished is the outcome of an attempt that was not committed.
-func unfinished(ctx context.Context, err error) Outcome {
+func unfinished(ctx context.Context, err error) enum.Outcome {
 	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded)
 	if errors.Is(err, ErrCalledOff) || ctx.Err() != nil && !late {
-		return Cancelled
+		return enum.OutcomeCancelled
 	}
-	return Failed
+	return enum.OutcomeFailed
 }
 
 // load claims the day, makes an attempt at it and settles the claim.

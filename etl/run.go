@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
@@ -87,12 +88,6 @@ func (j *Job) Close() {
 	j.upkeep.Close()
 	j.source.Close()
 }
-
-// Trigger is what asked for a run.
-type Trigger string
-
-// Command is a run that a person asked for on the command line.
-const Command Trigger = "command"
 
 // Request asks for the days From to To, both inclusive, at UTC midnight.
 type Request struct {
@@ -307,13 +302,13 @@ func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
 func (s *Summary) add(p Partition) {
 	s.Partitions = append(s.Partitions, p)
 	switch p.Outcome {
-	case Done:
+	case enum.OutcomeDone:
 		s.Done++
-	case Empty:
+	case enum.OutcomeEmpty:
 		s.Empty++
-	case Failed:
+	case enum.OutcomeFailed:
 		s.Failed++
-	case Cancelled:
+	case enum.OutcomeCancelled:
 		s.Cancelled++
 	}
 	s.Samples += p.Samples

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
 )
@@ -16,7 +17,7 @@ import (
 type result struct {
 	written
 
-	outcome           Outcome
+	outcome           enum.Outcome
 	err               error
 	samples, expected int64
 	windows           int64
@@ -41,14 +42,14 @@ func (c *claim) commit(ctx context.Context, tx pgx.Tx, r result) error {
 	c.quiet()
 	if !c.subset {
 		if err := c.q.RecordDay(ctx, targetdb.RecordDayParams{
-			Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message, NextAttemptAt: again,
+			Day: c.day, Token: c.token, Outcome: r.outcome, Error: message, NextAttemptAt: again,
 			Samples: &r.samples, Expected: &r.expected, Windows: &r.windows,
 		}); err != nil {
 			return fmt.Errorf("record the day: %w", err)
 		}
 	}
 	if _, err := c.q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
-		Day: c.day, Token: c.token, Outcome: string(r.outcome), Error: message,
+		Day: c.day, Token: c.token, Outcome: r.outcome, Error: message,
 		Samples: &r.samples, Expected: &r.expected, Inserted: &r.inserted, Updated: &r.updated, Deleted: &r.deleted,
 		SourceDigest: r.source, TargetDigest: &r.digest,
 	}); err != nil {
@@ -83,7 +84,7 @@ func (c *claim) resolve(ctx context.Context, lost error) error {
 	for {
 		outcome, err := c.outcome(ctx, q)
 		switch {
-		case err == nil && outcome != "":
+		case err == nil && outcome != nil:
 			c.ledger.log.InfoContext(ctx, "the answer to COMMIT was lost, but it was done", "day", format(c.day), "token", c.token)
 			return nil
 		case err == nil:
@@ -98,21 +99,21 @@ func (c *claim) resolve(ctx context.Context, lost error) error {
 }
 
 // outcome reads how the attempt ended, after the end of its session.
-func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (string, error) {
+func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (*enum.Outcome, error) {
 	session := targetdb.SessionAliveParams{Pid: &c.taken.Pid, BackendStart: c.taken.BackendStart}
 	if err := q.EndSession(ctx, targetdb.EndSessionParams(session)); err != nil {
-		return "", fmt.Errorf("end the session: %w", err)
+		return nil, fmt.Errorf("end the session: %w", err)
 	}
 	alive, err := q.SessionAlive(ctx, session)
 	if err != nil {
-		return "", fmt.Errorf("look for the session: %w", err)
+		return nil, fmt.Errorf("look for the session: %w", err)
 	}
 	if alive {
-		return "", errors.New("the session has not ended")
+		return nil, errors.New("the session has not ended")
 	}
 	outcome, err := q.ReadOutcome(ctx, targetdb.ReadOutcomeParams{Day: c.day, Token: c.token})
 	if err != nil {
-		return "", fmt.Errorf("read the attempt: %w", err)
+		return nil, fmt.Errorf("read the attempt: %w", err)
 	}
 	return outcome, nil
 }
@@ -122,7 +123,7 @@ func (c *claim) outcome(ctx context.Context, q *targetdb.Queries) (string, error
 // for a cancelled context too; for a live one it waits for a target that
 // restarts, longer where another attempt would only wait for it as well: an
 // attempt that the ledger was not told of looks lost with its worker.
-func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
+func (c *claim) fail(ctx context.Context, outcome enum.Outcome, cause error) (mine bool, err error) {
 	patience := settleTimeout
 	if !c.order.own() && ctx.Err() == nil {
 		patience = tellTimeout
@@ -146,12 +147,12 @@ func (c *claim) fail(ctx context.Context, outcome Outcome, cause error) (mine bo
 	}
 }
 
-func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error) (mine bool, err error) {
+func (c *claim) recordFailure(ctx context.Context, outcome enum.Outcome, cause error) (mine bool, err error) {
 	err = pgx.BeginFunc(ctx, c.ledger.upkeep, func(tx pgx.Tx) error {
 		q := targetdb.New(tx)
 		message := Storable(cause.Error())
 		fresh, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
-			Day: c.day, Token: c.token, Outcome: string(outcome), Error: &message,
+			Day: c.day, Token: c.token, Outcome: outcome, Error: &message,
 		})
 		if err != nil {
 			return fmt.Errorf("record the attempt: %w", err)
@@ -166,7 +167,7 @@ func (c *claim) recordFailure(ctx context.Context, outcome Outcome, cause error)
 		}
 		if !c.subset {
 			if err := q.RecordDay(ctx, targetdb.RecordDayParams{
-				Day: c.day, Token: c.token, Outcome: string(outcome), Error: &message, NextAttemptAt: again,
+				Day: c.day, Token: c.token, Outcome: outcome, Error: &message, NextAttemptAt: again,
 			}); err != nil {
 				return fmt.Errorf("record the day: %w", err)
 			}

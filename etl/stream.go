@@ -8,6 +8,7 @@ import (
 
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 )
 
 // tally adds up what a day's groups brought.
@@ -85,14 +86,14 @@ func (t *tally) verdict(r Request) error {
 
 // outcome is that of an attempt which is committed; part is the error of one that
 // left some turbines as they were.
-func (t *tally) outcome(part error) Outcome {
+func (t *tally) outcome(part error) enum.Outcome {
 	switch {
 	case part != nil:
-		return Failed
+		return enum.OutcomeFailed
 	case t.samples == 0:
-		return Empty
+		return enum.OutcomeEmpty
 	}
-	return Done
+	return enum.OutcomeDone
 }
 
 // brokenError names the broken turbines; nil if there are none.

@@ -46,6 +46,10 @@ func (s Schema) sift(changes []schema.Change, destructive bool) sifted {
 			if take("table "+change.T.Name, true) {
 				out.changes = append(out.changes, change)
 			}
+		case *schema.DropObject:
+			if enum, ok := change.O.(*schema.EnumType); !ok || take("type "+enum.T, false) {
+				out.changes = append(out.changes, change)
+			}
 		case *schema.ModifyTable:
 			change.Changes = slices.DeleteFunc(change.Changes, func(part schema.Change) bool {
 				name, losesRows := dropName(change.T.Name, part)

@@ -24,7 +24,7 @@ var foreign = []struct{ sql, name string }{
 	{"ALTER TABLE data ADD COLUMN site integer NOT NULL DEFAULT 1", "column data.site"},
 	{"ALTER TABLE data ADD COLUMN entry bigserial NOT NULL", "column data.entry"},
 	{"ALTER TABLE data ADD COLUMN kilo double precision NOT NULL GENERATED ALWAYS AS (value / 1000) STORED", "column data.kilo"},
-	{"CREATE TYPE mood AS ENUM ('calm'); ALTER TABLE data ADD COLUMN mood mood, ADD COLUMN moods mood[]", "column data.mood, column data.moods"},
+	{"CREATE TYPE mood AS ENUM ('calm'); ALTER TABLE data ADD COLUMN mood mood, ADD COLUMN moods mood[]", "type mood, column data.mood, column data.moods"},
 	{"CREATE TYPE place AS (x integer, y integer); ALTER TABLE data ADD COLUMN spot place", "column data.spot"},
 	{"CREATE DOMAIN mark AS integer NOT NULL DEFAULT 1 CHECK (VALUE > 0); ALTER TABLE data ADD COLUMN grade mark NOT NULL", "column data.grade"},
 	{"ALTER TABLE signal ADD COLUMN plot point, ADD COLUMN words tsvector, ADD COLUMN span tstzrange, ADD COLUMN seen inet", "column signal.plot, column signal.words, column signal.span, column signal.seen"},

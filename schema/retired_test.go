@@ -129,13 +129,22 @@ func TestUpgrade(t *testing.T) {
 			schema: schema.Target,
 			insert: `INSERT INTO signal VALUES (1, 'wind_speed_mean'), (16, 'availability');
 				INSERT INTO data VALUES (7, 1, '2025-01-01Z', 5.5), (7, 16, '2025-01-01Z', 1);
-				INSERT INTO run (trigger, first_day, last_day) VALUES ('command', '2025-01-01', '2025-01-01');
+				INSERT INTO run (trigger, first_day, last_day) VALUES ('command', '2025-01-01', '2025-01-01'), ('schedule', '2025-01-01', '2025-01-01');
 				INSERT INTO partition (day, token, run_id, outcome, rows) VALUES ('2025-01-01', 1, 1, 'done', 2);
 				INSERT INTO attempt (day, token, run_id, outcome, finished_at) VALUES ('2025-01-01', 1, 1, 'done', now());
-				INSERT INTO run_partition (run_id, day, token, outcome) VALUES (1, '2025-01-01', 1, 'done')`,
-			read: `SELECT concat_ws(' ', d.turbine_id, s.name, d.value, p.outcome, p.rows, a.outcome, r.trigger)
+				INSERT INTO run_partition (run_id, day, token, outcome) VALUES (1, '2025-01-01', 1, 'done'), (2, '2025-01-01', NULL, NULL);
+				INSERT INTO run_log (run_id, at, level, message) VALUES (1, now(), 'warn', 'slow');
+				INSERT INTO event (kind, state) VALUES ('schedule', 'paused');
+				INSERT INTO check_rule VALUES ('order', '', 'off');
+				INSERT INTO check_result (day, check_name, variable, version, status, faults, detail, token) VALUES ('2025-01-01', 'range', 'power', 1, 'warn', 1, '', 1)`,
+			read: `SELECT concat_ws(' ', d.turbine_id, s.name, d.value, p.outcome, p.rows, a.outcome, r.trigger, r.scope,
+					(SELECT string_agg(concat_ws('/', q.trigger, q.scope, q.priority, rp.queued, coalesce(rp.outcome::text, 'open')), ' ' ORDER BY q.id) FROM run q JOIN run_partition rp ON rp.run_id = q.id),
+					(SELECT level FROM run_log), (SELECT kind FROM event), (SELECT severity FROM check_rule WHERE check_name = 'order'), (SELECT status FROM check_result))
 				FROM data d JOIN signal s ON s.id = d.signal_id, partition p JOIN attempt a USING (day) JOIN run r ON r.id = a.run_id ORDER BY d.signal_id`,
-			want: []string{"7 wind_speed_mean 5.5 done 2 done command", "7 availability 1 done 2 done command"},
+			want: []string{
+				"7 wind_speed_mean 5.5 done 2 done command all command/all/3/f/done schedule/all/1/t/open warn schedule off warn",
+				"7 availability 1 done 2 done command all command/all/3/f/done schedule/all/1/t/open warn schedule off warn",
+			},
 		},
 	} {
 		t.Run(test.schema.Name, func(t *testing.T) {

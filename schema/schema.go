@@ -3,8 +3,8 @@
 // apply in one transaction.
 //
 // It manages its own tables in the schema public and nothing else: other schemas
-// (River's is one), extensions, types, views and roles are not changed, and
-// neither are tables that Delfos never made, nor columns, indexes, constraints
+// (River's is one), extensions, views and roles are not changed, and neither are
+// types and tables that Delfos never made, nor columns, indexes, constraints
 // and comments that somebody added to its own. What it drops is what a former
 // version of the schema had (retired.go); tables and columns of those only when
 // told so, as their rows go with them.
@@ -167,7 +167,7 @@ func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, d
 	if err := s.unfilled(found, desired, sifted.dropped); err != nil {
 		return Plan{}, nil, err
 	}
-	planned, err := db.driver.PlanChanges(ctx, "apply", sifted.changes, func(o *migrate.PlanOptions) {
+	planned, err := db.driver.PlanChanges(ctx, "apply", toEnums(sifted.changes), func(o *migrate.PlanOptions) {
 		o.Indent = "  "
 	})
 	if err != nil {

@@ -76,9 +76,10 @@ func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, 
 	return s, nil
 }
 
-// inspect reads the tables of public that are named, or all of them.
+// inspect reads the tables of public that are named, or all of them, and the
+// enumerations.
 func (s *session) inspect(ctx context.Context, tables ...string) (*schema.Schema, error) {
-	public, err := s.driver.InspectSchema(ctx, "public", &schema.InspectOptions{Mode: schema.InspectTables, Tables: tables})
+	public, err := s.driver.InspectSchema(ctx, "public", &schema.InspectOptions{Mode: schema.InspectTables | schema.InspectTypes, Tables: tables})
 	if err != nil {
 		return nil, fmt.Errorf("inspect schema public: %w", err)
 	}

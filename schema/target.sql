@@ -3,6 +3,34 @@
 --
 -- A CHECK that changes takes a new name: Atlas's command line compares names.
 
+-- How an attempt at a day ended. done: the target holds the windows of what the
+-- source held; empty: the source held no samples, and the target holds no values;
+-- failed: something is wrong, turbines that could be had are loaded, and all else is
+-- as it was; cancelled: the attempt was ended, and the day is as it was.
+CREATE TYPE outcome AS ENUM ('done', 'empty', 'failed', 'cancelled');
+
+-- What is known of a day, and of a run; derived, so no column has them.
+CREATE TYPE partition_state AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
+CREATE TYPE run_state AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
+
+-- What asked for a run: a person on the command line, somebody through the API, the
+-- schedule, or the search for late data.
+CREATE TYPE run_trigger AS ENUM ('command', 'backfill', 'schedule', 'sweep');
+
+-- Which days of its range a run takes; missing are those that were never loaded.
+CREATE TYPE run_scope AS ENUM ('all', 'missing', 'failed', 'stale');
+
+-- What a check does with what it finds. off: it is not made; warn: the day is
+-- loaded, and doubted; block: the day is not loaded, its attempt fails for good.
+CREATE TYPE severity AS ENUM ('off', 'warn', 'block');
+
+-- What a check came to.
+CREATE TYPE check_status AS ENUM ('pass', 'warn', 'block');
+
+CREATE TYPE event_kind AS ENUM ('partition', 'run', 'schedule');
+
+CREATE TYPE log_level AS ENUM ('debug', 'info', 'warn', 'error');
+
 -- A signal is one statistic of one variable, named {variable}_{statistic}.
 CREATE TABLE signal (
     id integer NOT NULL,
@@ -35,11 +63,11 @@ CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_r
 -- that no request of it is open any more.
 CREATE TABLE run (
     id bigint GENERATED ALWAYS AS IDENTITY,
-    trigger text NOT NULL,
+    trigger run_trigger NOT NULL,
     first_day date NOT NULL,
     last_day date NOT NULL,
     turbines text,
-    scope text NOT NULL DEFAULT 'all',
+    scope run_scope NOT NULL DEFAULT 'all',
     parallel integer,
     allow_empty boolean NOT NULL DEFAULT false,
     idempotency_key text,
@@ -49,8 +77,6 @@ CREATE TABLE run (
     closed_at timestamptz,
     priority integer NOT NULL GENERATED ALWAYS AS (CASE trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END) STORED,
     CONSTRAINT run_pkey PRIMARY KEY (id),
-    CONSTRAINT run_trigger_known CHECK (trigger IN ('command', 'backfill', 'schedule', 'sweep')),
-    CONSTRAINT run_scope_known CHECK (scope IN ('all', 'missing', 'failed', 'stale')),
     CONSTRAINT run_parallel_positive CHECK (parallel > 0),
     CONSTRAINT run_request_kept CHECK ((idempotency_key IS NULL) = (request IS NULL)),
     CONSTRAINT run_days_ordered CHECK (first_day <= last_day),
@@ -81,7 +107,7 @@ CREATE TABLE partition (
     claim_backend_start timestamptz,
     lease_until timestamptz,
     run_id bigint,
-    outcome text,
+    outcome outcome,
     attempt integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz,
     error text,
@@ -104,8 +130,7 @@ CREATE TABLE partition (
     CONSTRAINT partition_claim_run_id_fkey FOREIGN KEY (claim_run_id) REFERENCES run (id),
     CONSTRAINT partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
     CONSTRAINT partition_claim_whole CHECK (num_nulls(claim_run_id, claim_pid, claim_backend_start, lease_until) IN (0, 4)),
-    CONSTRAINT partition_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled')),
-    CONSTRAINT partition_error_told CHECK (outcome <> 'failed' OR error <> '')
+    CONSTRAINT partition_error_given CHECK (outcome <> 'failed' OR error <> '')
 );
 
 -- Which days a run wants and how each ended; outcome is NULL until it has: the
@@ -117,13 +142,12 @@ CREATE TABLE run_partition (
     day date NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT now(),
     token bigint,
-    outcome text,
+    outcome outcome,
     finished_at timestamptz,
     queued boolean NOT NULL DEFAULT true,
     CONSTRAINT run_partition_pkey PRIMARY KEY (run_id, day),
     CONSTRAINT run_partition_day_writable CHECK (day >= '0001-01-01' AND day <= '9999-12-31'),
-    CONSTRAINT run_partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
-    CONSTRAINT run_partition_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled'))
+    CONSTRAINT run_partition_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id)
 );
 CREATE INDEX run_partition_day_idx ON run_partition (day, run_id);
 CREATE INDEX run_partition_open_idx ON run_partition (day) WHERE outcome IS NULL;
@@ -137,7 +161,7 @@ CREATE TABLE attempt (
     run_id bigint NOT NULL,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,
-    outcome text,
+    outcome outcome,
     error text,
     samples bigint,
     expected bigint,
@@ -151,7 +175,6 @@ CREATE TABLE attempt (
     CONSTRAINT attempt_pkey PRIMARY KEY (day, token),
     CONSTRAINT attempt_day_fkey FOREIGN KEY (day) REFERENCES partition (day),
     CONSTRAINT attempt_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id),
-    CONSTRAINT attempt_outcome_known CHECK (outcome IN ('done', 'empty', 'failed', 'cancelled')),
     CONSTRAINT attempt_finished_whole CHECK ((outcome IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX attempt_run_id_idx ON attempt (run_id);
@@ -187,12 +210,11 @@ CREATE TABLE event (
     entry bigint GENERATED ALWAYS AS IDENTITY,
     id bigint,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    kind text NOT NULL,
+    kind event_kind NOT NULL,
     day date,
     run_id bigint,
     state text NOT NULL,
-    CONSTRAINT event_pkey PRIMARY KEY (entry),
-    CONSTRAINT event_kind_known CHECK (kind IN ('partition', 'run', 'schedule'))
+    CONSTRAINT event_pkey PRIMARY KEY (entry)
 );
 CREATE UNIQUE INDEX event_id_key ON event (id);
 CREATE INDEX event_unnumbered_idx ON event (entry) WHERE id IS NULL;
@@ -203,12 +225,11 @@ CREATE TABLE run_log (
     run_id bigint NOT NULL,
     day date,
     at timestamptz NOT NULL,
-    level text NOT NULL,
+    level log_level NOT NULL,
     message text NOT NULL,
     attributes jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT run_log_pkey PRIMARY KEY (id),
-    CONSTRAINT run_log_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id) ON DELETE CASCADE,
-    CONSTRAINT run_log_level_known CHECK (level IN ('debug', 'info', 'warn', 'error'))
+    CONSTRAINT run_log_run_id_fkey FOREIGN KEY (run_id) REFERENCES run (id) ON DELETE CASCADE
 );
 CREATE INDEX run_log_run_id_idx ON run_log (run_id, id);
 
@@ -234,11 +255,10 @@ CREATE TABLE schedule (
 CREATE TABLE check_rule (
     check_name text NOT NULL,
     variable text NOT NULL,
-    severity text NOT NULL,
+    severity severity NOT NULL,
     low double precision,
     high double precision,
-    CONSTRAINT check_rule_pkey PRIMARY KEY (check_name, variable),
-    CONSTRAINT check_rule_severity_known CHECK (severity IN ('off', 'warn', 'block'))
+    CONSTRAINT check_rule_pkey PRIMARY KEY (check_name, variable)
 );
 
 -- What the last load of a day found; faults counts what the check points at.
@@ -247,14 +267,13 @@ CREATE TABLE check_result (
     check_name text NOT NULL,
     variable text NOT NULL,
     version integer NOT NULL,
-    status text NOT NULL,
+    status check_status NOT NULL,
     faults bigint NOT NULL,
     detail text NOT NULL,
     token bigint NOT NULL,
     checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT check_result_pkey PRIMARY KEY (day, check_name, variable),
-    CONSTRAINT check_result_day_fkey FOREIGN KEY (day) REFERENCES partition (day),
-    CONSTRAINT check_result_status_known CHECK (status IN ('pass', 'warn', 'block'))
+    CONSTRAINT check_result_day_fkey FOREIGN KEY (day) REFERENCES partition (day)
 );
 
 -- Windows that a check doubts. The values stay as they are; a flag can be

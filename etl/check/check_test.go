@@ -7,12 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/checkrule"
 )
 
 // noCurve leaves the power curve out, which doubts a stuck sensor too.
 func noCurve() []checkrule.Rule {
-	return []checkrule.Rule{{Check: "power_curve", Variable: "power", Severity: checkrule.Off}}
+	return []checkrule.Rule{{Check: "power_curve", Variable: "power", Severity: enum.SeverityOff}}
 }
 
 func TestChecks(t *testing.T) {
@@ -90,7 +91,7 @@ func TestChecks(t *testing.T) {
 				f.set(1, "03:03", "03:04", 2, -60)
 				f.set(1, "04:03", "04:04", 2, 41)
 			},
-			rules: []checkrule.Rule{{Check: "range", Variable: "ambient_temperature", Severity: checkrule.Warn, Low: none, High: 40}},
+			rules: []checkrule.Rule{{Check: "range", Variable: "ambient_temperature", Severity: enum.SeverityWarn, Low: none, High: 40}},
 			doubts: []string{
 				"range ambient_temperature warn: 1 reading outside [-Inf, 40] °C: turbine 1: 41 at 2025-01-02T04:03:00Z",
 			},
@@ -205,13 +206,13 @@ func TestChecks(t *testing.T) {
 		"minutes out of order, under a rule that warns": {
 			turbines: 2,
 			spoil:    func(f farm) { f[1][8], f[1][9] = f[1][9], f[1][8] },
-			rules:    []checkrule.Rule{{Check: "order", Severity: checkrule.Warn}},
+			rules:    []checkrule.Rule{{Check: "order", Severity: enum.SeverityWarn}},
 			doubts:   []string{"order warn: turbine 2: 2025-01-02T00:08:00Z after 2025-01-02T00:09:00Z: samples must be in order of time, each time once"},
 		},
 		"a rule that blocks": {
 			turbines:    1,
 			spoil:       func(f farm) { f.set(1, "03:03", "03:05", 0, 75) },
-			rules:       []checkrule.Rule{{Check: "range", Variable: "wind_speed", Severity: checkrule.Block, Low: 0, High: 50}},
+			rules:       []checkrule.Rule{{Check: "range", Variable: "wind_speed", Severity: enum.SeverityBlock, Low: 0, High: 50}},
 			doubts:      []string{"range wind_speed block: 2 readings outside [0, 50] m/s: turbine 1: 75 at 2025-01-02T03:03:00Z"},
 			flags:       []string{"turbine 1 range wind_speed 03:00-03:00 x1"},
 			wantBlocked: "the check range of wind_speed blocks the day: 2 readings outside [0, 50] m/s: turbine 1: 75 at 2025-01-02T03:03:00Z",
@@ -224,10 +225,10 @@ func TestChecks(t *testing.T) {
 				f.set(1, "05:00", "09:00", 2, 5)
 			},
 			rules: []checkrule.Rule{
-				{Check: "completeness", Severity: checkrule.Off},
-				{Check: "range", Variable: "wind_speed", Severity: checkrule.Off, Low: 0, High: 60},
-				{Check: "frozen", Variable: "ambient_temperature", Severity: checkrule.Off},
-				{Check: "no such check", Variable: "ambient_temperature", Severity: checkrule.Block},
+				{Check: "completeness", Severity: enum.SeverityOff},
+				{Check: "range", Variable: "wind_speed", Severity: enum.SeverityOff, Low: 0, High: 60},
+				{Check: "frozen", Variable: "ambient_temperature", Severity: enum.SeverityOff},
+				{Check: "no such check", Variable: "ambient_temperature", Severity: enum.SeverityBlock},
 			},
 		},
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
 )
@@ -113,7 +114,7 @@ turbines:
 func doubts(r check.Report) []string {
 	var texts []string
 	for _, result := range r.Results {
-		if result.Status != check.Pass {
+		if result.Status != enum.CheckStatusPass {
 			texts = append(texts, strings.TrimSuffix(string(result.Check)+" "+result.Variable, " ")+" "+string(result.Status)+": "+result.Detail)
 		}
 	}

@@ -5,28 +5,15 @@ import (
 	"strings"
 
 	"github.com/delfos/delfos/etl/window"
-	"github.com/delfos/delfos/internal/checkrule"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/signal"
-)
-
-// Status is what a check came to.
-type Status string
-
-// The statuses, as check_result writes them.
-const (
-	// Pass: there is nothing to doubt.
-	Pass Status = "pass"
-	// Warned: the day is loaded, and doubted.
-	Warned Status = "warn"
-	// Blocked: the day is not loaded.
-	Blocked Status = "block"
 )
 
 // Result is what a check found of a variable.
 type Result struct {
 	Check    Name
 	Variable string
-	Status   Status
+	Status   enum.CheckStatus
 	Faults   int64
 	Detail   string
 }
@@ -41,7 +28,7 @@ type Report struct {
 func (r Report) Warnings() int {
 	n := 0
 	for _, result := range r.Results {
-		if result.Status != Pass {
+		if result.Status != enum.CheckStatusPass {
 			n++
 		}
 	}
@@ -54,7 +41,7 @@ func (r Report) Warnings() int {
 func (r Report) Blocked() error {
 	var e BlockedError
 	for _, result := range r.Results {
-		if result.Status == Blocked && result.Check != Order {
+		if result.Status == enum.CheckStatusBlock && result.Check != Order {
 			e.Results = append(e.Results, result)
 		}
 	}
@@ -123,11 +110,11 @@ func (d *Day) Report() Report {
 	r := Report{Flags: d.flags}
 	for _, s := range d.rules.subjects() {
 		f := d.findings[s]
-		result := Result{Check: s.check, Variable: s.variable, Status: Pass, Faults: int64(f.faults), Detail: d.detail(s, f)}
+		result := Result{Check: s.check, Variable: s.variable, Status: enum.CheckStatusPass, Faults: int64(f.faults), Detail: d.detail(s, f)}
 		if f.faults > 0 {
-			result.Status = Warned
-			if d.rules.rules[s].Severity == checkrule.Block {
-				result.Status = Blocked
+			result.Status = enum.CheckStatusWarn
+			if d.rules.rules[s].Severity == enum.SeverityBlock {
+				result.Status = enum.CheckStatusBlock
 			}
 		}
 		r.Results = append(r.Results, result)

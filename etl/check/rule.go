@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
@@ -47,7 +48,7 @@ func NewRules(set []checkrule.Rule) Rules {
 // Made tells whether a check is made of a variable at all.
 func (r Rules) Made(check Name, variable string) bool {
 	rule, known := r.rules[subject{check, variable}]
-	return known && rule.Severity != checkrule.Off
+	return known && rule.Severity != enum.SeverityOff
 }
 
 // subjects are the checks that are made, by name, then variable.

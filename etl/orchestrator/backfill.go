@@ -11,41 +11,21 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
 
-// Trigger is what asked for a run.
-type Trigger string
-
-// What asks for the runs of the queue.
-const (
-	Backfill  Trigger = "backfill"
-	Scheduled Trigger = "schedule"
-	Sweep     Trigger = "sweep"
-)
-
-// Scope says which days of a range are wanted.
-type Scope string
-
-// The scopes. Missing days are those that were never loaded.
-const (
-	ScopeAll     Scope = "all"
-	ScopeMissing Scope = "missing"
-	ScopeFailed  Scope = "failed"
-	ScopeStale   Scope = "stale"
-)
-
 // takes tells whether a day of state s is wanted.
-func (c Scope) takes(s State) bool {
-	switch c {
-	case ScopeMissing:
-		return s == Missing || s == Cancelled
-	case ScopeFailed:
-		return s == Failed
-	case ScopeStale:
-		return s == Stale
-	case ScopeAll:
+func takes(scope enum.RunScope, s enum.PartitionState) bool {
+	switch scope {
+	case enum.RunScopeMissing:
+		return s == enum.PartitionStateMissing || s == enum.PartitionStateCancelled
+	case enum.RunScopeFailed:
+		return s == enum.PartitionStateFailed
+	case enum.RunScopeStale:
+		return s == enum.PartitionStateStale
+	case enum.RunScopeAll:
 	}
 	return true
 }
@@ -54,7 +34,7 @@ func (c Scope) takes(s State) bool {
 // UTC midnight.
 type StartRequest struct {
 	From, To time.Time
-	Only     Scope // ScopeAll if it is empty
+	Only     enum.RunScope // enum.RunScopeAll if it is empty
 	DryRun   bool
 	// Parallel bounds how many of the days are in work at once; 0 leaves that
 	// to the workers.
@@ -102,13 +82,13 @@ const goneTimeout = 20 * time.Second
 // Start queues the days that r asks for as one run.
 func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	if r.Only == "" {
-		r.Only = ScopeAll
+		r.Only = enum.RunScopeAll
 	}
 	if err := checkRange(r.From, r.To); err != nil {
 		return Plan{}, err
 	}
 	believed := r.From // the first day for whose changes the source is believed
-	if r.Only == ScopeStale {
+	if r.Only == enum.RunScopeStale {
 		believed = c.scheduler.config.SourceRetention.Clip(r.From, c.scheduler.now())
 		if !believed.After(r.To) {
 			if _, err := c.stale.Look(ctx, believed, r.To); err != nil {
@@ -155,11 +135,11 @@ func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed
 		return Plan{}, nil, fmt.Errorf("read the grid: %w", err)
 	}
 	for _, row := range grid {
-		state := State(row.State)
-		if state == Done || state == Empty {
+		state := row.State
+		if state == enum.PartitionStateDone || state == enum.PartitionStateEmpty {
 			plan.UpToDate++
 		}
-		if r.Only.takes(state) && !row.Day.Before(believed) {
+		if takes(r.Only, state) && !row.Day.Before(believed) {
 			days = append(days, row.Day)
 		}
 	}
@@ -167,7 +147,7 @@ func (c *Control) start(ctx context.Context, tx pgx.Tx, r StartRequest, believed
 	if r.DryRun {
 		return plan, days, nil
 	}
-	open := request{Trigger: Backfill, From: r.From, To: r.To, Scope: r.Only, AllowEmpty: r.AllowEmpty}
+	open := request{Trigger: enum.RunTriggerBackfill, From: r.From, To: r.To, Scope: r.Only, AllowEmpty: r.AllowEmpty}
 	if r.Parallel > 0 {
 		open.Parallel = &r.Parallel
 	}
@@ -222,7 +202,7 @@ func (c *Control) change(ctx context.Context, id int64, what string, change func
 			return ErrNoRun
 		case err != nil:
 			return err //nolint:wrapcheck // The caller says what was being done.
-		case run.Trigger == "command":
+		case run.Trigger == enum.RunTriggerCommand:
 			return ErrNotOurs
 		}
 		return change(tx)

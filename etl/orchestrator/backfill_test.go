@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -37,7 +38,7 @@ func TestBackfillLoadsItsDays(t *testing.T) {
 		t.Errorf("%d jobs completed, want 7", n)
 	}
 
-	dry.Only = orchestrator.ScopeMissing
+	dry.Only = enum.RunScopeMissing
 	if plan := startRun(t, c, dry); plan.Partitions != 0 || plan.UpToDate != 7 {
 		t.Errorf("only missing: %+v, want nothing left of 7", plan)
 	}

@@ -14,21 +14,6 @@ import (
 	"github.com/delfos/delfos/internal/selector"
 )
 
-// State is what is known of a day; the package comment has the diagram.
-type State string
-
-// The states of a day.
-const (
-	Missing   State = "missing"
-	Queued    State = "queued"
-	Running   State = "running"
-	Done      State = "done"
-	Stale     State = "stale"
-	Empty     State = "empty"
-	Failed    State = "failed"
-	Cancelled State = "cancelled"
-)
-
 // MaxDays bounds a range of days.
 const MaxDays = 20_000
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -157,12 +158,12 @@ func (c Cron) upcoming(start, now time.Time) (at, day time.Time, ok bool) {
 func wanting(days []time.Time, grid []targetdb.ReadGridRow, calledOff []time.Time) []time.Time {
 	wanted := make(map[int64]bool, len(grid))
 	for _, row := range grid {
-		switch State(row.State) {
-		case Missing:
+		switch row.State {
+		case enum.PartitionStateMissing:
 			wanted[row.Day.Unix()] = true
-		case Done, Empty, Stale:
+		case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
 			wanted[row.Day.Unix()] = row.StartedAt != nil && row.StartedAt.Before(row.Day.AddDate(0, 0, 1))
-		case Queued, Running, Failed, Cancelled:
+		case enum.PartitionStateQueued, enum.PartitionStateRunning, enum.PartitionStateFailed, enum.PartitionStateCancelled:
 		}
 	}
 	for _, day := range calledOff {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -38,13 +39,13 @@ func loaded(t *testing.T, days, turbines int, retention etl.Retention) *farm {
 	}
 	f.control = s.start(t, 2, configure).Control()
 	f.sweeper = s.orchestrator(t, 1, configure, func(c *orchestrator.Config) { c.Schedule.StaleDays = 30 })
-	f.run(orchestrator.ScopeAll, false)
+	f.run(enum.RunScopeAll, false)
 	return f
 }
 
 // run loads the days by a backfill, waits for it and returns how many of them are
 // done, empty and failed.
-func (f *farm) run(only orchestrator.Scope, allow bool) [3]int64 {
+func (f *farm) run(only enum.RunScope, allow bool) [3]int64 {
 	f.t.Helper()
 	r := days(f.days, only)
 	r.AllowEmpty = allow
@@ -185,7 +186,7 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 				t.Errorf("the source is suspect for %q, want %q", got, tt.suspect)
 			}
 			check("the sweep", tt.swept)
-			if got := f.run(orchestrator.ScopeStale, false); got != tt.stale.ended {
+			if got := f.run(enum.RunScopeStale, false); got != tt.stale.ended {
 				t.Errorf("only stale: got %v days done, empty, failed, want %v", got, tt.stale.ended)
 			}
 			check("only stale", tt.stale.states)
@@ -197,7 +198,7 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 			if tt.retention > 0 { // An explicit request is not bound to it.
 				lose()
 			}
-			if got := f.run(orchestrator.ScopeAll, false); got != tt.all.ended {
+			if got := f.run(enum.RunScopeAll, false); got != tt.all.ended {
 				t.Errorf("only all: got %v days done, empty, failed, want %v", got, tt.all.ended)
 			}
 			check("only all", tt.all.states)
@@ -213,7 +214,7 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 			if tt.left == nil {
 				return
 			}
-			if got := f.run(orchestrator.ScopeAll, true); got != tt.allowed.ended {
+			if got := f.run(enum.RunScopeAll, true); got != tt.allowed.ended {
 				t.Errorf("allowed: got %v days done, empty, failed, want %v", got, tt.allowed.ended)
 			}
 			want = slices.Clone(tt.left)
@@ -256,7 +257,7 @@ func TestSuspectSourceComesBack(t *testing.T) {
 	// Days that have failed meanwhile, as somebody ran them, are done again too.
 	f.exec(t, f.source, "DELETE FROM data")
 	f.sweep()
-	if f.run(orchestrator.ScopeStale, false); statesOf(t, f) != "fff" {
+	if f.run(enum.RunScopeStale, false); statesOf(t, f) != "fff" {
 		t.Errorf("states %s, want all failed", statesOf(t, f))
 	}
 	f.exec(t, f.source, "INSERT INTO data TABLE away")

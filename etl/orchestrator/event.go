@@ -8,18 +8,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
-// The kinds of events that this package notes; a partition's are noted with its
-// claim and its outcome, by their queries, unless it is forgotten.
-const (
-	partitionEvent = "partition"
-	runEvent       = "run"
-	scheduleEvent  = "schedule"
-	// ResetEvent tells a follower that events after the one it named are gone.
-	ResetEvent = "reset"
-)
+// ResetEvent is the kind of event that tells a follower that events after the one
+// it named are gone; the others are noted in the ledger.
+const ResetEvent = "reset"
 
 // Event is something that changed.
 type Event struct {
@@ -44,7 +39,7 @@ const (
 )
 
 // note enters an event; runID 0 is none.
-func note(ctx context.Context, tx pgx.Tx, kind string, runID int64, state string) error {
+func note(ctx context.Context, tx pgx.Tx, kind enum.EventKind, runID int64, state string) error {
 	e := targetdb.AddEventParams{Kind: kind, State: state}
 	if runID != 0 {
 		e.RunID = &runID
@@ -83,7 +78,7 @@ func (c *Control) Events(ctx context.Context, after int64, each func(Event) erro
 		}
 		for _, e := range page {
 			after = e.ID
-			if err := each(Event{ID: e.ID, At: e.At, Kind: e.Kind, Day: e.Day, RunID: e.RunID, State: e.State}); err != nil {
+			if err := each(Event{ID: e.ID, At: e.At, Kind: string(e.Kind), Day: e.Day, RunID: e.RunID, State: e.State}); err != nil {
 				return err
 			}
 		}

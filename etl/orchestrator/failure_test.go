@@ -3,7 +3,7 @@ package orchestrator_test
 import (
 	"testing"
 
-	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -47,7 +47,7 @@ func TestWhatTheSourceRefusesFailsAtOnce(t *testing.T) {
 		t.Errorf("%d attempts at what can't succeed", n)
 	}
 	s.refused.Store(nil)
-	again := startRun(t, c, days(2, orchestrator.ScopeFailed))
+	again := startRun(t, c, days(2, enum.RunScopeFailed))
 	if run := await(t, c, again.RunID, "the end of the second run", ended); run.Total != 1 || run.Done != 1 {
 		t.Errorf("only failed: %+v", run)
 	}

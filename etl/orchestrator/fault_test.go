@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/gen/enum"
 )
 
 // What passes by itself is tried again, and the day ends done.
@@ -54,7 +56,7 @@ func TestFaultsThatPass(t *testing.T) {
 			}
 			release()
 			eventually(t, "the end of the run", func() (bool, any) { // by a session that nobody ends
-				got := query[string](t, s.target, "SELECT coalesce(outcome, '') FROM run_partition WHERE run_id = $1", plan.RunID)
+				got := query[string](t, s.target, "SELECT coalesce(outcome::text, '') FROM run_partition WHERE run_id = $1", plan.RunID)
 				return got == "done", got
 			})
 			s.checkWhole(t)
@@ -169,7 +171,7 @@ func TestDayThatKillsItsWorkers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		lost  int
-		state string
+		state enum.RunState
 	}{"some times": {4, "done"}, "too often": {5, "failed"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -232,7 +234,7 @@ func TestFailedAfterItWasCalledOff(t *testing.T) {
 	s.whileLoading(t, "UPDATE run_partition SET outcome = 'cancelled', finished_at = now()")
 	s.whileLoading(t, "SELECT pg_cancel_backend(claim_pid) FROM partition WHERE lease_until IS NOT NULL")
 	eventually(t, "the attempt to have failed", func() (bool, any) {
-		got := query[string](t, s.target, "SELECT coalesce(string_agg(coalesce(outcome, ''), ' '), '') FROM partition WHERE lease_until IS NULL")
+		got := query[string](t, s.target, "SELECT coalesce(string_agg(coalesce(outcome::text, ''), ' '), '') FROM partition WHERE lease_until IS NULL")
 		return got == "failed", got
 	})
 	if n := query[int](t, s.target, "SELECT count(*) FROM partition WHERE next_attempt_at IS NOT NULL"); n != 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -155,7 +156,7 @@ func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err err
 		if err := c.queue.drop(ctx, tx, []time.Time{day}); err != nil {
 			return err
 		}
-		if err := db.AddEvent(ctx, targetdb.AddEventParams{Kind: partitionEvent, Day: &day, State: string(Missing)}); err != nil {
+		if err := db.AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindPartition, Day: &day, State: string(enum.PartitionStateMissing)}); err != nil {
 			return fmt.Errorf("note an event: %w", err)
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -81,7 +82,7 @@ func TestForget(t *testing.T) {
 	}
 
 	// Asked for again it is loaded as for the first time, but for its token.
-	plan = startRun(t, c, days(4, orchestrator.ScopeMissing))
+	plan = startRun(t, c, days(4, enum.RunScopeMissing))
 	if run := await(t, c, plan.RunID, "the end of the second run", ended); run.Total != 2 || run.Done != 1 || run.Empty != 1 {
 		t.Errorf("second run: %+v", run)
 	}

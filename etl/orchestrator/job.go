@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -79,10 +80,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 // River's idea that another attempt of it has begun or not, for that one will
 // find nothing to do.
 func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[PartitionArgs], s etl.Settlement, by targetdb.WantedByRow) (*time.Time, error) {
-	if s.Outcome == etl.Cancelled {
+	if s.Outcome == enum.OutcomeCancelled {
 		return nil, nil //nolint:nilnil // Requests that are still open are answered by another attempt.
 	}
-	if s.Outcome == etl.Failed {
+	if s.Outcome == enum.OutcomeFailed {
 		if after, ok := next(s.Err, job.ID, job.Attempt); ok {
 			asking, err := targetdb.New(tx).HoldRequests(ctx, s.Day)
 			if err != nil {
@@ -96,12 +97,12 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[Partition
 		}
 	}
 	closed, err := targetdb.New(tx).SettleRequests(ctx, targetdb.SettleRequestsParams{
-		Day: s.Day, Token: s.Token, StartedAt: s.StartedAt, Outcome: string(s.Outcome),
+		Day: s.Day, Token: s.Token, StartedAt: s.StartedAt, Outcome: s.Outcome,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("close requests: %w", err)
 	}
-	if s.Outcome == etl.Failed {
+	if s.Outcome == enum.OutcomeFailed {
 		return nil, nil //nolint:nilnil // River hears of it from Work.
 	}
 	// What one run allows is not done for another once it is called off.
@@ -150,7 +151,7 @@ func (w *worker) report(ctx context.Context, job *river.Job[PartitionArgs], p et
 	case err == nil:
 		w.log.InfoContext(ctx, "partition", append(facts, "samples", p.Samples, "expected", p.Expected, "rows", p.Rows,
 			"inserted", p.Inserted, "updated", p.Updated, "deleted", p.Deleted)...)
-	case p.Outcome == etl.Cancelled:
+	case p.Outcome == enum.OutcomeCancelled:
 		w.log.WarnContext(ctx, "partition stopped", append(facts, "error", err)...)
 	default:
 		if after, ok := next(err, job.ID, job.Attempt); ok {

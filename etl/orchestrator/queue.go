@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -55,9 +56,9 @@ type queue struct {
 
 // request is what open enters in the ledger.
 type request struct {
-	Trigger  Trigger
+	Trigger  enum.RunTrigger
 	From, To time.Time
-	Scope    Scope
+	Scope    enum.RunScope
 	Parallel *int32
 	// AllowEmpty lets it remove what the source no longer has, however much.
 	AllowEmpty bool
@@ -69,7 +70,7 @@ type request struct {
 func (q *queue) open(ctx context.Context, tx pgx.Tx, r request, days []time.Time) (runID int64, err error) {
 	db := targetdb.New(tx)
 	runID, err = db.OpenRun(ctx, targetdb.OpenRunParams{
-		Trigger: string(r.Trigger), FirstDay: r.From, LastDay: r.To, Scope: string(r.Scope),
+		Trigger: r.Trigger, FirstDay: r.From, LastDay: r.To, Scope: r.Scope,
 		Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, IdempotencyKey: r.Key, Request: r.Body,
 	})
 	if err != nil {
@@ -104,7 +105,7 @@ func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Tim
 	if err := q.dispatch(ctx, tx); err != nil {
 		return err
 	}
-	return note(ctx, tx, runEvent, runID, string(Queued))
+	return note(ctx, tx, enum.EventKindRun, runID, string(enum.RunStateQueued))
 }
 
 // dispatch makes the jobs that open requests lack, and moves up those that are

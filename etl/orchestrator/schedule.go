@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -149,7 +150,7 @@ func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
 			return nil
 		}
 		runID, err = s.queue.open(ctx, tx, request{
-			Trigger: Scheduled, From: wanted[len(wanted)-1], To: wanted[0], Scope: ScopeMissing,
+			Trigger: enum.RunTriggerSchedule, From: wanted[len(wanted)-1], To: wanted[0], Scope: enum.RunScopeMissing,
 		}, wanted)
 		return err
 	})
@@ -221,7 +222,7 @@ func (s *Scheduler) Pause(ctx context.Context, paused bool) error {
 		if _, err := targetdb.New(tx).PauseSchedule(ctx, paused); err != nil {
 			return err //nolint:wrapcheck // Said below.
 		}
-		return note(ctx, tx, scheduleEvent, 0, state)
+		return note(ctx, tx, enum.EventKindSchedule, 0, state)
 	})
 	if err != nil {
 		return fmt.Errorf("schedule %s: %w", state, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -75,7 +76,7 @@ func (s *Scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (ask
 		return a, nil
 	}
 	a.runID, err = s.queue.open(ctx, tx, request{
-		Trigger: Scheduled, From: a.days[0], To: a.days[len(a.days)-1], Scope: ScopeFailed,
+		Trigger: enum.RunTriggerSchedule, From: a.days[0], To: a.days[len(a.days)-1], Scope: enum.RunScopeFailed,
 	}, a.days)
 	return a, err
 }

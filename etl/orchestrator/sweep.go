@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -100,7 +101,7 @@ func (s *Scheduler) judge(ctx context.Context, now time.Time, look etl.Look) (su
 			if _, err := db.BelieveSource(ctx); err != nil {
 				return fmt.Errorf("record that the source is believed: %w", err)
 			}
-			return note(ctx, tx, scheduleEvent, 0, sourceBelieved)
+			return note(ctx, tx, enum.EventKindSchedule, 0, sourceBelieved)
 		}
 		if _, err := db.SuspectSource(ctx, targetdb.SuspectSourceParams{At: now, Reason: reason}); err != nil {
 			return fmt.Errorf("record that the source is suspect: %w", err)
@@ -108,7 +109,7 @@ func (s *Scheduler) judge(ctx context.Context, now time.Time, look etl.Look) (su
 		if before != nil {
 			return nil
 		}
-		return note(ctx, tx, scheduleEvent, 0, sourceSuspect)
+		return note(ctx, tx, enum.EventKindSchedule, 0, sourceSuspect)
 	})
 	switch {
 	case err != nil:
@@ -153,8 +154,8 @@ func (s *Scheduler) sweepUp(ctx context.Context, days dayRange, before map[int64
 		for _, day := range grid {
 			at := day.Day.Unix()
 			// What failed may be well now that the source has another answer.
-			mended := State(day.State) == Failed && before[at] != after[at]
-			if (State(day.State) == Stale || mended) && !declined[at] {
+			mended := day.State == enum.PartitionStateFailed && before[at] != after[at]
+			if (day.State == enum.PartitionStateStale || mended) && !declined[at] {
 				wanted = append(wanted, day.Day)
 			}
 		}
@@ -162,7 +163,7 @@ func (s *Scheduler) sweepUp(ctx context.Context, days dayRange, before map[int64
 			return nil
 		}
 		runID, err = s.queue.open(ctx, tx, request{
-			Trigger: Sweep, From: wanted[0], To: wanted[len(wanted)-1], Scope: ScopeStale,
+			Trigger: enum.RunTriggerSweep, From: wanted[0], To: wanted[len(wanted)-1], Scope: enum.RunScopeStale,
 		}, wanted)
 		return err
 	})

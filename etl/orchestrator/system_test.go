@@ -16,6 +16,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -179,7 +180,7 @@ func date(s string) time.Time {
 }
 
 // days asks for the first days of 2025.
-func days(n int, only orchestrator.Scope) orchestrator.StartRequest {
+func days(n int, only enum.RunScope) orchestrator.StartRequest {
 	return orchestrator.StartRequest{From: date("2025-01-01"), To: date("2025-01-01").AddDate(0, 0, n-1), Only: only}
 }
 
@@ -236,7 +237,7 @@ func states(t *testing.T, c *orchestrator.Control, n int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	letters := map[string]byte{
+	letters := map[enum.PartitionState]byte{
 		"missing": '.', "queued": 'q', "running": 'r', "done": 'd', "stale": 's', "empty": 'e', "failed": 'f', "cancelled": 'c',
 	}
 	var b []byte

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -161,8 +162,8 @@ func (v *verifier) judge(ctx context.Context, q *targetdb.Queries, day time.Time
 		return Stale, reloaded, nil
 	case loaded.Outcome == nil:
 		return Unloaded, "it was never loaded as a whole", nil
-	case *loaded.Outcome != "done" && *loaded.Outcome != "empty":
-		return Unloaded, "the last load of it is " + *loaded.Outcome, nil
+	case *loaded.Outcome != enum.OutcomeDone && *loaded.Outcome != enum.OutcomeEmpty:
+		return Unloaded, "the last load of it is " + string(*loaded.Outcome), nil
 	}
 	digest, known, err := digest(ctx, v.source, day)
 	switch {

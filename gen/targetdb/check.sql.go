@@ -77,7 +77,7 @@ INSERT INTO check_rule (check_name, variable, severity, low, high)
 SELECT
     unnest($1::text[]),
     unnest($2::text[]),
-    unnest($3::text[]),
+    unnest($3::text[])::severity,
     nullif(unnest($4::double precision[]), 'NaN'),
     nullif(unnest($5::double precision[]), 'NaN')
 ON CONFLICT (check_name, variable) DO NOTHING
@@ -160,7 +160,7 @@ SELECT
     unnest($2::text[]),
     unnest($3::text[]),
     unnest($4::integer[]),
-    unnest($5::text[]),
+    unnest($5::text[])::check_status,
     unnest($6::bigint[]),
     unnest($7::text[]),
     $8::bigint

@@ -8,6 +8,8 @@ package targetdb
 import (
 	"context"
 	"time"
+
+	"github.com/delfos/delfos/gen/enum"
 )
 
 const AddEvent = `-- name: AddEvent :exec
@@ -19,7 +21,7 @@ SELECT pg_notify('delfos_event', '')
 `
 
 type AddEventParams struct {
-	Kind  string
+	Kind  enum.EventKind
 	Day   *time.Time
 	RunID *int64
 	State string
@@ -42,7 +44,7 @@ SELECT
     unnest($1::bigint[]),
     nullif(unnest($2::text[]), '')::date,
     unnest($3::timestamptz[]),
-    unnest($4::text[]),
+    unnest($4::text[])::log_level,
     unnest($5::text[]),
     unnest($6::jsonb[])
 `
@@ -159,7 +161,7 @@ type ReadEventsParams struct {
 type ReadEventsRow struct {
 	ID    int64
 	At    time.Time
-	Kind  string
+	Kind  enum.EventKind
 	Day   *time.Time
 	RunID *int64
 	State string
@@ -212,7 +214,7 @@ type ReadRunLogRow struct {
 	ID         int64
 	Day        *time.Time
 	At         time.Time
-	Level      string
+	Level      enum.LogLevel
 	Message    string
 	Attributes []byte
 }

@@ -8,6 +8,8 @@ package targetdb
 import (
 	"context"
 	"time"
+
+	"github.com/delfos/delfos/gen/enum"
 )
 
 const LedgerRange = `-- name: LedgerRange :one
@@ -70,10 +72,10 @@ SELECT
         WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
         WHEN asked.open > 0 THEN 'queued'
         WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
-        WHEN p.outcome IS NOT NULL THEN p.outcome
+        WHEN p.outcome IS NOT NULL THEN p.outcome::text
         WHEN asked.latest = 'cancelled' THEN 'cancelled'
         ELSE 'missing'
-    END)::text AS state,
+    END)::partition_state AS state,
     coalesce(p.token, 0)::bigint AS token,
     coalesce(p.attempt, 0)::integer AS attempt,
     p.next_attempt_at,
@@ -114,7 +116,7 @@ type ReadGridParams struct {
 
 type ReadGridRow struct {
 	Day           time.Time
-	State         string
+	State         enum.PartitionState
 	Token         int64
 	Attempt       int32
 	NextAttemptAt *time.Time
@@ -186,7 +188,7 @@ SELECT
     END)::text AS cause,
     a.started_at,
     a.finished_at,
-    coalesce(a.outcome, CASE WHEN a.token < p.token OR p.lease_until IS NULL THEN 'lost' ELSE 'running' END)::text AS outcome,
+    coalesce(a.outcome::text, CASE WHEN a.token < p.token OR p.lease_until IS NULL THEN 'lost' ELSE 'running' END)::text AS outcome,
     a.error,
     a.samples,
     a.expected,
@@ -215,7 +217,7 @@ type ReadRevisionsRow struct {
 	Day                time.Time
 	Token              int64
 	RunID              int64
-	Trigger            string
+	Trigger            enum.RunTrigger
 	Cause              string
 	StartedAt          time.Time
 	FinishedAt         *time.Time

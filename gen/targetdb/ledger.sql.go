@@ -8,6 +8,8 @@ package targetdb
 import (
 	"context"
 	"time"
+
+	"github.com/delfos/delfos/gen/enum"
 )
 
 const AsksFor = `-- name: AsksFor :one
@@ -129,7 +131,7 @@ SELECT
     begun.started_at,
     own.pid::integer AS pid,
     own.backend_start::timestamptz AS backend_start,
-    coalesce(held.outcome, '')::text AS outcome,
+    held.outcome,
     held.samples,
     held.windows,
     coalesce(held.rows, 0)::bigint AS rows,
@@ -170,7 +172,7 @@ type ClaimPartitionRow struct {
 	StartedAt    time.Time
 	Pid          int32
 	BackendStart time.Time
-	Outcome      string
+	Outcome      *enum.Outcome
 	Samples      *int64
 	Windows      *int64
 	Rows         int64
@@ -392,7 +394,7 @@ const FinishAttempt = `-- name: FinishAttempt :execrows
 WITH finished AS (
     UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
-        outcome = $1::text,
+        outcome = $1::outcome,
         error = $2::text,
         samples = $3::bigint,
         expected = $4::bigint,
@@ -412,7 +414,7 @@ FROM finished
 `
 
 type FinishAttemptParams struct {
-	Outcome      string
+	Outcome      enum.Outcome
 	Error        *string
 	Samples      *int64
 	Expected     *int64
@@ -602,7 +604,7 @@ func (q *Queries) ReadClaim(ctx context.Context, day time.Time) (ReadClaimRow, e
 }
 
 const ReadOutcome = `-- name: ReadOutcome :one
-SELECT coalesce(outcome, '')::text AS outcome
+SELECT outcome
 FROM attempt
 WHERE day = $1
   AND token = $2
@@ -613,11 +615,11 @@ type ReadOutcomeParams struct {
 	Token int64
 }
 
-// How an attempt ended, ” while it has not: what resolves a connection that
+// How an attempt ended, NULL while it has not: what resolves a connection that
 // was cut between COMMIT and its answer. attempt_pkey serves it.
-func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (string, error) {
+func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (*enum.Outcome, error) {
 	row := q.db.QueryRow(ctx, ReadOutcome, arg.Day, arg.Token)
-	var outcome string
+	var outcome *enum.Outcome
 	err := row.Scan(&outcome)
 	return outcome, err
 }
@@ -678,7 +680,7 @@ func (q *Queries) ReadRowsMost(ctx context.Context, day time.Time) (int64, error
 
 const RecordDay = `-- name: RecordDay :exec
 UPDATE partition AS p
-SET outcome = $1::text,
+SET outcome = $1::outcome,
     attempt = CASE WHEN p.outcome = 'failed' THEN p.attempt + 1 ELSE 1 END,
     next_attempt_at = $2::timestamptz,
     error = $3::text,
@@ -688,11 +690,11 @@ SET outcome = $1::text,
 WHERE p.day = $7
   AND p.token = $8
   AND p.lease_until IS NOT NULL
-  AND ($1::text <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'))
+  AND ($1::outcome <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'))
 `
 
 type RecordDayParams struct {
-	Outcome       string
+	Outcome       enum.Outcome
 	NextAttemptAt *time.Time
 	Error         *string
 	Samples       *int64
@@ -835,7 +837,7 @@ func (q *Queries) SessionAlive(ctx context.Context, arg SessionAliveParams) (boo
 
 const SettleRunPartition = `-- name: SettleRunPartition :execrows
 UPDATE run_partition
-SET outcome = $1::text,
+SET outcome = $1::outcome,
     token = $2,
     finished_at = clock_timestamp()
 WHERE run_id = $3
@@ -844,7 +846,7 @@ WHERE run_id = $3
 `
 
 type SettleRunPartitionParams struct {
-	Outcome string
+	Outcome enum.Outcome
 	Token   *int64
 	RunID   int64
 	Day     time.Time

@@ -5,121 +5,17 @@
 package targetdb
 
 import (
-	"database/sql/driver"
-	"fmt"
 	"time"
+
+	"github.com/delfos/delfos/gen/enum"
 )
-
-type RiverRiverJobState string
-
-const (
-	RiverRiverJobStateAvailable RiverRiverJobState = "available"
-	RiverRiverJobStateCancelled RiverRiverJobState = "cancelled"
-	RiverRiverJobStateCompleted RiverRiverJobState = "completed"
-	RiverRiverJobStateDiscarded RiverRiverJobState = "discarded"
-	RiverRiverJobStatePending   RiverRiverJobState = "pending"
-	RiverRiverJobStateRetryable RiverRiverJobState = "retryable"
-	RiverRiverJobStateRunning   RiverRiverJobState = "running"
-	RiverRiverJobStateScheduled RiverRiverJobState = "scheduled"
-)
-
-func (e *RiverRiverJobState) Scan(src interface{}) error {
-	switch s := src.(type) {
-	case []byte:
-		*e = RiverRiverJobState(s)
-	case string:
-		*e = RiverRiverJobState(s)
-	default:
-		return fmt.Errorf("unsupported scan type for RiverRiverJobState: %T", src)
-	}
-	return nil
-}
-
-type NullRiverRiverJobState struct {
-	RiverRiverJobState RiverRiverJobState
-	Valid              bool // Valid is true if RiverRiverJobState is not NULL
-}
-
-// Scan implements the Scanner interface.
-func (ns *NullRiverRiverJobState) Scan(value interface{}) error {
-	if value == nil {
-		ns.RiverRiverJobState, ns.Valid = "", false
-		return nil
-	}
-	ns.Valid = true
-	return ns.RiverRiverJobState.Scan(value)
-}
-
-// Value implements the driver Valuer interface.
-func (ns NullRiverRiverJobState) Value() (driver.Value, error) {
-	if !ns.Valid {
-		return nil, nil
-	}
-	return string(ns.RiverRiverJobState), nil
-}
-
-type Attempt struct {
-	Day                time.Time
-	Token              int64
-	RunID              int64
-	StartedAt          time.Time
-	FinishedAt         *time.Time
-	Outcome            *string
-	Error              *string
-	Samples            *int64
-	Expected           *int64
-	Inserted           *int64
-	Updated            *int64
-	Deleted            *int64
-	SourceDigestBefore *int64
-	SourceDigestAfter  *int64
-	TargetDigestBefore *int64
-	TargetDigestAfter  *int64
-}
-
-type CheckResult struct {
-	Day       time.Time
-	CheckName string
-	Variable  string
-	Version   int32
-	Status    string
-	Faults    int64
-	Detail    string
-	Token     int64
-	CheckedAt time.Time
-}
 
 type CheckRule struct {
 	CheckName string
 	Variable  string
-	Severity  string
+	Severity  enum.Severity
 	Low       *float64
 	High      *float64
-}
-
-type Event struct {
-	Entry int64
-	ID    *int64
-	At    time.Time
-	Kind  string
-	Day   *time.Time
-	RunID *int64
-	State string
-}
-
-type Flag struct {
-	TurbineID int32
-	Variable  string
-	Timestamp time.Time
-	CheckName string
-	Version   int32
-	Detail    string
-}
-
-type Forgotten struct {
-	Day   time.Time
-	Token int64
-	At    time.Time
 }
 
 type Partition struct {
@@ -130,7 +26,7 @@ type Partition struct {
 	ClaimBackendStart *time.Time
 	LeaseUntil        *time.Time
 	RunID             *int64
-	Outcome           *string
+	Outcome           *enum.Outcome
 	Attempt           int32
 	NextAttemptAt     *time.Time
 	Error             *string
@@ -150,32 +46,13 @@ type Partition struct {
 	TargetDigest      *int64
 }
 
-type RiverRiverJob struct {
-	ID          int64
-	State       RiverRiverJobState
-	Attempt     int16
-	MaxAttempts int16
-	AttemptedAt *time.Time
-	FinalizedAt *time.Time
-	ScheduledAt time.Time
-	Priority    int16
-	Args        []byte
-	AttemptedBy []string
-	Kind        string
-}
-
-type RiverRiverQueue struct {
-	Name     string
-	PausedAt *time.Time
-}
-
 type Run struct {
 	ID             int64
-	Trigger        string
+	Trigger        enum.RunTrigger
 	FirstDay       time.Time
 	LastDay        time.Time
 	Turbines       *string
-	Scope          string
+	Scope          enum.RunScope
 	Parallel       *int32
 	AllowEmpty     bool
 	IdempotencyKey *string
@@ -184,26 +61,6 @@ type Run struct {
 	CancelledAt    *time.Time
 	ClosedAt       *time.Time
 	Priority       int32
-}
-
-type RunLog struct {
-	ID         int64
-	RunID      int64
-	Day        *time.Time
-	At         time.Time
-	Level      string
-	Message    string
-	Attributes []byte
-}
-
-type RunPartition struct {
-	RunID       int64
-	Day         time.Time
-	RequestedAt time.Time
-	Token       *int64
-	Outcome     *string
-	FinishedAt  *time.Time
-	Queued      bool
 }
 
 type Schedule struct {
@@ -219,22 +76,4 @@ type Schedule struct {
 type Signal struct {
 	ID   int32
 	Name string
-}
-
-type Value struct {
-	TurbineID int32
-	SignalID  int32
-	Timestamp time.Time
-	Value     float64
-}
-
-type Worker struct {
-	ID         string
-	Host       string
-	Pid        int32
-	Workers    int32
-	Jobs       []int64
-	StartedAt  time.Time
-	BeatAt     time.Time
-	LeaseUntil time.Time
 }

@@ -27,10 +27,10 @@ func CopyValues(ctx context.Context, conn *pgx.Conn, write func(*pgrow.Copier[Co
 type CopyValuesRow = ReadValuesRow
 
 const ReadCheckResults = `-- name: ReadCheckResults :many
-SELECT day, check_name, variable, version, status, faults, detail, token, checked_at
+SELECT day, check_name, variable, version, status::text AS status, faults, detail, token, checked_at
 FROM check_result
 WHERE day BETWEEN $1::date AND $2::date
-  AND ($3::text = '' OR status = $3::text)
+  AND ($3::text = '' OR status::text = $3::text)
 ORDER BY day, check_name, variable
 `
 

@@ -8,6 +8,8 @@ package targetdb
 import (
 	"context"
 	"time"
+
+	"github.com/delfos/delfos/gen/enum"
 )
 
 const AddRunDays = `-- name: AddRunDays :execrows
@@ -229,7 +231,7 @@ FOR NO KEY UPDATE
 
 type LockRunRow struct {
 	ID      int64
-	Trigger string
+	Trigger enum.RunTrigger
 }
 
 // Holds a run while its requests are cancelled or made anew. It lets loads refer to
@@ -251,10 +253,10 @@ RETURNING id
 `
 
 type OpenRunParams struct {
-	Trigger        string
+	Trigger        enum.RunTrigger
 	FirstDay       time.Time
 	LastDay        time.Time
-	Scope          string
+	Scope          enum.RunScope
 	Parallel       *int32
 	AllowEmpty     bool
 	IdempotencyKey *string
@@ -291,7 +293,7 @@ SELECT
         WHEN c.failed > 0 THEN 'failed'
         WHEN c.cancelled > 0 THEN 'cancelled'
         ELSE 'done'
-    END)::text AS state,
+    END)::run_state AS state,
     c.total,
     (c.open - c.running)::bigint AS queued,
     c.running,
@@ -340,7 +342,7 @@ type ReadRunsParams struct {
 
 type ReadRunsRow struct {
 	Run        Run
-	State      string
+	State      enum.RunState
 	Total      int64
 	Queued     int64
 	Running    int64
@@ -440,7 +442,7 @@ func (q *Queries) RetryRun(ctx context.Context, runID int64) ([]time.Time, error
 
 const SettleRequests = `-- name: SettleRequests :many
 UPDATE run_partition AS rp
-SET outcome = $1::text,
+SET outcome = $1::outcome,
     token = $2::bigint,
     finished_at = clock_timestamp()
 WHERE rp.day = $3
@@ -451,7 +453,7 @@ RETURNING rp.run_id
 `
 
 type SettleRequestsParams struct {
-	Outcome   string
+	Outcome   enum.Outcome
 	Token     int64
 	Day       time.Time
 	StartedAt time.Time

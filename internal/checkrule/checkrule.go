@@ -8,26 +8,14 @@ import (
 	"math"
 	"slices"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/variable"
-)
-
-// Severity is what a check does with what it finds.
-type Severity string
-
-// The severities, as check_rule writes them.
-const (
-	// Off: the check is not made.
-	Off Severity = "off"
-	// Warn: the day is loaded, and doubted.
-	Warn Severity = "warn"
-	// Block: the day is not loaded; its attempt fails for good.
-	Block Severity = "block"
 )
 
 // Rule is how a check treats a variable, "" when it is of none.
 type Rule struct {
 	Check, Variable string
-	Severity        Severity
+	Severity        enum.Severity
 	// Low and High are the limits, both allowed, in the variable's unit; NaN
 	// where there is none.
 	Low, High float64
@@ -37,17 +25,17 @@ type Rule struct {
 func Defaults() []Rule {
 	none := math.NaN()
 	rules := []Rule{
-		{"completeness", "", Warn, none, none},
-		{"digest", "", Warn, none, none},
-		{"order", "", Block, none, none},
-		{"power_curve", variable.Names[variable.Power], Warn, none, none},
+		{"completeness", "", enum.SeverityWarn, none, none},
+		{"digest", "", enum.SeverityWarn, none, none},
+		{"order", "", enum.SeverityBlock, none, none},
+		{"power_curve", variable.Names[variable.Power], enum.SeverityWarn, none, none},
 	}
 	for i, name := range variable.Names {
 		low, high := limits(i)
 		rules = append(rules,
-			Rule{"completeness", name, Warn, none, none},
-			Rule{"frozen", name, Warn, none, none},
-			Rule{"range", name, Warn, low, high},
+			Rule{"completeness", name, enum.SeverityWarn, none, none},
+			Rule{"frozen", name, enum.SeverityWarn, none, none},
+			Rule{"range", name, enum.SeverityWarn, low, high},
 		)
 	}
 	slices.SortFunc(rules, func(a, b Rule) int { return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Variable, b.Variable)) })

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
 )
@@ -33,9 +34,9 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	for _, want := range []checkrule.Rule{
-		{"range", "ambient_temperature", checkrule.Warn, -50, 60},
-		{"range", "power", checkrule.Warn, -500, 20_000},
-		{"range", "wind_speed", checkrule.Warn, 0, 60},
+		{"range", "ambient_temperature", enum.SeverityWarn, -50, 60},
+		{"range", "power", enum.SeverityWarn, -500, 20_000},
+		{"range", "wind_speed", enum.SeverityWarn, 0, 60},
 	} {
 		if !slices.Contains(rules, want) {
 			t.Errorf("there is no rule %v", want)

@@ -11,7 +11,7 @@ INSERT INTO check_rule (check_name, variable, severity, low, high)
 SELECT
     unnest(sqlc.arg(check_names)::text[]),
     unnest(sqlc.arg(variables)::text[]),
-    unnest(sqlc.arg(severities)::text[]),
+    unnest(sqlc.arg(severities)::text[])::severity,
     nullif(unnest(sqlc.arg(lows)::double precision[]), 'NaN'),
     nullif(unnest(sqlc.arg(highs)::double precision[]), 'NaN')
 ON CONFLICT (check_name, variable) DO NOTHING;
@@ -39,7 +39,7 @@ SELECT
     unnest(sqlc.arg(check_names)::text[]),
     unnest(sqlc.arg(variables)::text[]),
     unnest(sqlc.arg(versions)::integer[]),
-    unnest(sqlc.arg(statuses)::text[]),
+    unnest(sqlc.arg(statuses)::text[])::check_status,
     unnest(sqlc.arg(faults)::bigint[]),
     unnest(sqlc.arg(details)::text[]),
     sqlc.arg(token)::bigint

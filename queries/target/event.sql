@@ -49,7 +49,7 @@ SELECT
     unnest(sqlc.arg(run_ids)::bigint[]),
     nullif(unnest(sqlc.arg(days)::text[]), '')::date,
     unnest(sqlc.arg(times)::timestamptz[]),
-    unnest(sqlc.arg(levels)::text[]),
+    unnest(sqlc.arg(levels)::text[])::log_level,
     unnest(sqlc.arg(messages)::text[]),
     unnest(sqlc.arg(attributes)::jsonb[]);
 

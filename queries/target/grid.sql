@@ -14,10 +14,10 @@ SELECT
         WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
         WHEN asked.open > 0 THEN 'queued'
         WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
-        WHEN p.outcome IS NOT NULL THEN p.outcome
+        WHEN p.outcome IS NOT NULL THEN p.outcome::text
         WHEN asked.latest = 'cancelled' THEN 'cancelled'
         ELSE 'missing'
-    END)::text AS state,
+    END)::partition_state AS state,
     coalesce(p.token, 0)::bigint AS token,
     coalesce(p.attempt, 0)::integer AS attempt,
     p.next_attempt_at,
@@ -96,7 +96,7 @@ SELECT
     END)::text AS cause,
     a.started_at,
     a.finished_at,
-    coalesce(a.outcome, CASE WHEN a.token < p.token OR p.lease_until IS NULL THEN 'lost' ELSE 'running' END)::text AS outcome,
+    coalesce(a.outcome::text, CASE WHEN a.token < p.token OR p.lease_until IS NULL THEN 'lost' ELSE 'running' END)::text AS outcome,
     a.error,
     a.samples,
     a.expected,

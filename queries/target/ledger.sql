@@ -173,7 +173,7 @@ SELECT
     begun.started_at,
     own.pid::integer AS pid,
     own.backend_start::timestamptz AS backend_start,
-    coalesce(held.outcome, '')::text AS outcome,
+    held.outcome,
     held.samples,
     held.windows,
     coalesce(held.rows, 0)::bigint AS rows,
@@ -224,7 +224,7 @@ WHERE day = sqlc.arg(day)
 WITH finished AS (
     UPDATE attempt AS a
     SET finished_at = clock_timestamp(),
-        outcome = sqlc.arg(outcome)::text,
+        outcome = sqlc.arg(outcome)::outcome,
         error = sqlc.narg(error)::text,
         samples = sqlc.narg(samples)::bigint,
         expected = sqlc.narg(expected)::bigint,
@@ -246,7 +246,7 @@ FROM finished;
 -- Records in the run how its day ended; an attempt that was overtaken does not
 -- overwrite the later one. run_partition_pkey serves it.
 UPDATE run_partition
-SET outcome = sqlc.arg(outcome)::text,
+SET outcome = sqlc.arg(outcome)::outcome,
     token = sqlc.arg(token),
     finished_at = clock_timestamp()
 WHERE run_id = sqlc.arg(run_id)
@@ -259,7 +259,7 @@ WHERE run_id = sqlc.arg(run_id)
 -- that was cancelled leaves a day that had succeeded as it was. partition_pkey
 -- serves it.
 UPDATE partition AS p
-SET outcome = sqlc.arg(outcome)::text,
+SET outcome = sqlc.arg(outcome)::outcome,
     attempt = CASE WHEN p.outcome = 'failed' THEN p.attempt + 1 ELSE 1 END,
     next_attempt_at = sqlc.narg(next_attempt_at)::timestamptz,
     error = sqlc.narg(error)::text,
@@ -269,7 +269,7 @@ SET outcome = sqlc.arg(outcome)::text,
 WHERE p.day = sqlc.arg(day)
   AND p.token = sqlc.arg(token)
   AND p.lease_until IS NOT NULL
-  AND (sqlc.arg(outcome)::text <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'));
+  AND (sqlc.arg(outcome)::outcome <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'));
 
 -- name: CommitPartition :execrows
 -- The last statement before the load's COMMIT: records what the day holds now and
@@ -315,9 +315,9 @@ WHERE day = sqlc.arg(day)
   AND lease_until IS NOT NULL;
 
 -- name: ReadOutcome :one
--- How an attempt ended, '' while it has not: what resolves a connection that
+-- How an attempt ended, NULL while it has not: what resolves a connection that
 -- was cut between COMMIT and its answer. attempt_pkey serves it.
-SELECT coalesce(outcome, '')::text AS outcome
+SELECT outcome
 FROM attempt
 WHERE day = sqlc.arg(day)
   AND token = sqlc.arg(token);

@@ -14,7 +14,7 @@ SELECT
         WHEN c.failed > 0 THEN 'failed'
         WHEN c.cancelled > 0 THEN 'cancelled'
         ELSE 'done'
-    END)::text AS state,
+    END)::run_state AS state,
     c.total,
     (c.open - c.running)::bigint AS queued,
     c.running,
@@ -134,7 +134,7 @@ RETURNING rp.day;
 -- Closes the requests that an attempt answers, those for its day that were open
 -- before it began, and gives their runs. run_partition_open_idx serves it.
 UPDATE run_partition AS rp
-SET outcome = sqlc.arg(outcome)::text,
+SET outcome = sqlc.arg(outcome)::outcome,
     token = sqlc.arg(token)::bigint,
     finished_at = clock_timestamp()
 WHERE rp.day = sqlc.arg(day)

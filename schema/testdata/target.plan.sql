@@ -4,22 +4,12 @@ CREATE TABLE "public"."forgotten" (
   "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY ("day")
 );
-CREATE TABLE "public"."signal" (
-  "id" integer NOT NULL,
-  "name" text NOT NULL,
-  PRIMARY KEY ("id"),
-  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
-);
-CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
-CREATE TABLE "public"."check_rule" (
-  "check_name" text NOT NULL,
-  "variable" text NOT NULL,
-  "severity" text NOT NULL,
-  "low" double precision NULL,
-  "high" double precision NULL,
-  PRIMARY KEY ("check_name", "variable"),
-  CONSTRAINT "check_rule_severity_known" CHECK (severity = ANY (ARRAY['off'::text, 'warn'::text, 'block'::text]))
-);
+CREATE TYPE "public"."log_level" AS ENUM ('debug', 'info', 'warn', 'error');
+CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
+CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep');
+CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
+CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
+CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
 CREATE TABLE "public"."data" (
   "turbine_id" integer NOT NULL DEFAULT 1,
   "signal_id" integer NOT NULL,
@@ -29,16 +19,43 @@ CREATE TABLE "public"."data" (
   CONSTRAINT "data_value_finite" CHECK ((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision))
 );
 CREATE INDEX "data_timestamp_idx" ON "public"."data" USING brin ("timestamp") WITH (pages_per_range = 16);
+CREATE TABLE "public"."check_rule" (
+  "check_name" text NOT NULL,
+  "variable" text NOT NULL,
+  "severity" "public"."severity" NOT NULL,
+  "low" double precision NULL,
+  "high" double precision NULL,
+  PRIMARY KEY ("check_name", "variable")
+);
+CREATE TABLE "public"."worker" (
+  "id" text NOT NULL,
+  "host" text NOT NULL,
+  "pid" integer NOT NULL,
+  "workers" integer NOT NULL,
+  "jobs" bigint[] NOT NULL,
+  "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "beat_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "lease_until" timestamptz NOT NULL,
+  PRIMARY KEY ("id")
+);
+CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
+CREATE TABLE "public"."signal" (
+  "id" integer NOT NULL,
+  "name" text NOT NULL,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
+);
+CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
+CREATE TYPE "public"."event_kind" AS ENUM ('partition', 'run', 'schedule');
 CREATE TABLE "public"."event" (
   "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "id" bigint NULL,
   "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "kind" text NOT NULL,
+  "kind" "public"."event_kind" NOT NULL,
   "day" date NULL,
   "run_id" bigint NULL,
   "state" text NOT NULL,
-  PRIMARY KEY ("entry"),
-  CONSTRAINT "event_kind_known" CHECK (kind = ANY (ARRAY['partition'::text, 'run'::text, 'schedule'::text]))
+  PRIMARY KEY ("entry")
 );
 CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
 CREATE INDEX "event_unnumbered_idx" ON "public"."event" ("entry") WHERE (id IS NULL);
@@ -52,47 +69,7 @@ CREATE TABLE "public"."flag" (
   PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
 );
 CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
-CREATE TABLE "public"."run" (
-  "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-  "trigger" text NOT NULL,
-  "first_day" date NOT NULL,
-  "last_day" date NOT NULL,
-  "turbines" text NULL,
-  "scope" text NOT NULL DEFAULT 'all',
-  "parallel" integer NULL,
-  "allow_empty" boolean NOT NULL DEFAULT false,
-  "idempotency_key" text NULL,
-  "request" text NULL,
-  "created_at" timestamptz NOT NULL DEFAULT now(),
-  "cancelled_at" timestamptz NULL,
-  "closed_at" timestamptz NULL,
-  "priority" integer NOT NULL GENERATED ALWAYS AS (
-CASE trigger
-    WHEN 'schedule'::text THEN 1
-    WHEN 'sweep'::text THEN 2
-    ELSE 3
-END) STORED,
-  PRIMARY KEY ("id"),
-  CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
-  CONSTRAINT "run_days_writable" CHECK ((first_day >= '0001-01-01'::date) AND (last_day <= '9999-12-31'::date)),
-  CONSTRAINT "run_parallel_positive" CHECK (parallel > 0),
-  CONSTRAINT "run_request_kept" CHECK ((idempotency_key IS NULL) = (request IS NULL)),
-  CONSTRAINT "run_scope_known" CHECK (scope = ANY (ARRAY['all'::text, 'missing'::text, 'failed'::text, 'stale'::text])),
-  CONSTRAINT "run_trigger_known" CHECK (trigger = ANY (ARRAY['command'::text, 'backfill'::text, 'schedule'::text, 'sweep'::text]))
-);
-CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
-CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
-CREATE TABLE "public"."worker" (
-  "id" text NOT NULL,
-  "host" text NOT NULL,
-  "pid" integer NOT NULL,
-  "workers" integer NOT NULL,
-  "jobs" bigint[] NOT NULL,
-  "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "beat_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "lease_until" timestamptz NOT NULL,
-  PRIMARY KEY ("id")
-);
+CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled');
 CREATE TABLE "public"."schedule" (
   "id" integer NOT NULL,
   "paused" boolean NOT NULL DEFAULT false,
@@ -105,6 +82,34 @@ CREATE TABLE "public"."schedule" (
   CONSTRAINT "schedule_single" CHECK (id = 1),
   CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
 );
+CREATE TABLE "public"."run" (
+  "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "trigger" "public"."run_trigger" NOT NULL,
+  "first_day" date NOT NULL,
+  "last_day" date NOT NULL,
+  "turbines" text NULL,
+  "scope" "public"."run_scope" NOT NULL DEFAULT 'all',
+  "parallel" integer NULL,
+  "allow_empty" boolean NOT NULL DEFAULT false,
+  "idempotency_key" text NULL,
+  "request" text NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now(),
+  "cancelled_at" timestamptz NULL,
+  "closed_at" timestamptz NULL,
+  "priority" integer NOT NULL GENERATED ALWAYS AS (
+CASE trigger
+    WHEN 'schedule'::run_trigger THEN 1
+    WHEN 'sweep'::run_trigger THEN 2
+    ELSE 3
+END) STORED,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
+  CONSTRAINT "run_days_writable" CHECK ((first_day >= '0001-01-01'::date) AND (last_day <= '9999-12-31'::date)),
+  CONSTRAINT "run_parallel_positive" CHECK (parallel > 0),
+  CONSTRAINT "run_request_kept" CHECK ((idempotency_key IS NULL) = (request IS NULL))
+);
+CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
+CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
 CREATE TABLE "public"."partition" (
   "day" date NOT NULL,
   "token" bigint NOT NULL DEFAULT 0,
@@ -113,7 +118,7 @@ CREATE TABLE "public"."partition" (
   "claim_backend_start" timestamptz NULL,
   "lease_until" timestamptz NULL,
   "run_id" bigint NULL,
-  "outcome" text NULL,
+  "outcome" "public"."outcome" NULL,
   "attempt" integer NOT NULL DEFAULT 0,
   "next_attempt_at" timestamptz NULL,
   "error" text NULL,
@@ -136,8 +141,7 @@ CREATE TABLE "public"."partition" (
   CONSTRAINT "partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "partition_claim_whole" CHECK (num_nulls(claim_run_id, claim_pid, claim_backend_start, lease_until) = ANY (ARRAY[0, 4])),
   CONSTRAINT "partition_day_writable" CHECK ((day >= '0001-01-01'::date) AND (day <= '9999-12-31'::date)),
-  CONSTRAINT "partition_error_told" CHECK ((outcome <> 'failed'::text) OR (error <> ''::text)),
-  CONSTRAINT "partition_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
+  CONSTRAINT "partition_error_given" CHECK ((outcome <> 'failed'::outcome) OR (error <> ''::text))
 );
 CREATE TABLE "public"."attempt" (
   "day" date NOT NULL,
@@ -145,7 +149,7 @@ CREATE TABLE "public"."attempt" (
   "run_id" bigint NOT NULL,
   "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   "finished_at" timestamptz NULL,
-  "outcome" text NULL,
+  "outcome" "public"."outcome" NULL,
   "error" text NULL,
   "samples" bigint NULL,
   "expected" bigint NULL,
@@ -159,8 +163,7 @@ CREATE TABLE "public"."attempt" (
   PRIMARY KEY ("day", "token"),
   CONSTRAINT "attempt_day_fkey" FOREIGN KEY ("day") REFERENCES "public"."partition" ("day") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "attempt_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
-  CONSTRAINT "attempt_finished_whole" CHECK ((outcome IS NULL) = (finished_at IS NULL)),
-  CONSTRAINT "attempt_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
+  CONSTRAINT "attempt_finished_whole" CHECK ((outcome IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX "attempt_run_id_idx" ON "public"."attempt" ("run_id");
 CREATE TABLE "public"."check_result" (
@@ -168,26 +171,24 @@ CREATE TABLE "public"."check_result" (
   "check_name" text NOT NULL,
   "variable" text NOT NULL,
   "version" integer NOT NULL,
-  "status" text NOT NULL,
+  "status" "public"."check_status" NOT NULL,
   "faults" bigint NOT NULL,
   "detail" text NOT NULL,
   "token" bigint NOT NULL,
   "checked_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY ("day", "check_name", "variable"),
-  CONSTRAINT "check_result_day_fkey" FOREIGN KEY ("day") REFERENCES "public"."partition" ("day") ON UPDATE NO ACTION ON DELETE NO ACTION,
-  CONSTRAINT "check_result_status_known" CHECK (status = ANY (ARRAY['pass'::text, 'warn'::text, 'block'::text]))
+  CONSTRAINT "check_result_day_fkey" FOREIGN KEY ("day") REFERENCES "public"."partition" ("day") ON UPDATE NO ACTION ON DELETE NO ACTION
 );
 CREATE TABLE "public"."run_log" (
   "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "run_id" bigint NOT NULL,
   "day" date NULL,
   "at" timestamptz NOT NULL,
-  "level" text NOT NULL,
+  "level" "public"."log_level" NOT NULL,
   "message" text NOT NULL,
   "attributes" jsonb NOT NULL DEFAULT '{}',
   PRIMARY KEY ("id"),
-  CONSTRAINT "run_log_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE CASCADE,
-  CONSTRAINT "run_log_level_known" CHECK (level = ANY (ARRAY['debug'::text, 'info'::text, 'warn'::text, 'error'::text]))
+  CONSTRAINT "run_log_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE CASCADE
 );
 CREATE INDEX "run_log_run_id_idx" ON "public"."run_log" ("run_id", "id");
 CREATE TABLE "public"."run_partition" (
@@ -195,13 +196,12 @@ CREATE TABLE "public"."run_partition" (
   "day" date NOT NULL,
   "requested_at" timestamptz NOT NULL DEFAULT now(),
   "token" bigint NULL,
-  "outcome" text NULL,
+  "outcome" "public"."outcome" NULL,
   "finished_at" timestamptz NULL,
   "queued" boolean NOT NULL DEFAULT true,
   PRIMARY KEY ("run_id", "day"),
   CONSTRAINT "run_partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
-  CONSTRAINT "run_partition_day_writable" CHECK ((day >= '0001-01-01'::date) AND (day <= '9999-12-31'::date)),
-  CONSTRAINT "run_partition_outcome_known" CHECK (outcome = ANY (ARRAY['done'::text, 'empty'::text, 'failed'::text, 'cancelled'::text]))
+  CONSTRAINT "run_partition_day_writable" CHECK ((day >= '0001-01-01'::date) AND (day <= '9999-12-31'::date))
 );
 CREATE INDEX "run_partition_day_idx" ON "public"."run_partition" ("day", "run_id");
 CREATE INDEX "run_partition_open_idx" ON "public"."run_partition" ("day") WHERE (outcome IS NULL);

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
@@ -82,7 +83,7 @@ func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 		LoadedAt:      row.LoadedAt,
 		Warnings:      row.Warnings,
 	}
-	if orchestrator.State(row.State) == orchestrator.Running {
+	if row.State == enum.PartitionStateRunning {
 		p.RunId = row.ClaimRunID
 	}
 	return p
@@ -123,7 +124,7 @@ func revisionOf(row targetdb.ReadRevisionsRow) targetapi.Revision {
 		Day:          dateOf(row.Day),
 		Attempt:      row.Token,
 		RunId:        row.RunID,
-		Trigger:      row.Trigger,
+		Trigger:      string(row.Trigger),
 		Cause:        targetapi.RevisionCause(row.Cause),
 		Outcome:      targetapi.RevisionOutcome(row.Outcome),
 		Error:        row.Error,

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
@@ -97,7 +98,7 @@ func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRe
 	start := orchestrator.StartRequest{
 		From:       body.From.Time,
 		To:         body.To.Time,
-		Only:       orchestrator.Scope(only),
+		Only:       enum.RunScope(only),
 		DryRun:     orElse(body.DryRun, false),
 		Parallel:   orElse(body.Parallel, 0),
 		AllowEmpty: orElse(body.AllowEmpty, false),

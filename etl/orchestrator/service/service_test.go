@@ -13,6 +13,7 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/service"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server"
@@ -84,7 +85,7 @@ func backfill(t *testing.T, s *service.Service) {
 }
 
 // state is that of the day once it is one of the wanted.
-func state(t *testing.T, s *service.Service, wanted ...string) string {
+func state(t *testing.T, s *service.Service, wanted ...enum.PartitionState) enum.PartitionState {
 	t.Helper()
 	for {
 		grid, err := s.Control().Grid(t.Context(), day(), day())

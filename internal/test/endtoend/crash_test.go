@@ -105,7 +105,7 @@ func TestStoppedInTheMiddleOfALoad(t *testing.T) {
 		t.Error("the stopped run succeeded after another had taken its day over")
 	}
 	same(t, s.values(t), want, 0)
-	if outcome := query[string](t, s.target, "SELECT outcome || token FROM partition"); outcome != "done2" {
+	if outcome := query[string](t, s.target, "SELECT outcome::text || token FROM partition"); outcome != "done2" {
 		t.Errorf("ledger: got %s, want done2", outcome)
 	}
 }
@@ -202,7 +202,7 @@ func TestAPIStoppedInTheMiddle(t *testing.T) {
 		t.Errorf("summary: got %d failed, %d written, %d partitions, want 1, 0, 1", got.Failed, got.Written, len(got.Partitions))
 	}
 	same(t, s.values(t), want, 0)
-	if p := query[string](t, s.target, "SELECT outcome || attempt || (error LIKE '%502 Bad Gateway%') FROM partition"); p != "failed1true" {
+	if p := query[string](t, s.target, "SELECT outcome::text || attempt || (error LIKE '%502 Bad Gateway%') FROM partition"); p != "failed1true" {
 		t.Errorf("ledger: got %s, want failed1true", p)
 	}
 }

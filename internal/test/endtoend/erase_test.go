@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -45,7 +46,7 @@ func TestTurbineThatIsLostKeepsItsValues(t *testing.T) {
 	dry := request(1)
 	dry.DryRun = true
 	want := etl.Partition{
-		Day: "2025-01-01", Outcome: etl.Failed, Samples: 1800, Expected: 3 * 1440, Windows: 180,
+		Day: "2025-01-01", Outcome: enum.OutcomeFailed, Samples: 1800, Expected: 3 * 1440, Windows: 180,
 		Rows: 4 * 2160, Updated: 3, Written: 3, Refused: 2*2160 + 1620,
 	}
 	ignore := cmpopts.IgnoreFields(etl.Partition{}, "Seconds", "Warnings", "Error", "Token")

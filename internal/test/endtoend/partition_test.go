@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/selector"
 )
@@ -48,7 +49,7 @@ func TestDayOfOneTurbine(t *testing.T) {
 	s.seed(t, 1, 1)
 	first := s.run(t, 1)
 	want := etl.Partition{
-		Day: "2025-01-01", Outcome: etl.Done, Samples: 1440, Expected: 1440, Windows: 144,
+		Day: "2025-01-01", Outcome: enum.OutcomeDone, Samples: 1440, Expected: 1440, Windows: 144,
 		Rows: 2160, Inserted: 2160, Written: 2160, Token: 1,
 	}
 	ignore := cmpopts.IgnoreFields(etl.Partition{}, "Seconds")
@@ -148,7 +149,7 @@ func TestDayWithoutSamples(t *testing.T) {
 	if !strings.HasPrefix(err.Error(), "2025-01-01: ") {
 		t.Errorf("error %q does not name the day", err)
 	}
-	if got := summary.Partitions[0]; got.Outcome != etl.Failed || got.Error != etl.ErrNoSamples.Error() {
+	if got := summary.Partitions[0]; got.Outcome != enum.OutcomeFailed || got.Error != etl.ErrNoSamples.Error() {
 		t.Errorf("partition: got outcome %s, error %q, want failed and %q", got.Outcome, got.Error, etl.ErrNoSamples)
 	}
 	allowed := request(1)

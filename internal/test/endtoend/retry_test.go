@@ -9,6 +9,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -113,7 +114,7 @@ func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 	if !errors.As(err, &broken) || len(broken.Turbines) != 1 || broken.Turbines[0].ID != 3 {
 		t.Fatalf("run: got %v, want turbine 3 to be named", err)
 	}
-	if p := got.Partitions[0]; p.Outcome != etl.Failed || p.Updated == 0 || p.Samples != 4*1440 {
+	if p := got.Partitions[0]; p.Outcome != enum.OutcomeFailed || p.Updated == 0 || p.Samples != 4*1440 {
 		t.Errorf("partition: got %s, %d updated, %d samples, want failed, some and %d", p.Outcome, p.Updated, p.Samples, 4*1440)
 	}
 	want := s.expected(t)

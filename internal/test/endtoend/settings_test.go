@@ -15,6 +15,7 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/etl/verify"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
@@ -181,7 +182,7 @@ func (s *system) wholeWay(t *testing.T, sourceURL, targetURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for state := ""; state != "done"; time.Sleep(10 * time.Millisecond) {
+	for state := enum.RunState(""); state != "done"; time.Sleep(10 * time.Millisecond) {
 		run, err := o.Control().Run(t.Context(), plan.RunID)
 		if err != nil || run.State == "failed" {
 			t.Fatalf("run: got %s, %v, want done", run.State, err)

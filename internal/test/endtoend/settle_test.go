@@ -12,6 +12,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/gen/enum"
 )
 
 // forever is a fault that never answers; reached is closed when the request
@@ -100,7 +101,7 @@ func TestCancelled(t *testing.T) {
 			if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "attempts") {
 				t.Errorf("run: got %v, want %v alone", err, context.Canceled)
 			}
-			if got.Cancelled != 1 || len(got.Partitions) != 1 || got.Partitions[0].Outcome != etl.Cancelled {
+			if got.Cancelled != 1 || len(got.Partitions) != 1 || got.Partitions[0].Outcome != enum.OutcomeCancelled {
 				t.Errorf("summary: got %+v, want the first day cancelled and no other", got)
 			}
 			same(t, s.values(t), want, 0)
