@@ -61,7 +61,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (int64, error) {
 	var inserted int64
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		queries := importdb.New(tx)
+		queries := importdb.New(pool).WithTx(tx)
 		if _, err := queries.EnsureTurbines(ctx, ids); err != nil {
 			return fmt.Errorf("create turbines: %w", err)
 		}

@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/delfos/delfos/gen/targetapi"
-	"github.com/delfos/delfos/gen/targetclient"
 )
 
 // stream is an answer of /events that is being read.
@@ -27,21 +24,19 @@ type message struct {
 	id, event, data, retry, comment string
 }
 
-// follow opens a stream through the generated client; last is the id of the last
-// event seen, "" for none.
+// follow opens a stream; last is the id of the last event seen, "" for none.
 func (b *bundle) follow(t *testing.T, last string) *eventStream {
 	t.Helper()
-	c, err := targetclient.NewClient(b.url, targetclient.WithHTTPClient(client(t)))
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/events", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	params := &targetapi.GetEventsParams{}
 	if last != "" {
-		params.LastEventID = &last
+		req.Header.Set("Last-Event-ID", last)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	resp, err := c.GetEvents(ctx, params)
+	resp, err := client(t).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
