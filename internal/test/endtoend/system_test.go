@@ -257,7 +257,7 @@ func differ(t *testing.T, got, want map[key]float64, equal func(got, want float6
 // testdata opens a gzipped file of the repository's testdata.
 func testdata(t *testing.T, name string) io.ReadCloser {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "testdata", name))
+	f, err := os.Open(filepath.Join("..", "..", "..", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
