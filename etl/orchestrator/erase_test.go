@@ -247,7 +247,7 @@ func TestSuspectSourceComesBack(t *testing.T) {
 	if diff := cmp.Diff(want, f.rows()); diff != "" || statesOf(t, f) != "ddd" {
 		t.Errorf("states %s, values by day (-want +got):\n%s", statesOf(t, f), diff)
 	}
-	if got := query[string](t, f.target, "SELECT string_agg(state, ' ' ORDER BY entry) FROM event WHERE kind = 'schedule'"); got != "source_suspect source_believed" {
+	if got := query[string](t, f.target, "SELECT string_agg(state::text, ' ' ORDER BY entry) FROM event WHERE kind = 'schedule'"); got != "source_suspect source_believed" {
 		t.Errorf("events: got %s", got)
 	}
 	if n := query[int](t, f.target, "SELECT count(*) FROM run_partition AS rp JOIN run AS r ON r.id = rp.run_id WHERE r.trigger = 'sweep'"); n != 1 {

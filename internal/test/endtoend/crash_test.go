@@ -246,7 +246,7 @@ func TestTakenOverDuringItsCommit(t *testing.T) {
 		t.Errorf("second run: %v", err)
 	}
 	near(t, s.values(t), s.expected(t))
-	if got := query[string](t, s.target, "SELECT string_agg(outcome, ' ' ORDER BY token) FROM attempt"); got != "failed done" {
+	if got := query[string](t, s.target, "SELECT string_agg(outcome::text, ' ' ORDER BY token) FROM attempt"); got != "failed done" {
 		t.Errorf("attempts: got %s, want failed done", got)
 	}
 }

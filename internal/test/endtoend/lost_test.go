@@ -47,7 +47,7 @@ func TestDayThatKillsItsWorker(t *testing.T) {
 	}
 	last := s.process(t, orchestratorWorkers, 1, lease, s.targetURL)
 	s.await(t, "the end of the run", "SELECT count(*) = 0 FROM run_partition WHERE outcome IS NULL")
-	if got := query[string](t, s.target, "SELECT string_agg(outcome, ' ' ORDER BY day) FROM partition"); got != "failed done" {
+	if got := query[string](t, s.target, "SELECT string_agg(outcome::text, ' ' ORDER BY day) FROM partition"); got != "failed done" {
 		t.Errorf("days: got %s, want failed done", got)
 	}
 	if got := query[string](t, s.target, "SELECT error FROM partition WHERE day = '2025-01-01'"); !strings.HasPrefix(got, "the last 5 attempts ended without a word") {
