@@ -19,7 +19,10 @@ const (
 	trailer   = "\xff\xff"
 )
 
-var errEnded = errors.New("the server ended the copy")
+var (
+	errEnded     = errors.New("the server ended the copy")
+	errAbandoned = errors.New("the rows of the copy ended without a word")
+)
 
 // Copy runs sql, a COPY … FROM STDIN (FORMAT binary), with the rows that write
 // puts, and returns how many the server took. An error of write ends the COPY and
@@ -30,14 +33,16 @@ func Copy[R any](ctx context.Context, conn *pgx.Conn, sql string, encode func(*R
 	defer p.tick.Stop()
 	written := make(chan error, 1)
 	go func() {
+		err := errAbandoned
+		defer func() { // also when write does not return, as in a test that fails
+			p.end(err)
+			written <- err
+		}()
 		c := NewCopier(p, encode)
 		c.done = p.done
-		err := write(c)
-		if err == nil {
+		if err = write(c); err == nil {
 			err = c.close()
 		}
-		p.end(err)
-		written <- err
 	}()
 	tag, err := conn.PgConn().CopyFrom(ctx, p, sql)
 	close(p.done)

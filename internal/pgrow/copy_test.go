@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -119,6 +120,7 @@ func TestFromFails(t *testing.T) {
 		want  error
 	}{
 		"the writer gives up": {copyRow, func(w *pgrow.Copier[row]) error { _ = w.Put(&row{}); return mine }, mine},
+		"the writer leaves":   {copyRow, func(*pgrow.Copier[row]) error { runtime.Goexit(); return nil }, nil},
 		"no such table":       {"COPY nothing FROM STDIN (FORMAT binary)", write(make([]row, 100_000)), nil},
 		"a column too many":   {"COPY row (i, big, f) FROM STDIN (FORMAT binary)", write(make([]row, 1)), nil},
 	}
