@@ -20,7 +20,7 @@ help: ## List what can be made
 generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
 	@# The generators are built before anything is removed.
 	@$(call tool,sqlc) version >/dev/null
-	@for plugin in variable rows enum; do CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-$$plugin -buildvcs=false -o '$(CURDIR)/bin/' . || exit; done
+	@for plugin in schema rows; do CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-$$plugin -buildvcs=false -o '$(CURDIR)/bin/' . || exit; done
 	@$(call tool,oapi-codegen) -version >/dev/null
 	@# The templates of the module, as tools/oapi-codegen/templates changes them.
 	@# The ceiling has git take the folder for one outside a repository, which may ignore it.
@@ -63,9 +63,10 @@ format: ## Format the Go code as lint wants it
 vet:
 	$(GO) vet -tags atlas,node,pgbouncer,variable ./...
 
-# A module of its own, which the tests of the others leave out.
+# Modules of their own, which the tests of the others leave out.
 plugin-test:
 	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-rows -count=1 ./...
+	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-schema -count=1 ./...
 
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:
@@ -95,7 +96,6 @@ check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and Postg
 	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/test/endtoend
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
-	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-variable
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.

@@ -1,4 +1,4 @@
-module github.com/delfos/delfos/tools/sqlc-gen-variable
+module github.com/delfos/delfos/tools/sqlc-gen-schema
 
 go 1.26.0
 

@@ -61,3 +61,24 @@ func TestGenerateRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestEnumerations(t *testing.T) {
+	t.Parallel()
+	r := request(`{"package": "enum"}`)
+	r.Catalog.Schemas[0].Enums = []*plugin.Enum{{Name: "foreign", Vals: []string{"a"}}}
+	r.Catalog.Schemas[1].Enums = []*plugin.Enum{{Name: "run_state", Vals: []string{"queued", "not_yet"}}}
+	response, err := generate(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := response.GetFiles()[0]
+	got := string(file.GetContents())
+	if file.GetName() != "enum.go" || strings.Contains(got, "Foreign") {
+		t.Errorf("got %s:\n%s\nwant enum.go with the default schema's alone", file.GetName(), got)
+	}
+	for _, want := range []string{"type RunState string\n", `RunStateQueued RunState = "queued"`, `RunStateNotYet RunState = "not_yet"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant %q in it", got, want)
+		}
+	}
+}
