@@ -65,6 +65,20 @@ func (s Schema) sift(changes []schema.Change, destructive bool) sifted {
 	return out
 }
 
+// added are the columns that tables get which are there, as "table.column".
+func (s sifted) added() (columns []string) {
+	for _, change := range s.changes {
+		if table, ok := change.(*schema.ModifyTable); ok {
+			for _, part := range table.Changes {
+				if column, ok := part.(*schema.AddColumn); ok {
+					columns = append(columns, table.T.Name+"."+column.C.Name)
+				}
+			}
+		}
+	}
+	return columns
+}
+
 // adopt takes over into desired what somebody has added to our tables: comments,
 // also in the place of ours, and the partitioning of a table. It names them.
 func adopt(current, desired *schema.Schema) []string {

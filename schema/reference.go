@@ -18,11 +18,18 @@ func ensureSourceRows(ctx context.Context, conn querier) error {
 	return err
 }
 
+// targetFill completes what a former version wrote.
+func targetFill() map[string]func(context.Context, querier) error {
+	return map[string]func(context.Context, querier) error{
+		"run_partition.queued": func(ctx context.Context, conn querier) error {
+			_, err := targetdb.New(conn).UnqueueCommands(ctx)
+			return err
+		},
+	}
+}
+
 func ensureTargetRows(ctx context.Context, conn querier) error {
 	if err := ensureCheckRules(ctx, conn); err != nil {
-		return err
-	}
-	if _, err := targetdb.New(conn).UnqueueCommands(ctx); err != nil {
 		return err
 	}
 	queries := targetdb.New(conn)

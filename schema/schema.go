@@ -47,6 +47,8 @@ type Schema struct {
 	sql       string
 	retired   []string
 	reference func(context.Context, querier) error
+	// fill completes rows that were there before a column, "table.column", was.
+	fill map[string]func(context.Context, querier) error
 }
 
 // SQL is the text that creates the tables, without the reference rows.
@@ -60,7 +62,7 @@ var Source = Schema{Name: "source", sql: sourceSQL, retired: sourceRetired, refe
 // Target is the schema of the target database.
 //
 //nolint:gochecknoglobals // As Source.
-var Target = Schema{Name: "target", sql: targetSQL, retired: targetRetired, reference: ensureTargetRows}
+var Target = Schema{Name: "target", sql: targetSQL, retired: targetRetired, reference: ensureTargetRows, fill: targetFill()}
 
 // Options says how Apply goes about it. The zero value applies what loses no
 // data.
@@ -127,14 +129,20 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 		return Plan{}, err
 	}
 	defer db.rollback()
-	plan, steps, err := s.plan(ctx, db, desired, opts.AllowDestructive)
+	plan, planned, err := s.plan(ctx, db, desired, opts.AllowDestructive)
 	if err != nil || opts.DryRun {
 		return plan, err
 	}
-	for _, step := range steps {
-		//nolint:gosec // The statements are Atlas's, which quotes every identifier.
+	for _, step := range planned.steps {
 		if _, err := db.tx.ExecContext(ctx, step.Cmd, step.Args...); err != nil {
 			return plan, fmt.Errorf("%s: %w", step.Comment, inFull(err))
+		}
+	}
+	for _, column := range planned.added {
+		if fill, ok := s.fill[column]; ok {
+			if err := db.raw(func(conn querier) error { return fill(ctx, conn) }); err != nil {
+				return plan, fmt.Errorf("fill %s: %w", column, inFull(err))
+			}
 		}
 	}
 	if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
@@ -143,41 +151,47 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 	return plan, db.commit()
 }
 
+// planned is what Apply carries out.
+type planned struct {
+	steps []*migrate.Change
+	added []string // columns that tables get which are there, as "table.column"
+}
+
 // plan compares what db holds with what is desired.
-func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, []*migrate.Change, error) {
+func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, planned, error) {
 	found, err := db.relations(ctx)
 	if err != nil {
-		return Plan{}, nil, err
+		return Plan{}, planned{}, err
 	}
 	if err := taken(found, desired); err != nil {
-		return Plan{}, nil, err
+		return Plan{}, planned{}, err
 	}
 	current, err := db.inspect(ctx, s.names(desired)...)
 	if err != nil {
-		return Plan{}, nil, err
+		return Plan{}, planned{}, err
 	}
 	comments := adopt(current, desired)
 	// Both sides were read back from a server, in its own spelling: so Atlas
 	// may compare the expressions of a CHECK as text.
 	changes, err := db.driver.SchemaDiff(current, desired, schema.DiffNormalized())
 	if err != nil {
-		return Plan{}, nil, fmt.Errorf("compare schemas: %w", err)
+		return Plan{}, planned{}, fmt.Errorf("compare schemas: %w", err)
 	}
 	sifted := s.sift(changes, destructive)
 	if err := s.unfilled(found, desired, sifted.dropped); err != nil {
-		return Plan{}, nil, err
+		return Plan{}, planned{}, err
 	}
-	planned, err := db.driver.PlanChanges(ctx, "apply", toEnums(sifted.changes), func(o *migrate.PlanOptions) {
+	changed, err := db.driver.PlanChanges(ctx, "apply", toEnums(sifted.changes), func(o *migrate.PlanOptions) {
 		o.Indent = "  "
 	})
 	if err != nil {
-		return Plan{}, nil, fmt.Errorf("plan changes: %w", err)
+		return Plan{}, planned{}, fmt.Errorf("plan changes: %w", err)
 	}
 	return Plan{
-		Statements: statements(planned.Changes),
+		Statements: statements(changed.Changes),
 		Retired:    sifted.held,
 		Foreign:    slices.Concat(s.foreignTables(found, desired), sifted.foreign, comments),
-	}, planned.Changes, nil
+	}, planned{changed.Changes, sifted.added()}, nil
 }
 
 // names are the tables that this version of the schema has, or a former one had.

@@ -496,7 +496,7 @@ WHERE r.id = rp.run_id
 `
 
 // Takes what a command asks for out of the queue: versions before the column queued
-// did not mark it. Both tables are read whole.
+// did not mark it. Both tables are read whole, when the column is added.
 func (q *Queries) UnqueueCommands(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, UnqueueCommands)
 	if err != nil {

@@ -217,7 +217,7 @@ WHERE run_id = sqlc.arg(run_id);
 
 -- name: UnqueueCommands :execrows
 -- Takes what a command asks for out of the queue: versions before the column queued
--- did not mark it. Both tables are read whole.
+-- did not mark it. Both tables are read whole, when the column is added.
 UPDATE run_partition AS rp
 SET queued = false
 FROM run AS r
