@@ -2,7 +2,6 @@ package stream
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -17,25 +16,15 @@ const ArrowBatch = 4096
 // UnitKey is the key of a column's unit in the metadata of its Arrow field.
 const UnitKey = "unit"
 
-// batchEncoder gathers rows into Arrow batches and writes these: as an Arrow IPC
-// stream or as a Parquet file. Values go straight into the layout of Arrow, in
-// memory that every batch of the answer uses anew: a batch costs some tens of
-// small allocations, a row none.
-type batchEncoder struct {
-	format  string
+// arrowEncoder writes an Arrow IPC stream. Values go straight into the layout of
+// Arrow, in memory that every batch of the answer uses anew: a batch costs some
+// tens of small allocations, a row none.
+type arrowEncoder struct {
 	schema  *arrow.Schema
 	columns []arrowColumn
-	size    int // rows of a batch
-	open    func(*arrow.Schema, io.Writer) (batchWriter, error)
-	writer  batchWriter
+	writer  *ipc.Writer
 	held    int   // rows in the batch that is being filled
 	rows    int64 // rows before it
-}
-
-// batchWriter is what writes a format; it keeps nothing of a batch.
-type batchWriter interface {
-	Write(batch arrow.RecordBatch) error
-	Close() error
 }
 
 // arrowColumn is a column of the batch that is being filled. Its values are in
@@ -53,13 +42,7 @@ type arrowColumn struct {
 // NewArrow returns the encoder of application/vnd.apache.arrow.stream. The
 // schema leaves at once: also an answer without rows has it.
 func NewArrow(columns []Column) Encoder {
-	return newBatches("Arrow", columns, ArrowBatch, func(schema *arrow.Schema, w io.Writer) (batchWriter, error) {
-		return ipc.NewWriter(w, ipc.WithSchema(schema)), nil
-	})
-}
-
-func newBatches(format string, columns []Column, size int, open func(*arrow.Schema, io.Writer) (batchWriter, error)) Encoder {
-	e := &batchEncoder{format: format, schema: arrowSchema(columns), columns: make([]arrowColumn, len(columns)), size: size, open: open}
+	e := &arrowEncoder{schema: arrowSchema(columns), columns: make([]arrowColumn, len(columns))}
 	for i, c := range columns {
 		e.columns[i].Column = c
 	}
@@ -92,18 +75,18 @@ func arrowType(kind Kind) arrow.DataType {
 }
 
 // Begin implements Encoder.
-func (e *batchEncoder) Begin(buf *Buffer) (err error) {
-	e.writer, err = e.open(e.schema, buf)
-	return err
+func (e *arrowEncoder) Begin(buf *Buffer) error {
+	e.writer = ipc.NewWriter(buf, ipc.WithSchema(e.schema))
+	return nil
 }
 
 // Row implements Encoder.
-func (e *batchEncoder) Row(_ *Buffer, row []Value) error {
+func (e *arrowEncoder) Row(_ *Buffer, row []Value) error {
 	for i := range e.columns {
 		c := &e.columns[i]
 		v := row[i]
 		if err := check(&c.Column, v); err != nil {
-			return rowError(e.format, e.rows+int64(e.held)+1, err)
+			return rowError("Arrow", e.rows+int64(e.held)+1, err)
 		}
 		switch c.Kind {
 		case Int32:
@@ -118,7 +101,7 @@ func (e *batchEncoder) Row(_ *Buffer, row []Value) error {
 		}
 	}
 	e.held++
-	if e.held < e.size {
+	if e.held < ArrowBatch {
 		return nil
 	}
 	return e.flush()
@@ -147,27 +130,27 @@ func (c *arrowColumn) mark(row int, valid bool) {
 }
 
 // End implements Encoder.
-func (e *batchEncoder) End(*Buffer) error {
+func (e *arrowEncoder) End(*Buffer) error {
 	if e.held > 0 {
 		if err := e.flush(); err != nil {
 			return err
 		}
 	}
 	if err := e.writer.Close(); err != nil {
-		return fmt.Errorf("end an answer in %s: %w", e.format, err)
+		return fmt.Errorf("end an answer in Arrow: %w", err)
 	}
 	return nil
 }
 
 // flush writes the batch.
-func (e *batchEncoder) flush() error {
+func (e *arrowEncoder) flush() error {
 	arrays := make([]arrow.Array, len(e.columns))
 	for i := range e.columns {
 		arrays[i] = e.columns[i].array(e.held)
 	}
 	batch := array.NewRecordBatch(e.schema, arrays, int64(e.held))
 	if err := e.writer.Write(batch); err != nil {
-		return fmt.Errorf("write a batch of an answer in %s: %w", e.format, err)
+		return fmt.Errorf("write a batch of an answer in Arrow: %w", err)
 	}
 	e.rows += int64(e.held)
 	e.held = 0

@@ -4,7 +4,6 @@ import (
 	"io"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -32,13 +31,6 @@ var (
 		return w
 	}}
 	pagePool = sync.Pool{New: func() any { return newZstd() }}
-
-	// usePooledZstd sets the codec of Parquet's writer, which is one a process.
-	usePooledZstd = sync.OnceFunc(func() {
-		if codec, err := compress.GetCodec(compress.Codecs.Zstd); err == nil { // it is there
-			compress.RegisterCodec(compress.Codecs.Zstd, pooledZstd{codec})
-		}
-	})
 )
 
 // newZstd makes an encoder that works on the caller's goroutine and keeps its
