@@ -76,8 +76,10 @@ func (e *parquetEncoder) Row(_ *Buffer, row []Value) error {
 
 // End implements Encoder.
 func (e *parquetEncoder) End(*Buffer) error {
-	if err := e.hand(false); err != nil {
-		return err
+	if e.rows%parquetRun > 0 { // the writer takes no empty run
+		if err := e.hand(false); err != nil {
+			return err
+		}
 	}
 	if err := e.writer.Close(); err != nil {
 		return fmt.Errorf("end an answer in Parquet: %w", err)
