@@ -3,7 +3,7 @@ package etl
 import (
 	"testing"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
@@ -11,7 +11,7 @@ import (
 func readFree(tb testing.TB, x *extraction, turbines []int32) {
 	tb.Helper()
 	g, err := x.read(tb.Context(), turbines)
-	if err != nil || g.samples != int64(len(turbines)*source.SamplesPerDay) {
+	if err != nil || g.samples != int64(len(turbines)*extract.SamplesPerDay) {
 		tb.Fatalf("read: got %d samples, %v", g.samples, err)
 	}
 	g.free()
@@ -25,7 +25,7 @@ func TestReadDoesNotAllocate(t *testing.T) {
 	x := extractionFrom(t, sourcetest.Rows(t, sourcetest.Day(testDay(), turbines...)...))
 	all := testing.AllocsPerRun(3, func() { readFree(t, x, turbines) })
 	t.Logf("%g allocations an answer", all)
-	if got := all / float64(len(turbines)*source.SamplesPerDay); got > 0.05 {
+	if got := all / float64(len(turbines)*extract.SamplesPerDay); got > 0.05 {
 		t.Errorf("got %g allocations a row, want at most 0.05", got)
 	}
 }

@@ -7,14 +7,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/pgrow"
 )
 
 // digestOf hashes a sample as the source's database does for GET /data/digest,
 // where a day's digest is the exclusive or of its samples' hashes.
-func digestOf(s *source.Sample) int64 {
+func digestOf(s *extract.Sample) int64 {
 	var h pgrow.Hash
 	h.Int32(s.Turbine)
 	h.Timestamp(pgrow.Micros(s.At))
@@ -45,7 +45,7 @@ func (c *claim) unchanged(ctx context.Context, l *loader, digest func() (dayDige
 		return false, err
 	}
 	d, err := digest()
-	if errors.Is(err, source.ErrNoDigests) {
+	if errors.Is(err, extract.ErrNoDigests) {
 		return false, nil
 	}
 	return err == nil && d == dayDigest{*c.taken.SourceDigest, *c.taken.Samples}, err

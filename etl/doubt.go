@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/check"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -90,7 +90,7 @@ func (j *Job) compare(ctx context.Context, t *tally, day time.Time, rules check.
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, source.ErrNoDigests):
+	case errors.Is(err, extract.ErrNoDigests):
 		t.checks.Compare(t.digest, nil, "the source has no digests")
 	case err != nil:
 		t.checks.Compare(t.digest, nil, err.Error())

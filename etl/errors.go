@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dberror"
 )
@@ -74,7 +74,7 @@ var errUntold = errors.New("and the ledger could not be told")
 
 // meaning is what an error says of the target; nothing if it is the source API's.
 func meaning(err error) dberror.Meaning {
-	if errors.Is(err, source.ErrAway) || errors.Is(err, source.ErrBroken) {
+	if errors.Is(err, extract.ErrAway) || errors.Is(err, extract.ErrBroken) {
 		_, connecting := errors.AsType[*pgconn.ConnectError](err)
 		if _, answered := errors.AsType[*pgconn.PgError](err); !connecting && !answered {
 			return dberror.Meaning{}
@@ -106,7 +106,7 @@ func explainOnce(errs []error) {
 // that no other day would fare better now.
 func concernsAll(err error) bool {
 	_, foreign := errors.AsType[*apiclient.Error](err)
-	return foreign || errors.Is(err, source.ErrAway) || targetAway(err) || meaning(err).Class == dberror.Never
+	return foreign || errors.Is(err, extract.ErrAway) || targetAway(err) || meaning(err).Class == dberror.Never
 }
 
 // targetAway tells whether err is of the way to the target rather than of what

@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 )
 
 func TestTargetAway(t *testing.T) {
@@ -31,9 +31,9 @@ func TestTargetAway(t *testing.T) {
 		"unreachable":                  {fmt.Errorf("load: %w", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), true},
 		"a constraint":                 {&pgconn.PgError{Code: "23514"}, false},
 		"the session ended by another": {fmt.Errorf("%w: %w", ErrClaimLost, &pgconn.PgError{Code: "57P01"}), false},
-		"the source's connection":      {fmt.Errorf("%w: %w", source.ErrAway, reset), false},
-		"a broken turbine":             {&BrokenError{[]BrokenTurbine{{1, fmt.Errorf("%w: %w", source.ErrBroken, reset)}}}, false},
-		"broken, and nobody to tell":   {fmt.Errorf("%w; %w", fmt.Errorf("%w: %w", source.ErrBroken, reset), &pgconn.ConnectError{}), true},
+		"the source's connection":      {fmt.Errorf("%w: %w", extract.ErrAway, reset), false},
+		"a broken turbine":             {&BrokenError{[]BrokenTurbine{{1, fmt.Errorf("%w: %w", extract.ErrBroken, reset)}}}, false},
+		"broken, and nobody to tell":   {fmt.Errorf("%w; %w", fmt.Errorf("%w: %w", extract.ErrBroken, reset), &pgconn.ConnectError{}), true},
 		"untold":                       {fmt.Errorf("%w; %w: %w", reset, errUntold, context.DeadlineExceeded), true},
 		"no samples":                   {ErrNoSamples, false},
 		"cancelled":                    {context.Canceled, false},
@@ -65,9 +65,9 @@ func TestTemporary(t *testing.T) {
 		"reset":                       {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
 		"too slow":                    {context.DeadlineExceeded, true},
 		"lost":                        {ErrClaimLost, true},
-		"the source is away":          {fmt.Errorf("%w: refused", source.ErrAway), true},
-		"a broken answer":             {&BrokenError{[]BrokenTurbine{{1, source.ErrBroken}}}, true},
-		"a certificate of the source": {fmt.Errorf("%w: %w", source.ErrAway, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), false},
+		"the source is away":          {fmt.Errorf("%w: refused", extract.ErrAway), true},
+		"a broken answer":             {&BrokenError{[]BrokenTurbine{{1, extract.ErrBroken}}}, true},
+		"a certificate of the source": {fmt.Errorf("%w: %w", extract.ErrAway, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), false},
 		"a missing table":             {state("42P01"), false},
 		"a missing privilege":         {state("42501"), false},
 		"a wrong password":            {&pgconn.PgError{Code: "28P01"}, false},
@@ -75,7 +75,7 @@ func TestTemporary(t *testing.T) {
 		"a constraint":                {state("23514"), false},
 		"lost with its workers":       {&LostError{maxLost}, false},
 		"cancelled":                   {context.Canceled, false},
-		"the source refuses":          {&source.StatusError{Code: 422}, false},
+		"the source refuses":          {&extract.StatusError{Code: 422}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

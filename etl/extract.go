@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/check"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/signal"
@@ -31,7 +31,7 @@ const (
 
 // extraction reads a day's samples group by group, as windows.
 type extraction struct {
-	source   *source.Client
+	source   *extract.Client
 	day      time.Time
 	rules    check.Rules // of the checks that are made in passing
 	failures int         // requests that failed since one succeeded
@@ -94,7 +94,7 @@ func (x *extraction) ask(ctx context.Context, turbines []int32) (group, error) {
 	client := x.source
 	for parts := [][]int32{turbines}; len(parts) > 0; parts = parts[1:] {
 		part := parts[0]
-		g, err := source.Try(ctx, client, func() (group, error) { return x.read(ctx, part) })
+		g, err := extract.Try(ctx, client, func() (group, error) { return x.read(ctx, part) })
 		client = x.source.Hurried()
 		if err == nil {
 			x.failures = 0
@@ -104,7 +104,7 @@ func (x *extraction) ask(ctx context.Context, turbines []int32) (group, error) {
 		if x.failures++; x.failures == hopeless {
 			err = fmt.Errorf("%d requests in a row failed, the last with: %w", hopeless, err)
 		}
-		_, untold := errors.AsType[*source.UntoldError](err)
+		_, untold := errors.AsType[*extract.UntoldError](err)
 		half := len(part) / 2
 		switch {
 		case untold && len(part) > 1:
@@ -127,9 +127,9 @@ func (x *extraction) ask(ctx context.Context, turbines []int32) (group, error) {
 // ofAll reports whether an error is not of single turbines' samples: the source is
 // away, refuses what was asked, or is not the source API.
 func ofAll(err error) bool {
-	status, refused := errors.AsType[*source.StatusError](err)
+	status, refused := errors.AsType[*extract.StatusError](err)
 	_, foreign := errors.AsType[*apiclient.Error](err)
-	return foreign || errors.Is(err, source.ErrAway) || refused && status.Code < http.StatusInternalServerError
+	return foreign || errors.Is(err, extract.ErrAway) || refused && status.Code < http.StatusInternalServerError
 }
 
 // span names turbines in ascending order by the first and the last.
@@ -142,7 +142,7 @@ func span(turbines []int32) string {
 }
 
 // read asks once for the samples of turbines and turns them into windows as they
-// come. An error of a damaged answer wraps source.ErrBroken.
+// come. An error of a damaged answer wraps extract.ErrBroken.
 func (x *extraction) read(ctx context.Context, turbines []int32) (group, error) {
 	aggregator := takeAggregator()
 	r := reader{
@@ -173,7 +173,7 @@ type reader struct {
 }
 
 // add takes a sample.
-func (r *reader) add(s *source.Sample) error {
+func (r *reader) add(s *extract.Sample) error {
 	if s.Turbine != r.current {
 		if err := r.finish(); err != nil {
 			return err

@@ -12,16 +12,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/etl/check"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
 // clientOf asks an API at a URL, twice at most.
-func clientOf(tb testing.TB, url string) *source.Client {
+func clientOf(tb testing.TB, url string) *extract.Client {
 	tb.Helper()
-	retry := source.Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}
-	client, err := source.New(url, retry, slog.New(slog.NewTextHandler(tb.Output(), nil)))
+	retry := extract.Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}
+	client, err := extract.New(url, retry, slog.New(slog.NewTextHandler(tb.Output(), nil)))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -91,8 +91,8 @@ func TestExtractFindsTheBrokenTurbines(t *testing.T) {
 				t.Errorf("requests: got %d, want %d", got, tt.requests)
 			}
 			if tt.gaveUp {
-				var status *source.StatusError
-				if !errors.As(err, &status) || errors.Is(err, source.ErrAway) || !strings.Contains(err.Error(), "32 requests in a row failed") {
+				var status *extract.StatusError
+				if !errors.As(err, &status) || errors.Is(err, extract.ErrAway) || !strings.Contains(err.Error(), "32 requests in a row failed") {
 					t.Errorf("extract: got %v, want it to give up on the day alone", err)
 				}
 				return
@@ -120,8 +120,8 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	x := extractionFrom(t, sourcetest.Rows(t, sourcetest.Day(testDay(), 1, 3, 4, 7)...))
 	g, err := x.read(t.Context(), []int32{1, 2, 3, 4, 7})
-	if err != nil || g.samples != 4*source.SamplesPerDay || len(g.read) != 5 || len(g.series) != 4 {
-		t.Fatalf("read: got %d samples, %d turbines, %d series, %v; want %d, 5, 4", g.samples, len(g.read), len(g.series), err, 4*source.SamplesPerDay)
+	if err != nil || g.samples != 4*extract.SamplesPerDay || len(g.read) != 5 || len(g.series) != 4 {
+		t.Fatalf("read: got %d samples, %d turbines, %d series, %v; want %d, 5, 4", g.samples, len(g.read), len(g.series), err, 4*extract.SamplesPerDay)
 	}
 	last := g.series[3]
 	counts := []int{last.windows[143].Stats[0].Count, last.windows[143].Stats[1].Count, last.windows[143].Stats[2].Count}
@@ -139,7 +139,7 @@ func TestReadRefusesTimesOutOfOrder(t *testing.T) {
 	t.Parallel()
 	first := sourcetest.Row{Turbine: 1, At: testDay()}
 	_, err := extractionFrom(t, sourcetest.Rows(t, first, first)).read(t.Context(), []int32{1})
-	if !errors.Is(err, window.ErrOrder) || errors.Is(err, source.ErrBroken) || !strings.HasPrefix(err.Error(), "row 2: turbine 1: ") {
+	if !errors.Is(err, window.ErrOrder) || errors.Is(err, extract.ErrBroken) || !strings.HasPrefix(err.Error(), "row 2: turbine 1: ") {
 		t.Errorf("got %v, want %v of row 2", err, window.ErrOrder)
 	}
 }
@@ -154,5 +154,5 @@ func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
 		readFree(b, x, turbines)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(len(turbines)*source.SamplesPerDay*b.N), "ns/row")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(len(turbines)*extract.SamplesPerDay*b.N), "ns/row")
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -31,7 +31,7 @@ func (j *Job) Gone(ctx context.Context, days []time.Time) (Gone, error) {
 		return Gone{}, err
 	}
 	there := map[int64]map[int32]bool{} // turbines by day
-	_, _, err = j.allDigests(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, func(digests []source.Digest) {
+	_, _, err = j.allDigests(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, func(digests []extract.Digest) {
 		for _, d := range digests {
 			day := d.Day.Unix()
 			if there[day] == nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
@@ -78,7 +78,7 @@ func (c *claim) settle(ctx context.Context, tx pgx.Tx, outcome enum.Outcome, cau
 // refuses, a row that breaks the contract, and what somebody has to mend first
 // stay as they are.
 func Temporary(err error) bool {
-	if source.Retriable(err) || errors.Is(err, ErrClaimLost) || errors.Is(err, context.DeadlineExceeded) {
+	if extract.Retriable(err) || errors.Is(err, ErrClaimLost) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
 	class := meaning(err).Class

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
@@ -129,7 +129,7 @@ func (j *Job) attempt(ctx context.Context, c *claim, r Request, day time.Time, p
 	if err != nil {
 		return false, err
 	}
-	expected := int64(len(turbines.wanted)) * source.SamplesPerDay
+	expected := int64(len(turbines.wanted)) * extract.SamplesPerDay
 	if c.loaded() {
 		unchanged, err := c.unchanged(ctx, l, asked.digest)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
@@ -25,8 +25,8 @@ type Config struct {
 	Target *pgxpool.Pool
 	// SourceURL is where the source API answers.
 	SourceURL string
-	// Retry bounds the attempts at one request; source.DefaultRetry if it is zero.
-	Retry source.Retry
+	// Retry bounds the attempts at one request; extract.DefaultRetry if it is zero.
+	Retry extract.Retry
 	// Lease is how long a claim lives without a sign of life; DefaultLease if
 	// it is zero.
 	Lease time.Duration
@@ -48,7 +48,7 @@ const DefaultLate = 7 * 24 * time.Hour
 type Job struct {
 	target *pgxpool.Pool
 	upkeep *pgxpool.Pool
-	source *source.Client
+	source *extract.Client
 	group  int           // see Config
 	late   time.Duration // likewise
 	ledger *ledger
@@ -68,7 +68,7 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	if c.Late == 0 {
 		c.Late = DefaultLate
 	}
-	client, err := source.New(c.SourceURL, c.Retry, c.Log)
+	client, err := extract.New(c.SourceURL, c.Retry, c.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/timestamp"
@@ -17,7 +17,7 @@ type Span struct{ First, Last time.Time }
 // Sampled asks the source for the first and the last of the days from first to
 // last that have samples, over all turbines; false if none has.
 func (j *Job) Sampled(ctx context.Context, first, last time.Time) (Span, bool, error) {
-	asked, start, end := true, timestamp.New(first), timestamp.New(source.EndOf(last))
+	asked, start, end := true, timestamp.New(first), timestamp.New(extract.EndOf(last))
 	turbines, err := j.source.Turbines(ctx, &sourceapi.ListTurbinesParams{Span: &asked, Start: &start, End: &end})
 	if err != nil {
 		return Span{}, false, fmt.Errorf("first and last sample of the source: %w", err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 )
 
 func TestSampled(t *testing.T) {
@@ -43,7 +43,7 @@ func TestSampled(t *testing.T) {
 			first := time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 			last := time.Date(2025, time.January, 10, 0, 0, 0, 0, time.UTC)
 			span, known, err := (&Job{source: clientOf(t, api.URL)}).Sampled(t.Context(), first, last)
-			if (err != nil) != c.fails || errors.Is(err, source.ErrAway) != c.away {
+			if (err != nil) != c.fails || errors.Is(err, extract.ErrAway) != c.away {
 				t.Fatalf("got error %v, want one %t, away %t", err, c.fails, c.away)
 			}
 			if known != (c.want != "") || known && format(span.First)+" to "+format(span.Last) != c.want {

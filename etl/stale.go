@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -91,7 +91,7 @@ func (j *Job) Samples(ctx context.Context, day time.Time) (int64, error) {
 type dayDigest struct{ digest, samples int64 }
 
 // digest asks for that of a day.
-func digest(ctx context.Context, client *source.Client, day time.Time) (sum dayDigest, err error) {
+func digest(ctx context.Context, client *extract.Client, day time.Time) (sum dayDigest, err error) {
 	turbines, err := client.Digests(ctx, day, day)
 	for _, d := range turbines {
 		sum.digest ^= d.Hash
@@ -102,7 +102,7 @@ func digest(ctx context.Context, client *source.Client, day time.Time) (sum dayD
 
 // allDigests adds up those of each day of any range: asked in one request, or for a
 // fleet in parts, which each, if any, is called with. It counts the turbines too.
-func (j *Job) allDigests(ctx context.Context, first, last time.Time, each func([]source.Digest)) (days []dayDigest, turbines int, err error) {
+func (j *Job) allDigests(ctx context.Context, first, last time.Time, each func([]extract.Digest)) (days []dayDigest, turbines int, err error) {
 	ids, err := j.source.TurbineIDs(ctx)
 	if err != nil {
 		return nil, 0, err

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
@@ -70,7 +70,7 @@ func TestNoDigestsToCompare(t *testing.T) {
 	})
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	if _, _, err := (&Job{source: clientOf(t, front.URL)}).allDigests(t.Context(), testDay(), testDay(), nil); !errors.Is(err, source.ErrNoDigests) {
-		t.Errorf("got %v, want %v", err, source.ErrNoDigests)
+	if _, _, err := (&Job{source: clientOf(t, front.URL)}).allDigests(t.Context(), testDay(), testDay(), nil); !errors.Is(err, extract.ErrNoDigests) {
+		t.Errorf("got %v, want %v", err, extract.ErrNoDigests)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/etl/check"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 )
 
@@ -105,7 +105,7 @@ func (t *tally) brokenError() error {
 }
 
 func (t *tally) report(p *Partition, turbines int) {
-	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*source.SamplesPerDay, t.windows
+	p.Samples, p.Expected, p.Windows = t.samples, int64(turbines)*extract.SamplesPerDay, t.windows
 	p.Inserted, p.Updated, p.Deleted = t.inserted, t.updated, t.deleted
 	p.Warnings = t.found.Warnings()
 }

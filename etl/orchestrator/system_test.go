@@ -14,13 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/orchestrator"
-	"github.com/delfos/delfos/etl/source"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/test/pgtest"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/source"
 )
 
 // system is two databases and the API between them, for orchestrators to work
@@ -39,13 +39,13 @@ func setup(t *testing.T) *system {
 	sourceURL := pgtest.Source(t)
 	s := &system{source: pgtest.Pool(t, sourceURL), targetURL: pgtest.Target(t)}
 	s.target = pgtest.Pool(t, s.targetURL)
-	pool, err := server.OpenPool(t.Context(), sourceURL)
+	pool, err := source.OpenPool(t.Context(), sourceURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	api := server.New(server.Config{Pool: pool, Log: log})
+	api := source.New(source.Config{Pool: pool, Log: log})
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.away.Load() {
 			http.Error(w, "away", http.StatusServiceUnavailable)
@@ -134,7 +134,7 @@ func (s *system) job(t *testing.T, log *slog.Logger) *etl.Job {
 	t.Cleanup(loads.Close)
 	job, err := etl.New(t.Context(), etl.Config{
 		Target: loads, SourceURL: s.apiURL, Log: log,
-		Retry: source.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond},
+		Retry: extract.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/source"
 )
 
 // BenchmarkYear compares a year of one turbine.
@@ -28,12 +28,12 @@ func benchmark(b *testing.B, days, turbines int) {
 	if _, err := seed.Run(b.Context(), pgtest.Pool(b, url), seed.Options{Start: start, Days: days, Turbines: turbines}); err != nil {
 		b.Fatal(err)
 	}
-	pool, err := server.OpenPool(b.Context(), url)
+	pool, err := source.OpenPool(b.Context(), url)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(pool.Close)
-	api := httptest.NewServer(server.New(server.Config{Pool: pool, Log: log}))
+	api := httptest.NewServer(source.New(source.Config{Pool: pool, Log: log}))
 	b.Cleanup(api.Close)
 	target, err := etl.OpenTarget(b.Context(), pgtest.Target(b))
 	if err != nil {

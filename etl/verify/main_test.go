@@ -13,7 +13,7 @@ import (
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/source"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -30,12 +30,12 @@ func setup(t *testing.T) *system {
 	s := &system{log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	sourceURL := pgtest.Source(t)
 	s.source = pgtest.Pool(t, sourceURL)
-	pool, err := server.OpenPool(t.Context(), sourceURL)
+	pool, err := source.OpenPool(t.Context(), sourceURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	api := httptest.NewServer(server.New(server.Config{Pool: pool, Log: s.log}))
+	api := httptest.NewServer(source.New(source.Config{Pool: pool, Log: s.log}))
 	t.Cleanup(api.Close)
 	s.url = api.URL
 	if s.target, err = etl.OpenTarget(t.Context(), pgtest.Target(t)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/dberror"
@@ -61,7 +61,7 @@ func Run(ctx context.Context, c Config, r Request) (Report, error) {
 		r.Limit = DefaultLimit
 	}
 	report := Report{Findings: []Finding{}, NotClean: []Day{}}
-	client, err := source.New(c.SourceURL, source.Retry{}, c.Log)
+	client, err := extract.New(c.SourceURL, extract.Retry{}, c.Log)
 	if err != nil {
 		return report, err
 	}
@@ -117,7 +117,7 @@ func days(ctx context.Context, c Config, r Request) ([]time.Time, error) {
 // verifier compares days.
 type verifier struct {
 	target    *pgxpool.Pool
-	source    *source.Client
+	source    *extract.Client
 	selected  selector.Set
 	limit     int
 	turbines  []int32 // of the source, ascending
@@ -186,7 +186,7 @@ func (v *verifier) days(ctx context.Context, days []time.Time, r Request, report
 
 // explain adds the way out to an error of the target that has a known one.
 func explain(err error) error {
-	if errors.Is(err, source.ErrAway) || errors.Is(err, source.ErrBroken) {
+	if errors.Is(err, extract.ErrAway) || errors.Is(err, extract.ErrBroken) {
 		return err
 	}
 	return dberror.Target.Explain(err)

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/signal"
 )
@@ -23,8 +23,8 @@ type readings struct {
 }
 
 // read returns the readings of a turbine's day by window, in order of time.
-func read(ctx context.Context, client *source.Client, day time.Time, turbine int32) ([]readings, error) {
-	return source.Try(ctx, client, func() (windows []readings, err error) {
+func read(ctx context.Context, client *extract.Client, day time.Time, turbine int32) ([]readings, error) {
+	return extract.Try(ctx, client, func() (windows []readings, err error) {
 		rows, last := 0, time.Time{}
 		for sample, err := range client.Samples(ctx, day, []int32{turbine}) {
 			if err != nil {
@@ -55,9 +55,9 @@ func read(ctx context.Context, client *source.Client, day time.Time, turbine int
 
 // digest returns the source's digest of a day over all turbines, as the ledger
 // keeps it; known is false when the API is an older one that has none.
-func digest(ctx context.Context, client *source.Client, day time.Time) (sum int64, known bool, err error) {
+func digest(ctx context.Context, client *extract.Client, day time.Time) (sum int64, known bool, err error) {
 	turbines, err := client.Digests(ctx, day, day)
-	if errors.Is(err, source.ErrNoDigests) {
+	if errors.Is(err, extract.ErrNoDigests) {
 		return 0, false, nil
 	}
 	for _, d := range turbines {
@@ -69,8 +69,8 @@ func digest(ctx context.Context, client *source.Client, day time.Time) (sum int6
 // ofTurbine reports whether an error is of what one turbine's answer holds, not of
 // the API as a whole.
 func ofTurbine(ctx context.Context, err error) bool {
-	status, refused := errors.AsType[*source.StatusError](err)
+	status, refused := errors.AsType[*extract.StatusError](err)
 	_, foreign := errors.AsType[*apiclient.Error](err)
 	refused = refused && status.Code < http.StatusInternalServerError
-	return ctx.Err() == nil && !refused && !foreign && !errors.Is(err, source.ErrAway)
+	return ctx.Err() == nil && !refused && !foreign && !errors.Is(err, extract.ErrAway)
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
@@ -60,9 +60,9 @@ func TestRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int64
-			client, err := source.New(sourcetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			client, err := extract.New(sourcetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				tt.answers[min(int(asked.Add(1)), len(tt.answers))-1].ServeHTTP(w, r)
-			})), source.Retry{Attempts: 5, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+			})), extract.Retry{Attempts: 5, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.NewTextHandler(t.Output(), nil)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestRead(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Fatalf("got %v, want %s in it", err, tt.err)
 			}
-			if got := errors.Is(err, source.ErrAway); got != tt.away {
+			if got := errors.Is(err, extract.ErrAway); got != tt.away {
 				t.Errorf("%v: away is %t", err, got)
 			}
 			if got := ofTurbine(t.Context(), err); got != tt.ofTurbine {

@@ -10,7 +10,7 @@ import (
 	"net/http"
 
 	. "github.com/delfos/delfos/gen/sourceapi"
-	"github.com/delfos/delfos/internal/param"
+	"github.com/delfos/delfos/server/param"
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
 )

@@ -11,7 +11,7 @@ import (
 	"net/http"
 
 	. "github.com/delfos/delfos/gen/targetapi"
-	"github.com/delfos/delfos/internal/param"
+	"github.com/delfos/delfos/server/param"
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
 )

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/demo"
+	"github.com/delfos/delfos/internal/service"
 )
 
 func newDemo(r *runner) *cobra.Command {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
-	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/service"
 )
 
 func newOrchestrate(r *runner) *cobra.Command {

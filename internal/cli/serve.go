@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/internal/config"
-	"github.com/delfos/delfos/internal/httpserve"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/source"
 )
 
 func newServe(r *runner) *cobra.Command {
@@ -42,16 +42,16 @@ func (r *runner) serve(ctx context.Context, c config.Serve) error {
 	}
 	// Closed already when it came to serving, which does no harm.
 	defer func() { _ = ln.Close() }()
-	pool, err := server.OpenPool(ctx, c.SourceDBURL)
+	pool, err := source.OpenPool(ctx, c.SourceDBURL)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
 	r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
-	handler := server.New(server.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
+	handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
 	serving, stop := r.linger(ctx, c.ShutdownDelay.Time())
 	defer stop()
-	if err := server.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
+	if err := source.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
 		return err
 	}
 	r.log.InfoContext(ctx, "stopped")

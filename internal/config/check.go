@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/server/httpserve"
 )
 
 // maxDays is the most that a number of days may be, as over HTTP.

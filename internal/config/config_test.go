@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/delfos/delfos/internal/config"
-	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/server/httpserve"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

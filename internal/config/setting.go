@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/server/httpserve"
 )
 
 // SourceDB says where the source database is.

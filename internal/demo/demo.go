@@ -19,8 +19,8 @@ import (
 	"net"
 	"time"
 
-	"github.com/delfos/delfos/etl/orchestrator/service"
-	"github.com/delfos/delfos/internal/httpserve"
+	"github.com/delfos/delfos/internal/service"
+	"github.com/delfos/delfos/server/httpserve"
 )
 
 // days is how many days the demo seeds and loads.

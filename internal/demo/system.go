@@ -10,14 +10,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/httpserve"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/schema"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/source"
 )
 
 const (
@@ -135,14 +135,14 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 
 // serve answers on the listener until ctx ends.
 func (s *system) serve(ctx context.Context) (err error) {
-	if s.pool, err = server.OpenPool(ctx, s.source.url); err != nil {
+	if s.pool, err = source.OpenPool(ctx, s.source.url); err != nil {
 		return err
 	}
 	s.served = make(chan struct{})
-	handler := server.New(server.Config{Pool: s.pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
+	handler := source.New(source.Config{Pool: s.pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
 	s.parts.Go(func() {
 		defer close(s.served)
-		if err := server.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit}); err != nil {
+		if err := source.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit}); err != nil {
 			s.fail(&partError{"source API", err})
 		}
 	})

@@ -18,7 +18,7 @@ func TestGeneratedImports(t *testing.T) {
 	t.Parallel()
 	const ours = "github.com/delfos/delfos"
 	allowed := []string{
-		ours + "/internal/timestamp", ours + "/internal/pgrow", ours + "/internal/param",
+		ours + "/internal/timestamp", ours + "/internal/pgrow", ours + "/server/param",
 		ours + "/gen/sourceapi", ours + "/gen/targetapi", ours + "/gen/enum",
 	}
 	files := 0

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 )
 
 // twoGroups is more turbines than a job of these tests asks for at once: when
@@ -172,7 +172,7 @@ func TestDaysAtOnce(t *testing.T) {
 
 	s.stopAPI()
 	got, err := s.job.Run(t.Context(), parallel)
-	if !errors.Is(err, source.ErrAway) || len(got.Partitions) == 6 || !strings.Contains(err.Error(), "more days were not tried") {
+	if !errors.Is(err, extract.ErrAway) || len(got.Partitions) == 6 || !strings.Contains(err.Error(), "more days were not tried") {
 		t.Errorf("run with the API away: got %d partitions, %v; want some not to be tried", len(got.Partitions), err)
 	}
 }
@@ -192,8 +192,8 @@ func TestAPIStoppedInTheMiddle(t *testing.T) {
 		close(release)
 	}()
 	got, err := s.job.Run(t.Context(), request(3))
-	if !errors.Is(err, source.ErrAway) {
-		t.Fatalf("run: got %v, want %v", err, source.ErrAway)
+	if !errors.Is(err, extract.ErrAway) {
+		t.Fatalf("run: got %v, want %v", err, extract.ErrAway)
 	}
 	if !strings.Contains(err.Error(), "2025-01-01") || !strings.Contains(err.Error(), "2 more days were not tried") {
 		t.Errorf("error %q does not name the day and what was left", err)

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
@@ -65,7 +65,7 @@ func TestGivesUp(t *testing.T) {
 			s.gateway.spoil()
 			s.gateway.spoilAll(tt.fault)
 			_, err := s.job.Run(t.Context(), request(1))
-			if err == nil || errors.Is(err, source.ErrAway) != tt.away || !strings.Contains(err.Error(), tt.want) {
+			if err == nil || errors.Is(err, extract.ErrAway) != tt.away || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("run: got %v, want %q, away %t", err, tt.want, tt.away)
 			}
 			if n := s.gateway.count(); n != tt.requests {

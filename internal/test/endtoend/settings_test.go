@@ -13,13 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl/orchestrator"
-	"github.com/delfos/delfos/etl/orchestrator/service"
 	"github.com/delfos/delfos/etl/verify"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 )
 
@@ -66,7 +66,7 @@ func TestSessionEndedWhileTheSourceHangs(t *testing.T) {
 	}()
 	_, err := s.job.Run(t.Context(), request(1))
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != "57P01" || errors.Is(err, source.ErrAway) {
+	if !errors.As(err, &pg) || pg.Code != "57P01" || errors.Is(err, extract.ErrAway) {
 		t.Errorf("run: got %v, want that the session was ended", err)
 	}
 	if outcome := query[string](t, s.target, "SELECT outcome FROM partition"); outcome != "failed" {

@@ -18,12 +18,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/source"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/source"
 )
 
 // system is a whole Delfos: two databases, the API between them behind a
@@ -42,8 +42,8 @@ type system struct {
 const always = 100 * 365 * 24 * time.Hour
 
 // fast retries quickly; a test has no time to be polite.
-func fast() source.Retry {
-	return source.Retry{Attempts: 4, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond}
+func fast() extract.Retry {
+	return extract.Retry{Attempts: 4, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond}
 }
 
 func setup(t *testing.T) *system {
@@ -61,7 +61,7 @@ func setup(t *testing.T) *system {
 // serve starts an API on the source and a gateway before it.
 func (s *system) serve(t *testing.T, sourceURL string, log *slog.Logger) {
 	t.Helper()
-	pool, err := server.OpenPool(t.Context(), sourceURL)
+	pool, err := source.OpenPool(t.Context(), sourceURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func (s *system) serve(t *testing.T, sourceURL string, log *slog.Logger) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() {
-		served <- server.Serve(ctx, ln, server.New(server.Config{Pool: pool, Log: log}), server.Options{Log: log})
+		served <- source.Serve(ctx, ln, source.New(source.Config{Pool: pool, Log: log}), source.Options{Log: log})
 	}()
 	stopAPI := func() {
 		stop()

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/internal/cli"
-	"github.com/delfos/delfos/internal/stream"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/server/stream"
 )
 
 // programArgs are the arguments by which this process is to be the program

@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/delfos/delfos/internal/stream"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/source"
+	"github.com/delfos/delfos/server/stream"
 )
 
 // serveDatabase names the database that this process is to serve.
@@ -28,7 +28,7 @@ const socketBuffer = 16 << 10
 // serve is the other process: it prints its address and serves until killed.
 func serve(database string) error {
 	ctx := context.Background()
-	pool, err := server.OpenPool(ctx, database)
+	pool, err := source.OpenPool(ctx, database)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func serve(database string) error {
 	}
 	fmt.Fprintln(os.Stdout, ln.Addr())
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return server.Serve(ctx, narrow{ln}, server.New(server.Config{Pool: pool, Log: log}), server.Options{Log: log})
+	return source.Serve(ctx, narrow{ln}, source.New(source.Config{Pool: pool, Log: log}), source.Options{Log: log})
 }
 
 // narrow gives its connections small buffers.

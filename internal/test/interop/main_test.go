@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/internal/test/pgtest"
-	"github.com/delfos/delfos/server"
+	"github.com/delfos/delfos/server/source"
 )
 
 // TestMain runs the tests, or is a server for one of them to kill or to watch.
@@ -60,7 +60,7 @@ func setup(t *testing.T) *bundle {
 		FROM unnest('{1,80}'::integer[]) AS id, generate_series(0, 72000 - 1) AS i`); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(server.New(server.Config{Pool: db, Log: slog.New(slog.DiscardHandler)}))
+	srv := httptest.NewServer(source.New(source.Config{Pool: db, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(srv.Close)
 	return &bundle{t, database, db, srv.URL}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/signal"
-	"github.com/delfos/delfos/internal/stream"
+	"github.com/delfos/delfos/server/stream"
 )
 
 // Arrow is the media type of samples.

@@ -1,0 +1,242 @@
+// Package extract is the typed client of the source API: the turbines, the samples
+// and the digests of whole days.
+//
+//	client.go  what can be asked for, as rows one by one
+//	answer.go  an answer over HTTP, whole and verified by its digest
+//	arrow.go   the rows of an Arrow stream
+//	retry.go   what can go wrong, and when another try is worth it
+//
+// The streamed operations answer with an iterator, which ends in an error unless
+// the answer was whole: its rows and its digest must agree with its trailers. Each
+// is asked for once; Try asks again.
+package extract
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceclient"
+	"github.com/delfos/delfos/internal/apiclient"
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+const (
+	// SamplesPerDay is how many samples a turbine logs on a day without gaps.
+	SamplesPerDay = 24 * 60
+	// sampleBytes is what a sample takes in Arrow, with some room.
+	sampleBytes = 40
+)
+
+// ErrNoDigests is returned when the source API can't tell which days have
+// changed, as an older one.
+var ErrNoDigests = errors.New("the source API has no GET /data/digest")
+
+// Client asks the source API. It is safe for concurrent use.
+type Client struct {
+	api    *sourceclient.Client
+	guard  *stallGuard
+	retry  Retry
+	bodies chan *bytes.Buffer // to be taken; not a sync.Pool, which each garbage collection empties
+	log    *slog.Logger
+}
+
+// New returns a Client of the source API at a URL, to be closed after use, with
+// DefaultRetry if retry is zero; the error is of the URL.
+func New(url string, retry Retry, log *slog.Logger) (*Client, error) {
+	if retry == (Retry{}) {
+		retry = DefaultRetry()
+	}
+	guard := newStallGuard()
+	api, err := sourceclient.NewClient(url, sourceclient.WithHTTPClient(apiclient.New(guard, 0)))
+	if err != nil {
+		return nil, fmt.Errorf("source API %s: %w", url, err)
+	}
+	return &Client{api: api, guard: guard, retry: retry, bodies: make(chan *bytes.Buffer, keptBodies), log: log}, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.guard.base.CloseIdleConnections() }
+
+// Once is the client with the patience for one attempt.
+func (c *Client) Once() *Client {
+	once := *c
+	once.retry.Attempts = 1
+	return &once
+}
+
+// Hurried is the client for a part of what has failed: it has half the patience.
+func (c *Client) Hurried() *Client {
+	hurried := *c
+	hurried.retry.Attempts = (c.retry.Attempts + 1) / 2
+	return &hurried
+}
+
+// Turbines lists the turbines, those with samples with their first and last
+// instant from first to last if these are given. It tries again by itself.
+func (c *Client) Turbines(ctx context.Context, params *sourceapi.ListTurbinesParams) ([]sourceapi.Turbine, error) {
+	return Try(ctx, c, func() (turbines []sourceapi.Turbine, err error) {
+		a, err := c.get(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
+			return c.api.ListTurbines(ctx, params, accept)
+		})
+		if err != nil {
+			return nil, err
+		}
+		defer c.free(a)
+		if !json.Valid(a.body.Bytes()) { // cut off, where a body ends with its connection
+			return nil, fmt.Errorf("%w: the list of turbines is not JSON", ErrBroken)
+		}
+		return turbines, apiclient.Source().Decode(a.Response, a.body.Bytes(), &turbines)
+	})
+}
+
+// TurbineIDs lists the ids of all turbines, ascending. It tries again by itself.
+func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
+	turbines, err := c.Turbines(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list turbines: %w", err)
+	}
+	ids := make([]int32, len(turbines))
+	for i, turbine := range turbines {
+		ids[i] = turbine.Id
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// Sample is what a turbine logged at an instant.
+type Sample struct {
+	Turbine  int32
+	At       int64                          // in microseconds of Unix time
+	Readings [len(signal.Variables)]float64 // NaN where there is none
+}
+
+// Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.
+// It asks once. Errors wrap ErrBroken when the answer is damaged; other errors are
+// of what it says, and no other try mends them.
+func (c *Client) Samples(ctx context.Context, day time.Time, turbines []int32) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		selectors := make([]sourceapi.TurbineSelector, len(turbines))
+		for i, id := range turbines {
+			selectors[i] = strconv.Itoa(int(id))
+		}
+		a, err := c.verified(ctx, arrowStream, len(turbines)*SamplesPerDay*sampleBytes, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
+			return c.api.GetData(ctx, &sourceapi.GetDataParams{Start: timestamp.New(day), End: timestamp.New(EndOf(day)), Turbines: &selectors}, accept)
+		})
+		if err == nil {
+			err = a.samples(&question{turbines, day.UnixMicro(), EndOf(day).UnixMicro()}, yield)
+			c.free(a) // nothing refers to it
+		}
+		if err != nil {
+			yield(Sample{}, err)
+		}
+	}
+}
+
+// samples yields those of an answer, as long as they are what was asked for.
+func (a *answer) samples(q *question, yield func(Sample, error) bool) error {
+	var sample Sample
+	rows := 0
+	for b, err := range batches(bytes.NewReader(a.body.Bytes())) {
+		if err != nil {
+			return fmt.Errorf("row %d: %w", rows+1, err)
+		}
+		for row := range b.times {
+			rows++
+			b.sample(row, &sample)
+			if err := q.check(&sample); err != nil {
+				return fmt.Errorf("row %d: %w", rows, err)
+			}
+			if !yield(sample, nil) {
+				return nil
+			}
+		}
+	}
+	return a.counted(rows)
+}
+
+// question is what samples were asked for.
+type question struct {
+	turbines    []int32 // those from the current one on
+	first, last int64   // in microseconds of Unix time, both inclusive
+}
+
+// check refuses what was not asked for, and turbines out of order.
+func (q *question) check(s *Sample) error {
+	for len(q.turbines) > 0 && q.turbines[0] != s.Turbine {
+		q.turbines = q.turbines[1:] // it has no more samples
+	}
+	switch {
+	case len(q.turbines) == 0:
+		return fmt.Errorf("turbine %d was not asked for, or comes out of order", s.Turbine)
+	case s.At < q.first || s.At > q.last:
+		return fmt.Errorf("timestamp %s was not asked for", timestamp.New(time.UnixMicro(s.At)))
+	}
+	return nil
+}
+
+// Digest is what the source says of a turbine's day, without its rows.
+type Digest struct {
+	Day     time.Time // at UTC midnight
+	Turbine int32
+	Samples int64
+	Hash    int64 // the exclusive or of its samples' hashes
+}
+
+// Digests lists the digests of the days from first to last, both inclusive: of
+// every turbine that has samples of the day. It tries again by itself. An older
+// API has none, which is ErrNoDigests.
+func (c *Client) Digests(ctx context.Context, first, last time.Time) ([]Digest, error) {
+	digests, err := Try(ctx, c, func() ([]Digest, error) {
+		a, err := c.verified(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
+			return c.api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: timestamp.New(first), End: timestamp.New(EndOf(last))}, accept)
+		})
+		if err != nil {
+			return nil, err
+		}
+		defer c.free(a)
+		return a.digests(first, last)
+	})
+	status, ok := errors.AsType[*StatusError](err)
+	switch {
+	case ok && status.Code == http.StatusNotFound:
+		return nil, ErrNoDigests
+	case err != nil:
+		return nil, fmt.Errorf("digest of the source: %w", err)
+	}
+	return digests, nil
+}
+
+// digests are those of an answer, if their days are what was asked for.
+func (a *answer) digests(first, last time.Time) ([]Digest, error) {
+	var lines []sourceapi.Digest
+	if err := json.Unmarshal(a.body.Bytes(), &lines); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	digests := make([]Digest, len(lines))
+	for i, line := range lines {
+		hash, err := strconv.ParseUint(line.Digest, 16, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w: line %d: digest: %w", ErrBroken, i+1, err)
+		}
+		if line.Day.Before(first) || line.Day.After(last) {
+			return nil, fmt.Errorf("%w: line %d: day %s was not asked for", ErrBroken, i+1, line.Day)
+		}
+		digests[i] = Digest{Day: line.Day.Time, Turbine: line.TurbineId, Samples: line.Samples, Hash: int64(hash)}
+	}
+	return digests, a.counted(len(lines))
+}
+
+// EndOf is the last instant of a UTC day, as the API has it: both ends of what it
+// is asked for are inclusive.
+func EndOf(day time.Time) time.Time { return day.AddDate(0, 0, 1).Add(-time.Microsecond) }

@@ -1,0 +1,308 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+
+	"github.com/delfos/delfos/internal/test/sourcetest"
+	"github.com/delfos/delfos/server/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func testDay() time.Time { return time.Date(2025, time.January, 2, 0, 0, 0, 0, time.UTC) }
+
+// clientOf asks an API that a handler plays, twice at most.
+func clientOf(t testing.TB, url string) *Client {
+	t.Helper()
+	c, err := New(url, Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// collect reads the samples of an answer.
+func collect(t testing.TB, a http.Handler, turbines ...int32) (samples []Sample, err error) {
+	t.Helper()
+	for sample, err := range clientOf(t, sourcetest.Serve(t, a)).Samples(t.Context(), testDay(), turbines) {
+		if err != nil {
+			return samples, err
+		}
+		samples = append(samples, sample)
+	}
+	return samples, nil
+}
+
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	// More than one batch; some turbines have no samples.
+	samples, err := collect(t, sourcetest.Rows(t, sourcetest.Day(testDay(), 1, 3, 4, 7)...), 1, 2, 3, 4, 7, 8)
+	if err != nil || len(samples) != 4*SamplesPerDay {
+		t.Fatalf("got %d samples, %v, want %d", len(samples), err, 4*SamplesPerDay)
+	}
+	want := Sample{Turbine: 7, At: EndOf(testDay()).Truncate(time.Minute).UnixMicro()}
+	for i := range want.Readings {
+		want.Readings[i] = 20
+	}
+	want.Readings[0], want.Readings[1] = 16, math.NaN()
+	if diff := cmp.Diff(want, samples[len(samples)-1], cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("the last sample (-want +got):\n%s", diff)
+	}
+	if samples, err := collect(t, sourcetest.Rows(t), 1); err != nil || len(samples) != 0 {
+		t.Errorf("no rows: got %d samples, %v", len(samples), err)
+	}
+	if samples, err := collect(t, overHTTP10(t, sourcetest.Rows(t, sourcetest.Day(testDay(), 1)...)), 1); err != nil || len(samples) != SamplesPerDay {
+		t.Errorf("trailers in the header: got %d samples, %v", len(samples), err)
+	}
+}
+
+// overHTTP10 puts into the header what closes an answer, as a server does that is
+// asked over HTTP/1.0.
+func overHTTP10(t testing.TB, a sourcetest.Answer) http.Handler {
+	t.Helper()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recorded := httptest.NewRecorder()
+		a.ServeHTTP(recorded, r)
+		result := recorded.Result()
+		w.Header().Set("Content-Type", result.Header.Get("Content-Type"))
+		for name := range result.Trailer {
+			w.Header().Set(name, result.Trailer.Get(name))
+		}
+		_, _ = io.Copy(w, result.Body)
+	})
+}
+
+func TestSamplesEndInAnError(t *testing.T) {
+	t.Parallel()
+	day, rows := testDay(), sourcetest.Day(testDay(), 1)
+	whole := sourcetest.Rows(t, rows...)
+	body := func(b []byte) sourcetest.Answer { return sourcetest.Answer{Body: b, Rows: len(rows)} }
+	change := func(f func(*sourcetest.Answer)) sourcetest.Answer {
+		a := whole
+		f(&a)
+		return a
+	}
+	asText := sourcetest.Columns()
+	asText[2].Kind = stream.Timestamp
+	at := func(turbine int32, at time.Time) sourcetest.Row { return sourcetest.Row{Turbine: turbine, At: at} }
+	tests := map[string]struct {
+		answer  sourcetest.Answer
+		damaged bool // as against well-formed and wrong, which no other try mends
+		want    string
+	}{
+		"cut off":                      {change(func(a *sourcetest.Answer) { a.Cut = true }), true, "unexpected EOF"},
+		"another digest":               {change(func(a *sourcetest.Answer) { a.Digest = "sha-256=:AAAA:" }), true, `Content-Digest is "sha-256=:AAAA:"`},
+		"another number of rows":       {change(func(a *sourcetest.Answer) { a.Rows = 7 }), true, `it has 1440 rows, Delfos-Rows is "7"`},
+		"no trailers":                  {change(func(a *sourcetest.Answer) { a.Digest = "-" }), false, "without the trailers"},
+		"another format":               {sourcetest.JSON(0, "[]"), false, "answered 200 OK with application/json, not with " + sourcetest.Arrow},
+		"nothing":                      {body(nil), true, "broken answer"},
+		"a page":                       {body([]byte("<html><body>not here</body></html>")), true, "broken answer"},
+		"cut in the schema":            {body(whole.Body[:40]), true, "broken answer"},
+		"cut in a batch":               {body(whole.Body[:len(whole.Body)/2]), true, "broken answer"},
+		"another turbine":              {sourcetest.Rows(t, at(9, day)), false, "row 1: turbine 9 was not asked for"},
+		"turbines reversed":            {sourcetest.Rows(t, at(2, day), at(1, day)), false, "row 2: turbine 1 was not asked for, or comes out of order"},
+		"the day before":               {sourcetest.Rows(t, at(1, day.Add(-time.Microsecond))), false, "row 1: timestamp 2025-01-01T23:59:59.999999Z was not asked for"},
+		"the day after":                {sourcetest.Rows(t, at(1, day), at(1, day.AddDate(0, 0, 1))), false, "row 2: timestamp 2025-01-03T00:00:00Z was not asked for"},
+		"a variable less":              {body(sourcetest.Encode(t, sourcetest.Columns()[:3], rows)), false, "0 columns power"},
+		"a variable that is no number": {body(sourcetest.Encode(t, asText, rows)), false, "wind_speed is of type timestamp"},
+		"away":                         {sourcetest.Problem(http.StatusServiceUnavailable, "no database"), false, "503 Service Unavailable: no database"},
+		"broken inside":                {sourcetest.Problem(http.StatusInternalServerError, "failed"), false, "500 Internal Server Error: failed"},
+		"refused":                      {sourcetest.Problem(http.StatusUnprocessableEntity, "start is missing"), false, "422 Unprocessable Entity: start is missing"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := collect(t, tt.answer, 1, 2)
+			if err == nil || errors.Is(err, ErrBroken) != tt.damaged || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q, broken %t", err, tt.want, tt.damaged)
+			}
+			if got, want := errors.Is(err, ErrAway), tt.answer.Status == http.StatusServiceUnavailable; got != want {
+				t.Errorf("%v: away is %t", err, got)
+			}
+		})
+	}
+}
+
+// What nobody takes to its end costs no error, and its memory comes back.
+func TestSamplesMayBeLeft(t *testing.T) {
+	t.Parallel()
+	c := clientOf(t, sourcetest.Serve(t, sourcetest.Rows(t, sourcetest.Day(testDay(), 1)...)))
+	for _, err := range c.Samples(t.Context(), testDay(), []int32{1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if len(c.bodies) != 1 {
+		t.Errorf("%d bodies are kept, want 1", len(c.bodies))
+	}
+}
+
+func TestTurbines(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`[{"id":3,"name":"c"},{"id":1,"name":"a"},{"id":3,"name":"d"}]`: "[1 3] <nil>",
+		`[]`:                    "[] <nil>",
+		`[{"id":1,`:             "[] list turbines: broken answer: the list of turbines is not JSON (2 attempts)",
+		`[{"name":"nobody's"}]`: "id is missing of item 0",
+	} {
+		ids, err := clientOf(t, sourcetest.Serve(t, sourcetest.JSON(0, body))).TurbineIDs(t.Context())
+		if got := fmt.Sprint(ids, " ", err); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", body, got, want)
+		}
+	}
+}
+
+// digestLine is a line of GET /data/digest.
+func digestLine(day string, turbine int, digest string) string {
+	return fmt.Sprintf(`{"day":%q,"turbine_id":%d,"samples":3,"first":"2025-01-02T00:00:00Z","last":"2025-01-02T00:02:00Z","digest":%q}`, day, turbine, digest)
+}
+
+func TestDigests(t *testing.T) {
+	t.Parallel()
+	lines := digestLine("2025-01-02", 1, "00000000000000f0") + "," + digestLine("2025-01-04", 2, "ffffffffffffffff")
+	whole := sourcetest.JSON(2, "["+lines+"]\n")
+	forged, untold := whole, whole
+	forged.Digest, untold.Digest = "sha-256=:AAAA:", "-"
+	tests := map[string]struct {
+		answer sourcetest.Answer
+		want   []Digest
+		err    string
+	}{
+		"two days": {answer: whole, want: []Digest{
+			{Day: testDay(), Turbine: 1, Samples: 3, Hash: 0xf0}, {Day: testDay().AddDate(0, 0, 2), Turbine: 2, Samples: 3, Hash: -1},
+		}},
+		"no lines":                {answer: sourcetest.JSON(0, "[]"), want: []Digest{}},
+		"not ended":               {answer: sourcetest.JSON(2, "["+lines), err: ErrBroken.Error()},
+		"more behind the end":     {answer: sourcetest.JSON(2, "["+lines+"]["), err: ErrBroken.Error()},
+		"another digest":          {answer: forged, err: ErrBroken.Error()},
+		"no trailers":             {answer: untold, err: "without the trailers"},
+		"another number of lines": {answer: sourcetest.JSON(4, "["+lines+"]"), err: ErrBroken.Error()},
+		"a day before":            {answer: sourcetest.JSON(1, "["+digestLine("2025-01-01", 1, "00000000000000f0")+"]"), err: ErrBroken.Error()},
+		"a day behind":            {answer: sourcetest.JSON(1, "["+digestLine("2025-01-05", 1, "00000000000000f0")+"]"), err: ErrBroken.Error()},
+		"no hexadecimal":          {answer: sourcetest.JSON(1, "["+digestLine("2025-01-02", 1, "x")+"]"), err: ErrBroken.Error()},
+		"no day":                  {answer: sourcetest.JSON(1, "["+digestLine("yesterday", 1, "00000000000000f0")+"]"), err: ErrBroken.Error()},
+		"no array":                {answer: sourcetest.JSON(0, "{}"), err: ErrBroken.Error()},
+		"an older API":            {answer: sourcetest.Problem(http.StatusNotFound, "there is nothing at /data/digest"), err: ErrNoDigests.Error()},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := clientOf(t, sourcetest.Serve(t, tt.answer)).Digests(t.Context(), testDay(), testDay().AddDate(0, 0, 2))
+			if diff := cmp.Diff(tt.want, got); tt.err == "" && (err != nil || diff != "") {
+				t.Errorf("got error %v, digests (-want +got):\n%s", err, diff)
+			}
+			if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("got %v, want %s", err, tt.err)
+			}
+		})
+	}
+}
+
+// TestStall shows that a server which hangs, wherever it does, is an error.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	hang := func(status int, contentType, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if body != "" {
+				w.Header().Set("Content-Type", contentType)
+				w.WriteHeader(status)
+				_, _ = w.Write([]byte(body))
+				_ = http.NewResponseController(w).Flush()
+			}
+			<-r.Context().Done()
+		}
+	}
+	whole := string(sourcetest.Rows(t, sourcetest.Day(testDay(), 1)...).Body)
+	data := func(ctx context.Context, c *Client) error {
+		_, err := Try(ctx, c, func() (struct{}, error) {
+			for _, err := range c.Samples(ctx, testDay(), []int32{1}) {
+				if err != nil {
+					return struct{}{}, err
+				}
+			}
+			return struct{}{}, nil
+		})
+		return err
+	}
+	list := func(ctx context.Context, c *Client) error { _, err := c.TurbineIDs(ctx); return err }
+	tests := map[string]struct {
+		handler http.HandlerFunc
+		ask     func(context.Context, *Client) error
+	}{
+		"before the header":                  {hang(0, "", ""), data},
+		"in the samples":                     {hang(http.StatusOK, sourcetest.Arrow, whole[:100]), data},
+		"after the samples":                  {hang(http.StatusOK, sourcetest.Arrow, whole), data},
+		"in a refusal":                       {hang(http.StatusServiceUnavailable, "application/problem+json", `{"detail":"`), data},
+		"before the header, of the turbines": {hang(0, "", ""), list},
+		"in the turbines":                    {hang(http.StatusOK, "application/json", `[{"id":1},`), list},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := clientOf(t, sourcetest.Serve(t, tt.handler))
+			c.guard.after = 100 * time.Millisecond
+			if err := tt.ask(t.Context(), c); !errors.Is(err, ErrAway) {
+				t.Errorf("got %v, want %v", err, ErrAway)
+			}
+		})
+	}
+}
+
+// TestNoUseInRetrying covers what no second try mends.
+func TestNoUseInRetrying(t *testing.T) {
+	t.Parallel()
+	secure := httptest.NewUnstartedServer(sourcetest.JSON(0, "[]"))
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	plain := sourcetest.Serve(t, sourcetest.JSON(0, "[]"))
+	for name, url := range map[string]string{
+		"a certificate that nobody vouches for": secure.URL,
+		"HTTPS of a server that speaks HTTP":    strings.Replace(plain, "http:", "https:", 1),
+		"HTTP of a server that speaks HTTPS":    strings.Replace(secure.URL, "https:", "http:", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := clientOf(t, url).TurbineIDs(t.Context())
+			if err == nil || strings.Contains(err.Error(), "attempts") {
+				t.Errorf("turbines: got %v, want an error at the first attempt", err)
+			}
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"0":                             0,
+		"-3":                            0,
+		"soon":                          0,
+		"7":                             7 * time.Second,
+		"100000":                        time.Minute,
+		"99999999999":                   time.Minute, // in nanoseconds more than an int64 holds
+		"Wed, 01 Jan 2025 00:00:09 GMT": 9 * time.Second,
+		"Tue, 31 Dec 2024 23:59:00 GMT": 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, now, time.Minute); got != want {
+			t.Errorf("Retry-After %q: got %s, want %s", value, got, want)
+		}
+	}
+}

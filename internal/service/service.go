@@ -1,0 +1,172 @@
+// Package service is an orchestrator as a process runs it: River's migrations,
+// the pools on the target, the job that loads days, the workers and, unless it is
+// a bare worker, the target API with its pages. It is wiring alone.
+//
+//	Open ──> Run: workers and API ──ctx ends──> API drains ──> loads end or stop ──> closed
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/schema"
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/target"
+)
+
+// MaxWorkers bounds the days in work at once: each takes a session of the
+// target, which has about a hundred.
+const MaxWorkers = 64
+
+// spareSessions are those of the job's pool that no load holds for long.
+const spareSessions = 2
+
+// Config is what a Service needs.
+type Config struct {
+	TargetURL string // the database
+	SourceURL string // the source API
+	Workers   int    // days in work at once, 1 to MaxWorkers
+	Schedule  orchestrator.ScheduleConfig
+	// RunRetention is how long runs are kept, 0 for ever; JobRetention how long
+	// River keeps jobs that have ended.
+	RunRetention, JobRetention time.Duration
+	// Listener is where the API answers; a bare worker has none. Run closes it.
+	Listener net.Listener
+	Access   httpserve.Access // to the API
+	OpenAPI  []byte
+	// Drain bounds how long answers may go on after the end was asked for, 3 s if
+	// it is 0; SoftStop, 5 s if it is 0, how long loads may after that.
+	Drain, SoftStop time.Duration
+	// Patience is how long Open waits for a target that gives no session, a minute
+	// if it is 0.
+	Patience time.Duration
+	// Leaving is closed some time before Run's ctx ends, when the process has been
+	// told to stop; nil: never. The API says so at /ready.
+	Leaving <-chan struct{}
+	Log     *slog.Logger
+}
+
+// Service is an orchestrator that is ready to run, or runs.
+type Service struct {
+	config       Config
+	control      *pgxpool.Pool
+	loads        *pgxpool.Pool
+	reads        *pgxpool.Pool // the API's; nil in a bare worker
+	job          *etl.Job
+	orchestrator *orchestrator.Orchestrator
+}
+
+// Open waits for the target if it is away, brings River's tables up to date and
+// makes ready what Run needs. Close the Service when it is no longer wanted, also
+// after Run.
+func Open(ctx context.Context, c Config) (_ *Service, err error) {
+	if c.Drain == 0 {
+		c.Drain = 3 * time.Second
+	}
+	runLog := orchestrator.NewRunLog()
+	c.Log = slog.New(runLog.Handler(c.Log.Handler()))
+	s := &Service{config: c}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.control, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
+		return nil, err
+	}
+	if err := etl.AwaitTarget(ctx, s.control, cmp.Or(c.Patience, time.Minute), c.Log); err != nil {
+		return nil, err
+	}
+	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
+	if err != nil {
+		return nil, dberror.Target.Explain(err)
+	}
+	if len(plan.Statements) > 0 {
+		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
+	}
+	if s.loads, err = etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions); err != nil {
+		return nil, err
+	}
+	if c.Listener != nil {
+		if s.reads, err = target.OpenPool(ctx, c.TargetURL); err != nil {
+			return nil, err
+		}
+	}
+	if s.job, err = etl.New(ctx, etl.Config{Target: s.loads, SourceURL: c.SourceURL, Log: c.Log}); err != nil {
+		return nil, err
+	}
+	s.orchestrator, err = orchestrator.New(ctx, orchestrator.Config{
+		Target: s.control, Job: s.job, Workers: c.Workers, Schedule: c.Schedule,
+		RunRetention: c.RunRetention, JobRetention: c.JobRetention, SoftStop: c.SoftStop,
+		RunLog: runLog, Log: c.Log,
+	})
+	return s, err
+}
+
+// Control shows and steers the queue; it works before Run and beside it.
+func (s *Service) Control() *orchestrator.Control { return s.orchestrator.Control() }
+
+// Run works and answers until ctx ends, which is no error. Then the API drains,
+// and loads under way get their time to end; what has not ended by then is
+// stopped, leaves its day as it was, and goes back to the queue.
+func (s *Service) Run(ctx context.Context) error {
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	worked := make(chan error, 1)
+	go func() {
+		worked <- dberror.Target.Explain(s.orchestrator.Run(working))
+		stopServing() // an API alone would take what nobody does
+	}()
+	err := s.serve(serving, working)
+	stopWorking()
+	return errors.Join(err, <-worked)
+}
+
+// serve answers until ctx ends and requests have drained; a bare worker waits.
+// What serves the pages in the background ends with background.
+func (s *Service) serve(ctx, background context.Context) error {
+	c := s.config
+	if c.Listener == nil {
+		c.Log.InfoContext(ctx, "working", "workers", c.Workers)
+		<-ctx.Done()
+		return nil
+	}
+	// Closed already when it came to serving, which does no harm.
+	defer func() { _ = c.Listener.Close() }()
+	pages, err := target.RiverUI(background, s.orchestrator.River(), c.Log)
+	if err != nil {
+		return err
+	}
+	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String())
+	handler := target.New(target.Config{
+		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
+	})
+	if err := httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: c.Drain, Leaving: c.Leaving}); err != nil {
+		return fmt.Errorf("target API: %w", err)
+	}
+	return nil
+}
+
+// Close gives back what Open took.
+func (s *Service) Close() {
+	if s.job != nil {
+		s.job.Close()
+	}
+	for _, pool := range []*pgxpool.Pool{s.loads, s.reads, s.control} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+}

@@ -1,0 +1,134 @@
+// Package apidocs serves a server's contract: openapi.yaml byte for byte, the
+// same as JSON, and two pages that show it, Swagger UI at /docs and ReDoc at
+// /redoc. All that the pages need is embedded. ReDoc's bundle would fetch its
+// makers' logo from their host; the pages' Content-Security-Policy forbids that
+// as anything else from outside, and ReDoc then does without.
+package apidocs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/swaggest/swgui/v5/static"
+	"github.com/vearutop/statigz"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/problem"
+)
+
+//go:embed redoc
+var redoc embed.FS
+
+// policy lets a page load from its own server alone. Both pages style inline,
+// Swagger UI has a script inline, and ReDoc searches in a worker from a blob.
+const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
+	"img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'self'"
+
+// Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r, for the
+// contract spec, which is YAML. One that is no YAML shows when it is asked for
+// as JSON: a 500 whose cause is in the log. Paths in all of them follow the prefix
+// under which a request reached the server.
+func Mount(r chi.Router, title string, spec []byte) {
+	page := func(layout string) http.Handler {
+		return own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text := fmt.Appendf(nil, layout, html.EscapeString(title), httpserve.PathOf(r, ""))
+			file("text/html; charset=utf-8", text).ServeHTTP(w, r)
+		}))
+	}
+	r.Method(http.MethodGet, "/docs", page(swaggerPage))
+	// It reads every file to begin with: not before somebody opens the page.
+	swagger := sync.OnceValue(func() http.Handler { return http.StripPrefix("/docs/", statigz.FileServer(static.FS)) })
+	parts := own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { swagger().ServeHTTP(w, r) }))
+	// A route a file, so that what isn't there is the router's 404.
+	for _, name := range names(static.FS, ".") {
+		r.Method(http.MethodGet, "/docs/"+strings.TrimSuffix(name, ".gz"), parts)
+	}
+
+	r.Method(http.MethodGet, "/redoc", page(redocPage))
+	for _, name := range names(redoc, "redoc") {
+		r.Method(http.MethodGet, "/redoc/"+name, own(http.FileServerFS(redoc)))
+	}
+
+	asJSON := sync.OnceValues(func() ([]byte, error) { return toJSON(spec) })
+	r.Get("/openapi.yaml", func(w http.ResponseWriter, req *http.Request) {
+		file("application/yaml", under(httpserve.PathOf(req, ""), spec)).ServeHTTP(w, req)
+	})
+	r.Get("/openapi.json", func(w http.ResponseWriter, req *http.Request) {
+		b, err := asJSON()
+		if err != nil {
+			problem.Write(w, req, err)
+			return
+		}
+		file("application/json", under(httpserve.PathOf(req, ""), b)).ServeHTTP(w, req)
+	})
+}
+
+// names are the files of a folder that is embedded.
+func names(files embed.FS, dir string) []string {
+	entries, _ := files.ReadDir(dir) // it is there, or this would not compile
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names
+}
+
+// under is a contract, YAML or JSON as this package writes it, as it is under a
+// prefix: its servers, and the addresses of its examples, are written as paths.
+func under(prefix string, contract []byte) []byte {
+	if prefix == "" {
+		return contract
+	}
+	text := strings.NewReplacer(
+		"- url: /\n", "- url: "+prefix+"\n",
+		`"url":"/"`, `"url":"`+prefix+`"`,
+		`externalValue: "/`, `externalValue: "`+prefix+`/`,
+		`"externalValue":"/`, `"externalValue":"`+prefix+`/`,
+	).Replace(string(contract))
+	return []byte(text)
+}
+
+// own is a page, or a part of one, that loads from this server alone.
+func own(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// file serves bytes that do not change while the process runs.
+func file(contentType string, content []byte) http.Handler {
+	sum := sha256.Sum256(content)
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("ETag", tag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	})
+}
+
+// toJSON converts a YAML document whose keys are all strings; OpenAPI's are.
+func toJSON(spec []byte) ([]byte, error) {
+	var document map[string]any
+	if err := yaml.Unmarshal(spec, &document); err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	b, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("write openapi.yaml as JSON: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,170 @@
+package param
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/server/problem"
+)
+
+// Operation is what the contract says of an operation's requests; the servers'
+// tables of them are generated.
+type Operation struct {
+	ID, Method, Path string
+	Params           []Param
+	Body             []Param // the properties of a JSON object; nil: no body is read
+}
+
+// Rule is what a schema says of a value. Without a Max it is that of the Format.
+type Rule struct {
+	Type, Format, Pattern string
+	Enum                  []string
+	Min, Max              int64
+	Nullable              bool
+}
+
+// Formats say what is wrong with a value of a format that a contract names, as
+// Param.Check does.
+type Formats map[string]func(string) string
+
+// Hook returns what checks the requests of an operation before next is asked:
+// fail answers a faulty one, with a *problem.Error that lists its faults, those of
+// the body when the rest has none. A sound one goes on with the lists of its query
+// split.
+func (f Formats) Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, http.Handler) http.Handler {
+	return func(o Operation, next http.Handler) http.Handler {
+		params, body := f.checked(o.Params), f.fields(o.Body)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			values, faults := Parse(r.URL.RawQuery, params)
+			faults = append(checkPath(r, params), faults...)
+			if len(faults) > 0 {
+				fail(w, r, problem.Parameters(faults...))
+				return
+			}
+			split := *r.URL
+			split.RawQuery = values.Encode()
+			sound := r.WithContext(r.Context()) // a copy; the log keeps the query as it came
+			sound.URL = &split
+			if body != nil {
+				if err := body.read(sound); err != nil {
+					fail(w, r, err)
+					return
+				}
+			}
+			next.ServeHTTP(w, sound)
+		})
+	}
+}
+
+// checked are params with their checks.
+func (f Formats) checked(params []Param) []Param {
+	for i, p := range params {
+		if p.Check == nil {
+			params[i].Check = f.check(p.Rule)
+		}
+	}
+	return params
+}
+
+// check is that of a rule.
+func (f Formats) check(r Rule) func(string) string {
+	if check, ok := f[r.Format]; ok {
+		return check
+	}
+	switch {
+	case r.Format == "date":
+		return Day
+	case r.Format == "date-time":
+		return Timestamp
+	case r.Format == "turbine-selector":
+		return Turbines
+	case r.Format == "signal-name":
+		return OneOf(signal.Names()...)
+	case len(r.Enum) > 0:
+		return OneOf(r.Enum...)
+	case r.Type == "boolean":
+		return OneOf("false", "true")
+	case r.Type == "integer":
+		return Whole(r.bounds())
+	case r.Pattern != "":
+		pattern := regexp.MustCompile(r.Pattern)
+		return func(value string) string {
+			if !pattern.MatchString(value) {
+				return "does not match " + r.Pattern
+			}
+			return ""
+		}
+	}
+	return func(value string) string {
+		if value == "" {
+			return "must not be empty"
+		}
+		return ""
+	}
+}
+
+// bounds of a whole number.
+func (r Rule) bounds() (least, most int) {
+	switch {
+	case r.Max > 0:
+		return int(r.Min), int(r.Max)
+	case r.Format == "int32":
+		return int(r.Min), math.MaxInt32
+	}
+	return int(r.Min), math.MaxInt64
+}
+
+// checkPath are the faults of a path's segments.
+func checkPath(r *http.Request, params []Param) (faults []problem.Fault) {
+	for _, p := range params {
+		if p.In != "path" {
+			continue
+		}
+		value := chi.URLParam(r, p.Name)
+		if plain, err := url.PathUnescape(value); err == nil && r.URL.RawPath != "" {
+			value = plain
+		}
+		if wrong := p.Check(value); wrong != "" {
+			faults = append(faults, problem.Invalid(p.Name, value, wrong))
+		}
+	}
+	return faults
+}
+
+// Malformed is the error of a parameter that the generated code can't bind.
+func Malformed(name string) error { return problem.Parameters(problem.Unknown(name, "is malformed")) }
+
+// Repeated is the error of a header that stands several times.
+func Repeated(name string) error {
+	return problem.Parameters(problem.Unknown(name, "may stand once"))
+}
+
+// Day checks a day.
+func Day(value string) string {
+	if t, err := time.Parse(time.DateOnly, value); err != nil || t.Year() < 1 {
+		return "is not a day such as 2025-01-01"
+	}
+	return ""
+}
+
+// OneOf checks that a value is one of those allowed.
+func OneOf(allowed ...string) func(string) string {
+	known := make(map[string]bool, len(allowed))
+	for _, value := range allowed {
+		known[value] = true
+	}
+	return func(value string) string {
+		if known[value] {
+			return ""
+		}
+		return fmt.Sprintf("is none of %s", strings.Join(allowed, ", "))
+	}
+}

@@ -1,0 +1,182 @@
+// Package param checks a request's query before the generated code binds it.
+// Of itself that code takes unknown parameters, values outside an enum and
+// empty or repeated ones, stops at the first fault, and reads a list by commas
+// or by repetition, never both. Here every fault is found at once, by name, and
+// lists are split, so that what is bound afterwards is sound.
+package param
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/timestamp"
+	"github.com/delfos/delfos/server/problem"
+)
+
+// What one query may cost. net/url refuses more than 10,000 values, which the
+// lists of a query become when they are split.
+const (
+	maxItems  = 9_000
+	maxFaults = 20 // told; a missing parameter always is
+)
+
+// Param is one parameter of an operation, or property of its body.
+type Param struct {
+	Name     string
+	In       string // "query", "path", "header" or "body"
+	Required bool
+	List     bool // a,b and repetition; otherwise it may stand once
+	Rule     Rule // of an item, if it is a list
+	// Check returns what is wrong with a value, as the end of a sentence that
+	// begins with the name and the value, or "". It is made of the Rule.
+	Check func(value string) string
+}
+
+// Parse reads a raw query against params and returns its values, lists split,
+// and its faults: the first ones in the order of the query, then what is missing.
+func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
+	q := query{params: params, values: make(url.Values)}
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		if pair != "" {
+			q.add(pair)
+		}
+	}
+	for _, p := range params {
+		if p.Required && p.In == "query" && !q.values.Has(p.Name) {
+			q.faults = append(q.faults, problem.Missing(p.Name))
+		}
+	}
+	return q.values, q.faults
+}
+
+// query is one that is being read.
+type query struct {
+	params   []Param
+	values   url.Values
+	faults   []problem.Fault
+	repeated []string // names that were given again, each faulted once
+	items    int      // of all lists
+}
+
+// full says that there are faults enough: a query of some kilobytes must not be
+// answered, nor searched, by the megabyte.
+func (q *query) full() bool { return len(q.faults) >= maxFaults }
+
+func (q *query) fault(f problem.Fault) {
+	if !q.full() {
+		q.faults = append(q.faults, f)
+	}
+}
+
+// add reads name=value, percent-encoded.
+func (q *query) add(pair string) {
+	rawName, rawValue, _ := strings.Cut(pair, "=")
+	name, err := url.QueryUnescape(rawName)
+	if err != nil {
+		q.fault(problem.Unknown(rawName, "has a name that is not percent-encoded"))
+		return
+	}
+	p, ok := find(q.params, name)
+	if !ok {
+		q.fault(unknown(name, q.params))
+		return
+	}
+	value, err := url.QueryUnescape(rawValue)
+	switch {
+	case err != nil:
+		q.fault(problem.Invalid(name, rawValue, "is not percent-encoded"))
+		q.values.Add(name, "") // there, so not missing too
+	case p.List:
+		for item := range strings.SplitSeq(value, ",") {
+			q.item(p, item, value)
+		}
+	case q.values.Has(name):
+		if !slices.Contains(q.repeated, name) {
+			q.repeated = append(q.repeated, name)
+			q.fault(problem.Invalid(name, value, "is given again; it may stand once"))
+		}
+	default:
+		q.check(p, value, value)
+	}
+}
+
+// item takes an item of a list, or faults it, the list once if it is too long.
+func (q *query) item(p Param, item, value string) {
+	q.items++
+	if q.items <= maxItems {
+		q.check(p, item, value)
+	} else if q.items == maxItems+1 {
+		q.fault(problem.Unknown(p.Name, fmt.Sprintf("brings the query to more than %d items", maxItems)))
+	}
+}
+
+// check takes an item of a value, or faults it.
+func (q *query) check(p Param, item, value string) {
+	q.values.Add(p.Name, item)
+	if q.full() {
+		return
+	}
+	if item == "" {
+		q.fault(problem.Invalid(p.Name, value, "has an empty value; "+p.want()))
+	} else if wrong := p.Check(item); wrong != "" {
+		q.fault(problem.Invalid(p.Name, item, wrong))
+	}
+}
+
+// want is what an empty value is told, from what Check says of it.
+func (p Param) want() string { return "it " + p.Check("") }
+
+func find(params []Param, name string) (Param, bool) {
+	for _, p := range params {
+		if p.Name == name && p.In == "query" {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+func unknown(name string, params []Param) problem.Fault {
+	var names []string
+	for _, p := range params {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	detail := "is not a parameter here; there are none"
+	if len(names) > 0 {
+		detail = "is not a parameter here; those are " + strings.Join(names, ", ")
+	}
+	return problem.Unknown(name, detail)
+}
+
+// Timestamp checks an instant.
+func Timestamp(value string) string {
+	if _, err := timestamp.Parse(value); err != nil {
+		return "is " + err.Error()
+	}
+	return ""
+}
+
+// Turbines checks one item of a turbine selector.
+func Turbines(value string) string {
+	if _, err := selector.Parse(value); err != nil {
+		return "is not " + selector.Allowed
+	}
+	return ""
+}
+
+// Whole checks that a value is a whole number from least to most, neither of
+// them negative, in digits alone.
+func Whole(least, most int) func(string) string {
+	return func(value string) string {
+		n, err := strconv.ParseUint(value, 10, 63) // takes no sign
+		if err != nil || n < uint64(least) || n > uint64(most) {
+			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
+		}
+		return ""
+	}
+}

@@ -1,0 +1,265 @@
+// Package sessions divides the sessions of an API's pool, so that readers who
+// take their time never keep a short question, nor /ready, from its answer.
+//
+// A session is held at the pace of the database, or at that of a client, when an
+// answer is sent while it is read. Most answers are at hand whole before their
+// first byte leaves (stream.WholeSize): they hold a session at the database's
+// pace. The others need a place, of which there are fewer than sessions:
+//
+//	all sessions          one is kept for /ready
+//	└ places              answers that are sent while they are read, and
+//	  │                   questions that take the database long
+//	  └ long answers      those of rows of more than a day
+//
+// Whoever waits for a place holds no session, and whoever holds a place waits
+// only for sessions that are held at the database's pace. So nobody waits for a
+// client but those who ask for a place, for a bounded time, and they are told
+// what there is too much of.
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/delfos/delfos/server/problem"
+)
+
+// Least is how many sessions a pool needs: one for an answer that waits for its
+// client, and one for all that does not.
+const Least = 2
+
+// Kind is what an answer may cost.
+type Kind int
+
+const (
+	// Short is an answer that needs a place when it turns out not to be at hand
+	// whole before its first byte leaves.
+	Short Kind = iota
+	// Long is one of rows of more than a day: it leaves places to Short ones.
+	Long
+	// Heavy takes the database long before its first byte, and needs a place
+	// before it begins.
+	Heavy
+)
+
+// Sessions are those of one pool.
+type Sessions struct {
+	pool     *pgxpool.Pool
+	database string // as in "source"
+	wait     time.Duration
+
+	spare  bound // the one that is kept for /ready
+	asked  bound // all others
+	places bound
+	long   bound
+}
+
+// bound is a semaphore that knows its size.
+type bound struct {
+	*semaphore.Weighted
+	most int
+}
+
+func newBound(most int) bound { return bound{semaphore.NewWeighted(int64(most)), most} }
+
+// New divides the sessions of the pool of a database, named as in "source"; wait
+// bounds how long a request may wait for a session or a place.
+func New(pool *pgxpool.Pool, database string, wait time.Duration) *Sessions {
+	asked, places, long := divide(int(pool.Config().MaxConns))
+	return &Sessions{
+		pool: pool, database: database, wait: wait,
+		spare: newBound(1), asked: newBound(asked), places: newBound(places), long: newBound(long),
+	}
+}
+
+// divide says how many of all sessions questions may have, how many of these
+// answers with a place, and how many of these long answers.
+func divide(all int) (asked, places, long int) {
+	asked = all
+	if all > Least {
+		asked-- // with two, the one without a place is soon free for /ready
+	}
+	places = max(1, asked-max(1, all/4))
+	return asked, places, max(1, places*2/3)
+}
+
+// Session is a session that Acquire gave; Release gives it back.
+type Session struct {
+	*pgxpool.Conn
+	release func()
+}
+
+// Release gives the session back, once.
+func (s *Session) Release() { s.release() }
+
+// Acquire takes a session for a question; the caller releases it. When none is
+// free in time the answer is a 503 that says so, not a queue without end.
+func (s *Sessions) Acquire(ctx context.Context) (*Session, error) {
+	bounded, cancel := context.WithTimeout(ctx, s.wait)
+	defer cancel()
+	if err := s.asked.Acquire(bounded, 1); err != nil {
+		return nil, s.refusal(ctx, err)
+	}
+	conn, err := s.pool.Acquire(bounded)
+	if err != nil {
+		s.asked.Release(1)
+		return nil, s.refusal(ctx, err)
+	}
+	return &Session{conn, sync.OnceFunc(func() {
+		conn.Release()
+		s.asked.Release(1)
+	})}, nil
+}
+
+// Spare lends the session that is kept for /ready, to one after another, for as
+// long as a request may wait.
+func (s *Sessions) Spare(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {
+	bounded, cancel := context.WithTimeout(ctx, s.wait)
+	defer cancel()
+	if err := s.spare.Acquire(bounded, 1); err != nil {
+		return s.refusal(ctx, err)
+	}
+	defer s.spare.Release(1)
+	conn, err := s.pool.Acquire(bounded)
+	if err != nil {
+		return s.refusal(ctx, err)
+	}
+	defer conn.Release()
+	return use(bounded, conn.Conn())
+}
+
+// refusal says why there is no session: all of them may be taken, or the
+// database may not let itself be connected to.
+func (s *Sessions) refusal(ctx context.Context, err error) error {
+	err = fmt.Errorf("get a session with the %s database: %w", s.database, err)
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+	taken := int(s.pool.Stat().AcquiredConns())
+	err = fmt.Errorf("%w (%d of %d sessions are in use)", err, taken, s.pool.Config().MaxConns)
+	if taken < s.asked.most {
+		return problem.Unavailable(err)
+	}
+	return problem.Busy(fmt.Sprintf("all %d sessions with the %s database are in use; try again shortly", taken, s.database), soon, err)
+}
+
+// When a client is asked to come back.
+const (
+	soon  = 2 * time.Second
+	later = 10 * time.Second
+)
+
+// errNoPlace ends an answer that needs a place when there is none.
+var errNoPlace = errors.New("there is no place for another answer that waits for its client")
+
+// Answer has write send an answer, which calls outgrown before its first byte
+// leaves while there is more to read. An error of outgrown ends it, and then it
+// is written anew, from the start, once there is a place; so write must have sent
+// nothing by then.
+func (s *Sessions) Answer(ctx context.Context, kind Kind, write func(outgrown func() error) error) error {
+	p := &place{sessions: s, kind: kind}
+	defer p.leave()
+	if kind == Heavy {
+		if err := p.wait(ctx); err != nil {
+			return err
+		}
+	}
+	err := write(p.take)
+	if !errors.Is(err, errNoPlace) {
+		return err
+	}
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	return write(p.take)
+}
+
+// place is an answer's, or will be.
+type place struct {
+	sessions *Sessions
+	kind     Kind
+	held     []bound
+}
+
+// bounds are those that the answer counts in, in the order in which all take
+// them.
+func (p *place) bounds() []bound {
+	if p.kind == Long {
+		return []bound{p.sessions.long, p.sessions.places}
+	}
+	return []bound{p.sessions.places}
+}
+
+// take takes the place if it is free now.
+func (p *place) take() error {
+	if p.held != nil {
+		return nil
+	}
+	for _, b := range p.bounds() {
+		if !b.TryAcquire(1) {
+			p.leave()
+			return errNoPlace
+		}
+		p.held = append(p.held, b)
+	}
+	return nil
+}
+
+// wait takes the place as soon as it is free.
+func (p *place) wait(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, p.sessions.wait)
+	defer cancel()
+	for _, b := range p.bounds() {
+		if err := b.Acquire(bounded, 1); err != nil {
+			p.leave()
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return p.refusal(b, err)
+		}
+		p.held = append(p.held, b)
+	}
+	return nil
+}
+
+func (p *place) refusal(full bound, err error) error {
+	what := "too many answers are being read: this server sends %d at once; try again later"
+	if full == p.sessions.long {
+		what = "too many answers of more than a day are being read: this server sends %d at once; try again later, or ask for a day at a time"
+	}
+	return problem.Busy(fmt.Sprintf(what, full.most), later, err)
+}
+
+func (p *place) leave() {
+	for _, b := range p.held {
+		b.Release(1)
+	}
+	p.held = nil
+}
+
+// Begin opens a transaction all of whose statements see the database as it is at
+// the first one, and which can't write.
+func Begin(ctx context.Context, s *Session) (pgx.Tx, error) {
+	tx, err := s.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, fmt.Errorf("begin a snapshot: %w", err)
+	}
+	return tx, nil
+}
+
+// Snapshot calls read in a transaction of Begin.
+func Snapshot(ctx context.Context, s *Session, read func(pgx.Tx) error) error {
+	tx, err := Begin(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // nothing was written
+	return read(tx)
+}

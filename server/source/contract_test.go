@@ -1,0 +1,134 @@
+package source_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/server/stream"
+)
+
+// document is what the tests need of openapi.json.
+type document struct {
+	Paths map[string]struct {
+		Get struct {
+			Tags       []string
+			Parameters []struct {
+				Name     string
+				In       string
+				Required bool
+				Example  any
+			}
+		}
+	}
+	Components struct {
+		Schemas map[string]struct{ Enum []string }
+	}
+}
+
+// The contract is served as it is, and its lists are the program's.
+func TestServesItsContract(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	yaml, err := os.ReadFile("../../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := b.get("/openapi.yaml"); a.body != string(yaml) || a.header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("/openapi.yaml is not the file: %d, %d bytes", a.status, len(a.body))
+	}
+	var doc document
+	if err := json.Unmarshal([]byte(b.get("/openapi.json").body), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(doc.Components.Schemas["Variable"].Enum, signal.Variables[:]); diff != "" {
+		t.Errorf("variables (-contract +package signal):\n%s", diff)
+	}
+	var formats []string
+	for _, f := range stream.Formats() {
+		formats = append(formats, f.Name)
+	}
+	if diff := cmp.Diff(doc.Components.Schemas["Format"].Enum, formats); diff != "" {
+		t.Errorf("formats (-contract +package stream):\n%s", diff)
+	}
+	for _, path := range []string{"/docs", "/redoc", "/docs/swagger-ui-bundle.js", "/redoc/redoc.standalone.js", "/ready"} {
+		if a := b.get(path); a.status != http.StatusOK {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+}
+
+// The documents' pages fill in the examples: together they are a request that
+// is answered.
+func TestExamplesTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var doc document
+	if err := json.Unmarshal([]byte(b.get("/openapi.json").body), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for path, item := range doc.Paths {
+		op := item.Get
+		if !slices.Contains(op.Tags, "source") {
+			continue
+		}
+		query := url.Values{}
+		var headers []string
+		for _, p := range op.Parameters {
+			switch example := p.Example.(type) {
+			case []any:
+				for _, item := range example {
+					query.Add(p.Name, fmt.Sprint(item))
+				}
+			default:
+				if p.In == "header" {
+					headers = append(headers, p.Name+": "+fmt.Sprint(example))
+				} else {
+					query.Set(p.Name, fmt.Sprint(example))
+				}
+			}
+		}
+		if a := b.get(path+"?"+query.Encode(), headers...); a.status != http.StatusOK {
+			t.Errorf("%s?%s: %d %s", path, query.Encode(), a.status, a.body)
+		}
+	}
+}
+
+// A request has one line in the log, with what one needs to find it again.
+func TestLogLine(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fixture(b)
+	b.get("/data?"+day+"&variables=power,wind_speed", "X-Request-Id: mine-7")
+	b.get("/data?start=x")
+	b.get("/health")
+	eventually(t, "three lines are there", func() bool { return len(b.log.requests()) == 3 })
+	lines := b.log.requests()
+	want := map[string]any{
+		"level": "INFO", "msg": "request", "method": "GET", "path": "/data",
+		"query": day + "&variables=power,wind_speed", "status": 200.0, "rows": 4.0, "request_id": "mine-7",
+	}
+	for name, value := range want {
+		if lines[0][name] != value {
+			t.Errorf("%s is %v, want %v", name, lines[0][name], value)
+		}
+	}
+	for _, name := range []string{"bytes", "duration_ms", "remote", "time"} {
+		if lines[0][name] == nil {
+			t.Errorf("the line has no %s", name)
+		}
+	}
+	if lines[1]["level"] != "WARN" || lines[1]["status"] != 422.0 {
+		t.Errorf("a refused request is logged as %v", lines[1])
+	}
+	if lines[2]["level"] != "DEBUG" {
+		t.Errorf("a probe is logged as %v", lines[2])
+	}
+}

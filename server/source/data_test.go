@@ -1,0 +1,209 @@
+package source_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+// fixture gives turbines 1, 2 and 5 a few samples, with what is awkward: NULLs,
+// a fraction of a second, the ends of ranges.
+func fixture(b *bundle) {
+	b.t.Helper()
+	b.exec(`INSERT INTO turbine (id, name) VALUES (2, 'North'), (5, 'South <&>')`)
+	b.exec(`INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature) VALUES
+		(5, '2025-01-01 00:00Z', 5, 50, 5),
+		(2, '2025-01-01 00:01Z', NULL, -1.25, NULL),
+		(2, '2025-01-01 00:00Z', 1e9, 1e-7, 0.1),
+		(1, '2024-12-31 23:59:59.999999Z', 9, 9, 9),
+		(1, '2025-01-01 00:00Z', 6.745, 304.16, 21.37),
+		(1, '2025-01-01 00:01Z', NULL, 129.52, 21.78),
+		(1, '2025-01-01 00:01:30.5Z', 7, NULL, -0.5),
+		(1, '2025-01-01 23:59:59.999999Z', 8, 8, 8),
+		(1, '2025-01-02 00:00Z', 10, 10, 10)`)
+}
+
+const day = "start=2025-01-01T00:00:00Z&end=2025-01-01T23:59:59.999999Z"
+
+func TestDataGolden(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fixture(b)
+	tests := []struct{ file, query string }{
+		{"day.json", day},
+		{"power_wind.json", day + "&variables=power,wind_speed"},
+		{"turbine_2.json", day + "&turbines=2"},
+		{"all.json", day + "&turbines=all"},
+		{"some.json", day + "&turbines=2-2147483647,1-1&variables=power"},
+		{"none.json", "start=2020-01-01&end=2020-01-02"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			t.Parallel()
+			a := b.get("/data?" + tt.query)
+			if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/json" {
+				t.Fatalf("got %d %v %s", a.status, a.header, a.body)
+			}
+			golden(t, tt.file, a.body)
+			sum := sha256.Sum256([]byte(a.body))
+			if got, want := a.trailer.Get("Content-Digest"), "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":"; got != want {
+				t.Errorf("Content-Digest is %q, want %q", got, want)
+			}
+			var rows []json.RawMessage
+			if err := json.Unmarshal([]byte(a.body), &rows); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := a.trailer.Get("Delfos-Rows"), jsonOf(len(rows)); got != want {
+				t.Errorf("Delfos-Rows is %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// The same question in other words has the same answer.
+func TestDataQueriesAlike(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fixture(b)
+	tests := map[string][]string{
+		day: {
+			"start=2025-01-01&end=2025-01-01T23:59:59.999999",
+			"start=2025-01-01T01:00:00+01:00&end=2025-01-01T23:59:59.999999", // the plus unescaped
+			"start=2025-01-01T01:00:00%2B01:00&end=2025-01-01T23:59:59.999999Z",
+			"start=2025-01-01%2000:00:00&end=2025-01-01+23:59:59.999999",
+			"end=2025-01-01T23:59:59.999999Z&start=2025-01-01T00:00:00Z&",
+			day + "&variables=wind_speed,power,ambient_temperature",
+			day + "&variables=power&variables=wind_speed,ambient_temperature,power",
+		},
+		day + "&variables=wind_speed,power": {
+			day + "&variables=wind_speed&variables=power",
+			day + "&variables=power,wind_speed,power",
+			day + "&variables=power%2Cwind_speed",
+		},
+		day + "&turbines=1,2,5": {
+			day + "&turbines=all",
+			day + "&turbines=1&turbines=5&turbines=2",
+			day + "&turbines=5,1-2",
+			day + "&turbines=1-2147483647",
+			day + "&turbines=1,2,3,4,5,6,1-2",
+			day + "&turbines=3,all",
+		},
+		"start=2020-01-01&end=2020-01-02": {day + "&turbines=4", day + "&turbines=6-2147483647"},
+	}
+	for query, others := range tests {
+		want := b.get("/data?" + query)
+		if want.status != http.StatusOK {
+			t.Fatalf("%s: got %d %s", query, want.status, want.body)
+		}
+		for _, other := range others {
+			got := b.get("/data?" + other)
+			if diff := cmp.Diff(want.body, got.body); diff != "" || got.status != want.status {
+				t.Errorf("%s differs from %s: %d (-want +got):\n%s", other, query, got.status, diff)
+			}
+		}
+	}
+}
+
+// What the replaced system's clients ask for, they get: a list of objects with
+// timestamp and the variables, and nothing else that a client which aggregates
+// every column would trip over.
+func TestDataDropIn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.fill(1500)
+	for query, variables := range map[string][]string{
+		"":                                      {"wind_speed", "power", "ambient_temperature"},
+		"&variables=wind_speed&variables=power": {"wind_speed", "power"},
+	} {
+		a := b.get("/data?start=2025-01-01T00:00:00&end=2025-01-01T23:59:59" + query)
+		var rows []map[string]any
+		if err := json.Unmarshal([]byte(a.body), &rows); err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) != 1440 {
+			t.Errorf("%s: got %d rows, want 1440", query, len(rows))
+		}
+		for i, row := range rows {
+			if len(row) != len(variables)+1 {
+				t.Fatalf("%s: row %d has other fields: %v", query, i, row)
+			}
+			for _, v := range variables {
+				if _, ok := row[v].(float64); !ok {
+					t.Fatalf("%s: row %d: %s is %v", query, i, v, row[v])
+				}
+			}
+			at := time.Date(2025, 1, 1, 0, i, 0, 0, time.UTC).Format(time.RFC3339)
+			if row["timestamp"] != at {
+				t.Fatalf("%s: row %d is at %v, want %s", query, i, row["timestamp"], at)
+			}
+		}
+	}
+}
+
+func TestGeneratedClient(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fixture(b)
+	ctx := t.Context()
+	api, rows := b.api(), typed[[]sourceapi.Sample](t)
+
+	turbines := typed[[]sourceapi.Turbine](t)(api.ListTurbines(ctx, nil))
+	want := []sourceapi.Turbine{{Id: 1, Name: "Turbine 1"}, {Id: 2, Name: "North"}, {Id: 5, Name: "South <&>"}}
+	if diff := cmp.Diff(want, turbines.value); diff != "" {
+		t.Errorf("ListTurbines (-want +got):\n%s", diff)
+	}
+
+	// To the last microsecond of the day, as the ETL asks.
+	variables := []sourceapi.Variable{sourceapi.Power, sourceapi.WindSpeed}
+	selectors := []sourceapi.TurbineSelector{"1-2", "7"}
+	data := rows(api.GetData(ctx, &sourceapi.GetDataParams{
+		Start:     timestamp.New(time.Date(2025, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))),
+		End:       timestamp.New(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC)),
+		Variables: &variables,
+		Turbines:  &selectors,
+	}))
+	if len(data.value) != 6 {
+		t.Fatalf("GetData has %d rows, want 6: %s", len(data.value), data.body)
+	}
+	last := data.value[3]
+	if *last.TurbineId != 1 || *last.Power != 8 || last.AmbientTemperature != nil ||
+		last.Timestamp.Time() != time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC) {
+		t.Errorf("the last row of turbine 1 is %+v", last)
+	}
+	if got := data.Trailer.Get("Delfos-Rows"); got != "6" {
+		t.Errorf("Delfos-Rows is %q, want 6", got)
+	}
+
+	refused := rows(api.GetData(ctx, &sourceapi.GetDataParams{
+		Start: timestamp.New(time.Unix(1, 0)), End: timestamp.New(time.Unix(1, 0)),
+	}))
+	if want := "start must be earlier than end"; refused.StatusCode != http.StatusBadRequest || !strings.Contains(string(refused.body), want) {
+		t.Errorf("GetData of nothing: %s %s, want %q", refused.Status, refused.body, want)
+	}
+}
+
+func TestTurbinesWithoutAny(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec("DELETE FROM turbine")
+	if a := b.get("/turbines"); a.status != http.StatusOK || a.body != "[]\n" {
+		t.Errorf("got %d %q, want []", a.status, a.body)
+	}
+	if a := b.get("/data?" + day + "&turbines=all"); a.body != "[]" || a.trailer.Get("Delfos-Rows") != "0" {
+		t.Errorf("got %d %q, want []", a.status, a.body)
+	}
+}
+
+func jsonOf(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}

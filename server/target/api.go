@@ -1,0 +1,163 @@
+// Package target is the target API: it shows and steers the partitions, and serves
+// the 10-minute values, as openapi.yaml declares it under the tag target.
+// Handlers are short: what steers runs is orchestrator.Control's, and what they
+// share with the source API stands in server/ (httpserve, problem, param,
+// stream, apidocs).
+//
+// A request's way: httpserve's middleware, the generated router, param's check of
+// path, query and body, the generated binding, the handler. Every error on that
+// way is answered by server/problem. River UI, under /river/, is another's
+// program and takes the middlewares of httpserve alone.
+package target
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/server/apidocs"
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/param"
+	"github.com/delfos/delfos/server/problem"
+	"github.com/delfos/delfos/server/readiness"
+	"github.com/delfos/delfos/server/sessions"
+	"github.com/delfos/delfos/server/stream"
+)
+
+// Partitions shows days and forgets them.
+type Partitions interface {
+	Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error)
+	Page(ctx context.Context, from, to *time.Time) (orchestrator.Page, error)
+	Forget(ctx context.Context, day time.Time, force bool) error
+}
+
+// Control shows and steers days and runs; *orchestrator.Control does.
+type Control interface {
+	Partitions
+	Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error)
+	Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error)
+	Start(ctx context.Context, r orchestrator.StartRequest) (orchestrator.Plan, error)
+	Cancel(ctx context.Context, id int64) error
+	Retry(ctx context.Context, id int64) error
+	Pause(ctx context.Context, paused bool) error
+	Schedule(ctx context.Context) (orchestrator.ScheduleState, error)
+	Events(ctx context.Context, after int64, each func(orchestrator.Event) error) error
+}
+
+var _ Control = (*orchestrator.Control)(nil)
+
+// Config is what the API needs. Zero values take the defaults named.
+type Config struct {
+	Control Control
+	Pool    *pgxpool.Pool // of the target database; OpenPool makes a fit one
+	River   http.Handler  // served under /river/, as RiverUI makes it; nil: nothing is there
+	Access  httpserve.Access
+	Log     *slog.Logger // slog.Default()
+	OpenAPI []byte       // openapi.yaml, served as it is and shown by the docs
+	Now     func() time.Time
+	// Stop is closed when the server begins to drain: streams of events, which
+	// would not end by themselves, end then. nil: they end with their clients.
+	Stop <-chan struct{}
+
+	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
+	Floor          httpserve.Floor // of what a client has to take
+	ReadyFor       time.Duration   // readiness.Lifetime: for /ready to look for all that the queries name
+	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
+	Heartbeat      time.Duration   // 15 s between two signs of life of a stream of events
+	Followers      int             // 1000 streams of events at once
+}
+
+// Server answers the operations of the target API.
+type Server struct {
+	Config
+	sessions  *sessions.Sessions
+	ready     *readiness.Check
+	followers chan struct{} // a token each
+}
+
+var _ targetserver.StrictServerInterface = (*Server)(nil)
+
+// New returns the handler of the whole API. It asks nothing of the database
+// before the first request that does.
+func New(config Config) http.Handler {
+	if config.Log == nil {
+		config.Log = slog.Default()
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.AcquireTimeout == 0 {
+		config.AcquireTimeout = 5 * time.Second
+	}
+	if config.Heartbeat == 0 {
+		config.Heartbeat = 15 * time.Second
+	}
+	if config.Followers == 0 {
+		config.Followers = 1000
+	}
+	s := &Server{
+		Config:    config,
+		sessions:  sessions.New(config.Pool, "target", config.AcquireTimeout),
+		ready:     readiness.Of(dberror.Target, targetdb.New, config.ReadyFor),
+		followers: make(chan struct{}, config.Followers),
+	}
+	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
+
+	r := chi.NewRouter()
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet)
+	problem.Routes(r)
+	apidocs.Mount(r, "Delfos target API", config.OpenAPI)
+	if config.River != nil {
+		r.Mount(riverPrefix, config.River)
+	}
+
+	targetserver.Route(r, s, fail, param.Formats{}.Hook(problem.Write), acceptable, momentary)
+	return r
+}
+
+// fail answers with an error of an operation. Some answers take the source API,
+// which may be away as the database may.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, extract.ErrAway) {
+		err = problem.SourceUnavailable(err)
+	}
+	problem.Of(dberror.Target)(w, r, err)
+}
+
+// acceptable refuses requests that don't take what an operation answers, before
+// anything is done for them. The formats of /windows are its own matter.
+func acceptable(operation param.Operation, next http.Handler) http.Handler {
+	offer := stream.Formats()[:1]
+	switch operation.ID {
+	case "getWindows", "getHealth", "getReady", "forgetPartition":
+		return next
+	case "getEvents":
+		offer = []stream.Format{{Name: "events", MediaType: eventStream}}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := stream.Negotiate(r.Header.Values("Accept"), "", offer); err != nil {
+			fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// momentary says that what is answered holds for the moment.
+func momentary(_ param.Operation, next http.Handler) http.Handler {
+	return httpserve.WithRequest(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	}))
+}

@@ -1,0 +1,52 @@
+package target_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+)
+
+// BenchmarkWindows reads a year of one turbine, 788,400 values, and a day of a
+// thousand, 2,160,000.
+func BenchmarkWindows(b *testing.B) {
+	s := setup(b)
+	s.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT 1, s, at, s + extract(epoch FROM at)::bigint % 1000 / 7.0
+		FROM generate_series(1, 15) AS s, generate_series('2024-01-01Z'::timestamptz, '2024-12-30 23:50Z', '10 min') AS at`)
+	s.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s, at, s + extract(epoch FROM at)::bigint % 1000 / 7.0
+		FROM generate_series(1, 1000) AS t, generate_series(1, 15) AS s,
+			generate_series('2025-01-01Z'::timestamptz, '2025-01-01 23:50Z', '10 min') AS at
+		ORDER BY t, s, at`) // as the ETL loads
+	const year, day = "start=2024-01-01&end=2024-12-31", "start=2025-01-01&end=2025-01-01T23:59:59"
+	for name, query := range map[string]string{
+		"YearJSON":        year,
+		"YearWideJSON":    year + "&wide=true",
+		"YearWideArrow":   year + "&wide=true&format=arrow",
+		"YearLongParquet": year + "&format=parquet",
+		"DayWideArrow":    day + "&wide=true&format=arrow",
+	} {
+		b.Run(name, func(b *testing.B) {
+			c := client(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.url+"/windows?"+query, http.NoBody)
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp, err := c.Do(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n, err := io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || resp.Trailer.Get("Delfos-Rows") == "" {
+					b.Fatalf("%d bytes, %v", n, err)
+				}
+				b.SetBytes(n)
+			}
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package target_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/gen/targetapi"
+)
+
+// Whatever keeps days from being loaded is told with the schedule, as it comes
+// and goes.
+func TestHindrances(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *options) { o.river = true })
+	want := func(causes ...targetapi.HindranceCause) {
+		t.Helper()
+		a := b.get("/schedule")
+		b.validator().check(t, "Schedule", []byte(a.body))
+		var schedule targetapi.Schedule
+		if err := json.Unmarshal([]byte(a.body), &schedule); err != nil || a.status != http.StatusOK {
+			t.Fatalf("%d %s (%v)", a.status, a.body, err)
+		}
+		got := []targetapi.HindranceCause{}
+		for _, h := range schedule.Hindrances {
+			got = append(got, h.Cause)
+			if h.Detail == "" {
+				t.Errorf("%s has no sentence", h.Cause)
+			}
+		}
+		if diff := cmp.Diff(append([]targetapi.HindranceCause{}, causes...), got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	want(targetapi.NoWorkers)
+	b.exec(`INSERT INTO worker (id, host, pid, workers, jobs, lease_until)
+		VALUES ('a', 'h', 1, 2, '{}', clock_timestamp() + interval '1 hour'), ('dead', 'h', 2, 9, '{}', clock_timestamp() - interval '1 s')`)
+	want()
+	b.exec(`INSERT INTO river.river_queue (name, metadata, updated_at) VALUES ('partition', '{}', now())`)
+	if a := b.do(http.MethodPut, "/river/api/queues/partition/pause", ""); a.status != http.StatusOK {
+		t.Fatalf("pause the queue in River's page: %d %s", a.status, a.body)
+	}
+	want(targetapi.QueuePaused)
+	b.exec("DELETE FROM worker WHERE id = 'a'")
+	if a := b.do(http.MethodPatch, "/schedule", `{"paused": true}`, "Content-Type: application/json"); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	want(targetapi.QueuePaused, targetapi.NoWorkers, targetapi.SchedulePaused)
+	if a := b.do(http.MethodPut, "/river/api/queues/partition/resume", ""); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	want(targetapi.NoWorkers, targetapi.SchedulePaused)
+	b.exec("UPDATE schedule SET suspect_since = now(), suspect_reason = 'it has nothing' WHERE id = 1")
+	want(targetapi.NoWorkers, targetapi.SchedulePaused, targetapi.SourceSuspect)
+}

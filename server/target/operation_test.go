@@ -1,0 +1,98 @@
+package target_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/delfos/delfos/gen/targetapi"
+)
+
+// day reads a day.
+func day(tb testing.TB, s string) openapi_types.Date {
+	tb.Helper()
+	var d openapi_types.Date
+	if err := d.UnmarshalText([]byte(s)); err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// Every operation that answers JSON: as the golden file has it, and as
+// openapi.yaml declares it.
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ledger()
+	b.values()
+	valid := b.validator()
+	const whole = "?start=2025-01-01&end=2025-01-01T23:59:59Z"
+	for _, tt := range []struct{ name, schema, path string }{
+		{"partitions", "PartitionList", "/partitions"},
+		{"partitions_some", "PartitionList", "/partitions?from=2024-12-31&to=2025-01-01"},
+		{"runs", "RunList", "/runs"},
+		{"run", "Run", "/runs/1"},
+		{"log", "RunLog", "/runs/1/log"},
+		{"log_rest", "RunLog", "/runs/1/log?after=1&limit=1"},
+		{"log_none", "RunLog", "/runs/3/log"},
+		{"schedule", "Schedule", "/schedule"},
+		{"schedule_paused", "Schedule", ""},
+		{"checks", "CheckList", "/checks"},
+		{"checks_warn", "CheckList", "/checks?status=warn&from=2025-01-01"},
+		{"flags", "FlagList", "/flags" + whole},
+		{"flags_2", "FlagList", "/flags" + whole + "&turbines=2-5"},
+		{"signals", "SignalList", "/signals"},
+		{"revisions", "RevisionList", "/revisions"},
+		{"revisions_last", "RevisionList", "/revisions?limit=1&to=2025-01-05"},
+		{"health", "Health", "/health"},
+		{"health", "Health", "/ready"},
+	} {
+		a := b.get(tt.path)
+		if tt.path == "" {
+			a = b.do(http.MethodPatch, "/schedule", `{"paused":true}`, "Content-Type: application/json")
+		}
+		if a.status != http.StatusOK {
+			t.Fatalf("%s: got %d %s", tt.name, a.status, a.body)
+		}
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, []byte(a.body), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, tt.name+".json", pretty.String())
+		valid.check(t, tt.schema, []byte(a.body))
+	}
+	for _, w := range as[[]json.RawMessage](t, b.get("/windows?start=2025-01-01&end=2025-01-01T00:10:00Z&turbines=1"), http.StatusOK) {
+		valid.check(t, "Window", w)
+	}
+}
+
+// Before anything is known, lists are empty and no errors.
+func TestNothingKnown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *options) { o.start = nil })
+	for path, want := range map[string]string{
+		"/partitions":                            "{\"partitions\":[]}\n",
+		"/partitions?to=2025-01-09":              "{\"partitions\":[]}\n",
+		"/partitions?from=2025-02-01":            "{\"partitions\":[]}\n",
+		"/runs":                                  "{\"runs\":[]}\n",
+		"/checks":                                "{\"checks\":[]}\n",
+		"/revisions":                             "{\"revisions\":[]}\n",
+		"/flags?start=2025-01-01&end=2026-01-01": "{\"flags\":[]}\n",
+		"/windows?start=2025-01-01&end=2026-01-01": "[]",
+	} {
+		if a := b.get(path); a.status != http.StatusOK || a.body != want {
+			t.Errorf("%s: got %d %s, want %s", path, a.status, a.body, want)
+		}
+	}
+	// A range that was asked for is answered for, known or not.
+	days := as[targetapi.PartitionList](t, b.get("/partitions?from=2025-01-08"), http.StatusOK).Partitions
+	if len(days) != 2 {
+		t.Fatalf("from two days before today: %v", days)
+	}
+	if p := days[1]; p.Day.String() != "2025-01-09" || p.State != targetapi.PartitionStateMissing {
+		t.Errorf("yesterday is %v", p)
+	}
+}

@@ -1,0 +1,160 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/problem"
+)
+
+// someRevisions bounds an answer of /revisions that asked for no number.
+const someRevisions = 1000
+
+// ListPartitions implements targetserver.StrictServerInterface.
+func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
+	page, err := s.page(ctx, request.Params.From, request.Params.To)
+	if err != nil {
+		return nil, err
+	}
+	list := targetserver.ListPartitions200JSONResponse{
+		Body:    targetapi.PartitionList{Partitions: []targetapi.Partition{}},
+		Headers: targetserver.ListPartitions200ResponseHeaders{Link: page.link},
+	}
+	if page.days == nil {
+		return list, nil
+	}
+	grid, err := s.Control.Grid(ctx, page.days.First, page.days.Last)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range grid {
+		list.Body.Partitions = append(list.Body.Partitions, partitionOf(row))
+	}
+	return list, nil
+}
+
+// ForgetPartition implements targetserver.StrictServerInterface.
+func (s *Server) ForgetPartition(ctx context.Context, request targetserver.ForgetPartitionRequestObject) (targetserver.ForgetPartitionResponseObject, error) {
+	err := s.Control.Forget(ctx, request.Day.Time, orElse(request.Params.Force, false))
+	if err == nil {
+		return targetserver.ForgetPartition204Response{}, nil
+	}
+	if sampled, ok := errors.AsType[*orchestrator.SampledError](err); ok {
+		return nil, problem.Conflict(sampled.Error() + ", and a run would load it again; with force=true (--force) it is forgotten all the same")
+	}
+	if busy, ok := errors.AsType[*orchestrator.InWorkError](err); ok {
+		return nil, problem.Conflict(busy.Error() + "; wait until that has ended, or cancel the run")
+	}
+	switch {
+	case errors.Is(err, orchestrator.ErrUnknownDay):
+		return nil, problem.NotFound(httpserve.RequestOf(ctx).URL.Path)
+	case errors.Is(err, orchestrator.ErrSourceUnasked):
+		return nil, problem.Busy(fmt.Sprintf("the source API does not say whether it has samples of %s; try again shortly, or take force=true (--force), which does not ask it",
+			request.Day), sourceRetry, errors.New(err.Error())) // for the log alone: an answer of its own stands for a source that is away
+	}
+	return nil, err
+}
+
+// sourceRetry is when to come back for what takes the source's word.
+const sourceRetry = 2 * time.Second
+
+func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
+	p := targetapi.Partition{
+		Day:           dateOf(row.Day),
+		State:         targetapi.PartitionState(row.State),
+		Samples:       row.Samples,
+		Expected:      row.Expected,
+		Windows:       row.Windows,
+		Rows:          row.Rows,
+		Attempt:       row.Attempt,
+		NextAttemptAt: row.NextAttemptAt,
+		RunId:         row.RunID,
+		Error:         row.Error,
+		StartedAt:     row.StartedAt,
+		FinishedAt:    row.FinishedAt,
+		LoadedAt:      row.LoadedAt,
+		Warnings:      row.Warnings,
+	}
+	if row.State == enum.PartitionStateRunning {
+		p.RunId = row.ClaimRunID
+	}
+	return p
+}
+
+// ListRevisions implements targetserver.StrictServerInterface.
+func (s *Server) ListRevisions(ctx context.Context, request targetserver.ListRevisionsRequestObject) (targetserver.ListRevisionsResponseObject, error) {
+	page, err := s.page(ctx, request.Params.From, request.Params.To)
+	if err != nil {
+		return nil, err
+	}
+	list := targetserver.ListRevisions200JSONResponse{
+		Body:    targetapi.RevisionList{Revisions: []targetapi.Revision{}},
+		Headers: targetserver.ListRevisions200ResponseHeaders{Link: page.link},
+	}
+	if page.days == nil {
+		return list, nil
+	}
+	session, err := s.sessions.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Release()
+	rows, err := targetdb.New(session).ReadRevisions(ctx, targetdb.ReadRevisionsParams{
+		FirstDay: page.days.First, LastDay: page.days.Last, Count: orElse(request.Params.Limit, someRevisions),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read revisions: %w", err)
+	}
+	for _, row := range rows {
+		list.Body.Revisions = append(list.Body.Revisions, revisionOf(row))
+	}
+	return list, nil
+}
+
+func revisionOf(row targetdb.ReadRevisionsRow) targetapi.Revision {
+	return targetapi.Revision{
+		Day:          dateOf(row.Day),
+		Attempt:      row.Token,
+		RunId:        row.RunID,
+		Trigger:      string(row.Trigger),
+		Cause:        targetapi.RevisionCause(row.Cause),
+		Outcome:      targetapi.RevisionOutcome(row.Outcome),
+		Error:        row.Error,
+		StartedAt:    row.StartedAt,
+		FinishedAt:   row.FinishedAt,
+		Samples:      row.Samples,
+		Expected:     row.Expected,
+		Inserted:     row.Inserted,
+		Updated:      row.Updated,
+		Deleted:      row.Deleted,
+		SourceBefore: digestOf(row.SourceDigestBefore),
+		SourceAfter:  digestOf(row.SourceDigestAfter),
+		TargetBefore: digestOf(row.TargetDigestBefore),
+		TargetAfter:  digestOf(row.TargetDigestAfter),
+	}
+}
+
+// digestOf writes a digest as the source API does: all 16 digits of its bits.
+func digestOf(digest *int64) *string {
+	if digest == nil {
+		return nil
+	}
+	text := fmt.Sprintf("%016x", uint64(*digest))
+	return &text
+}
+
+// orElse is a parameter's value, or its default.
+func orElse[T any](value *T, otherwise T) T {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}

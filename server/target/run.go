@@ -1,0 +1,234 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/problem"
+	"github.com/delfos/delfos/server/sessions"
+)
+
+// someRuns and someEntries are how many requests get that name no number.
+const (
+	someRuns    = 50
+	someEntries = 1000
+)
+
+// maxKey is how long an idempotency key may be.
+const maxKey = 255
+
+// ListRuns implements targetserver.StrictServerInterface.
+func (s *Server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
+	limit := orElse(request.Params.Limit, someRuns)
+	runs, err := s.Control.Runs(ctx, limit+1, orElse(request.Params.Before, 0))
+	if err != nil {
+		return nil, err
+	}
+	response := targetserver.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
+	for i, run := range runs {
+		if i == int(limit) {
+			link := nextRuns(httpserve.RequestOf(ctx), runs[i-1].Run.ID)
+			response.Headers.Link = &link
+			break
+		}
+		response.Body.Runs = append(response.Body.Runs, runOf(run))
+	}
+	return response, nil
+}
+
+// nextRuns is the value of Link for the runs below the one with the id.
+func nextRuns(asked *http.Request, id int64) string {
+	values := asked.URL.Query()
+	values.Set("before", strconv.FormatInt(id, 10))
+	return httpserve.Link(asked, values, "next")
+}
+
+func runOf(row targetdb.ReadRunsRow) targetapi.Run {
+	return targetapi.Run{
+		Id:         row.Run.ID,
+		Trigger:    targetapi.RunTrigger(row.Run.Trigger),
+		State:      targetapi.RunState(row.State),
+		From:       dateOf(row.Run.FirstDay),
+		To:         dateOf(row.Run.LastDay),
+		Only:       targetapi.RunScope(row.Run.Scope),
+		Parallel:   row.Run.Parallel,
+		Turbines:   row.Run.Turbines,
+		AllowEmpty: &row.Run.AllowEmpty,
+		Partitions: targetapi.RunCounts{
+			Total: row.Total, Queued: row.Queued, Running: row.Running, Done: row.Done,
+			Empty: row.Empty, Failed: row.Failed, Cancelled: row.Cancelled,
+		},
+		CreatedAt:  row.Run.CreatedAt,
+		FinishedAt: row.FinishedAt,
+	}
+}
+
+// CreateRun implements targetserver.StrictServerInterface.
+func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
+	body, key := *request.Body, orElse(request.Params.IdempotencyKey, "")
+	if request.Params.IdempotencyKey != nil && !validKey(key) {
+		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
+	}
+	allowDates := orElse(body.AllowDates, false)
+	if !allowDates {
+		if err := checkBelievable(s.Now(), body.From, body.To); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkDays(body.From.Time, body.To.Time); err != nil {
+		return nil, err
+	}
+	only := orElse(body.Only, targetapi.RunScopeAll)
+	start := orchestrator.StartRequest{
+		From:       body.From.Time,
+		To:         body.To.Time,
+		Only:       enum.RunScope(only),
+		DryRun:     orElse(body.DryRun, false),
+		Parallel:   orElse(body.Parallel, 0),
+		AllowEmpty: orElse(body.AllowEmpty, false),
+		Key:        key,
+	}
+	if key != "" {
+		// What was asked, not how it was spelled.
+		start.Request = fmt.Sprintf("from %s to %s, only %s, parallel %d", body.From, body.To, only, start.Parallel)
+		if start.AllowEmpty { // said only then, as it was not asked for once
+			start.Request += ", allow_empty"
+		}
+		if allowDates {
+			start.Request += ", allow_dates"
+		}
+	}
+	plan, err := s.Control.Start(ctx, start)
+	switch {
+	case errors.Is(err, orchestrator.ErrKeyReused):
+		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, "was used for another request before; take a new one"))
+	case err != nil:
+		return nil, err
+	}
+	answer := targetapi.RunPlan{
+		From: body.From, To: body.To, Only: only, DryRun: start.DryRun,
+		Partitions: plan.Partitions, UpToDate: plan.UpToDate,
+	}
+	if gone := plan.Gone; gone != nil {
+		answer.RemovedValues, answer.RefusedDays = &gone.Values, new(int64)
+		if !start.AllowEmpty {
+			answer.RefusedDays = &gone.Days
+		}
+	}
+	if start.DryRun {
+		return targetserver.CreateRun200JSONResponse(answer), nil
+	}
+	answer.Id = &plan.RunID
+	location := httpserve.URL(httpserve.RequestOf(ctx), "/runs/"+strconv.FormatInt(plan.RunID, 10), "")
+	return targetserver.CreateRun202JSONResponse{
+		Body: answer, Headers: targetserver.CreateRun202ResponseHeaders{Location: &location},
+	}, nil
+}
+
+// validKey reports whether a key can be kept, as a text of the database.
+func validKey(key string) bool {
+	return utf8.ValidString(key) && key != "" && utf8.RuneCountInString(key) <= maxKey && !strings.ContainsFunc(key, unicode.IsControl)
+}
+
+// GetRun implements targetserver.StrictServerInterface.
+func (s *Server) GetRun(ctx context.Context, request targetserver.GetRunRequestObject) (targetserver.GetRunResponseObject, error) {
+	run, err := s.run(ctx, request.Id)
+	return targetserver.GetRun200JSONResponse(run), err
+}
+
+// CancelRun implements targetserver.StrictServerInterface.
+func (s *Server) CancelRun(ctx context.Context, request targetserver.CancelRunRequestObject) (targetserver.CancelRunResponseObject, error) {
+	if err := s.Control.Cancel(ctx, request.Id); err != nil {
+		return nil, refusal(ctx, err)
+	}
+	run, err := s.run(ctx, request.Id)
+	return targetserver.CancelRun200JSONResponse(run), err
+}
+
+// RetryRun implements targetserver.StrictServerInterface.
+func (s *Server) RetryRun(ctx context.Context, request targetserver.RetryRunRequestObject) (targetserver.RetryRunResponseObject, error) {
+	if err := s.Control.Retry(ctx, request.Id); err != nil {
+		return nil, refusal(ctx, err)
+	}
+	run, err := s.run(ctx, request.Id)
+	return targetserver.RetryRun200JSONResponse(run), err
+}
+
+// run reads a run.
+func (s *Server) run(ctx context.Context, id int64) (targetapi.Run, error) {
+	row, err := s.Control.Run(ctx, id)
+	if err != nil {
+		return targetapi.Run{}, refusal(ctx, err)
+	}
+	return runOf(row), nil
+}
+
+// refusal is what a client is told of a run that is not there or can't be
+// steered.
+func refusal(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, orchestrator.ErrNoRun):
+		return problem.NotFound(httpserve.RequestOf(ctx).URL.Path)
+	case errors.Is(err, orchestrator.ErrNotOurs):
+		return problem.Conflict("the run is one of the command line, which its own process alone can steer")
+	}
+	return err
+}
+
+// GetRunLog implements targetserver.StrictServerInterface.
+func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
+	session, err := s.sessions.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Release()
+	var rows []targetdb.ReadRunLogRow
+	err = sessions.Snapshot(ctx, session, func(tx pgx.Tx) (err error) {
+		if _, err = orchestrator.ReadRun(ctx, tx, request.Id); err != nil {
+			return refusal(ctx, err)
+		}
+		rows, err = targetdb.New(tx).ReadRunLog(ctx, targetdb.ReadRunLogParams{
+			RunID: request.Id, After: orElse(request.Params.After, 0), Count: orElse(request.Params.Limit, someEntries),
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the log of run %d: %w", request.Id, err)
+	}
+	list := targetapi.RunLog{Entries: []targetapi.LogEntry{}}
+	for _, row := range rows {
+		entry, err := entryOf(row)
+		if err != nil {
+			return nil, fmt.Errorf("read entry %d of the log of run %d: %w", row.ID, request.Id, err)
+		}
+		list.Entries = append(list.Entries, entry)
+	}
+	return targetserver.GetRunLog200JSONResponse(list), nil
+}
+
+func entryOf(row targetdb.ReadRunLogRow) (targetapi.LogEntry, error) {
+	e := targetapi.LogEntry{
+		Id: row.ID, Day: dateOfPointer(row.Day), At: row.At,
+		Level: targetapi.LogEntryLevel(row.Level), Message: row.Message,
+	}
+	attributes := json.NewDecoder(bytes.NewReader(row.Attributes))
+	attributes.UseNumber() // an int64 stays one
+	err := attributes.Decode(&e.Attributes)
+	return e, err
+}

@@ -1,0 +1,215 @@
+package target
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/pgrow"
+	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/server/stream"
+)
+
+// shape is how values become rows.
+type shape struct {
+	columns []stream.Column
+	signals []int32 // the ids that are read, sorted
+	// begin starts an answer, whose labels lie shift microseconds after the
+	// starts of windows. yield takes its rows.
+	begin func(shift int64, yield func([]stream.Value) error) rows
+}
+
+// rows takes values, window by window, and makes rows of them.
+type rows interface {
+	value(v value) error
+	end() error
+}
+
+// value is one of the target's; its time is the start of its window.
+type value = targetdb.ReadWindowsRow
+
+// longShape has a row for each value.
+func longShape(signals []targetdb.Signal) shape {
+	names := make(map[int32]string, len(signals))
+	for _, s := range signals {
+		names[s.ID] = s.Name
+	}
+	return shape{
+		columns: []stream.Column{
+			{Name: "timestamp", Kind: stream.Timestamp},
+			{Name: "turbine_id", Kind: stream.Int32},
+			{Name: "signal", Kind: stream.Text, Text: func(id int32) string { return names[id] }},
+			{Name: "value", Kind: stream.Float64},
+		},
+		signals: ids(signals),
+		begin: func(shift int64, yield func([]stream.Value) error) rows {
+			return &longRows{shift: shift, yield: yield, row: make([]stream.Value, 4)}
+		},
+	}
+}
+
+type longRows struct {
+	shift int64
+	yield func([]stream.Value) error
+	row   []stream.Value
+}
+
+func (l *longRows) value(v value) error {
+	l.row[0], l.row[1] = pgrow.OfTimestamp(int64(v.Timestamp)+l.shift), pgrow.OfInt32(v.TurbineID)
+	l.row[2], l.row[3] = pgrow.OfText(v.SignalID), pgrow.OfFloat64(v.Value)
+	return l.yield(l.row)
+}
+
+func (l *longRows) end() error { return nil }
+
+// wideShape has a row for each window that has any of the signals, each of which
+// has a column.
+func wideShape(signals []targetdb.Signal) shape {
+	columns := []stream.Column{
+		{Name: "timestamp", Kind: stream.Timestamp},
+		{Name: "turbine_id", Kind: stream.Int32},
+	}
+	for _, s := range signals {
+		columns = append(columns, stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)})
+	}
+	return pivoted(columns, ids(signals), pgrow.OfInt32, func(held, row []stream.Value) { copy(row, held) })
+}
+
+// windowMinutes is how long a window is, and how many samples it has without gaps.
+const windowMinutes = 10
+
+// openOAName is OpenOA's name of a variable, or ours where it has none.
+func openOAName(place int) string {
+	switch place {
+	case variable.WindSpeed:
+		return "WMET_HorWdSpd"
+	case variable.Power:
+		return "WTUR_W"
+	case variable.AmbientTemperature:
+		return "WMET_EnvTmp"
+	default:
+		return variable.Names[place]
+	}
+}
+
+// openOAShape is a wide table as OpenOA reads its SCADA data: the mean of each
+// variable under OpenOA's name, the energy in kWh, which is what PlantData makes
+// of kW, and an asset_id that is text. OpenOA takes the energy of a window for its
+// mean power over ten minutes; here it is that over the minutes that have readings.
+func openOAShape(signals []targetdb.Signal) shape {
+	columns := []stream.Column{
+		{Name: "time", Kind: stream.Timestamp},
+		{Name: "asset_id", Kind: stream.Text, Text: assetID()},
+	}
+	var wanted []string
+	for i, name := range variable.Names {
+		columns = append(columns, stream.Column{Name: openOAName(i), Kind: stream.Float64, Unit: variable.Units[i]})
+		wanted = append(wanted, name+"_mean")
+	}
+	columns = append(columns, stream.Column{Name: "WTUR_SupWh", Kind: stream.Float64, Unit: "kWh"})
+	wanted = append(wanted, variable.Names[variable.Power]+"_count") // weights the energy
+	signals = slices.DeleteFunc(signals, func(s targetdb.Signal) bool { return !slices.Contains(wanted, s.Name) })
+	places := make([]int, len(wanted)) // of each among the values held
+	for i, name := range wanted {
+		places[i] = slices.IndexFunc(signals, func(s targetdb.Signal) bool { return s.Name == name })
+	}
+	return pivoted(columns, ids(signals), pgrow.OfText, func(held, row []stream.Value) {
+		of := func(i int) stream.Value {
+			if places[i] < 0 {
+				return stream.Value{} // the target has no such signal
+			}
+			return held[places[i]]
+		}
+		for i := range variable.Names {
+			row[i] = of(i)
+		}
+		row[variable.Count] = energy(of(variable.Power), of(variable.Count))
+	})
+}
+
+// energy is the mean power, in kW, over the minutes that have readings, in kWh;
+// null without either. Readings more often than each minute make a window no
+// longer.
+func energy(power, count stream.Value) stream.Value {
+	if power.Null() || count.Null() {
+		return stream.Value{}
+	}
+	return pgrow.OfFloat64(power.Float64() * min(count.Float64(), windowMinutes) / 60)
+}
+
+// assetID writes ids; the last one is kept, as it comes in runs.
+func assetID() func(int32) string {
+	var last int32
+	var written string
+	return func(id int32) string {
+		if written == "" || id != last {
+			last, written = id, strconv.Itoa(int(id))
+		}
+		return written
+	}
+}
+
+// ids are those of signals, which come sorted by them.
+func ids(signals []targetdb.Signal) []int32 {
+	all := make([]int32, len(signals))
+	for i, s := range signals {
+		all[i] = s.ID
+	}
+	return all
+}
+
+// pivoted is a shape with a row a window: its label, its turbine, and what fill
+// makes of its values, which it is given in the order of signals, null where
+// there is none.
+func pivoted(columns []stream.Column, signals []int32, turbine func(int32) stream.Value, fill func(held, row []stream.Value)) shape {
+	return shape{
+		columns: columns,
+		signals: signals,
+		begin: func(shift int64, yield func([]stream.Value) error) rows {
+			return &wideRows{
+				shift: shift, yield: yield, signals: signals, turbine: turbine, fill: fill,
+				held: make([]stream.Value, len(signals)), row: make([]stream.Value, len(columns)),
+			}
+		},
+	}
+}
+
+// wideRows gathers the values of a window.
+type wideRows struct {
+	shift   int64
+	yield   func([]stream.Value) error
+	signals []int32
+	turbine func(int32) stream.Value
+	fill    func(held, row []stream.Value)
+
+	window value // whose values are held; only its turbine and time count
+	some   bool  // are held
+	held   []stream.Value
+	row    []stream.Value
+}
+
+func (w *wideRows) value(v value) error {
+	if w.some && (v.TurbineID != w.window.TurbineID || v.Timestamp != w.window.Timestamp) {
+		if err := w.end(); err != nil {
+			return err
+		}
+	}
+	w.window, w.some = v, true
+	if i, ok := slices.BinarySearch(w.signals, v.SignalID); ok {
+		w.held[i] = pgrow.OfFloat64(v.Value)
+	}
+	return nil
+}
+
+// end writes the window that is held.
+func (w *wideRows) end() error {
+	if !w.some {
+		return nil
+	}
+	w.row[0], w.row[1] = pgrow.OfTimestamp(int64(w.window.Timestamp)+w.shift), w.turbine(w.window.TurbineID)
+	w.fill(w.held, w.row[2:])
+	clear(w.held)
+	w.some = false
+	return w.yield(w.row)
+}

@@ -1,0 +1,299 @@
+package target_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/server/stream"
+)
+
+// hour holds the windows of values.
+const hour = "/windows?start=2025-01-01&end=2025-01-01T01:00:00Z"
+
+// rowsOf checks the trailers of a whole answer and returns its rows.
+func rowsOf(tb testing.TB, a answer) int {
+	tb.Helper()
+	sum := sha256.Sum256([]byte(a.body))
+	if want := "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"; a.trailer.Get("Content-Digest") != want {
+		tb.Errorf("Content-Digest is %q, want %q", a.trailer.Get("Content-Digest"), want)
+	}
+	rows, err := strconv.Atoi(a.trailer.Get("Delfos-Rows"))
+	if err != nil {
+		tb.Errorf("Delfos-Rows: %v", err)
+	}
+	return rows
+}
+
+func TestWindows(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.values()
+	for name, query := range map[string]string{
+		"windows_long.csv":       "&turbines=1&signals=power_std,wind_speed_mean,power_count&format=csv",
+		"windows_long.json":      "&turbines=2&signals=wind_speed_mean",
+		"windows_wide.csv":       "&wide=true&format=csv",
+		"windows_wide_some.json": "&wide=true&signals=power_mean,wind_speed_std&turbines=1,2",
+		"windows_openoa.csv":     "&naming=openoa&format=csv",
+		"windows_openoa.json":    "&naming=openoa&wide=true&turbines=2",
+		"windows_end.ndjson":     "&label=end&signals=wind_speed_max&format=ndjson",
+		"windows_none.csv":       "&turbines=7&wide=true&format=csv",
+	} {
+		a := b.get(hour + query)
+		if a.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", query, a.status, a.body)
+		}
+		rows := rowsOf(t, a)
+		if got := strings.Count(a.body, "\n"); strings.HasSuffix(name, "csv") && got != rows+1 {
+			t.Errorf("%s: %d lines, but %d rows", name, got, rows)
+		}
+		golden(t, name, a.body)
+	}
+	// Both ends are inclusive.
+	for span, want := range map[string]int{
+		"start=2025-01-01T00:10:00Z&end=2025-01-01T00:20:00Z":    4,
+		"start=2025-01-01T00:10:00.000001Z&end=2025-01-01T00:20": 2,
+		"start=2025-01-01&end=2025-01-01T00:19:59.999999Z":       4,
+		"start=0001-01-01&end=9999-12-31T23:59:59.999999Z":       6,
+	} {
+		if got := rowsOf(t, b.get("/windows?signals=wind_speed_mean&"+span)); got != want {
+			t.Errorf("%s: %d rows, want %d", span, got, want)
+		}
+	}
+	if got := b.get(hour).header.Get("Content-Disposition"); got != "inline; filename=windows_20250101T000000Z_20250101T010000Z.json" {
+		t.Errorf("Content-Disposition is %q", got)
+	}
+}
+
+// table is what a column of Arrow holds, as text, and its unit.
+type table struct {
+	fields []string // name, type, unit
+	rows   []string
+}
+
+func tableOf(tb testing.TB, body []byte, format string) table {
+	tb.Helper()
+	var got table
+	add := func(batch arrow.RecordBatch) {
+		for row := range int(batch.NumRows()) {
+			var b strings.Builder
+			for i, column := range batch.Columns() {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				switch {
+				case column.IsNull(row):
+				case column.DataType().ID() == arrow.TIMESTAMP:
+					b.WriteString(strings.Replace(column.ValueStr(row), " ", "T", 1))
+				default:
+					b.WriteString(column.ValueStr(row))
+				}
+			}
+			got.rows = append(got.rows, b.String())
+		}
+	}
+	describe := func(schema *arrow.Schema) {
+		for _, f := range schema.Fields() {
+			unit, _ := f.Metadata.GetValue(stream.UnitKey)
+			got.fields = append(got.fields, fmt.Sprintf("%s %s %s", f.Name, f.Type, unit))
+		}
+	}
+	if format == "arrow" {
+		r, err := ipc.NewReader(bytes.NewReader(body))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer r.Release()
+		describe(r.Schema())
+		for r.Next() {
+			add(r.RecordBatch())
+		}
+		return got
+	}
+	f, err := file.NewParquetReader(bytes.NewReader(body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	schema, err := r.Schema()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	describe(schema)
+	batches, err := r.GetRecordReader(tb.Context(), nil, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer batches.Release()
+	for batches.Next() {
+		add(batches.RecordBatch())
+	}
+	return got
+}
+
+// Arrow and Parquet say the same as CSV, with types and units.
+func TestWindowsBinary(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.values()
+	micros := "timestamp[us, tz=UTC] "
+	for query, fields := range map[string][]string{
+		"&signals=power_mean,power_count":           {"timestamp " + micros, "turbine_id int32 ", "signal utf8 ", "value float64 "},
+		"&signals=power_mean,power_count&wide=true": {"timestamp " + micros, "turbine_id int32 ", "power_mean float64 kW", "power_count float64 1"},
+		"&naming=openoa": {
+			"time " + micros, "asset_id utf8 ", "WMET_HorWdSpd float64 m/s", "WTUR_W float64 kW", "WMET_EnvTmp float64 °C", "WTUR_SupWh float64 kWh",
+		},
+	} {
+		lines := strings.Split(strings.TrimSuffix(b.get(hour+query+"&format=csv").body, "\r\n"), "\r\n")
+		for _, format := range []string{"arrow", "parquet"} {
+			a := b.get(hour + query + "&format=" + format)
+			rowsOf(t, a)
+			got := tableOf(t, []byte(a.body), format)
+			if diff := cmp.Diff(fields, got.fields); diff != "" {
+				t.Errorf("%s of %s: fields (-want +got):\n%s", format, query, diff)
+			}
+			for i, row := range got.rows {
+				got.rows[i] = shortest(row)
+			}
+			for i := range lines[1:] {
+				lines[i+1] = shortest(lines[i+1])
+			}
+			if diff := cmp.Diff(lines[1:], got.rows); diff != "" {
+				t.Errorf("%s of %s: rows (-CSV +got):\n%s", format, query, diff)
+			}
+		}
+	}
+}
+
+// shortest writes a row's numbers without the .0 of whole ones.
+func shortest(row string) string {
+	fields := strings.Split(row, ",")
+	for i, f := range fields {
+		fields[i] = strings.TrimSuffix(f, ".0")
+	}
+	return strings.Join(fields, ",")
+}
+
+func TestWindowsCompressed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.values()
+	for _, coding := range []string{"gzip", "zstd"} {
+		a := b.get(hour, "Accept-Encoding: "+coding)
+		rowsOf(t, a)
+		if a.header.Get("Content-Encoding") != coding {
+			t.Errorf("%s: %v", coding, a.header)
+		}
+	}
+	a := b.get(hour, "Accept: text/csv")
+	if a.header.Get("Content-Type") != "text/csv" || !strings.HasPrefix(a.body, "timestamp,turbine_id,signal,value\r\n") {
+		t.Errorf("%v %.60s", a.header, a.body)
+	}
+}
+
+// Spans that are read in several chunks, by turbines or by time, come out as the
+// database itself orders them.
+func TestWindowsInChunks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	// Two turbines of 40 days with a gap of years in between, and many of a day.
+	b.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s, at, s + extract(epoch FROM at)::bigint % 1000
+		FROM unnest('{3,1,2147483647}'::int[]) AS t, generate_series(1, 15) AS s,
+			generate_series('2025-01-01Z'::timestamptz, '2025-01-20 23:50Z', '10 min') AS at
+		WHERE (s + extract(epoch FROM at)::bigint / 600 + t) % 7 <> 0`)
+	b.exec(`UPDATE data SET timestamp = timestamp - interval '30 years' WHERE turbine_id = 3 AND timestamp < '2025-01-05Z'`)
+	b.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s, at, t + s
+		FROM generate_series(10, 40) AS t, generate_series(1, 15) AS s,
+			generate_series('2025-01-10Z'::timestamptz, '2025-01-10 23:50Z', '10 min') AS at`)
+	for _, tt := range []struct{ start, end, turbines, signals string }{
+		{"0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "all", "{}"},
+		{"2025-01-01T00:00:00Z", "2025-01-21T00:00:00Z", "all", "{}"},
+		{"2025-01-10T00:00:00Z", "2025-01-10T23:59:59Z", "all", "{}"},
+		{"2025-01-10T03:00:00Z", "2025-01-10T23:59:59Z", "2-30", "{}"},
+		{"2025-01-02T00:00:00Z", "2025-01-19T00:00:00Z", "all", "{power_mean}"},
+	} {
+		query := fmt.Sprintf("/windows?format=csv&start=%s&end=%s&turbines=%s", tt.start, tt.end, tt.turbines)
+		if tt.signals != "{}" {
+			query += "&signals=" + strings.Trim(tt.signals, "{}")
+		}
+		var want []string
+		rows, err := b.db.Query(t.Context(), `
+			SELECT to_char(d.timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ',' || d.turbine_id || ',' || s.name || ',' || d.value
+			FROM data AS d JOIN signal AS s ON s.id = d.signal_id
+			WHERE d.timestamp >= $1::text::timestamptz AND d.timestamp <= $2::text::timestamptz
+			  AND ($3 = 'all' OR d.turbine_id BETWEEN 2 AND 30)
+			  AND ($4::text[] = '{}' OR s.name = ANY ($4::text[]))
+			ORDER BY d.turbine_id, d.timestamp, d.signal_id`, tt.start, tt.end, tt.turbines, tt.signals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, line)
+		}
+		if rows.Err() != nil || len(want) == 0 {
+			t.Fatalf("%d rows, %v", len(want), rows.Err())
+		}
+		a := b.get(query)
+		if got := rowsOf(t, a); got != len(want) {
+			t.Errorf("%s: %d rows, want %d", query, got, len(want))
+		}
+		lines := strings.Split(strings.TrimSuffix(a.body, "\r\n"), "\r\n")[1:]
+		for i, line := range lines {
+			if i >= len(want) || shortest(line) != want[i] {
+				t.Fatalf("%s: row %d is %s, want %s", query, i, line, want[min(i, len(want)-1)])
+			}
+		}
+	}
+}
+
+// A failure after the first byte breaks the answer off.
+func TestWindowsBroken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT 1, s, at, 1 FROM generate_series(1, 15) AS s,
+			generate_series('2025-01-01Z'::timestamptz, '2025-04-30 23:50Z', '10 min') AS at`)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/windows?start=2025-01-01&end=2025-05-01", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	// The answer has begun, and far more of it is to come than buffers hold.
+	b.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'delfos target api' AND datname = current_database()")
+	n, err := new(bytes.Buffer).ReadFrom(resp.Body)
+	if err == nil {
+		t.Errorf("an answer of %d bytes ends cleanly", n)
+	}
+	if resp.Trailer.Get("Delfos-Rows") != "" {
+		t.Error("it has trailers")
+	}
+}
