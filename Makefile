@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-poolers check-variable lint format vet plugin-test drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-poolers check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -48,13 +48,18 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 	@for program in curl psql; do command -v $$program >/dev/null || { \
 		echo "make test: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
 	@# A program under the race detector would wait a second before it ends.
-	@GORACE=atexit_sleep_ms=10 $(GO) run ./tools/testcount $(GO) test -race -count=1 -timeout 20m -json ./...
+	@# gotestsum's own build has no C; what it runs does.
+	@mkdir -p bin; sum=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/gotestsum/go.mod gotestsum); \
+	GORACE=atexit_sleep_ms=10 "$$sum" --hide-summary=skipped \
+		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
+		--raw-command -- sh -c '$(GO) test -race -count=1 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
 
-check: lint vet plugin-test drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
+check: lint vet plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 
 lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
 	$(call tool,golangci-lint) fmt --diff
 	$(call tool,golangci-lint) run ./...
+	linter=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/golangci-lint/go.mod golangci-lint) && cd bench && CGO_ENABLED=0 "$$linter" run ./...
 	$(call tool,vacuum) lint --ruleset tools/vacuum/rules.yaml --fail-severity warn --details --silent --no-style --no-banner openapi.yaml
 
 format: ## Format the Go code as lint wants it
@@ -67,6 +72,21 @@ vet:
 plugin-test:
 	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-rows -count=1 ./...
 	CGO_ENABLED=0 $(GO) test -C tools/sqlc-gen-schema -count=1 ./...
+
+deadcode: ## List what cannot be reached from main; nothing generated may be among it
+	@dead=$$($(call tool,deadcode) -generated .) || exit 1; \
+	[ -z "$$dead" ] || echo "$$dead"; \
+	if echo "$$dead" | grep -q '^gen/'; then \
+		echo "generated code that never runs: leave it out by the configuration of its generator" >&2; exit 1; \
+	fi; echo "all of gen/ can be reached"
+
+# The product is what a user gets: no tests, benchmarks, tools.
+count: ## Count the lines of Go that are written by hand, and those that are generated
+	@lines() { xargs cat | wc -l; }; \
+	hand=$$(git ls-files '*.go' | grep -Ev '_test\.go$$|^(bench|examples|gen|tools|internal/test)/' | lines); \
+	generated=$$(git ls-files 'gen/*.go' | lines); \
+	dead=$$($(call tool,deadcode) -generated . | grep -c '^gen/' || true); \
+	echo "$$hand lines are written by hand, $$generated are generated; $$dead generated functions cannot be reached"
 
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:
@@ -104,7 +124,8 @@ bench: build ## Measure against psql and pgbench on databases of its own, and wr
 		echo "make bench: no $$program, which the baselines are: install it (Debian: apt-get install postgresql)" >&2; exit 1; }; done
 	@echo "running the Go benchmarks, output in bin/gobench.txt"
 	@$(GO) test -run '^$$' -bench . -benchmem ./... >bin/gobench.txt || { cat bin/gobench.txt >&2; exit 1; }
-	@CGO_ENABLED=0 $(GO) run ./bench -gobench bin/gobench.txt -version '$(VERSION)' $(BENCH)
+	@CGO_ENABLED=0 $(GO) -C bench build -o ../bin/bench .
+	@bin/bench -gobench bin/gobench.txt -version '$(VERSION)' $(BENCH)
 
 db-up: build ## Start the two databases alone, on 5433 and 5434
 	bin/delfos postgres start
