@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-poolers check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-spec check-poolers check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -109,6 +109,12 @@ check-formats: ## Read every format back with programs that are not ours (needs 
 		echo "make check-formats: no $$program: install it (Debian: apt-get install nodejs npm postgresql)" >&2; exit 1; }; done
 	npm ci --prefix tools/readers --no-audit --no-fund
 	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Read ./internal/test/interop
+
+check-spec: ## Read what the servers show of the contract with redocly, openapi-typescript and a plain oapi-codegen (needs node, npm)
+	@for program in node npm; do command -v $$program >/dev/null || { \
+		echo "make check-spec: no $$program: install it (Debian: apt-get install nodejs npm)" >&2; exit 1; }; done
+	npm ci --prefix tools/openapi --no-audit --no-fund
+	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Others ./server/apidocs
 
 check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and PostgreSQL's server programs)
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \

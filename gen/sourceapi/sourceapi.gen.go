@@ -167,7 +167,7 @@ type Turbine struct {
 	// Id The turbine's id.
 	Id int32 `json:"id"`
 
-	// Last The instant of its last sample
+	// Last The instant of its last sample; there when `first` is.
 	Last *time.Time `json:"last,omitempty"`
 
 	// Name The turbine's name.

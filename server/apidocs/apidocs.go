@@ -1,8 +1,9 @@
-// Package apidocs serves a server's contract: openapi.yaml byte for byte, the
-// same as JSON, and two pages that show it, Swagger UI at /docs and ReDoc at
-// /redoc. All that the pages need is embedded. ReDoc's bundle would fetch its
-// makers' logo from their host; the pages' Content-Security-Policy forbids that
-// as anything else from outside, and ReDoc then does without.
+// Package apidocs serves a server's contract: openapi.yaml byte for byte, the part
+// of it that this server answers as JSON, and two pages that show that part,
+// Swagger UI at /docs and ReDoc at /redoc. All that the pages need is embedded.
+// ReDoc's bundle would fetch its makers' logo from their host; the pages'
+// Content-Security-Policy forbids that as anything else from outside, and ReDoc
+// then does without.
 package apidocs
 
 import (
@@ -36,10 +37,11 @@ const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src
 	"img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'self'"
 
 // Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r, for the
-// contract spec, which is YAML. One that is no YAML shows when it is asked for
-// as JSON: a 500 whose cause is in the log. Paths in all of them follow the prefix
-// under which a request reached the server.
-func Mount(r chi.Router, title string, spec []byte) {
+// contract spec, which is YAML, and the server that answers the operations of
+// tag. A contract that cannot be read makes /openapi.json a 500, whose cause is in
+// the log. Paths in all of them follow the prefix under which a request reached
+// the server.
+func Mount(r chi.Router, title, tag string, spec []byte) {
 	page := func(layout string) http.Handler {
 		return own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			text := fmt.Appendf(nil, layout, html.EscapeString(title), httpserve.PathOf(r, ""))
@@ -60,7 +62,7 @@ func Mount(r chi.Router, title string, spec []byte) {
 		r.Method(http.MethodGet, "/redoc/"+name, own(http.FileServerFS(redoc)))
 	}
 
-	asJSON := sync.OnceValues(func() ([]byte, error) { return toJSON(spec) })
+	asJSON := sync.OnceValues(func() ([]byte, error) { return toJSON(spec, tag) })
 	r.Get("/openapi.yaml", func(w http.ResponseWriter, req *http.Request) {
 		file("application/yaml", under(httpserve.PathOf(req, ""), spec)).ServeHTTP(w, req)
 	})
@@ -85,7 +87,7 @@ func names(files embed.FS, dir string) []string {
 }
 
 // under is a contract, YAML or JSON as this package writes it, as it is under a
-// prefix: its servers, and the addresses of its examples, are written as paths.
+// prefix: its servers are written as paths.
 func under(prefix string, contract []byte) []byte {
 	if prefix == "" {
 		return contract
@@ -93,8 +95,6 @@ func under(prefix string, contract []byte) []byte {
 	text := strings.NewReplacer(
 		"- url: /\n", "- url: "+prefix+"\n",
 		`"url":"/"`, `"url":"`+prefix+`"`,
-		`externalValue: "/`, `externalValue: "`+prefix+`/`,
-		`"externalValue":"/`, `"externalValue":"`+prefix+`/`,
 	).Replace(string(contract))
 	return []byte(text)
 }
@@ -120,12 +120,14 @@ func file(contentType string, content []byte) http.Handler {
 	})
 }
 
-// toJSON converts a YAML document whose keys are all strings; OpenAPI's are.
-func toJSON(spec []byte) ([]byte, error) {
+// toJSON converts a YAML document whose keys are all strings, as OpenAPI's are,
+// to what concerns one server.
+func toJSON(spec []byte, tag string) ([]byte, error) {
 	var document map[string]any
 	if err := yaml.Unmarshal(spec, &document); err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
 	}
+	narrow(document, tag)
 	b, err := json.Marshal(document)
 	if err != nil {
 		return nil, fmt.Errorf("write openapi.yaml as JSON: %w", err)

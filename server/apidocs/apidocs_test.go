@@ -2,10 +2,12 @@ package apidocs_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,9 +20,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// mount serves a contract as the source's server does.
 func mount(spec string) func(path string, header ...string) *httptest.ResponseRecorder {
 	r := chi.NewRouter()
-	apidocs.Mount(r, "Delfos test", []byte(spec))
+	apidocs.Mount(r, "Delfos test", "source", []byte(spec))
 	return func(path string, header ...string) *httptest.ResponseRecorder {
 		req := httptest.NewRequest(http.MethodGet, path, nil)
 		for i := 0; i < len(header); i += 2 {
@@ -49,20 +52,75 @@ func TestContract(t *testing.T) {
 	w = get("/openapi.json")
 	var doc struct {
 		OpenAPI string
+		Servers []struct{ URL string }
 		Paths   map[string]any
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || w.Header().Get("Content-Type") != "application/json" {
 		t.Fatalf("/openapi.json: %v, %v", err, w.Header())
 	}
-	if doc.OpenAPI != "3.1.0" || doc.Paths["/data"] == nil {
-		t.Errorf("/openapi.json is of %s with %d paths", doc.OpenAPI, len(doc.Paths))
+	want := []string{"/data", "/data/digest", "/health", "/ready", "/turbines"}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(doc.Paths))); doc.OpenAPI != "3.1.0" || diff != "" {
+		t.Errorf("/openapi.json is of %s; its paths (-want +got):\n%s", doc.OpenAPI, diff)
+	}
+	for _, address := range doc.Servers {
+		if strings.HasSuffix(address.URL, ":3000") {
+			t.Errorf("/openapi.json names the server %s", address.URL)
+		}
+	}
+	for _, unwanted := range []string{`"x-`, "externalValue", "likewise.", "RunPlan"} {
+		if strings.Contains(w.Body.String(), unwanted) {
+			t.Errorf("/openapi.json has %s", unwanted)
+		}
+	}
+}
+
+// A document has a server's operations, what they lead to, and no more.
+func TestOneServerOfTwo(t *testing.T) {
+	t.Parallel()
+	get := mount(`
+servers: [{ url: / }]
+tags: [{ name: source }, { name: target }, { name: health }]
+paths:
+  /both:
+    get: { tags: [source, target, health], schema: { $ref: "#/components/schemas/A" } }
+    post: { tags: [target], schema: { $ref: "#/components/schemas/C" } }
+  /mine: { servers: [{ url: /here }], parameters: [{ $ref: "#/components/parameters/P" }], get: { tags: [source] } }
+  /theirs: { get: { tags: [target], schema: { $ref: "#/components/schemas/C" } } }
+components:
+  parameters: { P: { name: p } }
+  headers: { H: { description: nobody's } }
+  schemas:
+    A: { items: { $ref: "#/components/schemas/B" } }
+    B: { items: { $ref: "#/components/schemas/A" } }
+    C: { type: string }
+`)
+	ref := func(to string) any { return map[string]any{"$ref": "#/components/" + to} }
+	type m = map[string]any
+	want := m{
+		"servers": []any{m{"url": "/here"}},
+		"tags":    []any{m{"name": "source"}, m{"name": "health"}},
+		"paths": m{
+			"/both": m{"get": m{"tags": []any{"source", "health"}, "schema": ref("schemas/A")}},
+			"/mine": m{"parameters": []any{ref("parameters/P")}, "get": m{"tags": []any{"source"}}},
+		},
+		"components": m{
+			"parameters": m{"P": m{"name": "p"}},
+			"schemas":    m{"A": m{"items": ref("schemas/B")}, "B": m{"items": ref("schemas/A")}},
+		},
+	}
+	var got m
+	if err := json.Unmarshal(get("/openapi.json").Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestJSONIsTheYAML(t *testing.T) {
 	t.Parallel()
-	get := mount("responses:\n  \"200\": { on: true, n: 1, f: 1.5, none: null, at: \"2025-01-01\", list: [a, \"<b>\"] }\n")
-	want := map[string]any{"responses": map[string]any{"200": map[string]any{
+	get := mount("info:\n  \"200\": { on: true, n: 1, f: 1.5, none: null, at: \"2025-01-01\", list: [a, \"<b>\"] }\n")
+	want := map[string]any{"info": map[string]any{"200": map[string]any{
 		"on": true, "n": 1.0, "f": 1.5, "none": nil, "at": "2025-01-01", "list": []any{"a", "<b>"},
 	}}}
 	var got map[string]any

@@ -68,7 +68,7 @@ func New(config Config) http.Handler {
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, joinIfNoneMatch)
 	problem.Routes(r)
-	apidocs.Mount(r, "Delfos source API", config.OpenAPI)
+	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	checks := param.Formats{"cursor": checkCursor}
 	sourceserver.Route(r, s, problem.Of(dberror.Source), checks.Hook(problem.Write), withRequest)

@@ -116,7 +116,7 @@ func New(config Config) http.Handler {
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet)
 	problem.Routes(r)
-	apidocs.Mount(r, "Delfos target API", config.OpenAPI)
+	apidocs.Mount(r, "Delfos target API", "target", config.OpenAPI)
 	if config.River != nil {
 		r.Mount(riverPrefix, config.River)
 	}
