@@ -4,12 +4,12 @@
 -- A CHECK that changes takes a new name: Atlas's command line compares names.
 
 -- How an attempt at a day ended. done: the target holds the windows of what the
--- source held; empty: the source held no samples, and the target holds no values;
--- failed: something is wrong, turbines that could be had are loaded, and all else is
--- as it was; cancelled: the attempt was ended, and the day is as it was.
+-- source held. empty: the source held no samples, and the target holds no values.
+-- failed: something is wrong; turbines that could be read are loaded, and all else is
+-- unchanged. cancelled: the attempt was ended, and the day is unchanged.
 CREATE TYPE outcome AS ENUM ('done', 'empty', 'failed', 'cancelled');
 
--- What is known of a day, and of a run; derived, so no column has them.
+-- The states of a day and of a run. They are derived, so no column has these types.
 CREATE TYPE partition_state AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
 CREATE TYPE run_state AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
 
@@ -20,11 +20,11 @@ CREATE TYPE run_trigger AS ENUM ('command', 'backfill', 'schedule', 'sweep');
 -- Which days of its range a run takes; missing are those that were never loaded.
 CREATE TYPE run_scope AS ENUM ('all', 'missing', 'failed', 'stale');
 
--- What a check does with what it finds. off: it is not made; warn: the day is
--- loaded, and doubted; block: the day is not loaded, its attempt fails for good.
+-- What a check does with what it finds. off: the check is not made. warn: the day is
+-- loaded with a warning. block: the day is not loaded, and its attempt fails for good.
 CREATE TYPE severity AS ENUM ('off', 'warn', 'block');
 
--- What a check came to.
+-- The result of a check.
 CREATE TYPE check_status AS ENUM ('pass', 'warn', 'block');
 
 CREATE TYPE event_kind AS ENUM ('partition', 'run', 'schedule');
@@ -179,8 +179,8 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_run_id_idx ON attempt (run_id);
 
--- Days that somebody had forgotten, and the last token of their claims: the next
--- ones go on from it, so that a worker of before can't pass for one of them.
+-- Days that somebody removed from the ledger, with the last token of their claims. The
+-- next claim takes the token after it, so that an old worker can't pass for the new one.
 CREATE TABLE forgotten (
     day date NOT NULL,
     token bigint NOT NULL,
@@ -219,7 +219,7 @@ CREATE TABLE event (
 CREATE UNIQUE INDEX event_id_key ON event (id);
 CREATE INDEX event_unnumbered_idx ON event (entry) WHERE id IS NULL;
 
--- What a run's workers had to say; bounded for each run: the oldest go.
+-- The log of a run's workers, bounded for each run: the oldest entries go.
 CREATE TABLE run_log (
     id bigint GENERATED ALWAYS AS IDENTITY,
     run_id bigint NOT NULL,
@@ -261,7 +261,7 @@ CREATE TABLE check_rule (
     CONSTRAINT check_rule_pkey PRIMARY KEY (check_name, variable)
 );
 
--- What the last load of a day found; faults counts what the check points at.
+-- What the checks of a day's last load found; faults counts the windows concerned.
 CREATE TABLE check_result (
     day date NOT NULL,
     check_name text NOT NULL,
@@ -276,8 +276,8 @@ CREATE TABLE check_result (
     CONSTRAINT check_result_day_fkey FOREIGN KEY (day) REFERENCES partition (day)
 );
 
--- Windows that a check doubts. The values stay as they are; a flag can be
--- computed anew at any time, and says by which version of the check it was.
+-- Windows that a check warns of. Their values are unchanged. A flag can be computed
+-- again at any time, and names the version of the check that set it.
 CREATE TABLE flag (
     turbine_id integer NOT NULL,
     variable text NOT NULL,

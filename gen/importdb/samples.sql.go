@@ -67,7 +67,7 @@ type HasSamplesParams struct {
 	Stop       time.Time
 }
 
-// Whether any turbine of the list has a sample in [start, stop): seed copies
+// Reports whether any turbine of the list has a sample in [start, stop): seed copies
 // straight into data when none has. data_pkey serves it.
 func (q *Queries) HasSamples(ctx context.Context, arg HasSamplesParams) (bool, error) {
 	row := q.db.QueryRow(ctx, HasSamples, arg.TurbineIds, arg.Start, arg.Stop)

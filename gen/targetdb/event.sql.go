@@ -27,7 +27,7 @@ type AddEventParams struct {
 	State string
 }
 
-// Notes a change, to be numbered once it is committed, and wakes who waits.
+// Records a change, which is numbered after it is committed, and wakes the followers.
 func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 	_, err := q.db.Exec(ctx, AddEvent,
 		arg.Kind,
@@ -135,7 +135,7 @@ FROM (
 WHERE e.entry = numbered.entry
 `
 
-// Gives the events that are committed and have no number the next ones.
+// Numbers the committed events that have no number yet.
 // event_unnumbered_idx serves it.
 func (q *Queries) NumberEvents(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, NumberEvents)
@@ -292,7 +292,7 @@ const TryNumbering = `-- name: TryNumbering :one
 SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.event', 0))
 `
 
-// Whether this transaction is the one that may number events now.
+// Reports whether this transaction may number events now.
 func (q *Queries) TryNumbering(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, TryNumbering)
 	var pg_try_advisory_xact_lock bool

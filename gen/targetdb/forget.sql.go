@@ -64,9 +64,9 @@ DELETE FROM run_partition
 WHERE day = $1::date
 `
 
-// Removes the requests for a day from the runs that wanted it. Who is about to
-// claim it for one of them is waited for, and none can any more: ClaimPartition
-// locks its request. run_partition_day_idx serves it.
+// Removes the requests for a day from the runs that wanted it. It waits for a claim
+// that is under way, because ClaimPartition locks its request; afterwards none of these
+// runs can claim the day. run_partition_day_idx serves it.
 func (q *Queries) ForgetRequests(ctx context.Context, day time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, ForgetRequests, day)
 	if err != nil {
@@ -123,7 +123,7 @@ type KnowsDayParams struct {
 
 // A day is forgotten in one transaction, in the order in which a load's locks what
 // it writes: requests, the day's row, the rest.
-// Whether the ledger knows a day, or the target holds anything of it. The keys of
+// Reports whether the ledger knows a day, or the target holds any value of it. The keys of
 // partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it.
 func (q *Queries) KnowsDay(ctx context.Context, arg KnowsDayParams) (bool, error) {
 	row := q.db.QueryRow(ctx, KnowsDay, arg.Day, arg.Start, arg.Stop)

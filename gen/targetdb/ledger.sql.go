@@ -26,7 +26,7 @@ type AsksForParams struct {
 	Day   time.Time
 }
 
-// Whether a run has a request for a day, open or not. run_partition_pkey serves it.
+// Reports whether a run has a request for a day, open or not. run_partition_pkey serves it.
 func (q *Queries) AsksFor(ctx context.Context, arg AsksForParams) (bool, error) {
 	row := q.db.QueryRow(ctx, AsksFor, arg.RunID, arg.Day)
 	var asked bool
@@ -42,7 +42,7 @@ WHERE run_id = $1
   AND outcome IS NULL
 `
 
-// Settles the days that a run leaves behind untried. run_partition_pkey serves
+// Cancels the days of a run that were not tried. run_partition_pkey serves
 // it.
 func (q *Queries) CancelRunPartitions(ctx context.Context, runID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, CancelRunPartitions, runID)
@@ -827,7 +827,7 @@ type SessionAliveParams struct {
 	BackendStart time.Time
 }
 
-// Whether a session is still there.
+// Reports whether a session still exists.
 func (q *Queries) SessionAlive(ctx context.Context, arg SessionAliveParams) (bool, error) {
 	row := q.db.QueryRow(ctx, SessionAlive, arg.Pid, arg.BackendStart)
 	var exists bool

@@ -26,7 +26,7 @@ FROM pg_catalog.pg_class AS c
 WHERE c.oid = 'public.data'::regclass
 `
 
-// Whether data has grown by a tenth or more since the planner last looked at
+// Reports whether data has grown by a tenth or more since the planner last looked at
 // it, given how many rows a run inserted. One row of the catalog.
 func (q *Queries) StatisticsStale(ctx context.Context, inserted int64) (bool, error) {
 	row := q.db.QueryRow(ctx, StatisticsStale, inserted)

@@ -51,7 +51,7 @@ WHERE day = ANY ($1::date[])
   AND next_attempt_at IS NOT NULL
 `
 
-// Days that are asked for anew, or no longer, don't wait for a next attempt.
+// Clears the time of the next attempt of days that were requested again or cancelled.
 // partition_pkey serves it.
 func (q *Queries) ClearNextAttempts(ctx context.Context, days []time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, ClearNextAttempts, days)
@@ -166,8 +166,8 @@ type DueJobsRow struct {
 	Priority int32
 }
 
-// Jobs follow from open requests: whatever becomes of River's rows, DueJobs finds
-// what is missing. A job's day is unique among those that are not finished.
+// Jobs are derived from open requests: if River's rows are lost, DueJobs finds which
+// are missing. A job's day is unique among those that are not finished.
 // The days that have an open request and no job, as many as their run's bound
 // allows, in the order to work on them: the schedule's and the sweep's newest
 // first, a backfill's oldest first. run_partition_open_idx serves it.
@@ -237,7 +237,7 @@ DELETE FROM worker
 WHERE id = $1
 `
 
-// Takes a worker that ends in good order off the list. worker_pkey serves it.
+// Removes a worker that ends in good order. worker_pkey serves it.
 func (q *Queries) RemoveWorker(ctx context.Context, id string) error {
 	_, err := q.db.Exec(ctx, RemoveWorker, id)
 	return err
@@ -301,7 +301,7 @@ const TryReconciling = `-- name: TryReconciling :one
 SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.queue', 0))
 `
 
-// Whether this transaction is the one that may put the queue in order now.
+// Reports whether this transaction may reconcile the queue with the ledger now.
 func (q *Queries) TryReconciling(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, TryReconciling)
 	var pg_try_advisory_xact_lock bool

@@ -134,7 +134,7 @@ type CloseRunsRow struct {
 	State string
 }
 
-// Notes that runs have ended, with an event for each. run_unclosed_idx serves it.
+// Records that runs have ended, with an event for each. run_unclosed_idx serves it.
 func (q *Queries) CloseRuns(ctx context.Context) ([]CloseRunsRow, error) {
 	rows, err := q.db.Query(ctx, CloseRuns)
 	if err != nil {
@@ -522,9 +522,9 @@ type WantedByRow struct {
 	Bounded    bool
 }
 
-// The run to work on a day for: one that allows more than the others, or the most
-// urgent one, with an open request; whether it may remove what the source no longer
-// has, and whether it bounds how many of its days are in work. No row: nobody asks.
+// The run that a day is loaded for: of the runs with an open request the one with more
+// permissions, then the most urgent one. It tells whether the run may remove what the
+// source no longer has, and whether it bounds its days in work. No row: no open request.
 // run_partition_open_idx serves it.
 func (q *Queries) WantedBy(ctx context.Context, day time.Time) (WantedByRow, error) {
 	row := q.db.QueryRow(ctx, WantedBy, day)

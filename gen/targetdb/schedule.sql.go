@@ -112,7 +112,7 @@ VALUES (1)
 ON CONFLICT (id) DO NOTHING
 `
 
-// Gives the schedule its row.
+// Inserts the schedule's row if it is missing.
 func (q *Queries) EnsureSchedule(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, EnsureSchedule)
 	return err
@@ -304,7 +304,7 @@ FROM schedule
 WHERE id = 1
 `
 
-// The schedule as it stands.
+// Reads the schedule.
 func (q *Queries) ReadSchedule(ctx context.Context) (Schedule, error) {
 	row := q.db.QueryRow(ctx, ReadSchedule)
 	var i Schedule
@@ -388,8 +388,8 @@ WHERE day < $1::date
   AND source_digest_seen IS DISTINCT FROM source_digest
 `
 
-// Takes back what was seen of the source of days before one that it is believed
-// of: they are what was loaded. partition_pkey serves it.
+// Resets the last seen digest of the days before the one from which the source is
+// believed: they count as unchanged. partition_pkey serves it.
 func (q *Queries) UnseeDays(ctx context.Context, before time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, UnseeDays, before)
 	if err != nil {

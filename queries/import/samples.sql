@@ -1,5 +1,5 @@
 -- name: HasSamples :one
--- Whether any turbine of the list has a sample in [start, stop): seed copies
+-- Reports whether any turbine of the list has a sample in [start, stop): seed copies
 -- straight into data when none has. data_pkey serves it.
 SELECT EXISTS (
     SELECT

@@ -1,5 +1,5 @@
 -- name: AddEvent :exec
--- Notes a change, to be numbered once it is committed, and wakes who waits.
+-- Records a change, which is numbered after it is committed, and wakes the followers.
 WITH added AS (
     INSERT INTO event (kind, day, run_id, state)
     VALUES (sqlc.arg(kind), sqlc.narg(day), sqlc.narg(run_id), sqlc.arg(state))
@@ -7,11 +7,11 @@ WITH added AS (
 SELECT pg_notify('delfos_event', '');
 
 -- name: TryNumbering :one
--- Whether this transaction is the one that may number events now.
+-- Reports whether this transaction may number events now.
 SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.event', 0));
 
 -- name: NumberEvents :execrows
--- Gives the events that are committed and have no number the next ones.
+-- Numbers the committed events that have no number yet.
 -- event_unnumbered_idx serves it.
 UPDATE event AS e
 SET id = numbered.id

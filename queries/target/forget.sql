@@ -2,7 +2,7 @@
 -- it writes: requests, the day's row, the rest.
 
 -- name: KnowsDay :one
--- Whether the ledger knows a day, or the target holds anything of it. The keys of
+-- Reports whether the ledger knows a day, or the target holds any value of it. The keys of
 -- partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it.
 SELECT (
     EXISTS (SELECT FROM partition AS p WHERE p.day = sqlc.arg(day)::date)
@@ -22,9 +22,9 @@ SELECT (
 )::boolean AS known;
 
 -- name: ForgetRequests :execrows
--- Removes the requests for a day from the runs that wanted it. Who is about to
--- claim it for one of them is waited for, and none can any more: ClaimPartition
--- locks its request. run_partition_day_idx serves it.
+-- Removes the requests for a day from the runs that wanted it. It waits for a claim
+-- that is under way, because ClaimPartition locks its request; afterwards none of these
+-- runs can claim the day. run_partition_day_idx serves it.
 DELETE FROM run_partition
 WHERE day = sqlc.arg(day)::date;
 

@@ -15,7 +15,7 @@ SELECT id
 FROM opened;
 
 -- name: CancelRunPartitions :execrows
--- Settles the days that a run leaves behind untried. run_partition_pkey serves
+-- Cancels the days of a run that were not tried. run_partition_pkey serves
 -- it.
 UPDATE run_partition
 SET outcome = 'cancelled',
@@ -72,7 +72,7 @@ WHERE a.pid = sqlc.arg(pid)
   AND a.backend_start = sqlc.arg(backend_start)::timestamptz;
 
 -- name: SessionAlive :one
--- Whether a session is still there.
+-- Reports whether a session still exists.
 SELECT EXISTS (
     SELECT
     FROM pg_catalog.pg_stat_activity AS a
@@ -202,7 +202,7 @@ CROSS JOIN own
 LEFT JOIN held ON true;
 
 -- name: AsksFor :one
--- Whether a run has a request for a day, open or not. run_partition_pkey serves it.
+-- Reports whether a run has a request for a day, open or not. run_partition_pkey serves it.
 SELECT EXISTS (
     SELECT
     FROM run_partition

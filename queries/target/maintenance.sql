@@ -1,5 +1,5 @@
 -- name: StatisticsStale :one
--- Whether data has grown by a tenth or more since the planner last looked at
+-- Reports whether data has grown by a tenth or more since the planner last looked at
 -- it, given how many rows a run inserted. One row of the catalog.
 SELECT coalesce(c.reltuples < 10 * sqlc.arg(inserted)::bigint, true)::boolean AS stale
 FROM pg_catalog.pg_class AS c

@@ -1,5 +1,5 @@
--- Jobs follow from open requests: whatever becomes of River's rows, DueJobs finds
--- what is missing. A job's day is unique among those that are not finished.
+-- Jobs are derived from open requests: if River's rows are lost, DueJobs finds which
+-- are missing. A job's day is unique among those that are not finished.
 
 -- name: DueJobs :many
 -- The days that have an open request and no job, as many as their run's bound
@@ -144,7 +144,7 @@ SET jobs = excluded.jobs,
     lease_until = excluded.lease_until;
 
 -- name: RemoveWorker :exec
--- Takes a worker that ends in good order off the list. worker_pkey serves it.
+-- Removes a worker that ends in good order. worker_pkey serves it.
 DELETE FROM worker
 WHERE id = sqlc.arg(id);
 
@@ -154,11 +154,11 @@ DELETE FROM worker
 WHERE lease_until < clock_timestamp() - interval '1 day';
 
 -- name: TryReconciling :one
--- Whether this transaction is the one that may put the queue in order now.
+-- Reports whether this transaction may reconcile the queue with the ledger now.
 SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.queue', 0));
 
 -- name: ClearNextAttempts :execrows
--- Days that are asked for anew, or no longer, don't wait for a next attempt.
+-- Clears the time of the next attempt of days that were requested again or cancelled.
 -- partition_pkey serves it.
 UPDATE partition
 SET next_attempt_at = NULL

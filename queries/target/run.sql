@@ -144,9 +144,9 @@ WHERE rp.day = sqlc.arg(day)
 RETURNING rp.run_id;
 
 -- name: WantedBy :one
--- The run to work on a day for: one that allows more than the others, or the most
--- urgent one, with an open request; whether it may remove what the source no longer
--- has, and whether it bounds how many of its days are in work. No row: nobody asks.
+-- The run that a day is loaded for: of the runs with an open request the one with more
+-- permissions, then the most urgent one. It tells whether the run may remove what the
+-- source no longer has, and whether it bounds its days in work. No row: no open request.
 -- run_partition_open_idx serves it.
 SELECT rp.run_id, r.allow_empty, (r.parallel IS NOT NULL)::boolean AS bounded
 FROM run_partition AS rp
@@ -158,7 +158,7 @@ ORDER BY r.allow_empty DESC, r.priority, rp.run_id
 LIMIT 1;
 
 -- name: CloseRuns :many
--- Notes that runs have ended, with an event for each. run_unclosed_idx serves it.
+-- Records that runs have ended, with an event for each. run_unclosed_idx serves it.
 WITH ended AS (
     UPDATE run AS r
     SET closed_at = clock_timestamp()

@@ -1,11 +1,11 @@
 -- name: EnsureSchedule :exec
--- Gives the schedule its row.
+-- Inserts the schedule's row if it is missing.
 INSERT INTO schedule (id)
 VALUES (1)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: ReadSchedule :one
--- The schedule as it stands.
+-- Reads the schedule.
 SELECT *
 FROM schedule
 WHERE id = 1;
@@ -68,8 +68,8 @@ WHERE id = 1
   AND suspect_since IS NOT NULL;
 
 -- name: UnseeDays :execrows
--- Takes back what was seen of the source of days before one that it is believed
--- of: they are what was loaded. partition_pkey serves it.
+-- Resets the last seen digest of the days before the one from which the source is
+-- believed: they count as unchanged. partition_pkey serves it.
 UPDATE partition
 SET source_digest_seen = source_digest
 WHERE day < sqlc.arg(before)::date
