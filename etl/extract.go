@@ -14,8 +14,8 @@ import (
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/apiclient"
-	"github.com/delfos/delfos/internal/signal"
 )
 
 const (
@@ -208,12 +208,12 @@ func (r *reader) finish() error {
 // The windows of a group are 700 KB; those of the next one may take their place.
 //
 //nolint:gochecknoglobals // What is in a pool belongs to nobody.
-var aggregators = sync.Pool{New: func() any { return window.NewAggregator(len(signal.Variables)) }}
+var aggregators = sync.Pool{New: func() any { return window.NewAggregator(variable.Count) }}
 
 func takeAggregator() *window.Aggregator {
 	a, ok := aggregators.Get().(*window.Aggregator)
 	if !ok {
-		a = window.NewAggregator(len(signal.Variables))
+		a = window.NewAggregator(variable.Count)
 	}
 	return a
 }

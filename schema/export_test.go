@@ -5,5 +5,5 @@ import "context"
 // New makes a schema of any SQL, without reference rows; retired is what a former
 // version of it had.
 func New(sql string, retired ...string) Schema {
-	return Schema{Name: "test", sql: sql, retired: retired, reference: func(context.Context, querier) error { return nil }}
+	return Schema{Name: "test", SQL: sql, retired: retired, reference: func(context.Context, querier) error { return nil }}
 }

@@ -236,7 +236,7 @@ func TestOurNamesAreBroughtToOurs(t *testing.T) {
 func TestForeignCommentInPlaceOfOurs(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
-	db.exec(t, schema.Source.SQL())
+	db.exec(t, schema.Source.SQL)
 	db.exec(t, "COMMENT ON COLUMN data.power IS 'active power'; COMMENT ON COLUMN data.wind_speed IS NULL")
 	plan := db.apply(t, schema.Source, schema.Options{})
 	if diff := cmp.Diff([]string{"comment on column data.power"}, plan.Foreign); diff != "" {

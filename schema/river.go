@@ -42,19 +42,6 @@ func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
 	return plan, nil
 }
 
-// RiverSQL is what ApplyRiver runs on an empty database.
-func RiverSQL() (string, error) {
-	migrator, err := newMigrator(nil)
-	if err != nil {
-		return "", err
-	}
-	var sql strings.Builder
-	for _, migration := range migrator.AllVersions() {
-		sql.WriteString(migration.SQLUp)
-	}
-	return sql.String(), nil
-}
-
 func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool) (Plan, error) {
 	pool, err := openMigrating(ctx, url)
 	if err != nil {

@@ -43,26 +43,24 @@ var SourceStage string
 type Schema struct {
 	// Name is "source" or "target".
 	Name string
+	// SQL creates the tables, without the reference rows.
+	SQL string
 
-	sql       string
 	retired   []string
 	reference func(context.Context, querier) error
 	// fill completes rows that were there before a column, "table.column", was.
 	fill map[string]func(context.Context, querier) error
 }
 
-// SQL is the text that creates the tables, without the reference rows.
-func (s Schema) SQL() string { return s.sql }
-
 // Source is the schema of the source database.
 //
 //nolint:gochecknoglobals // Nobody writes to it; Go has no constants of a struct.
-var Source = Schema{Name: "source", sql: sourceSQL, retired: sourceRetired, reference: ensureSourceRows}
+var Source = Schema{Name: "source", SQL: sourceSQL, retired: sourceRetired, reference: ensureSourceRows}
 
 // Target is the schema of the target database.
 //
 //nolint:gochecknoglobals // As Source.
-var Target = Schema{Name: "target", sql: targetSQL, retired: targetRetired, reference: ensureTargetRows, fill: targetFill()}
+var Target = Schema{Name: "target", SQL: targetSQL, retired: targetRetired, reference: ensureTargetRows, fill: targetFill()}
 
 // Options says how Apply goes about it. The zero value applies what loses no
 // data.

@@ -89,7 +89,7 @@ func TestSchemaByHandIsInPlace(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			db := setup(t)
-			db.exec(t, s.SQL())
+			db.exec(t, s.SQL)
 			db.wantNothingToDo(t, s)
 		})
 	}

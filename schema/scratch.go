@@ -49,7 +49,7 @@ func loadIn(ctx context.Context, config *connConfig, s Schema) (*schema.Schema, 
 		return nil, fmt.Errorf("it must be empty, but its schema public holds table %q", before.Tables[0].Name)
 	}
 	err = db.raw(func(conn querier) error {
-		_, err := conn.Exec(ctx, s.sql, pgx.QueryExecModeSimpleProtocol)
+		_, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
 		return err
 	})
 	if err != nil {

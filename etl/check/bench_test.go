@@ -5,7 +5,7 @@ import (
 
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 // fleet is how many turbines the benchmark's day has: 1.44 million samples.
@@ -17,7 +17,7 @@ func BenchmarkDay(b *testing.B) {
 	f := newFarm(10)
 	windows := make([][]window.Window, len(f))
 	for i, samples := range f {
-		a := window.NewAggregator(len(signal.Variables))
+		a := window.NewAggregator(variable.Count)
 		for _, s := range samples {
 			if err := a.Add(s.at, s.readings[:]); err != nil {
 				b.Fatal(err)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 // A Day judges the turbines of a day. Its memory grows with what there is to
@@ -48,14 +48,14 @@ func (d *Day) Add(s Series) {
 	d.note(subject{Completeness, ""}, s.Turbine, minutesPerDay-s.minutes, func() string {
 		return fmt.Sprintf("%d", minutesPerDay-s.minutes)
 	})
-	for i, name := range signal.Variables {
+	for i, name := range variable.Names {
 		if s.missing[i] < s.samples {
 			d.reporting[i]++
 		}
 		d.note(subject{Completeness, name}, s.Turbine, s.missing[i], func() string { return fmt.Sprintf("%d", s.missing[i]) })
 	}
 	for _, o := range s.outside {
-		sub := subject{Range, signal.Variables[o.variable]}
+		sub := subject{Range, variable.Names[o.variable]}
 		d.note(sub, s.Turbine, o.count, func() string {
 			return fmt.Sprintf("%s at %s", number(o.value), instant(o.at))
 		})
@@ -64,12 +64,12 @@ func (d *Day) Add(s Series) {
 		})
 	}
 	for _, p := range s.departures {
-		sub := subject{PowerCurve, signal.Variables[power]}
+		sub := subject{PowerCurve, variable.Names[power]}
 		d.note(sub, s.Turbine, 1, func() string { return fmt.Sprintf("%s at %s", p, instant(p.start)) })
 		d.flag(sub, s.Turbine, p.start, p.String)
 	}
 	for _, f := range s.flat {
-		if d.rules.Made(Frozen, signal.Variables[f.variable]) {
+		if d.rules.Made(Frozen, variable.Names[f.variable]) {
 			f.turbine = s.Turbine
 			d.flat = append(d.flat, f)
 		}

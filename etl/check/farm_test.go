@@ -13,8 +13,8 @@ import (
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/checkrule"
-	"github.com/delfos/delfos/internal/signal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,14 +89,14 @@ func (f farm) judge(t testing.TB, rules ...checkrule.Rule) check.Report {
 	t.Helper()
 	set := check.NewRules(rules)
 	d, reader := check.NewDay(set, day()), check.NewReader(set, day())
-	aggregator := window.NewAggregator(len(signal.Variables))
+	aggregator := window.NewAggregator(variable.Count)
 turbines:
 	for i, samples := range f {
 		for _, s := range samples {
 			if err := aggregator.Add(s.at, s.readings[:]); err != nil {
 				d.Disorder(int32(i+1), err)
 				reader = check.NewReader(set, day())
-				aggregator = window.NewAggregator(len(signal.Variables))
+				aggregator = window.NewAggregator(variable.Count)
 				continue turbines
 			}
 			reader.Add(s.at, s.readings[:])

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/window"
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 // What makes a run of equal readings a flat run: Frozen says why.
@@ -98,7 +98,7 @@ func (d *Day) frozen() []run {
 // String says what is flat and for how long.
 func (f run) String() string {
 	return fmt.Sprintf("%s %s for %d minutes from %s",
-		number(f.value), signal.Units[f.variable], (f.last-f.first)/minute+1, instant(f.first))
+		number(f.value), variable.Units[f.variable], (f.last-f.first)/minute+1, instant(f.first))
 }
 
 // instant writes a time in microseconds of Unix time.

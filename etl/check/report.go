@@ -6,7 +6,7 @@ import (
 
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/enum"
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 // Result is what a check found of a variable.
@@ -101,7 +101,7 @@ func (f *finding) where() string {
 // Report judges the day, once, after the last turbine.
 func (d *Day) Report() Report {
 	for _, f := range d.frozen() {
-		s := subject{Frozen, signal.Variables[f.variable]}
+		s := subject{Frozen, variable.Names[f.variable]}
 		d.note(s, f.turbine, 1, f.String)
 		for at := window.Start(f.first); at <= f.last; at += width {
 			d.flag(s, f.turbine, at, f.String)

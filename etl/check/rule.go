@@ -9,7 +9,6 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/checkrule"
-	"github.com/delfos/delfos/internal/signal"
 )
 
 // The places of the variables that checks know more of than a name.
@@ -64,7 +63,7 @@ func (r Rules) subjects() []subject {
 
 // limits are the lowest and the highest reading allowed of each variable.
 func (r Rules) limits() (low, high [variables]float64) {
-	for i, name := range signal.Variables {
+	for i, name := range variable.Names {
 		low[i], high[i] = math.Inf(-1), math.Inf(1)
 		if rule := r.rules[subject{Range, name}]; r.Made(Range, name) {
 			if !math.IsNaN(rule.Low) {
@@ -79,13 +78,13 @@ func (r Rules) limits() (low, high [variables]float64) {
 }
 
 // interval writes the limits of a variable, as [0, 60] m/s.
-func (r Rules) interval(variable int) string {
+func (r Rules) interval(place int) string {
 	low, high := r.limits()
-	return fmt.Sprintf("[%s, %s] %s", number(low[variable]), number(high[variable]), signal.Units[variable])
+	return fmt.Sprintf("[%s, %s] %s", number(low[place]), number(high[place]), variable.Units[place])
 }
 
 // number writes a reading with the digits that it has.
 func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
 // place is where a variable stands; -1 for "".
-func place(variable string) int { return slices.Index(signal.Variables[:], variable) }
+func place(name string) int { return slices.Index(variable.Names[:], name) }

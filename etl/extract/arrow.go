@@ -12,7 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 // arrowStream is the media type of an Arrow IPC stream.
@@ -22,8 +22,8 @@ const arrowStream = "application/vnd.apache.arrow.stream"
 type batch struct {
 	turbines []int32
 	times    []arrow.Timestamp
-	readings [len(signal.Variables)]*array.Float64
-	values   [len(signal.Variables)][]float64 // theirs
+	readings [variable.Count]*array.Float64
+	values   [variable.Count][]float64 // theirs
 }
 
 // batches reads an Arrow stream, batch by batch, each of which is valid until the
@@ -67,7 +67,7 @@ func batchOf(record arrow.RecordBatch) (b batch, err error) {
 		return b, fmt.Errorf("timestamp is of type %s, want microseconds", times.DataType())
 	}
 	b.turbines, b.times = turbines.Values(), times.Values()
-	for i, name := range signal.Variables {
+	for i, name := range variable.Names {
 		if b.readings[i], err = columnOf[*array.Float64](record, name); err != nil {
 			return b, err
 		}

@@ -26,8 +26,8 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourceclient"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/apiclient"
-	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -117,8 +117,8 @@ func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
 // Sample is what a turbine logged at an instant.
 type Sample struct {
 	Turbine  int32
-	At       int64                          // in microseconds of Unix time
-	Readings [len(signal.Variables)]float64 // NaN where there is none
+	At       int64                   // in microseconds of Unix time
+	Readings [variable.Count]float64 // NaN where there is none
 }
 
 // Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/signal"
 )
 
@@ -75,13 +76,13 @@ var errOverflow = errors.New("the standard deviation is beyond the range of a do
 func (c *catalogue) expected(windows []readings) ([]value, error) {
 	values := make([]value, 0, len(windows)*signal.Count)
 	for _, w := range windows {
-		for variable, readings := range w.values {
+		for place, readings := range w.values {
 			if len(readings) == 0 {
 				continue
 			}
 			s := summarize(readings)
 			if math.IsInf(s.std, 0) {
-				return nil, fmt.Errorf("window %s: %s: %w", w.start.Format(time.RFC3339), signal.Variables[variable], errOverflow)
+				return nil, fmt.Errorf("window %s: %s: %w", w.start.Format(time.RFC3339), variable.Names[place], errOverflow)
 			}
 			for statistic, v := range [len(signal.Statistics)]float64{
 				statMean: s.mean, statMin: s.min, statMax: s.max, statStd: s.std, statCount: float64(s.count),
@@ -90,7 +91,7 @@ func (c *catalogue) expected(windows []readings) ([]value, error) {
 					continue
 				}
 				values = append(values, value{
-					signal: c.ids[variable*len(signal.Statistics)+statistic], at: w.start.UnixMicro(),
+					signal: c.ids[place*len(signal.Statistics)+statistic], at: w.start.UnixMicro(),
 					value: v, exact: statistic != statMean && statistic != statStd,
 				})
 			}

@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/delfos/delfos/etl/verify"
-	"github.com/delfos/delfos/internal/selector"
 )
 
 // lines is what a person reads of a report: days that aren't clean, findings.
@@ -88,7 +87,7 @@ func TestDifferencesAreNamed(t *testing.T) {
 		},
 		"another turbine than the selected": {
 			target:  `UPDATE data SET value = 41 WHERE turbine_id = 2 AND signal_id = 2`,
-			request: verify.Request{Turbines: selector.Of(1, 3)},
+			request: verify.Request{Turbines: turbines(t, "1,3")},
 		},
 		"another day than the asked for": {
 			target:  `UPDATE data SET value = 41 WHERE timestamp >= '2025-01-02'`,
@@ -127,7 +126,7 @@ func TestDifferencesAreNamed(t *testing.T) {
 		},
 		"a day that was emptied": {
 			target:  `DELETE FROM data WHERE timestamp < '2025-01-02'; UPDATE partition SET outcome = 'empty' WHERE day = '2025-01-01'`,
-			request: verify.Request{Turbines: selector.Of(2), Limit: 1},
+			request: verify.Request{Turbines: turbines(t, "2"), Limit: 1},
 			want: []string{
 				"2025-01-01  different (2160 values missing)",
 				"2025-01-01  turbine 2  wind_speed_mean  2025-01-01T00:00:00Z  missing: want 5.909",

@@ -94,3 +94,12 @@ func date(t *testing.T, s string) time.Time {
 	}
 	return day
 }
+
+func turbines(t *testing.T, s string) selector.Set {
+	t.Helper()
+	set, err := selector.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}

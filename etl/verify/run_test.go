@@ -101,7 +101,7 @@ func TestErrors(t *testing.T) {
 	first, second := date(t, "2025-01-01"), date(t, "2025-01-02")
 	for want, err := range map[string]error{
 		"the last day is 2025-01-01: want one not before the first, 2025-01-02": run(verify.Request{From: &second, To: &first}),
-		"turbines 8-9: the source has none of them":                             run(verify.Request{From: &first, To: &first, Turbines: selector.Of(8, 9)}),
+		"turbines 8-9: the source has none of them":                             run(verify.Request{From: &first, To: &first, Turbines: turbines(t, "8,9")}),
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

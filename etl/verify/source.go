@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/apiclient"
-	"github.com/delfos/delfos/internal/signal"
 )
 
 // width is the length of a window, which starts at a multiple of it.
@@ -19,7 +19,7 @@ const width = 10 * time.Minute
 // readings are those of one window, by variable.
 type readings struct {
 	start  time.Time
-	values [len(signal.Variables)][]float64
+	values [variable.Count][]float64
 }
 
 // read returns the readings of a turbine's day by window, in order of time.
@@ -43,7 +43,7 @@ func read(ctx context.Context, client *extract.Client, day time.Time, turbine in
 			for i, x := range sample.Readings {
 				switch {
 				case math.IsInf(x, 0):
-					return nil, fmt.Errorf("row %d: %s is %v: want a finite number", rows, signal.Variables[i], x)
+					return nil, fmt.Errorf("row %d: %s is %v: want a finite number", rows, variable.Names[i], x)
 				case !math.IsNaN(x):
 					w.values[i] = append(w.values[i], x)
 				}

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/etl/extract"
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
@@ -29,8 +29,8 @@ func TestRead(t *testing.T) {
 	}
 	good := sourcetest.Rows(t, row(at(0, 0), 1.5), row(at(0, 10).Add(-time.Microsecond), 1e-7), row(at(23, 59), 2.5))
 	want := []readings{
-		{start: at(0, 0), values: [len(signal.Variables)][]float64{{1.5, 1e-7}, nil, {20, 20}}},
-		{start: at(23, 50), values: [len(signal.Variables)][]float64{{2.5}, nil, {20}}},
+		{start: at(0, 0), values: [variable.Count][]float64{{1.5, 1e-7}, nil, {20, 20}}},
+		{start: at(23, 50), values: [variable.Count][]float64{{2.5}, nil, {20}}},
 	}
 	cut, lying, forged, foreign := good, good, good, good
 	cut.Cut, lying.Rows, forged.Digest, foreign.ContentType = true, 7, "sha-256=:AAAA:", "application/json"

@@ -9,8 +9,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/checkrule"
-	"github.com/delfos/delfos/internal/signal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,7 +25,7 @@ func TestDefaults(t *testing.T) {
 		if i > 0 && order(rules[i-1], r) >= 0 {
 			t.Errorf("%s of %q comes after %s of %q", r.Check, r.Variable, rules[i-1].Check, rules[i-1].Variable)
 		}
-		if r.Variable != "" && !slices.Contains(signal.Variables[:], r.Variable) {
+		if r.Variable != "" && !slices.Contains(variable.Names[:], r.Variable) {
 			t.Errorf("%s: there is no variable %q", r.Check, r.Variable)
 		}
 		// A variable of which nobody has said what it means has no limits.
@@ -49,7 +49,7 @@ func TestDefaults(t *testing.T) {
 func TestEveryVariableHasRules(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"completeness", "frozen", "range"} {
-		for _, variable := range signal.Variables {
+		for _, variable := range variable.Names {
 			if !slices.ContainsFunc(checkrule.Defaults(), func(r checkrule.Rule) bool { return r.Check == name && r.Variable == variable }) {
 				t.Errorf("%s has no rule for %s", name, variable)
 			}

@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/signal"
 )
 
 func newImport(r *runner) *cobra.Command {
@@ -22,7 +22,7 @@ func newImport(r *runner) *cobra.Command {
 		Short: "Load your own samples into the source",
 		Long: `Import loads CSV files into the source database; - is standard input. The header
 names, in any order, the column timestamp, one for each variable
-(` + strings.Join(signal.Variables[:], ", ") + `)
+(` + strings.Join(variable.Names[:], ", ") + `)
 and, if there are several turbines, turbine_id. An empty reading is a missing one;
 a timestamp without an offset is UTC; turbines that are new are created.
 

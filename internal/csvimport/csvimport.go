@@ -1,5 +1,5 @@
 // Package csvimport loads a person's own samples from CSV files into the
-// source. A header names the columns timestamp, those of signal.Variables and
+// source. A header names the columns timestamp, those of variable.Names and
 // optionally turbine_id (1 without it), in any order.
 // An empty reading is missing, a timestamp without an offset is UTC, blanks
 // are not trimmed, and turbines that are not there yet are created.

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/delfos/delfos/gen/importdb"
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 )
 
 // Places of a row's fields that are no variable; a variable's is its place in
-// signal.Variables.
+// variable.Names.
 const (
 	placeTimestamp = -1
 	placeTurbine   = -2
@@ -72,7 +72,7 @@ func newParser(name string, in *input) (*parser, error) {
 
 func (p *parser) readHeader(line int) error {
 	for i, column := range p.header {
-		switch v := slices.Index(signal.Variables[:], column); {
+		switch v := slices.Index(variable.Names[:], column); {
 		case slices.Contains(p.header[:i], column):
 			return &Error{File: p.name, Line: line, Column: column, Reason: "the column stands twice"}
 		case column == columnTimestamp:
@@ -181,7 +181,7 @@ func (p *parser) allowRecord() {
 }
 
 func requiredColumns() []string {
-	return append([]string{columnTimestamp}, signal.Variables[:]...)
+	return append([]string{columnTimestamp}, variable.Names[:]...)
 }
 
 func allowedColumns() string {

@@ -29,15 +29,6 @@ type span struct{ lo, hi int32 }
 // All returns the set of every turbine.
 func All() Set { return Set{all: true} }
 
-// Of returns the set of the given ids.
-func Of(ids ...int32) Set {
-	ranges := make([]span, len(ids))
-	for i, id := range ids {
-		ranges[i] = span{id, id}
-	}
-	return Set{ranges: merge(ranges)}
-}
-
 // Parse reads a comma-separated list; whichever of its items is "all" makes
 // the whole set all. The error names the faulty item and what is allowed.
 func Parse(s string) (Set, error) {
@@ -97,10 +88,10 @@ func merge(ranges []span) []span {
 	return merged
 }
 
-// All says whether the set is every turbine.
+// All reports whether the set is every turbine.
 func (s Set) All() bool { return s.all }
 
-// Contains says whether the set has the turbine.
+// Contains reports whether the set has the turbine.
 func (s Set) Contains(id int32) bool {
 	if s.all {
 		return true

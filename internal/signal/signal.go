@@ -1,35 +1,55 @@
-// Package signal names what Delfos measures: the variables that a turbine
-// logs, the statistics of a window, and the signals that their product makes.
-// The order of each list is a contract: rows of the API and ids of signals
-// follow it, so a new variable goes to the end.
+// Package signal names the signals that Delfos makes of the variables that a
+// turbine logs: each has a signal for each statistic of a window. The order of the
+// variables and the statistics is a contract, because the ids of the signals
+// follow it. So a new variable goes to the end.
 package signal
 
-import "github.com/delfos/delfos/gen/variable"
+import (
+	"slices"
+	"strings"
 
-// Go has no constant arrays.
-//
-//nolint:gochecknoglobals // Nobody writes to them.
-var (
-	// Variables are the readings of a sample, in the order of the source's columns.
-	Variables = variable.Names
-	// Units are those of the Variables, in their order.
-	Units = variable.Units
-	// Statistics are what is computed of a variable in each window.
-	Statistics = [...]string{"mean", "min", "max", "std", "count"}
+	"github.com/delfos/delfos/gen/variable"
 )
 
+// Statistics are what is computed of a variable in each window.
+//
+//nolint:gochecknoglobals // Nobody writes to it; Go has no constant arrays.
+var Statistics = [...]string{"mean", "min", "max", "std", "count"}
+
 // Count is the number of signals.
-const Count = len(Variables) * len(Statistics)
+const Count = variable.Count * len(Statistics)
 
 // Names returns the names of all signals, {variable}_{statistic}, ordered by
 // variable, then statistic. The target's reference rows give Names()[i] the
 // id i+1, unless a signal of somebody's own has it.
 func Names() []string {
 	names := make([]string, 0, Count)
-	for _, variable := range Variables {
+	for _, variable := range variable.Names {
 		for _, statistic := range Statistics {
 			names = append(names, variable+"_"+statistic)
 		}
 	}
 	return names
+}
+
+// Split takes a signal's name apart; ok is false for a name that is not in Names.
+func Split(name string) (measured, statistic string, ok bool) {
+	if i := strings.LastIndexByte(name, '_'); i >= 0 {
+		measured, statistic = name[:i], name[i+1:]
+	}
+	return measured, statistic, slices.Contains(variable.Names[:], measured) && slices.Contains(Statistics[:], statistic)
+}
+
+// Unit is the unit of a signal's values: its variable's, or 1 for a count; "" for
+// a name that is not in Names.
+func Unit(name string) string {
+	measured, statistic, ok := Split(name)
+	switch {
+	case !ok:
+		return ""
+	case statistic == "count":
+		return "1"
+	default:
+		return variable.Units[slices.Index(variable.Names[:], measured)]
+	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/server/stream"
 )
 
@@ -48,7 +48,7 @@ func TestServesItsContract(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.get("/openapi.json").body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(doc.Components.Schemas["Variable"].Enum, signal.Variables[:]); diff != "" {
+	if diff := cmp.Diff(doc.Components.Schemas["Variable"].Enum, variable.Names[:]); diff != "" {
 		t.Errorf("variables (-contract +package signal):\n%s", diff)
 	}
 	var formats []string

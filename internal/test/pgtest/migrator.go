@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/peterldowns/pgtestdb"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/signal"
@@ -22,12 +24,16 @@ type migrator struct{ schema schema.Schema }
 // Hash covers what Apply writes, so that a change makes a new template on a
 // server that outlives the test.
 func (m migrator) Hash() (string, error) {
-	river, err := schema.RiverSQL()
+	river, err := rivermigrate.New(riverpgxv5.New(nil), &rivermigrate.Config{Schema: schema.RiverName})
 	if err != nil {
 		return "", err
 	}
+	parts := []string{m.schema.Name, m.schema.SQL, importdb.EnsureTurbines, strings.Join(signal.Names(), ",")}
+	for _, migration := range river.AllVersions() {
+		parts = append(parts, migration.SQLUp)
+	}
 	hash := sha256.New()
-	for _, part := range []string{m.schema.Name, m.schema.SQL(), river, importdb.EnsureTurbines, strings.Join(signal.Names(), ",")} {
+	for _, part := range parts {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil

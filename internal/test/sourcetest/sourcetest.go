@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/pgrow"
-	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/server/stream"
 )
 
@@ -43,7 +43,7 @@ func Day(day time.Time, turbines ...int32) []Row {
 // Columns are those of samples.
 func Columns() []stream.Column {
 	columns := []stream.Column{{Name: "timestamp", Kind: stream.Timestamp}, {Name: "turbine_id", Kind: stream.Int32}}
-	for _, name := range signal.Variables {
+	for _, name := range variable.Names {
 		columns = append(columns, stream.Column{Name: name, Kind: stream.Float64})
 	}
 	return columns
