@@ -17,6 +17,14 @@ const (
 	CheckStatusWarn  CheckStatus = "warn"
 )
 
+// Defines values for EventKind.
+const (
+	EventKindPartition EventKind = "partition"
+	EventKindReset     EventKind = "reset"
+	EventKindRun       EventKind = "run"
+	EventKindSchedule  EventKind = "schedule"
+)
+
 // Defines values for Format.
 const (
 	Arrow   Format = "arrow"
@@ -183,6 +191,44 @@ type CheckStatus string
 //
 // Examples: 2025-01-01
 type Day = openapi_types.Date
+
+// Event Something that changed.
+type Event struct {
+	// At When.
+	//
+	// Examples: 2025-01-02T01:00:03Z
+	At time.Time `json:"at"`
+
+	// Day The day, of a partition.
+	//
+	// Examples: 2025-01-01
+	Day *openapi_types.Date `json:"day,omitempty"`
+
+	// Id Grows by one.
+	//
+	// Examples: 1042
+	Id int64 `json:"id"`
+
+	// Kind What changed; `reset`: events in between are gone.
+	//
+	// Examples: partition
+	Kind EventKind `json:"kind"`
+
+	// RunId The run.
+	//
+	// Examples: 7
+	RunId *int64 `json:"run_id,omitempty"`
+
+	// State What it changed to.
+	//
+	// Examples: done
+	State string `json:"state"`
+}
+
+// EventKind What changed; `reset`: events in between are gone.
+//
+// Examples: partition
+type EventKind string
 
 // Flag A window that a check doubts.
 type Flag struct {

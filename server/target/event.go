@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	openapi_types "github.com/oapi-codegen/runtime/types"
-
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/server/httpserve"
@@ -145,20 +144,11 @@ func (f follow) stream(w http.ResponseWriter) error {
 	}
 }
 
-// event is an Event of openapi.yaml, which no generated type has: it is what a
-// text is made of.
-type event struct {
-	ID    int64               `json:"id"`
-	At    time.Time           `json:"at"`
-	Kind  string              `json:"kind"`
-	Day   *openapi_types.Date `json:"day,omitempty"`
-	RunID *int64              `json:"run_id,omitempty"`
-	State string              `json:"state"`
-}
-
 // eventText is an event as the stream has it: its data is one line of JSON.
 func eventText(e orchestrator.Event) ([]byte, error) {
-	data, err := json.Marshal(event{e.ID, e.At, e.Kind, dateOfPointer(e.Day), e.RunID, e.State})
+	data, err := json.Marshal(targetapi.Event{
+		Id: e.ID, At: e.At, Kind: targetapi.EventKind(e.Kind), Day: dateOfPointer(e.Day), RunId: e.RunID, State: e.State,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("write event %d: %w", e.ID, err)
 	}

@@ -97,7 +97,7 @@ func (s *eventStream) events(n int) []message {
 	return got
 }
 
-const done4 = `{"id":4,"at":"2025-01-08T01:00:03Z","kind":"partition","day":"2025-01-02","run_id":1,"state":"done"}`
+const done4 = `{"at":"2025-01-08T01:00:03Z","day":"2025-01-02","id":4,"kind":"partition","run_id":1,"state":"done"}`
 
 func (b *bundle) event4() {
 	b.t.Helper()
@@ -117,8 +117,8 @@ func TestEvents(t *testing.T) {
 	}
 	got := resumed.events(3)
 	want := []message{
-		{id: "2", event: "partition", data: `{"id":2,"at":"2025-01-08T01:00:01Z","kind":"partition","day":"2025-01-01","run_id":1,"state":"running"}`},
-		{id: "3", event: "partition", data: `{"id":3,"at":"2025-01-08T01:00:02Z","kind":"partition","day":"2025-01-01","run_id":1,"state":"done"}`},
+		{id: "2", event: "partition", data: `{"at":"2025-01-08T01:00:01Z","day":"2025-01-01","id":2,"kind":"partition","run_id":1,"state":"running"}`},
+		{id: "3", event: "partition", data: `{"at":"2025-01-08T01:00:02Z","day":"2025-01-01","id":3,"kind":"partition","run_id":1,"state":"done"}`},
 		{id: "4", event: "partition", data: done4},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(message{})); diff != "" {
@@ -129,7 +129,7 @@ func TestEvents(t *testing.T) {
 	}
 	// Without a day, or a run.
 	b.exec(`INSERT INTO event (id, at, kind, state) VALUES (5, '2025-01-08 02:00Z', 'schedule', 'paused')`)
-	if m := fresh.events(1)[0]; m.data != `{"id":5,"at":"2025-01-08T02:00:00Z","kind":"schedule","state":"paused"}` {
+	if m := fresh.events(1)[0]; m.data != `{"at":"2025-01-08T02:00:00Z","id":5,"kind":"schedule","state":"paused"}` {
 		t.Errorf("got %+v", m)
 	}
 
