@@ -4,68 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
 
-// MaxDays bounds a range of days.
-const MaxDays = 20_000
+var (
+	// ErrNoRun is wrapped when there is no run of an id.
+	ErrNoRun = errors.New("there is no such run")
+	// ErrNotOurs is wrapped when somebody wants to steer a run of the command line,
+	// which only its own process can.
+	ErrNotOurs = errors.New("the run was started by \"delfos etl\" and can only be cancelled there")
+	// ErrKeyReused is wrapped when an idempotency key comes with another request.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	// ErrRange is wrapped when a range of days is reversed or too long.
+	ErrRange = errors.New("not a range of days")
+)
 
-// ErrNoRun is wrapped when there is no run of an id.
-var ErrNoRun = errors.New("there is no such run")
-
-// StaleFinder asks the source what it has of the days [from, to], and notes in the
-// ledger what it saw.
-type StaleFinder interface {
-	Look(ctx context.Context, from, to time.Time) (etl.Look, error)
-	// Gone counts what the target holds of the days that the source has no longer.
-	Gone(ctx context.Context, days []time.Time) (etl.Gone, error)
-}
-
-// staleOf asks by a job.
-type staleOf struct{ job *etl.Job }
-
-// Look implements StaleFinder.
-func (s staleOf) Look(ctx context.Context, from, to time.Time) (etl.Look, error) {
-	look, err := s.job.Look(ctx, etl.Request{From: from, To: to, Turbines: selector.All()})
-	if err != nil {
-		return etl.Look{}, fmt.Errorf("ask the source: %w", err)
-	}
-	return look, nil
-}
-
-// Gone implements StaleFinder.
-func (s staleOf) Gone(ctx context.Context, days []time.Time) (etl.Gone, error) {
-	gone, err := s.job.Gone(ctx, days)
-	if err != nil {
-		return etl.Gone{}, fmt.Errorf("ask the source: %w", err)
-	}
-	return gone, nil
-}
-
-// Control shows and steers runs. It works on the ledger alone, so that any
-// number of processes may have one; it is safe for concurrent use.
+// Control shows and steers days, runs, the schedule and events. It works on the
+// ledger alone, so that any number of processes may have one; it is safe for
+// concurrent use.
 type Control struct {
-	pool      *pgxpool.Pool // of the target
-	job       *etl.Job
-	queue     *queue
-	stale     StaleFinder
-	scheduler *Scheduler
-	feed      *feed
-	// forgetWait is how long a load may hold up that its day is forgotten.
-	forgetWait time.Duration
-	log        *slog.Logger
+	*scheduler
+	*events
 }
 
 // Grid returns the state of each day in [from, to], in order.
 func (c *Control) Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error) {
-	grid, err := targetdb.New(c.pool).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: from, LastDay: to})
+	grid, err := targetdb.New(c.config.Target).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: from, LastDay: to})
 	if err != nil {
 		return nil, fmt.Errorf("read the grid: %w", err)
 	}
@@ -79,7 +52,7 @@ func (c *Control) Runs(ctx context.Context, limit int32, before int64) ([]target
 	if before > 0 {
 		p.Before = &before
 	}
-	runs, err := targetdb.New(c.pool).ReadRuns(ctx, p)
+	runs, err := targetdb.New(c.config.Target).ReadRuns(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("read runs: %w", err)
 	}
@@ -88,17 +61,205 @@ func (c *Control) Runs(ctx context.Context, limit int32, before int64) ([]target
 
 // Run returns a run; ErrNoRun if there is none.
 func (c *Control) Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error) {
-	return ReadRun(ctx, c.pool, id)
+	return ReadRun(ctx, c.config.Target, id)
 }
 
 // ReadRun is Control.Run on any session of the target.
 func ReadRun(ctx context.Context, db targetdb.DBTX, id int64) (targetdb.ReadRunsRow, error) {
 	runs, err := targetdb.New(db).ReadRuns(ctx, targetdb.ReadRunsParams{ID: &id, Count: 1})
+	if err == nil && len(runs) == 0 {
+		err = ErrNoRun
+	}
 	if err != nil {
 		return targetdb.ReadRunsRow{}, fmt.Errorf("read run %d: %w", id, err)
 	}
-	if len(runs) == 0 {
-		return targetdb.ReadRunsRow{}, fmt.Errorf("run %d: %w", id, ErrNoRun)
-	}
 	return runs[0], nil
+}
+
+// StartRequest asks for a backfill of the days From to To, both inclusive, at
+// UTC midnight.
+type StartRequest struct {
+	From, To time.Time
+	Only     enum.RunScope // enum.RunScopeAll if it is empty
+	DryRun   bool
+	// Parallel bounds how many of the days are in work at once; 0 leaves that
+	// to the workers.
+	Parallel int32
+	// AllowEmpty lets the run remove values that the source no longer has samples
+	// for, however many they are.
+	AllowEmpty bool
+	// Key, if any, makes the request idempotent: with the same Request it finds
+	// the run that it made before.
+	Key, Request string
+}
+
+// Plan is what a request amounts to.
+type Plan struct {
+	RunID      int64 // 0 after a dry run
+	Partitions int64
+	// UpToDate counts the days of the range that are done or empty.
+	UpToDate int64
+	// Gone is what the target holds of the days that the source has no longer; of a
+	// dry run, and nil when the source can't tell.
+	Gone *etl.Gone
+}
+
+// goneTimeout bounds what a dry run asks of the source: 60 million samples, digested.
+const goneTimeout = 20 * time.Second
+
+// Start queues the days that r asks for as one run.
+func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
+	if r.Only == "" {
+		r.Only = enum.RunScopeAll
+	}
+	if err := checkRange(r.From, r.To); err != nil {
+		return Plan{}, err
+	}
+	believed := r.From // the first day for whose changes the source is believed
+	if r.Only == enum.RunScopeStale {
+		believed = c.config.Schedule.SourceRetention.Clip(r.From, c.config.Now())
+		if !believed.After(r.To) {
+			if _, err := c.config.Job.Look(ctx, etl.Request{From: believed, To: r.To, Turbines: selector.All()}); err != nil {
+				return Plan{}, fmt.Errorf("ask the source for stale days: %w", err)
+			}
+		}
+	}
+	var plan Plan
+	var days []time.Time
+	err := pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) (err error) {
+		if plan, days, err = wantedDays(ctx, tx, r, believed); err != nil || r.DryRun {
+			return err
+		}
+		plan.RunID, err = c.queue.open(ctx, tx, targetdb.OpenRunParams{
+			Trigger: enum.RunTriggerBackfill, FirstDay: r.From, LastDay: r.To, Scope: r.Only, Days: days,
+			Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, IdempotencyKey: r.Key, Request: r.Request,
+		})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return findRun(ctx, tx, r, &plan)
+		}
+		return err
+	})
+	if err == nil && r.DryRun {
+		plan.Gone, err = c.gone(ctx, days)
+	}
+	if err != nil {
+		return Plan{}, fmt.Errorf("start a backfill: %w", err)
+	}
+	return plan, nil
+}
+
+// checkRange returns what is wrong with a range, if anything is.
+func checkRange(from, to time.Time) error {
+	switch days := dates.Count(from, to); {
+	case days < 1:
+		return fmt.Errorf("%w: from %s is after to %s", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly))
+	case days > MaxDays:
+		return fmt.Errorf("%w: from %s to %s are %d days, at most %d are allowed", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly), days, MaxDays)
+	}
+	return nil
+}
+
+// wantedDays are the days that r asks for, and their plan.
+func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Time) (plan Plan, days []time.Time, err error) {
+	grid, err := targetdb.New(tx).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: r.From, LastDay: r.To})
+	if err != nil {
+		return Plan{}, nil, fmt.Errorf("read the grid: %w", err)
+	}
+	for _, row := range grid {
+		if row.State == enum.PartitionStateDone || row.State == enum.PartitionStateEmpty {
+			plan.UpToDate++
+		}
+		if takes(r.Only, row.State) && !row.Day.Before(believed) {
+			days = append(days, row.Day)
+		}
+	}
+	plan.Partitions = int64(len(days))
+	return plan, days, nil
+}
+
+// takes reports whether a day of state s is wanted.
+func takes(scope enum.RunScope, s enum.PartitionState) bool {
+	switch scope {
+	case enum.RunScopeMissing:
+		return s == enum.PartitionStateMissing || s == enum.PartitionStateCancelled
+	case enum.RunScopeFailed:
+		return s == enum.PartitionStateFailed
+	case enum.RunScopeStale:
+		return s == enum.PartitionStateStale
+	case enum.RunScopeAll:
+	}
+	return true
+}
+
+// findRun fills in the run that r's key has made before.
+func findRun(ctx context.Context, tx pgx.Tx, r StartRequest, plan *Plan) error {
+	made, err := targetdb.New(tx).FindRunByKey(ctx, r.Key)
+	if err != nil {
+		return fmt.Errorf("look for the key: %w", err)
+	}
+	if made.Request != r.Request {
+		return fmt.Errorf("%q: %w", r.Key, ErrKeyReused)
+	}
+	plan.RunID, plan.Partitions = made.ID, made.Partitions
+	return nil
+}
+
+// gone counts what the target holds of the days that the source has no longer; nil
+// if the source can't tell.
+func (c *Control) gone(ctx context.Context, days []time.Time) (*etl.Gone, error) {
+	bounded, cancel := context.WithTimeout(ctx, goneTimeout)
+	defer cancel()
+	gone, err := c.config.Job.Gone(bounded, days)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		c.config.Log.WarnContext(ctx, "the source does not say what it has no longer", "error", err)
+		return nil, nil //nolint:nilnil // It is not known.
+	}
+	return &gone, nil
+}
+
+// Cancel closes the open requests of a run: waiting days leave the queue, and
+// those in work stop, unless another run wants them.
+func (c *Control) Cancel(ctx context.Context, id int64) error {
+	return c.change(ctx, id, "cancel", func(tx pgx.Tx) error {
+		days, err := targetdb.New(tx).CancelRun(ctx, id)
+		if err != nil || len(days) == 0 {
+			return err
+		}
+		return c.queue.drop(ctx, tx, days)
+	})
+}
+
+// Retry opens the requests of a run that failed or were cancelled again.
+func (c *Control) Retry(ctx context.Context, id int64) error {
+	return c.change(ctx, id, "retry", func(tx pgx.Tx) error {
+		days, err := targetdb.New(tx).RetryRun(ctx, id)
+		if err != nil || len(days) == 0 {
+			return err
+		}
+		slices.SortFunc(days, time.Time.Compare)
+		return c.queue.ask(ctx, tx, id, days)
+	})
+}
+
+// change holds a run of the queue while its requests change.
+func (c *Control) change(ctx context.Context, id int64, what string, change func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) error {
+		run, err := targetdb.New(tx).LockRun(ctx, id)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return ErrNoRun
+		case err != nil:
+			return err
+		case run.Trigger == enum.RunTriggerCommand:
+			return ErrNotOurs
+		}
+		return change(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("%s run %d: %w", what, id, err)
+	}
+	return nil
 }

@@ -4,32 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
+// Event is something that changed.
+type Event = targetdb.ReadEventsRow
+
 // ResetEvent is the kind of event that tells a follower that events after the one
 // it named are gone; the others are noted in the ledger.
-const ResetEvent = "reset"
-
-// Event is something that changed.
-type Event struct {
-	ID    int64
-	At    time.Time
-	Kind  string
-	Day   *time.Time
-	RunID *int64
-	State string
-}
-
-// KeptEvents is how many events are kept for followers that come back.
-const KeptEvents = 20_000
+const ResetEvent enum.EventKind = "reset"
 
 const (
+	// keptEvents is how many events are kept for followers that come back.
+	keptEvents = 20_000
 	// eventReaders is how many followers may read at once: however many there
 	// are, the queue keeps most sessions of their pool.
 	eventReaders = 3
@@ -38,24 +32,25 @@ const (
 	eventPoll = 500 * time.Millisecond
 )
 
-// note enters an event; runID 0 is none.
-func note(ctx context.Context, tx pgx.Tx, kind enum.EventKind, runID int64, state string) error {
-	e := targetdb.AddEventParams{Kind: kind, State: state}
-	if runID != 0 {
-		e.RunID = &runID
-	}
-	if err := targetdb.New(tx).AddEvent(ctx, e); err != nil {
-		return fmt.Errorf("note an event: %w", err)
-	}
-	return nil
+// events numbers the events that are noted in the ledger, and hands them to
+// followers.
+type events struct {
+	pool    *pgxpool.Pool // of the target
+	readers chan struct{} // a token each
+
+	mu   sync.Mutex
+	news chan struct{} // closed when events have got their numbers
+}
+
+func newEvents(pool *pgxpool.Pool) *events {
+	return &events{pool: pool, readers: make(chan struct{}, eventReaders), news: make(chan struct{})}
 }
 
 // Events calls each with the events after one, in order and as they are
 // committed, until ctx ends or each fails; after < 0 starts with what happens
 // next. If events after it are gone, the first is of ResetEvent.
-func (c *Control) Events(ctx context.Context, after int64, each func(Event) error) error {
-	db := targetdb.New(c.pool)
-	known, err := db.EventRange(ctx)
+func (e *events) Events(ctx context.Context, after int64, each func(Event) error) error {
+	known, err := targetdb.New(e.pool).EventRange(ctx)
 	if err != nil {
 		return fmt.Errorf("read the range of events: %w", err)
 	}
@@ -64,21 +59,21 @@ func (c *Control) Events(ctx context.Context, after int64, each func(Event) erro
 		after = known.Newest
 	case after > known.Newest, after < known.Oldest-1:
 		after = known.Newest
-		if err := each(Event{ID: after, At: time.Now().UTC(), Kind: ResetEvent, State: ResetEvent}); err != nil {
+		if err := each(Event{ID: after, At: time.Now().UTC(), Kind: ResetEvent, State: string(ResetEvent)}); err != nil {
 			return err
 		}
 	}
 	ticker := time.NewTicker(eventPoll)
 	defer ticker.Stop()
 	for {
-		wake := c.feed.next()
-		page, err := c.feed.read(ctx, db, after)
+		news := e.next()
+		page, err := e.read(ctx, after)
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("read events: %w", err)
 		}
-		for _, e := range page {
-			after = e.ID
-			if err := each(Event{ID: e.ID, At: e.At, Kind: string(e.Kind), Day: e.Day, RunID: e.RunID, State: e.State}); err != nil {
+		for _, event := range page {
+			after = event.ID
+			if err := each(event); err != nil {
 				return err
 			}
 		}
@@ -88,47 +83,42 @@ func (c *Control) Events(ctx context.Context, after int64, each func(Event) erro
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-wake:
+		case <-news:
 		case <-ticker.C:
 		}
 	}
 }
 
-// number gives committed events their numbers, in a transaction that is alone in
-// doing so. It returns how many it numbered.
-func number(ctx context.Context, db beginner) (numbered int64, err error) {
-	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		q := targetdb.New(tx)
-		mine, err := q.TryNumbering(ctx)
-		if err != nil || !mine {
-			return err //nolint:wrapcheck // Said below.
-		}
-		numbered, err = q.NumberEvents(ctx)
-		return err //nolint:wrapcheck // Said below.
-	})
-	if err != nil {
-		return 0, fmt.Errorf("number events: %w", err)
+// read returns a page of the events after one.
+func (e *events) read(ctx context.Context, after int64) ([]Event, error) {
+	select {
+	case e.readers <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return numbered, nil
+	defer func() { <-e.readers }()
+	return targetdb.New(e.pool).ReadEvents(ctx, targetdb.ReadEventsParams{After: after, Count: eventPage})
 }
 
-type beginner interface {
-	Begin(context.Context) (pgx.Tx, error)
+// next is closed when the next events have got their numbers.
+func (e *events) next() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.news
 }
 
-// numberEvents keeps the events numbered until ctx ends. It waits for the
+// wake wakes the followers of this process.
+func (e *events) wake() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.news)
+	e.news = make(chan struct{})
+}
+
+// numberAll keeps the events numbered until ctx ends or it fails. It waits for the
 // notification of an event, and looks by itself if none comes.
-func (o *Orchestrator) numberEvents(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := o.listen(ctx); err != nil && ctx.Err() == nil {
-			o.log.WarnContext(ctx, "following events failed; trying again", "error", err)
-			pause(ctx, time.Second)
-		}
-	}
-}
-
-func (o *Orchestrator) listen(ctx context.Context) error {
-	conn, err := o.pool.Acquire(ctx)
+func (e *events) numberAll(ctx context.Context) error {
+	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("a session: %w", err)
 	}
@@ -140,10 +130,10 @@ func (o *Orchestrator) listen(ctx context.Context) error {
 	for {
 		numbered, err := number(ctx, conn)
 		if err != nil {
-			return err
+			return fmt.Errorf("number events: %w", err)
 		}
 		if numbered > 0 {
-			o.control.feed.wake()
+			e.wake()
 		}
 		waited, cancel := context.WithTimeout(ctx, eventPoll)
 		_, err = conn.Conn().WaitForNotification(waited)
@@ -152,4 +142,19 @@ func (o *Orchestrator) listen(ctx context.Context) error {
 			return fmt.Errorf("wait for a notification: %w", err)
 		}
 	}
+}
+
+// number gives committed events their numbers, in a transaction that is alone in
+// doing so. It returns how many it numbered.
+func number(ctx context.Context, conn *pgxpool.Conn) (numbered int64, err error) {
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		db := targetdb.New(tx)
+		mine, err := db.TryNumbering(ctx)
+		if err != nil || !mine {
+			return err
+		}
+		numbered, err = db.NumberEvents(ctx)
+		return err
+	})
+	return numbered, err
 }

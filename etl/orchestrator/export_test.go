@@ -7,5 +7,5 @@ import (
 
 // Sweep looks for late data, as the schedule does from time to time.
 func (o *Orchestrator) Sweep(ctx context.Context, now time.Time) error {
-	return o.scheduler.Sweep(ctx, now)
+	return o.control.sweep(ctx, now)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -48,7 +49,7 @@ func TestEventsTellAllThatHappens(t *testing.T) {
 		if e.RunID == nil || *e.RunID != plan.RunID {
 			t.Errorf("event %+v is not of run %d", e, plan.RunID)
 		}
-		counts[e.Kind+" "+e.State]++
+		counts[string(e.Kind)+" "+e.State]++
 	}
 	want := "map[partition done:3 partition running:3 run done:1 run queued:1]"
 	if got := fmt.Sprint(counts); got != want {
@@ -79,10 +80,24 @@ func TestRunKeepsItsLog(t *testing.T) {
 		}
 		told := 0
 		for _, e := range log {
-			if e.Message == "partition" && e.Day != nil {
+			if e.Message == "partition finished" && e.Day != nil {
 				told++
 			}
 		}
 		return told == 2, log
+	})
+}
+
+// Nobody asks for the day but the schedule.
+func TestScheduleLoadsWhatIsDue(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1)
+	c := s.start(t, 1, func(c *orchestrator.Config) {
+		c.Now = func() time.Time { return date("2025-01-02").Add(12 * time.Hour) }
+	}).Control()
+	eventually(t, "the day to be loaded", func() (bool, any) {
+		got := states(t, c, 1)
+		return got == "d", got
 	})
 }

@@ -13,12 +13,8 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
-const (
-	// DefaultForgetWait is how long Forget waits for a load of the day to end.
-	DefaultForgetWait = 5 * time.Second
-	// forgetPoll is how often it looks.
-	forgetPoll = 50 * time.Millisecond
-)
+// forgetPoll is how often Forget looks whether a load of the day has ended.
+const forgetPoll = 50 * time.Millisecond
 
 var (
 	// ErrUnknownDay is wrapped when neither the ledger nor the target has
@@ -55,8 +51,7 @@ func (e *InWorkError) Error() string {
 // unless force is given, and an *InWorkError when a load of the day does not end
 // soon.
 func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
-	stop := day.AddDate(0, 0, 1)
-	known, err := targetdb.New(c.pool).KnowsDay(ctx, targetdb.KnowsDayParams{Day: day, Start: day, Stop: stop})
+	known, err := targetdb.New(c.config.Target).KnowsDay(ctx, targetdb.KnowsDayParams{Day: day, Start: day, Stop: day.AddDate(0, 0, 1)})
 	switch {
 	case err != nil:
 		err = fmt.Errorf("look for it: %w", err)
@@ -71,13 +66,13 @@ func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
 	if err != nil {
 		return fmt.Errorf("forget %s: %w", day.Format(time.DateOnly), err)
 	}
-	c.log.InfoContext(ctx, "a day was forgotten", "day", day.Format(time.DateOnly), "force", force)
+	c.config.Log.InfoContext(ctx, "a day was forgotten", "day", day.Format(time.DateOnly), "force", force)
 	return nil
 }
 
 // unsampled makes sure that the source has no samples of a day.
 func (c *Control) unsampled(ctx context.Context, day time.Time) error {
-	samples, err := c.job.Samples(ctx, day)
+	samples, err := c.config.Job.Samples(ctx, day)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSourceUnasked, err)
 	}
@@ -90,9 +85,9 @@ func (c *Control) unsampled(ctx context.Context, day time.Time) error {
 // forgetOnceFree forgets a day when nobody works on it, as whoever takes over a
 // claim: a session whose lease has run out is ended.
 func (c *Control) forgetOnceFree(ctx context.Context, day time.Time) error {
-	bounded, cancel := context.WithTimeout(ctx, c.forgetWait)
+	bounded, cancel := context.WithTimeout(ctx, c.config.ForgetWait)
 	defer cancel()
-	db := targetdb.New(c.pool)
+	db := targetdb.New(c.config.Target)
 	for {
 		held, err := readClaim(ctx, db, day)
 		if err == nil && held.Claimed && held.Alive && held.Expired {
@@ -126,7 +121,7 @@ func readClaim(ctx context.Context, db *targetdb.Queries, day time.Time) (target
 	if errors.Is(err, pgx.ErrNoRows) {
 		return targetdb.ReadClaimRow{}, nil
 	}
-	return held, err //nolint:wrapcheck // The caller says what was being done.
+	return held, err
 }
 
 // errClaimed rolls back what was begun on a day that somebody has claimed.
@@ -135,7 +130,7 @@ var errClaimed = errors.New("somebody has claimed the day")
 // forget removes all there is of a day in one transaction; false if somebody has
 // claimed it meanwhile. Without its request nobody can claim it any more.
 func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err error) {
-	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) error {
 		db := targetdb.New(tx)
 		if _, err := db.ForgetRequests(ctx, day); err != nil {
 			return fmt.Errorf("remove its requests: %w", err)
@@ -143,15 +138,8 @@ func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err err
 		if err := lockFree(ctx, db, day); err != nil {
 			return err
 		}
-		if err := db.ForgetPartition(ctx, day); err != nil {
-			return fmt.Errorf("remove it from the ledger: %w", err)
-		}
-		stop := day.AddDate(0, 0, 1)
-		if _, err := db.ForgetFlags(ctx, targetdb.ForgetFlagsParams{Start: day, Stop: stop}); err != nil {
-			return fmt.Errorf("remove its flags: %w", err)
-		}
-		if _, err := db.ForgetValues(ctx, targetdb.ForgetValuesParams{Start: day, Stop: stop}); err != nil {
-			return fmt.Errorf("remove its values: %w", err)
+		if err := db.ForgetPartition(ctx, targetdb.ForgetPartitionParams{Day: day, Start: day, Stop: day.AddDate(0, 0, 1)}); err != nil {
+			return fmt.Errorf("remove what there is of it: %w", err)
 		}
 		if err := c.queue.drop(ctx, tx, []time.Time{day}); err != nil {
 			return err
@@ -164,7 +152,7 @@ func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err err
 	if errors.Is(err, errClaimed) {
 		return false, nil
 	}
-	return err == nil, err //nolint:wrapcheck // Forget says what was being done.
+	return err == nil, err
 }
 
 // lockFree holds a day's row, if there is one that nobody has claimed; errClaimed

@@ -11,123 +11,55 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/dates"
 )
 
-// Config is what an Orchestrator needs. Zero values take the defaults named.
-type Config struct {
-	// Target is a pool of OpenControl. Loads don't use it: they have the job's.
-	Target *pgxpool.Pool
-	// Job loads the days; its pool has to have a session for each worker.
-	Job *etl.Job
-	// Workers is how many days are in work at once, 1 if it is 0.
-	Workers  int
-	Schedule ScheduleConfig
-	// RunRetention is how long runs are kept that nothing rests on any more,
-	// with their logs; 0 is for ever.
-	RunRetention time.Duration
-	// JobRetention is how long River keeps finished jobs; a day if it is 0.
-	JobRetention time.Duration
-	// SoftStop is how long loads may go on after the end was asked for, 5 s if
-	// it is 0.
-	SoftStop time.Duration
-	// Lease is DefaultLease if it is 0.
-	Lease time.Duration
-	// ForgetWait is how long a load may hold up that its day is forgotten;
-	// DefaultForgetWait if it is 0.
-	ForgetWait time.Duration
-	// RunLog keeps the logs of runs; none are kept if it is nil.
-	RunLog *RunLog
-	Now    func() time.Time // time.Now
-	Log    *slog.Logger     // slog.Default()
-}
-
-// DefaultLease is how long a worker's process counts as alive after a sign of
-// life. With the lease of claims it says how soon a dead worker's days are taken
-// up: within 30 s.
-const DefaultLease = 15 * time.Second
-
-// beats is how many signs of life a lease sees, so that some may fail.
-const beats = 5
+const (
+	// beats is how many signs of life a lease sees, so that some may fail.
+	beats = 5
+	// tickEvery is how often due days are looked for, besides the moments at which
+	// one is due.
+	tickEvery = 30 * time.Second
+	// abandoned is how long a run of the command line may be silent, with no day of
+	// it in work, before its process counts as gone.
+	abandoned = 2 * time.Minute
+)
 
 // Orchestrator works on the queue. Any number of them may share a target.
 type Orchestrator struct {
-	config    Config
-	pool      *pgxpool.Pool
-	client    *river.Client[pgx.Tx]
-	control   *Control
-	scheduler *Scheduler
-	inHand    *inHand
-	host      string // of this process
-	log       *slog.Logger
-}
-
-// OpenControl returns a pool of short sessions on the target: no transaction of
-// theirs idles, lest a stopped process keeps what it holds locked.
-func OpenControl(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	pool, err := pgpool.Open(ctx, url, pgpool.Options{
-		Name:     "delfos orchestrator",
-		MaxConns: 12,
-		Settings: map[string]string{
-			"idle_in_transaction_session_timeout": "10s",
-			"lock_timeout":                        "10s",
-			"statement_timeout":                   "60s",
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("target database: %w", err)
-	}
-	return pool, nil
+	config  Config
+	control *Control
+	client  *river.Client[pgx.Tx]
+	running *runningJobs
+	host    string // of this process
 }
 
 // New returns an Orchestrator that has not begun. The target needs its schema
 // and River's by then.
-func New(_ context.Context, c Config) (*Orchestrator, error) {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.SoftStop == 0 {
-		c.SoftStop = 5 * time.Second
-	}
-	if c.Lease == 0 {
-		c.Lease = DefaultLease
-	}
-	if c.ForgetWait == 0 {
-		c.ForgetWait = DefaultForgetWait
-	}
-	c.Workers = max(c.Workers, 1)
-	o := &Orchestrator{config: c, pool: c.Target, inHand: newInHand(), log: c.Log}
+func New(c Config) (*Orchestrator, error) {
 	q := &queue{}
-	o.control = &Control{pool: c.Target, queue: q, job: c.Job, stale: staleOf{c.Job}, feed: newFeed(), forgetWait: c.ForgetWait, log: c.Log}
-	var err error
-	if o.scheduler, err = newScheduler(c, q); err != nil {
+	s, err := newScheduler(c, q)
+	if err != nil {
 		return nil, err
 	}
-	o.control.scheduler = o.scheduler
-	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{job: c.Job, pool: c.Target, queue: q, inHand: o.inHand, log: c.Log})
-	o.scheduler.register(workers)
+	c = s.config
+	o := &Orchestrator{
+		config: c, control: &Control{s, newEvents(c.Target)}, running: &runningJobs{ended: map[int64]time.Time{}},
+	}
 	if o.host, err = os.Hostname(); err != nil {
 		o.host = "unknown"
 	}
-	q.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
-		ID:     fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
-		Schema: Schema,
-		Queues: map[string]river.QueueConfig{
-			partitionQueue: {MaxWorkers: c.Workers},
-			scheduleQueue:  {MaxWorkers: scheduleWorkers},
-		},
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &worker{config: c, queue: q, running: o.running})
+	o.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
+		ID:                          fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
+		Schema:                      Schema,
+		Queues:                      map[string]river.QueueConfig{partitionQueue: {MaxWorkers: c.Workers}},
 		Workers:                     workers,
-		PeriodicJobs:                o.scheduler.Periodic(),
 		JobTimeout:                  partitionTimeout,
 		RescueStuckJobsAfter:        2 * partitionTimeout,
 		CompletedJobRetentionPeriod: c.JobRetention,
@@ -136,12 +68,12 @@ func New(_ context.Context, c Config) (*Orchestrator, error) {
 		FetchCooldown:               time.Millisecond, // a worker shall not wait between days
 		FetchPollInterval:           500 * time.Millisecond,
 		SoftStopTimeout:             c.SoftStop,
-		Logger:                      newRiverLog(c.Log),
+		Logger:                      slog.New(riverLog{c.Log.Handler()}),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the queue: %w", err)
 	}
-	o.client = q.client
+	q.client = o.client
 	return o, nil
 }
 
@@ -157,20 +89,15 @@ func (o *Orchestrator) Run(ctx context.Context) error {
 	if err := o.beat(ctx); err != nil {
 		return err
 	}
-	if err := targetdb.New(o.pool).EnsureSchedule(ctx); err != nil {
+	if err := targetdb.New(o.config.Target).EnsureSchedule(ctx); err != nil {
 		return fmt.Errorf("ensure the schedule: %w", err)
 	}
 	// Upkeep goes on while loads end.
 	upkeep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var tasks sync.WaitGroup
-	tasks.Go(func() { o.every(upkeep, o.config.Lease/beats, "giving a sign of life", o.beat) })
-	tasks.Go(func() { o.every(upkeep, time.Second, "putting the queue in order", o.reconcile) })
-	tasks.Go(func() { o.every(upkeep, time.Minute, "tidying up", o.tidy) })
-	tasks.Go(func() { o.every(upkeep, DefaultTickEvery, "looking after the schedule", o.scheduler.watch) })
-	tasks.Go(func() { o.numberEvents(upkeep) })
-	if o.config.RunLog != nil {
-		tasks.Go(func() { o.config.RunLog.follow(upkeep, o.pool, o.log) })
+	for _, t := range o.tasks() {
+		tasks.Go(func() { o.repeat(upkeep, t) })
 	}
 	err := o.client.Start(context.WithoutCancel(ctx))
 	if err == nil {
@@ -198,37 +125,75 @@ func (o *Orchestrator) end(ctx context.Context) error {
 func (o *Orchestrator) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var err error
-	if o.config.RunLog != nil {
-		err = o.config.RunLog.flush(ctx, o.pool)
-	}
-	return errors.Join(err, targetdb.New(o.pool).RemoveWorker(ctx, o.client.ID()))
+	err := o.config.RunLog.flush(ctx, o.config.Target)
+	return errors.Join(err, targetdb.New(o.config.Target).RemoveWorker(ctx, o.client.ID()))
 }
 
-// every does a task at intervals, until ctx ends. A failure is logged once, and
-// so is its end.
-func (o *Orchestrator) every(ctx context.Context, interval time.Duration, what string, task func(context.Context) error) {
-	failed := false
-	for pause(ctx, interval); ctx.Err() == nil; pause(ctx, interval) {
-		bounded, cancel := context.WithTimeout(ctx, max(interval, 30*time.Second))
-		err := task(bounded)
+// A task is what an Orchestrator does again and again while it runs.
+type task struct {
+	name  string
+	do    func(context.Context) error
+	limit time.Duration        // bounds do; 0: it ends with the Orchestrator
+	wait  func() time.Duration // until do is called again
+}
+
+// tasks are all that an Orchestrator does beside loading days.
+func (o *Orchestrator) tasks() []task {
+	const limit = 30 * time.Second
+	every := func(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+	s := o.control.scheduler
+	return []task{
+		{"give a sign of life", o.beat, limit, every(o.config.Lease / beats)},
+		{"put the queue in order", o.reconcile, limit, every(time.Second)},
+		{"tidy up", o.tidy, time.Minute, every(time.Minute)},
+		{"look for due days", func(ctx context.Context) error { return s.tick(ctx, s.config.Now()) }, limit, func() time.Duration { return untilTick(s.cron, time.Now()) }},
+		{"look for late data", func(ctx context.Context) error { return s.sweep(ctx, s.config.Now()) }, s.config.Schedule.SweepEvery + time.Minute, every(tickEvery)},
+		{"number events", o.control.numberAll, 0, every(time.Second)},
+		{"write the logs of runs", func(ctx context.Context) error { return o.config.RunLog.flush(ctx, o.config.Target) }, limit, every(flushEvery)},
+	}
+}
+
+// untilTick is how long to wait before due days are looked for again.
+func untilTick(cron Cron, now time.Time) time.Duration {
+	if at, _, ok := cron.upcoming(dates.Earliest(), now); ok {
+		return min(at.Sub(now), tickEvery)
+	}
+	return tickEvery
+}
+
+// repeat does a task until ctx ends. The first of failures in a row is logged, and
+// so is their end.
+func (o *Orchestrator) repeat(ctx context.Context, t task) {
+	failing := false
+	for ctx.Err() == nil {
+		bounded, cancel := ctx, context.CancelFunc(func() {})
+		if t.limit > 0 {
+			bounded, cancel = context.WithTimeout(ctx, t.limit)
+		}
+		begun := time.Now()
+		err := t.do(bounded)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
-		case err != nil && !failed:
-			o.log.WarnContext(ctx, "upkeep failed; trying again", "task", what, "error", err)
-		case err == nil && failed:
-			o.log.InfoContext(ctx, "upkeep works again", "task", what)
+			return
+		case err != nil && (!failing || time.Since(begun) > time.Minute): // for so long it worked
+			o.config.Log.WarnContext(ctx, "upkeep failed; trying again", "task", t.name, "error", err)
+		case err == nil && failing:
+			o.config.Log.InfoContext(ctx, "upkeep works again", "task", t.name)
 		}
-		failed = err != nil
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(t.wait()):
+		}
 	}
 }
 
 // beat tells the others that this process is alive, and what it works on.
 func (o *Orchestrator) beat(ctx context.Context) error {
-	if err := targetdb.New(o.pool).BeatWorker(ctx, targetdb.BeatWorkerParams{
+	if err := targetdb.New(o.config.Target).BeatWorker(ctx, targetdb.BeatWorkerParams{
 		ID: o.client.ID(), Host: o.host, Pid: int32(os.Getpid()), Workers: int32(o.config.Workers),
-		Jobs: o.inHand.list(), Lease: o.config.Lease,
+		Jobs: o.running.list(), Lease: o.config.Lease,
 	}); err != nil {
 		return fmt.Errorf("enter this worker: %w", err)
 	}
@@ -239,31 +204,32 @@ func (o *Orchestrator) beat(ctx context.Context) error {
 // claims end, jobs of dead workers go back, open requests without a job get one,
 // and runs whose last day has ended are closed. One process at a time does it.
 func (o *Orchestrator) reconcile(ctx context.Context) error {
-	ended, err := targetdb.New(o.pool).EndExpired(ctx, targetdb.EndExpiredParams{})
+	log := o.config.Log
+	ended, err := targetdb.New(o.config.Target).EndExpired(ctx, targetdb.EndExpiredParams{})
 	if err != nil {
 		return fmt.Errorf("end expired claims: %w", err)
 	}
 	for _, e := range ended {
-		o.log.WarnContext(ctx, "a worker stopped; its session was ended", "day", e.Day.Format(time.DateOnly), "token", e.Token)
+		log.WarnContext(ctx, "a worker stopped; its session was ended", "day", e.Day.Format(time.DateOnly), "token", e.Token)
 	}
-	err = pgx.BeginFunc(ctx, o.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, o.config.Target, func(tx pgx.Tx) error {
 		db := targetdb.New(tx)
 		mine, err := db.TryReconciling(ctx)
 		if err != nil || !mine {
-			return err //nolint:wrapcheck // Said below.
+			return err
 		}
 		lost, err := db.RequeueLostJobs(ctx)
 		if err != nil {
 			return fmt.Errorf("requeue lost jobs: %w", err)
 		}
 		for _, j := range lost {
-			o.log.WarnContext(ctx, "a worker was lost; its day goes back to the queue", "day", j.Day.Format(time.DateOnly), "job", j.ID, "attempt", j.Attempt)
+			log.WarnContext(ctx, "a worker was lost; its day goes back to the queue", "day", j.Day.Format(time.DateOnly), "job", j.ID, "attempt", j.Attempt)
 		}
 		if err := o.control.queue.dispatch(ctx, tx); err != nil {
 			return err
 		}
 		_, err = db.CloseRuns(ctx)
-		return err //nolint:wrapcheck // Said below.
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("put the queue in order: %w", err)
@@ -271,16 +237,12 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// abandoned is how long a run of the command line may be silent, with no day of
-// it in work, before its process counts as gone.
-const abandoned = 2 * time.Minute
-
 // tidy removes what is no longer wanted.
 func (o *Orchestrator) tidy(ctx context.Context) error {
-	db := targetdb.New(o.pool)
+	db := targetdb.New(o.config.Target)
 	_, err := db.CloseAbandonedCommands(ctx, abandoned)
 	if err == nil {
-		_, err = db.TrimEvents(ctx, KeptEvents)
+		_, err = db.TrimEvents(ctx, keptEvents)
 	}
 	if err == nil {
 		_, err = db.ForgetWorkers(ctx)

@@ -2,15 +2,9 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
 
@@ -29,13 +23,9 @@ type Page struct {
 // are given. It always is a range that can be answered, unless both are given:
 // then it is theirs. Days that can't be believed (package dates) count for none
 // of its ends, unless the end that is given lies among them.
-func (c *Control) Page(ctx context.Context, from, to *time.Time) (Page, error) {
-	now := c.scheduler.now()
+func (c *Control) Page(ctx context.Context, from, to *time.Time) (page Page, err error) {
+	now := c.config.Now()
 	within := etl.Span{First: dates.Earliest(), Last: dates.Latest(now)}
-	var (
-		page Page
-		err  error
-	)
 	switch {
 	case from != nil && to != nil:
 		within = etl.Span{First: *from, Last: *to}
@@ -70,20 +60,20 @@ func (c *Control) Page(ctx context.Context, from, to *time.Time) (Page, error) {
 
 // newest is the days up to the newest known one, and those since that are over.
 func (c *Control) newest(ctx context.Context, now time.Time, within etl.Span) (*etl.Span, error) {
-	known, err := c.known(ctx, within, c.scheduler.start.sampled(ctx, now), false)
+	known, err := c.known(ctx, within, c.origin.sampled(ctx, now), false)
 	if err != nil {
 		return nil, err
 	}
 	yesterday := dates.Of(now).AddDate(0, 0, -1)
 	if known == nil {
 		// All that is known is that the schedule has begun.
-		begun := c.scheduler.config.PartitionStart
+		begun := c.config.Schedule.PartitionStart
 		if begun == nil || begun.After(yesterday) {
 			return nil, nil //nolint:nilnil // There are no days.
 		}
 		known = &etl.Span{First: dates.Later(*begun, within.First), Last: yesterday}
 	}
-	days := &etl.Span{First: dates.Later(known.First, dates.Add(known.Last, 1-PageDays)), Last: known.Last}
+	days := lastPage(*known)
 	if dates.Count(known.Last, yesterday) <= PageDays+1 {
 		days.Last = dates.Later(known.Last, yesterday)
 	}
@@ -92,17 +82,17 @@ func (c *Control) newest(ctx context.Context, now time.Time, within etl.Span) (*
 
 // upTo is the days up to the end of within.
 func (c *Control) upTo(ctx context.Context, within etl.Span) (*etl.Span, error) {
-	known, err := c.known(ctx, within, c.scheduler.start.remembered(), false)
+	known, err := c.known(ctx, within, c.origin.remembered(), false)
 	if err != nil || known == nil {
 		return nil, err
 	}
-	return &etl.Span{First: dates.Later(known.First, dates.Add(within.Last, 1-PageDays)), Last: within.Last}, nil
+	return lastPage(etl.Span{First: known.First, Last: within.Last}), nil
 }
 
 // since is the days from the start of within on, to the newest known one or to
 // yesterday.
 func (c *Control) since(ctx context.Context, now time.Time, within etl.Span) (*etl.Span, error) {
-	known, err := c.known(ctx, within, c.scheduler.start.sampled(ctx, now), false)
+	known, err := c.known(ctx, within, c.origin.sampled(ctx, now), false)
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +111,12 @@ func (c *Control) earlier(ctx context.Context, first time.Time) (*etl.Span, erro
 	if !first.After(dates.First()) {
 		return nil, nil //nolint:nilnil // Nothing can be before it.
 	}
-	samples := c.scheduler.start.remembered()
+	samples := c.origin.remembered()
 	before, err := c.known(ctx, etl.Span{First: dates.First(), Last: first.AddDate(0, 0, -1)}, samples, true)
 	if err != nil || before == nil {
 		return nil, err
 	}
-	return c.known(ctx, etl.Span{First: dates.Add(before.Last, 1-PageDays), Last: before.Last}, samples, true)
+	return c.known(ctx, *lastPage(*before), samples, true)
 }
 
 // later is a page of known days after one.
@@ -134,7 +124,7 @@ func (c *Control) later(ctx context.Context, last time.Time) (*etl.Span, error) 
 	if !last.Before(dates.Last()) {
 		return nil, nil //nolint:nilnil // Nothing can be after it.
 	}
-	samples := c.scheduler.start.remembered()
+	samples := c.origin.remembered()
 	after, err := c.known(ctx, etl.Span{First: last.AddDate(0, 0, 1), Last: dates.Last()}, samples, true)
 	if err != nil || after == nil {
 		return nil, err
@@ -142,11 +132,16 @@ func (c *Control) later(ctx context.Context, last time.Time) (*etl.Span, error) 
 	return c.known(ctx, etl.Span{First: after.First, Last: dates.Add(after.First, PageDays-1)}, samples, true)
 }
 
+// lastPage is the last PageDays days.
+func lastPage(days etl.Span) *etl.Span {
+	return &etl.Span{First: dates.Later(days.First, dates.Add(days.Last, 1-PageDays)), Last: days.Last}
+}
+
 // known is the first and the last day of a range that the ledger has something to
 // say of, or that have samples; nil if there is none. With calledOff days count
 // too that were called off before they were loaded.
 func (c *Control) known(ctx context.Context, within etl.Span, samples *etl.Span, calledOff bool) (*etl.Span, error) {
-	known, err := ledgerRange(ctx, c.pool, within, calledOff)
+	known, err := ledgerRange(ctx, c.config.Target, within, calledOff)
 	if err != nil {
 		return nil, err
 	}
@@ -158,19 +153,4 @@ func (c *Control) known(ctx context.Context, within etl.Span, samples *etl.Span,
 		return &sampled, nil
 	}
 	return &etl.Span{First: dates.Earlier(known.First, sampled.First), Last: dates.Later(known.Last, sampled.Last)}, nil
-}
-
-// ledgerRange is the first and the last day of a range that the ledger has
-// something to say of; nil if there is none.
-func ledgerRange(ctx context.Context, pool *pgxpool.Pool, within etl.Span, calledOff bool) (*etl.Span, error) {
-	row, err := targetdb.New(pool).LedgerRange(ctx, targetdb.LedgerRangeParams{
-		FirstDay: within.First, LastDay: within.Last, CalledOff: calledOff,
-	})
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil, nil //nolint:nilnil // There is none.
-	case err != nil:
-		return nil, fmt.Errorf("read the range of the ledger: %w", err)
-	}
-	return &etl.Span{First: row.FirstDay, Last: row.LastDay}, nil
 }

@@ -20,7 +20,7 @@ func (s *schedule) page(from, to string) string {
 		}
 		return new(dayAt(day))
 	}
-	page, err := (&Control{pool: s.pool, scheduler: s.Scheduler}).Page(s.t.Context(), bound(from), bound(to))
+	page, err := (&Control{scheduler: s.scheduler}).Page(s.t.Context(), bound(from), bound(to))
 	if err != nil {
 		s.t.Fatalf("page from %q to %q: %v", from, to, err)
 	}
@@ -63,10 +63,10 @@ func TestPageGrows(t *testing.T) {
 		pageTest{"days are loaded", "2025-03-04", "2025-03-04", "2025-03-04..2025-03-04, before 2025-03-03..2025-03-03, after 2025-03-05..2025-03-05"},
 	)
 	s.source.sample("2025-02-01", "2025-06-30")
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.wantPages(pageTest{"samples are there", "", "", "2025-02-01..2025-06-30, before none, after none"})
 	s.source.err = errors.New("away")
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.wantPages(pageTest{"the source is away", "", "", "2025-02-01..2025-06-30, before none, after none"})
 	s.restart()
 	s.wantPages(pageTest{"the source was never asked", "", "", "2025-03-03..2025-06-29, before none, after none"})
@@ -82,7 +82,7 @@ func TestPageOfManyDays(t *testing.T) {
 	s.source.sample("2020-01-01", "2024-06-30")
 	s.wantPages(pageTest{"a year ago", "", "", "2023-05-28..2025-06-29, before 2022-04-23..2023-05-27, after none"})
 	s.source.sample("2020-01-01", "2024-05-24")
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.wantPages(
 		pageTest{"401 days ago", "", "", "2023-04-21..2024-05-24, before 2022-03-17..2023-04-20, after none"},
 		pageTest{"401 days ago", "", "2022-12-31", "2021-11-27..2022-12-31, before 2020-10-23..2021-11-26, after 2023-01-01..2024-02-04"},
@@ -111,6 +111,6 @@ func TestPageOfUnbelievableDays(t *testing.T) {
 	s.exec("UPDATE run_partition SET outcome = NULL, finished_at = NULL WHERE day = '1996-07-17'")
 	s.exec("DELETE FROM partition")
 	s.source.sample()
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.wantPages(pageTest{"a day is queued", "", "", "1996-07-17..1996-07-17, before 1995-06-13..1996-07-16, after none"})
 }

@@ -16,11 +16,11 @@ import (
 // Schema is where River has its tables.
 const Schema = "river"
 
-// partitionQueue is River's queue of partitions; the schedule has its own.
+// partitionQueue is River's queue of days.
 const partitionQueue = "partition"
 
-// maxAttempts bounds the attempts at one job; what may be tried again, and when,
-// is the policy's to say.
+// maxAttempts bounds the attempts at one job; retryAfter says which failures are
+// tried again.
 const maxAttempts = 200
 
 // PartitionArgs are those of a job that loads a day. RunID is the run that the
@@ -54,37 +54,14 @@ type queue struct {
 	client *river.Client[pgx.Tx]
 }
 
-// request is what open enters in the ledger.
-type request struct {
-	Trigger  enum.RunTrigger
-	From, To time.Time
-	Scope    enum.RunScope
-	Parallel *int32
-	// AllowEmpty lets it remove what the source no longer has, however much.
-	AllowEmpty bool
-	Key        *string // of idempotency, with what was asked under it
-	Body       *string
-}
-
 // open enters a run with its days, each an open request, and queues their jobs.
-func (q *queue) open(ctx context.Context, tx pgx.Tx, r request, days []time.Time) (runID int64, err error) {
-	db := targetdb.New(tx)
-	runID, err = db.OpenRun(ctx, targetdb.OpenRunParams{
-		Trigger: r.Trigger, FirstDay: r.From, LastDay: r.To, Scope: r.Scope,
-		Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, IdempotencyKey: r.Key, Request: r.Body,
-	})
+// The error is pgx.ErrNoRows if the run's idempotency key has made one before.
+func (q *queue) open(ctx context.Context, tx pgx.Tx, run targetdb.OpenRunParams) (runID int64, err error) {
+	runID, err = targetdb.New(tx).OpenRun(ctx, run)
 	if err != nil {
 		return 0, fmt.Errorf("open a run: %w", err)
 	}
-	if len(days) > 0 {
-		if _, err := db.AddRunDays(ctx, targetdb.AddRunDaysParams{RunID: runID, Days: days}); err != nil {
-			return 0, fmt.Errorf("enter the days of run %d: %w", runID, err)
-		}
-	}
-	if err := q.ask(ctx, tx, runID, days); err != nil {
-		return 0, err
-	}
-	return runID, nil
+	return runID, q.ask(ctx, tx, runID, run.Days)
 }
 
 // ask queues days of a run that have just got open requests.
@@ -105,10 +82,14 @@ func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Tim
 	if err := q.dispatch(ctx, tx); err != nil {
 		return err
 	}
-	return note(ctx, tx, enum.EventKindRun, runID, string(enum.RunStateQueued))
+	err = db.AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindRun, RunID: &runID, State: string(enum.RunStateQueued)})
+	if err != nil {
+		return fmt.Errorf("note that run %d is queued: %w", runID, err)
+	}
+	return nil
 }
 
-// dispatch makes the jobs that open requests lack, and moves up those that are
+// dispatch inserts the jobs that open requests lack, and moves up those that are
 // wanted more urgently by now.
 func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 	db := targetdb.New(tx)

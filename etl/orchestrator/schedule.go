@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
@@ -21,167 +19,112 @@ import (
 const (
 	schedulePaused  = "paused"
 	scheduleResumed = "resumed"
-	// sourceSuspect and sourceBelieved tell that looking for late data stopped, and
+	// sourceSuspect and sourceBelieved say that looking for late data stopped, and
 	// that it goes on.
 	sourceSuspect  = "source_suspect"
 	sourceBelieved = "source_believed"
 )
 
-// DefaultSweepEvery is how often late data is looked for.
-const DefaultSweepEvery = 5 * time.Minute
-
-// ScheduleConfig says what is loaded without anybody asking.
-type ScheduleConfig struct {
-	// Cron says when days are due; DefaultCron if it is empty. See Cron.
-	Cron string
-	// CatchUpDays bounds how long ago a day may have become due, in days, and
-	// still be loaded; less than 1 is 1.
-	CatchUpDays int
-	// StaleDays is how many past days are followed for late data; 0 is none.
-	StaleDays int
-	// PartitionStart is the first day that the schedule loads; if it is nil, the
-	// first day of which the source has samples that can be believed (package dates).
-	PartitionStart *time.Time
-	// SourceRetention is for how many days the source keeps its samples. Older days
-	// are neither looked at for late data nor loaded by the schedule; the day that
-	// has just ended always is.
-	SourceRetention etl.Retention
-	// SweepEvery is how often late data is looked for; DefaultSweepEvery if it is
-	// zero. After a look that took long it is less often.
-	SweepEvery time.Duration
-	// TickEvery is how often due days are looked for, besides the moments at
-	// which one is due; DefaultTickEvery if it is zero.
-	TickEvery time.Duration
-}
-
-// origin knows which of the days [first, last] are the first and the last with
-// samples; *etl.Job does.
-type origin interface {
-	Sampled(ctx context.Context, first, last time.Time) (etl.Span, bool, error)
-}
-
-// opener enters runs; *queue is one.
-type opener interface {
-	open(ctx context.Context, tx pgx.Tx, r request, days []time.Time) (runID int64, err error)
-}
-
-// Scheduler asks for days that are due and for those that have changed at the
-// source. What they are is read from the ledger each time, and never kept: a
-// timer only wakes it, and any number of processes may be woken at once, late or
-// never. It is safe for concurrent use.
-type Scheduler struct {
-	pool   *pgxpool.Pool // of the target
-	queue  opener
-	stale  StaleFinder
+// scheduler asks for days that are due and for those that have changed at the
+// source. What they are is read from the ledger each time, and never kept: any
+// number of processes may look at once, late or never. It is safe for concurrent
+// use.
+type scheduler struct {
+	config Config
+	queue  *queue
 	cron   Cron
-	config ScheduleConfig
-	start  start
-	now    func() time.Time
-	log    *slog.Logger
+	origin origin
 
 	mu           sync.Mutex
 	sweepFailing bool
 }
 
-func newScheduler(c Config, q opener) (*Scheduler, error) {
+func newScheduler(c Config, q *queue) (*scheduler, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
 	cron, err := ParseCron(c.Schedule.Cron)
 	if err != nil {
 		return nil, err
 	}
-	config := c.Schedule
-	if config.PartitionStart != nil {
-		config.PartitionStart = new(dates.Of(*config.PartitionStart))
-	}
-	for _, bounded := range []struct {
-		name  string
-		value int
-	}{{"CATCH_UP_DAYS", config.CatchUpDays}, {"STALE_DAYS", config.StaleDays}, {"SOURCE_RETENTION_DAYS", int(config.SourceRetention)}} {
-		if bounded.value < 0 || bounded.value > MaxDays {
-			return nil, fmt.Errorf("%s %d: want 0 to %d", bounded.name, bounded.value, MaxDays)
-		}
-	}
-	if config.SweepEvery <= 0 {
-		config.SweepEvery = DefaultSweepEvery
-	}
-	if config.TickEvery <= 0 {
-		config.TickEvery = DefaultTickEvery
-	}
-	return &Scheduler{
-		pool: c.Target, queue: q, stale: staleOf{c.Job}, cron: cron, config: config, now: c.Now, log: c.Log,
-		start: start{origin: c.Job, pool: c.Target, configured: config.PartitionStart, log: c.Log},
-	}, nil
+	return &scheduler{config: c, queue: q, cron: cron, origin: origin{config: c}}, nil
 }
 
-// Tick asks for the days that are due at now and not loaded, as one run of
-// trigger Scheduled, and for failed ones whose time has come, as another; unless
+// scheduledRun is a run that the schedule has opened; none if its id is 0.
+type scheduledRun struct {
+	id          int64
+	days        int
+	first, last time.Time
+}
+
+// open opens a run of days, if there are any.
+func (s *scheduler) open(ctx context.Context, tx pgx.Tx, trigger enum.RunTrigger, scope enum.RunScope, days []time.Time) (scheduledRun, error) {
+	if len(days) == 0 {
+		return scheduledRun{}, nil
+	}
+	run := scheduledRun{days: len(days), first: slices.MinFunc(days, time.Time.Compare), last: slices.MaxFunc(days, time.Time.Compare)}
+	var err error
+	run.id, err = s.queue.open(ctx, tx, targetdb.OpenRunParams{Trigger: trigger, FirstDay: run.first, LastDay: run.last, Scope: scope, Days: days})
+	return run, err
+}
+
+// facts are what the log says of a run.
+func (r scheduledRun) facts() []any {
+	return []any{"run", r.id, "days", r.days, "from", r.first.Format(time.DateOnly), "to", r.last.Format(time.DateOnly)}
+}
+
+// tick asks for the days that are due at now and not loaded, as one run of
+// trigger Schedule, and for failed ones whose time has come, as another; unless
 // the schedule is paused.
-func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
+func (s *scheduler) tick(ctx context.Context, now time.Time) error {
 	days, err := s.due(ctx, now)
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	var runID int64
-	var wanted []time.Time
-	var again asked
+	var again, due scheduledRun
 	err = s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
-		db := targetdb.New(tx)
-		if err := db.NoteScheduleChecked(ctx, now); err != nil {
+		if err := targetdb.New(tx).NoteScheduleChecked(ctx, now); err != nil {
 			return fmt.Errorf("note the look at it: %w", err)
 		}
 		if row.Paused {
 			return nil
 		}
-		if again, err = s.askAgain(ctx, tx, now); err != nil {
+		if again, err = s.askAgain(ctx, tx, now); err != nil || len(days) == 0 {
 			return err
 		}
-		if len(days) == 0 {
-			return nil
-		}
-		first, last := days[len(days)-1], days[0]
-		grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
+		grid, calledOff, err := readStates(ctx, tx, days[len(days)-1], days[0])
 		if err != nil {
-			return fmt.Errorf("read the grid: %w", err)
+			return err
 		}
-		calledOff, err := db.CalledOffDays(ctx, targetdb.CalledOffDaysParams{FirstDay: first, LastDay: last})
-		if err != nil {
-			return fmt.Errorf("read called off days: %w", err)
-		}
-		if wanted = wanting(days, grid, calledOff); len(wanted) == 0 {
-			return nil
-		}
-		runID, err = s.queue.open(ctx, tx, request{
-			Trigger: enum.RunTriggerSchedule, From: wanted[len(wanted)-1], To: wanted[0], Scope: enum.RunScopeMissing,
-		}, wanted)
+		due, err = s.open(ctx, tx, enum.RunTriggerSchedule, enum.RunScopeMissing, wanting(days, grid, calledOff))
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	again.log(ctx, s.log)
-	if runID != 0 {
-		s.log.InfoContext(ctx, "days are due", "run", runID, "days", len(wanted),
-			"from", wanted[len(wanted)-1].Format(time.DateOnly), "to", wanted[0].Format(time.DateOnly))
+	if again.id != 0 {
+		s.config.Log.InfoContext(ctx, "failed days are asked for again", again.facts()...)
+	}
+	if due.id != 0 {
+		s.config.Log.InfoContext(ctx, "days are due", due.facts()...)
 	}
 	return nil
 }
 
 // due returns the days that are due at now, the newest first, loaded or not.
-func (s *Scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error) {
-	days := s.cron.dueDays(dates.Earliest(), now, s.config.CatchUpDays)
+func (s *scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error) {
+	days := s.cron.dueDays(dates.Earliest(), now, s.config.Schedule.CatchUpDays)
 	if len(days) == 0 {
 		return nil, nil
 	}
-	start, known, err := s.start.day(ctx, now, days[len(days)-1])
+	start, known, err := s.origin.first(ctx, now, days[len(days)-1])
 	if err != nil || !known {
 		return nil, err
 	}
-	if since, bounded := s.config.SourceRetention.Since(now); bounded {
-		if since.After(days[0]) {
-			since = days[0] // It has just ended: now or never.
-		}
-		if start.Before(since) {
-			start = since
-		}
+	if since, bounded := s.config.Schedule.SourceRetention.Since(now); bounded {
+		// The day that has just ended is loaded now or never.
+		start = dates.Later(start, dates.Earlier(since, days[0]))
 	}
 	for len(days) > 0 && days[len(days)-1].Before(start) {
 		days = days[:len(days)-1]
@@ -189,9 +132,104 @@ func (s *Scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error)
 	return days, nil
 }
 
+// readStates reads the states of the days of a range, and which of them somebody
+// has called off.
+func readStates(ctx context.Context, tx pgx.Tx, first, last time.Time) ([]targetdb.ReadGridRow, map[time.Time]bool, error) {
+	grid, err := targetdb.New(tx).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the grid: %w", err)
+	}
+	off, err := calledOff(ctx, tx, first, last)
+	return grid, off, err
+}
+
+// calledOff are the days of a range that somebody has called off.
+func calledOff(ctx context.Context, tx pgx.Tx, first, last time.Time) (map[time.Time]bool, error) {
+	days, err := targetdb.New(tx).CalledOffDays(ctx, targetdb.CalledOffDaysParams{FirstDay: first, LastDay: last})
+	if err != nil {
+		return nil, fmt.Errorf("read called off days: %w", err)
+	}
+	off := make(map[time.Time]bool, len(days))
+	for _, day := range days {
+		off[day] = true
+	}
+	return off, nil
+}
+
+// wanting returns those of the days, which are due, that nobody has loaded since
+// they ended, in the order of days: missing ones, and those that were loaded
+// before they were over. What is asked for, has failed or was called off is
+// somebody's decision, or has retries of its own.
+func wanting(days []time.Time, grid []targetdb.ReadGridRow, calledOff map[time.Time]bool) []time.Time {
+	wanted := make(map[time.Time]bool, len(grid))
+	for _, row := range grid {
+		switch row.State {
+		case enum.PartitionStateMissing:
+			wanted[row.Day] = true
+		case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
+			wanted[row.Day] = row.StartedAt != nil && row.StartedAt.Before(row.Day.AddDate(0, 0, 1))
+		case enum.PartitionStateQueued, enum.PartitionStateRunning, enum.PartitionStateFailed, enum.PartitionStateCancelled:
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(days), func(day time.Time) bool { return !wanted[day] || calledOff[day] })
+}
+
+// againAfter is how long after its last failure a day is asked for again that the
+// schedule has asked for again so many times since somebody else did; false when
+// it is left to a person.
+func againAfter(times int) (time.Duration, bool) {
+	waits := []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 24 * time.Hour}
+	if times < len(waits) {
+		return waits[times], true
+	}
+	return 0, false
+}
+
+// askAgain asks for days that have failed, and that nobody asks for any more, once
+// more: what made them fail may have been mended. Those whose time has not come
+// get it noted, as the next attempt that the ledger shows. They are days of the
+// range that the schedule follows, and that the source is believed of; older ones
+// are left to whoever loaded them.
+func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (scheduledRun, error) {
+	c := s.config.Schedule
+	last := dates.Of(now).AddDate(0, 0, -1)
+	first := dates.Later(last.AddDate(0, 0, 1-max(c.CatchUpDays, c.StaleDays, 1)), dates.Earliest())
+	first = c.SourceRetention.Clip(first, now)
+	if c.PartitionStart != nil {
+		first = dates.Later(first, *c.PartitionStart)
+	}
+	db := targetdb.New(tx)
+	failed, err := db.FailedDays(ctx, targetdb.FailedDaysParams{FirstDay: first, LastDay: last})
+	switch {
+	case err != nil:
+		return scheduledRun{}, fmt.Errorf("read failed days: %w", err)
+	case len(failed) == 0:
+		return scheduledRun{}, nil
+	}
+	declined, err := calledOff(ctx, tx, first, last)
+	if err != nil {
+		return scheduledRun{}, err
+	}
+	var days []time.Time
+	for _, f := range failed {
+		after, ok := againAfter(int(f.Asked))
+		at := f.FailedAt.Add(after)
+		switch {
+		case !ok, declined[f.Day]:
+		case !now.Before(at):
+			days = append(days, f.Day)
+		case f.NextAttemptAt == nil || !f.NextAttemptAt.Equal(at):
+			if _, err := db.PlanNextAttempt(ctx, targetdb.PlanNextAttemptParams{Day: f.Day, At: at}); err != nil {
+				return scheduledRun{}, fmt.Errorf("note the next attempt at %s: %w", f.Day.Format(time.DateOnly), err)
+			}
+		}
+	}
+	return s.open(ctx, tx, enum.RunTriggerSchedule, enum.RunScopeFailed, days)
+}
+
 // held calls f in a transaction that holds the schedule's row.
-func (s *Scheduler) held(ctx context.Context, f func(pgx.Tx, targetdb.Schedule) error) error {
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+func (s *scheduler) held(ctx context.Context, f func(pgx.Tx, targetdb.Schedule) error) error {
+	return pgx.BeginFunc(ctx, s.config.Target, func(tx pgx.Tx) error {
 		db := targetdb.New(tx)
 		row, err := db.LockSchedule(ctx)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -207,9 +245,15 @@ func (s *Scheduler) held(ctx context.Context, f func(pgx.Tx, targetdb.Schedule) 
 	})
 }
 
-// Pause pauses or resumes the schedule, the sweep included, for all processes
-// and over restarts. What became due meanwhile is asked for when it is resumed.
-func (s *Scheduler) Pause(ctx context.Context, paused bool) error {
+// note enters an event of the schedule.
+func note(ctx context.Context, tx pgx.Tx, state string) error {
+	return targetdb.New(tx).AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindSchedule, State: state})
+}
+
+// Pause pauses or resumes the schedule, looking for late data included, for all
+// processes and over restarts. What became due meanwhile is asked for when it is
+// resumed.
+func (s *scheduler) Pause(ctx context.Context, paused bool) error {
 	changed, state := false, scheduleResumed
 	if paused {
 		state = schedulePaused
@@ -220,16 +264,16 @@ func (s *Scheduler) Pause(ctx context.Context, paused bool) error {
 		}
 		changed = true
 		if _, err := targetdb.New(tx).PauseSchedule(ctx, paused); err != nil {
-			return err //nolint:wrapcheck // Said below.
+			return err
 		}
-		return note(ctx, tx, enum.EventKindSchedule, 0, state)
+		return note(ctx, tx, state)
 	})
 	if err != nil {
 		return fmt.Errorf("schedule %s: %w", state, err)
 	}
 	if changed && !paused {
-		if err := s.Tick(ctx, s.now()); err != nil {
-			s.log.WarnContext(ctx, "looking for due days failed; trying again", "error", err)
+		if err := s.tick(ctx, s.config.Now()); err != nil {
+			s.config.Log.WarnContext(ctx, "looking for due days failed; trying again", "error", err)
 		}
 	}
 	return nil
@@ -238,59 +282,39 @@ func (s *Scheduler) Pause(ctx context.Context, paused bool) error {
 // ScheduleState is the schedule as it stands. What is not known, or not to come,
 // is nil.
 type ScheduleState struct {
-	Cron   string
-	Paused bool
-	// NextAt is when the next day becomes due, and NextDay which one; the newest,
-	// if they are several. Nil while paused.
-	NextAt, NextDay        *time.Time
-	CatchUpDays, StaleDays int32
-	PartitionStart         *time.Time
-	CheckedAt, SweptAt     *time.Time
-	// SuspectReason is why the source is not believed, nil while it is, and
-	// SuspectSince when that was first found.
-	SuspectReason   *string
-	SuspectSince    *time.Time
-	SourceRetention int32
+	targetdb.Schedule
 	// QueuePaused says that River's queue of days is; Workers is how many days can
 	// be in work at once, in all processes.
-	QueuePaused bool
-	Workers     int64
+	targetdb.ReadWorkforceRow
+
+	Cron string
+	// NextAt is when the next day becomes due, and NextDay which one; the newest,
+	// if they are several. Nil while paused.
+	NextAt, NextDay                         *time.Time
+	CatchUpDays, StaleDays, SourceRetention int32
+	PartitionStart                          *time.Time
 }
 
-// read reads the schedule and who works by it, as they are at one moment.
-func (s *Scheduler) read(ctx context.Context) (row targetdb.Schedule, workforce targetdb.ReadWorkforceRow, err error) {
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
-		db := targetdb.New(tx)
-		if row, err = db.ReadSchedule(ctx); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("read the schedule: %w", err)
-		}
-		if workforce, err = db.ReadWorkforce(ctx, partitionQueue); err != nil {
-			return fmt.Errorf("read the workforce: %w", err)
-		}
-		return nil
-	})
-	return row, workforce, err
-}
-
-// State reads the schedule.
-func (s *Scheduler) State(ctx context.Context) (ScheduleState, error) {
+// Schedule reads the schedule and who works by it, as they are at one moment.
+func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
+	c := s.config.Schedule
 	state := ScheduleState{
-		Cron:        s.cron.String(),
-		CatchUpDays: int32(max(s.config.CatchUpDays, 1)),
-		StaleDays:   int32(s.config.StaleDays),
-
-		SourceRetention: int32(s.config.SourceRetention),
+		Cron: s.cron.String(), CatchUpDays: int32(max(c.CatchUpDays, 1)), StaleDays: int32(c.StaleDays), SourceRetention: int32(c.SourceRetention),
 	}
-	row, workforce, err := s.read(ctx)
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.config.Target, snapshot, func(tx pgx.Tx) (err error) {
+		db := targetdb.New(tx)
+		if state.Schedule, err = db.ReadSchedule(ctx); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		state.ReadWorkforceRow, err = db.ReadWorkforce(ctx, partitionQueue)
+		return err
+	})
 	if err != nil {
-		return ScheduleState{}, err
+		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
 	}
-	state.Paused, state.CheckedAt, state.SweptAt = row.Paused, row.CheckedAt, row.SweptAt
-	state.SuspectReason, state.SuspectSince = row.SuspectReason, row.SuspectSince
-	state.Workers, state.QueuePaused = workforce.Workers, workforce.QueuePaused
-	now := s.now()
-	start, known, err := s.start.day(ctx, now, dates.Of(now).AddDate(0, 0, -1))
+	now := s.config.Now()
+	start, known, err := s.origin.first(ctx, now, dates.Of(now).AddDate(0, 0, -1))
 	switch {
 	case err != nil:
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)

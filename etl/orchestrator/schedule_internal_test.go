@@ -1,12 +1,16 @@
 package orchestrator
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/delfos/delfos/gen/targetdb"
 )
 
 // After three weeks of downtime the last seven days come, the newest first.
@@ -93,7 +97,7 @@ func TestManyTickAtOnce(t *testing.T) {
 		other := s.other()
 		all.Go(func() {
 			for range 3 {
-				if err := other.look(t.Context()); err != nil {
+				if err := errors.Join(other.tick(t.Context(), s.clock.read()), other.sweep(t.Context(), s.clock.read())); err != nil {
 					t.Error(err)
 				}
 			}
@@ -156,19 +160,20 @@ func TestScheduleState(t *testing.T) {
 		Cron: DefaultCron, CatchUpDays: 1, StaleDays: 30,
 		NextAt: day("2025-07-01 01:00"), NextDay: day("2025-06-30"), PartitionStart: day("2025-01-01"),
 	}
-	if diff := cmp.Diff(want, s.state()); diff != "" {
+	stored := cmpopts.IgnoreFields(targetdb.Schedule{}, "ID", "SweepTook")
+	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
 		t.Errorf("before the first tick (-want +got):\n%s", diff)
 	}
 	s.tick()
 	s.sweep()
 	want.CheckedAt, want.SweptAt = day("2025-06-30 12:00"), day("2025-06-30 12:00")
-	if diff := cmp.Diff(want, s.state()); diff != "" {
+	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
 		t.Errorf("after it (-want +got):\n%s", diff)
 	}
 	s.config.Schedule.PartitionStart = day("2025-08-01")
 	s.restart()
 	want.PartitionStart, want.NextDay, want.NextAt = day("2025-08-01"), day("2025-08-01"), day("2025-08-02 01:00")
-	if diff := cmp.Diff(want, s.state()); diff != "" {
+	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
 		t.Errorf("with a start that is to come (-want +got):\n%s", diff)
 	}
 }
@@ -184,4 +189,130 @@ func TestScheduleConfigRefused(t *testing.T) {
 			t.Errorf("%+v: got %v, want %s", c, err, want)
 		}
 	}
+}
+
+func TestWanting(t *testing.T) {
+	t.Parallel()
+	day := dayAt("2025-06-29")
+	at := func(text string) *time.Time {
+		t := dayAt(text)
+		return &t
+	}
+	for _, c := range []struct {
+		row       targetdb.ReadGridRow
+		calledOff bool
+		want      bool
+	}{
+		{row: targetdb.ReadGridRow{State: "missing"}, want: true},
+		{row: targetdb.ReadGridRow{State: "missing"}, calledOff: true},
+		{row: targetdb.ReadGridRow{State: "queued"}},
+		{row: targetdb.ReadGridRow{State: "running"}},
+		{row: targetdb.ReadGridRow{State: "failed"}},
+		{row: targetdb.ReadGridRow{State: "cancelled"}},
+		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-30")}},
+		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-30 02:00")}},
+		{row: targetdb.ReadGridRow{State: "stale", StartedAt: at("2025-06-30 02:00")}},
+		// Loaded before it was over.
+		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 23:59:59")}, want: true},
+		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-28")}, want: true},
+		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 12:00")}, calledOff: true},
+		{row: targetdb.ReadGridRow{State: "failed", StartedAt: at("2025-06-29 12:00")}},
+	} {
+		c.row.Day = day
+		got := wanting([]time.Time{day.AddDate(0, 0, 1), day}, []targetdb.ReadGridRow{c.row}, map[time.Time]bool{day: c.calledOff})
+		if (len(got) == 1) != c.want {
+			t.Errorf("%s, started at %v, called off %t: got %v, want %t", c.row.State, c.row.StartedAt, c.calledOff, got, c.want)
+		}
+	}
+}
+
+// A failed day is asked for again at growing intervals, which the ledger shows,
+// and in the end left to a person, whose asking counts anew.
+func TestFailedDaysAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 7})
+	s.loadRange("2025-06-20", "2025-07-10")
+	s.fail("2025-06-20", s.clock.read()) // too long ago
+	next := func() []string {
+		return s.strings("SELECT to_char(day, 'MM-DD') || to_char(next_attempt_at, ' MM-DD HH24:MI') FROM partition WHERE next_attempt_at IS NOT NULL")
+	}
+	round := func() (asked []string) {
+		t.Helper()
+		for _, after := range []string{"06-30 12:10", "06-30 13:10", "06-30 19:10", "07-01 19:10", "07-02 19:10"} {
+			s.fail("2025-06-28", s.clock.read())
+			s.tick()
+			if diff := cmp.Diff([]string{"06-28 " + after}, next()); diff != "" {
+				t.Errorf("next attempt (-want +got):\n%s", diff)
+			}
+			s.clock.set("2025-" + after)
+			s.clock.advance(-time.Second)
+			s.tick()
+			s.wantRuns("a second before "+after, asked...)
+			s.clock.advance(time.Second)
+			s.tick()
+			s.tick()
+			asked = append(asked, "schedule failed 06-28")
+			s.wantRuns("at "+after, asked...)
+			if got := next(); got != nil {
+				t.Errorf("asked for, and the next attempt is at %s", got)
+			}
+		}
+		return asked
+	}
+	asked := round()
+	s.fail("2025-06-28", s.clock.read())
+	s.clock.advance(36 * time.Hour)
+	s.tick()
+	s.wantRuns("after five times", asked...)
+	if got := next(); got != nil {
+		t.Errorf("left to a person, and the next attempt is at %s", got)
+	}
+
+	s.exec("WITH r AS (INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '2025-06-28', '2025-06-28') RETURNING id) INSERT INTO run_partition (run_id, day) SELECT id, '2025-06-28' FROM r")
+	asked = append(asked, "backfill all 06-28")
+	s.tick()
+	s.wantRuns("while somebody asks", asked...)
+	s.fail("2025-06-28", s.clock.read())
+	s.clock.advance(10 * time.Minute)
+	s.tick()
+	asked = append(asked, "schedule failed 06-28")
+	s.wantRuns("after somebody has asked", asked...)
+	s.cancel()
+	s.clock.advance(48 * time.Hour)
+	s.tick()
+	s.wantRuns("called off", asked...)
+}
+
+// Paused, the schedule asks for nothing.
+func TestFailedDaysWhilePaused(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 1})
+	s.loadRange("2025-06-20", "2025-07-10")
+	s.fail("2025-06-29", s.clock.read())
+	s.pause(true)
+	s.clock.advance(time.Hour)
+	s.tick()
+	s.wantRuns("paused")
+	s.pause(false)
+	s.wantRuns("resumed", "schedule failed 06-29")
+}
+
+// A failed day is asked for as soon as the source has another answer.
+func TestSweepFindsMendedDays(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 20})
+	s.loadRange("2025-06-10", "2025-06-29")
+	s.fail("2025-06-12", s.clock.read())
+	s.fail("2025-06-14", s.clock.read())
+	s.tick()
+	s.sweep()
+	s.wantRuns("nothing has changed")
+	s.source.change(2, "2025-06-12")
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	s.wantRuns("mended", "sweep stale 06-12")
+	s.fail("2025-06-12", s.clock.read())
+	s.clock.advance(DefaultSweepEvery)
+	s.sweep()
+	s.wantRuns("failed again, and not mended since", "sweep stale 06-12")
 }

@@ -22,7 +22,7 @@ import (
 // schedule is a target with a schedule, a clock and a source to say what it is
 // told to.
 type schedule struct {
-	*Scheduler
+	*scheduler
 
 	t      *testing.T
 	pool   *pgxpool.Pool
@@ -57,6 +57,8 @@ func (c *clock) advance(d time.Duration) {
 
 // fakeSource is a source API with a first sample and digests.
 type fakeSource struct {
+	Job
+
 	pool  *pgxpool.Pool // of the target, whose ledger is told
 	mu    sync.Mutex
 	days  []time.Time // with samples
@@ -97,9 +99,10 @@ func (f *fakeSource) sample(days ...string) {
 	}
 }
 
-func (f *fakeSource) Look(ctx context.Context, from, to time.Time) (etl.Look, error) {
+func (f *fakeSource) Look(ctx context.Context, r etl.Request) (etl.Look, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	from, to := r.From, r.To
 	f.asked = append(f.asked, from.Format(time.DateOnly)+".."+to.Format(time.DateOnly))
 	if f.takes != nil {
 		f.takes()
@@ -119,8 +122,6 @@ func (f *fakeSource) Look(ctx context.Context, from, to time.Time) (etl.Look, er
 	return f.look, nil
 }
 
-func (f *fakeSource) Gone(context.Context, []time.Time) (etl.Gone, error) { return etl.Gone{}, f.err }
-
 func (f *fakeSource) change(digest int64, days ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,14 +138,14 @@ func newSchedule(t *testing.T, c ScheduleConfig) *schedule {
 		source: &fakeSource{pool: pool, days: []time.Time{dayAt("2025-01-01")}, digests: map[string]int64{}},
 	}
 	s.config = Config{
-		Target: pool, Schedule: c, Now: s.clock.read, Log: slog.New(slog.NewTextHandler(s.logged, nil)),
+		Target: pool, Job: s.source, Schedule: c, Now: s.clock.read, Log: slog.New(slog.NewTextHandler(s.logged, nil)),
 	}
 	s.restart()
 	return s
 }
 
 // other is the scheduler of another process.
-func (s *schedule) other() *Scheduler {
+func (s *schedule) other() *scheduler {
 	s.t.Helper()
 	client, err := river.NewClient(riverpgxv5.New(s.pool), &river.Config{Schema: Schema})
 	if err != nil {
@@ -154,22 +155,21 @@ func (s *schedule) other() *Scheduler {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	other.stale, other.start.origin = s.source, s.source
 	return other
 }
 
-func (s *schedule) restart() { s.Scheduler = s.other() }
+func (s *schedule) restart() { s.scheduler = s.other() }
 
 func (s *schedule) tick() {
 	s.t.Helper()
-	if err := s.Tick(s.t.Context(), s.clock.read()); err != nil {
+	if err := s.scheduler.tick(s.t.Context(), s.clock.read()); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 func (s *schedule) sweep() {
 	s.t.Helper()
-	if err := s.Sweep(s.t.Context(), s.clock.read()); err != nil {
+	if err := s.scheduler.sweep(s.t.Context(), s.clock.read()); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -250,7 +250,7 @@ func (s *schedule) wantRuns(what string, want ...string) {
 
 func (s *schedule) state() ScheduleState {
 	s.t.Helper()
-	state, err := s.State(s.t.Context())
+	state, err := s.Schedule(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -11,87 +11,77 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/selector"
 )
 
 // sweepShare is how many times its own duration a sweep is followed by rest: a
 // large fleet's source must not digest all day.
 const sweepShare = 20
 
-// Sweep asks the source which of the last StaleDays days have changed since they
+// sweep asks the source which of the last StaleDays days have changed since they
 // were loaded, and asks for exactly those as one run of trigger Sweep. It does
 // nothing while the schedule is paused, or before it is time again; one process
-// at a time does it. A source that is away is no error: it is logged, and asked
-// the next time. A source that is suspect (see etl.Look) is followed in nothing,
-// which the schedule says until it is believed again.
-func (s *Scheduler) Sweep(ctx context.Context, now time.Time) error {
-	if s.config.StaleDays == 0 {
-		return nil
-	}
-	to := dates.Of(now).AddDate(0, 0, -1)
-	from := dates.Later(to.AddDate(0, 0, 1-s.config.StaleDays), dates.Earliest())
-	days := dayRange{from: s.config.SourceRetention.Clip(from, now), to: to}
-	db := targetdb.New(s.pool)
-	turn, err := db.ClaimSweep(ctx, targetdb.ClaimSweepParams{At: now, Every: s.config.SweepEvery, Share: sweepShare})
-	if err != nil {
+// at a time does it. A source that is away is not an error: it is logged, and the
+// source is asked the next time. What a suspect source says (see etl.Look) is not
+// followed, which the schedule says until the source is believed again.
+func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
+	if err := s.lookForLateData(ctx, now); err != nil {
 		return fmt.Errorf("sweep: %w", err)
-	}
-	if turn == 0 {
-		return nil
-	}
-	if err := s.unsee(ctx, now); err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	if days.from.After(days.to) {
-		return nil
-	}
-	before, err := s.seen(ctx, days)
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	// No other begins before this one ends.
-	bounded, cancel := context.WithTimeout(ctx, s.config.SweepEvery)
-	defer cancel()
-	begun := s.now()
-	look, found := s.stale.Look(bounded, days.from, days.to)
-	if ctx.Err() != nil {
-		return fmt.Errorf("sweep: %w", context.Cause(ctx))
-	}
-	if err := db.NoteSweepTook(ctx, max(s.now().Sub(begun), 0)); err != nil {
-		return fmt.Errorf("sweep: note how long it took: %w", err)
-	}
-	s.tell(ctx, found)
-	if found != nil {
-		return nil
-	}
-	suspect, err := s.judge(ctx, now, look)
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	if suspect {
-		return nil
-	}
-	return s.sweepUp(ctx, days, before)
-}
-
-// unsee takes back what was seen of the source on days that it is not believed of,
-// which would be stale for ever.
-func (s *Scheduler) unsee(ctx context.Context, now time.Time) error {
-	since, bounded := s.config.SourceRetention.Since(now)
-	if !bounded {
-		return nil
-	}
-	if _, err := targetdb.New(s.pool).UnseeDays(ctx, since); err != nil {
-		return fmt.Errorf("take back what was seen before %s: %w", since.Format(time.DateOnly), err)
 	}
 	return nil
 }
 
-// judge tells whether the source is suspect, and records, notes and logs when that
-// changes.
-func (s *Scheduler) judge(ctx context.Context, now time.Time, look etl.Look) (suspect bool, err error) {
-	reason := look.Suspect()
+func (s *scheduler) lookForLateData(ctx context.Context, now time.Time) error {
+	c := s.config.Schedule
+	if c.StaleDays == 0 {
+		return nil
+	}
+	db := targetdb.New(s.config.Target)
+	turn, err := db.ClaimSweep(ctx, targetdb.ClaimSweepParams{At: now, Every: c.SweepEvery, Share: sweepShare})
+	if err != nil || turn == 0 {
+		return err
+	}
+	if since, bounded := c.SourceRetention.Since(now); bounded {
+		// Days that the source is not believed of would be stale for ever.
+		if _, err := db.UnseeDays(ctx, since); err != nil {
+			return fmt.Errorf("take back what was seen before %s: %w", since.Format(time.DateOnly), err)
+		}
+	}
+	days := etl.Span{Last: dates.Of(now).AddDate(0, 0, -1)}
+	days.First = c.SourceRetention.Clip(dates.Later(days.Last.AddDate(0, 0, 1-c.StaleDays), dates.Earliest()), now)
+	if days.First.After(days.Last) {
+		return nil
+	}
+	before, err := seenDigests(ctx, db, days)
+	if err != nil {
+		return err
+	}
+	// No other begins before this one ends.
+	bounded, cancel := context.WithTimeout(ctx, c.SweepEvery)
+	defer cancel()
+	begun := s.config.Now()
+	look, failure := s.config.Job.Look(bounded, etl.Request{From: days.First, To: days.Last, Turbines: selector.All()})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := db.NoteSweepTook(ctx, max(s.config.Now().Sub(begun), 0)); err != nil {
+		return fmt.Errorf("note how long it took: %w", err)
+	}
+	s.logSweepFailure(ctx, failure)
+	if failure != nil {
+		return nil
+	}
+	if suspect, err := s.suspect(ctx, now, look.Suspect()); err != nil || suspect {
+		return err
+	}
+	return s.askForStale(ctx, days, before)
+}
+
+// suspect reports whether the source is suspect, which it is if there is a reason,
+// and records, notes and logs when that changes.
+func (s *scheduler) suspect(ctx context.Context, now time.Time, reason string) (bool, error) {
 	var before *string
-	err = s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
+	err := s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
 		db := targetdb.New(tx)
 		before = row.SuspectReason
 		switch {
@@ -101,7 +91,7 @@ func (s *Scheduler) judge(ctx context.Context, now time.Time, look etl.Look) (su
 			if _, err := db.BelieveSource(ctx); err != nil {
 				return fmt.Errorf("record that the source is believed: %w", err)
 			}
-			return note(ctx, tx, enum.EventKindSchedule, 0, sourceBelieved)
+			return note(ctx, tx, sourceBelieved)
 		}
 		if _, err := db.SuspectSource(ctx, targetdb.SuspectSourceParams{At: now, Reason: reason}); err != nil {
 			return fmt.Errorf("record that the source is suspect: %w", err)
@@ -109,96 +99,75 @@ func (s *Scheduler) judge(ctx context.Context, now time.Time, look etl.Look) (su
 		if before != nil {
 			return nil
 		}
-		return note(ctx, tx, enum.EventKindSchedule, 0, sourceSuspect)
+		return note(ctx, tx, sourceSuspect)
 	})
 	switch {
 	case err != nil:
 		return false, err
 	case reason != "" && (before == nil || *before != reason):
-		s.log.ErrorContext(ctx, "the source is suspect: what is loaded stays, and late data is not followed", "reason", reason)
+		s.config.Log.ErrorContext(ctx, "the source is suspect: what is loaded stays, and late data is not followed", "reason", reason)
 	case reason == "" && before != nil:
-		s.log.InfoContext(ctx, "the source is believed again: late data is followed")
+		s.config.Log.InfoContext(ctx, "the source is believed again: late data is followed")
 	}
 	return reason != "", nil
 }
 
-type dayRange struct{ from, to time.Time }
-
-// sweepUp asks for the stale days. The ledger says which, as it was told just
-// now; one that somebody called off is left until it changes again.
-func (s *Scheduler) sweepUp(ctx context.Context, days dayRange, before map[int64]int64) error {
-	after, err := s.seen(ctx, days)
+// askForStale asks for the stale days. The ledger says which, as the source was
+// asked just now; one that somebody called off is left until it changes again.
+func (s *scheduler) askForStale(ctx context.Context, days etl.Span, before map[time.Time]int64) error {
+	after, err := seenDigests(ctx, targetdb.New(s.config.Target), days)
 	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
+		return err
 	}
-	var runID int64
-	var wanted []time.Time
+	var run scheduledRun
 	err = s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
 		if row.Paused {
 			return nil
 		}
-		db := targetdb.New(tx)
-		grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: days.from, LastDay: days.to})
+		grid, calledOff, err := readStates(ctx, tx, days.First, days.Last)
 		if err != nil {
-			return fmt.Errorf("read the grid: %w", err)
+			return err
 		}
-		calledOff, err := db.CalledOffDays(ctx, targetdb.CalledOffDaysParams{FirstDay: days.from, LastDay: days.to})
-		if err != nil {
-			return fmt.Errorf("read called off days: %w", err)
-		}
-		declined := make(map[int64]bool, len(calledOff))
-		for _, day := range calledOff {
-			at := day.Unix()
-			declined[at] = before[at] == after[at]
-		}
+		var wanted []time.Time
 		for _, day := range grid {
-			at := day.Day.Unix()
+			changed := before[day.Day] != after[day.Day]
 			// What failed may be well now that the source has another answer.
-			mended := day.State == enum.PartitionStateFailed && before[at] != after[at]
-			if (day.State == enum.PartitionStateStale || mended) && !declined[at] {
+			mended := day.State == enum.PartitionStateFailed && changed
+			if (day.State == enum.PartitionStateStale || mended) && (changed || !calledOff[day.Day]) {
 				wanted = append(wanted, day.Day)
 			}
 		}
-		if len(wanted) == 0 {
-			return nil
-		}
-		runID, err = s.queue.open(ctx, tx, request{
-			Trigger: enum.RunTriggerSweep, From: wanted[0], To: wanted[len(wanted)-1], Scope: enum.RunScopeStale,
-		}, wanted)
+		run, err = s.open(ctx, tx, enum.RunTriggerSweep, enum.RunScopeStale, wanted)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
+	if err == nil && run.id != 0 {
+		s.config.Log.InfoContext(ctx, "days have changed at the source; they are loaded again", run.facts()...)
 	}
-	if runID != 0 {
-		s.log.InfoContext(ctx, "days have changed at the source", "run", runID, "days", len(wanted),
-			"from", wanted[0].Format(time.DateOnly), "to", wanted[len(wanted)-1].Format(time.DateOnly))
-	}
-	return nil
+	return err
 }
 
-// seen reads the source's digests as last seen, by day.
-func (s *Scheduler) seen(ctx context.Context, days dayRange) (map[int64]int64, error) {
-	rows, err := targetdb.New(s.pool).SeenDigests(ctx, targetdb.SeenDigestsParams{FirstDay: days.from, LastDay: days.to})
+// seenDigests reads the source's digests as last seen, by day.
+func seenDigests(ctx context.Context, db *targetdb.Queries, days etl.Span) (map[time.Time]int64, error) {
+	rows, err := db.SeenDigests(ctx, targetdb.SeenDigestsParams{FirstDay: days.First, LastDay: days.Last})
 	if err != nil {
 		return nil, fmt.Errorf("read digests: %w", err)
 	}
-	seen := make(map[int64]int64, len(rows))
+	seen := make(map[time.Time]int64, len(rows))
 	for _, row := range rows {
-		seen[row.Day.Unix()] = row.Digest
+		seen[row.Day] = row.Digest
 	}
 	return seen, nil
 }
 
-// tell logs the first of failures in a row, and their end.
-func (s *Scheduler) tell(ctx context.Context, err error) {
+// logSweepFailure logs the first of failures in a row, and their end.
+func (s *scheduler) logSweepFailure(ctx context.Context, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case err != nil && !s.sweepFailing:
-		s.log.WarnContext(ctx, "looking for late data failed; trying again", "error", err)
+		s.config.Log.WarnContext(ctx, "looking for late data failed; trying again", "error", err)
 	case err == nil && s.sweepFailing:
-		s.log.InfoContext(ctx, "looking for late data works again")
+		s.config.Log.InfoContext(ctx, "looking for late data works again")
 	}
 	s.sweepFailing = err != nil
 }

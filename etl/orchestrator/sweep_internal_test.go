@@ -101,9 +101,8 @@ func TestSweepOfASourceThatIsAway(t *testing.T) {
 	s.source.change(2, "2025-06-20")
 	s.source.err = errors.New("away")
 	for range 3 {
-		if err := s.look(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		s.tick()
+		s.sweep()
 		s.clock.advance(DefaultSweepEvery)
 	}
 	s.wantRuns("while it is away", "schedule missing 06-29")

@@ -117,7 +117,7 @@ func (s *system) orchestrator(t *testing.T, workers int, configure ...func(*orch
 	for _, c := range configure {
 		c(&config)
 	}
-	o, err := orchestrator.New(t.Context(), config)
+	o, err := orchestrator.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

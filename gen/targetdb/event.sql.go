@@ -41,33 +41,19 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 const AddRunLog = `-- name: AddRunLog :execrows
 INSERT INTO run_log (run_id, day, at, level, message, attributes)
 SELECT
-    unnest($1::bigint[]),
-    nullif(unnest($2::text[]), '')::date,
-    unnest($3::timestamptz[]),
-    unnest($4::text[])::log_level,
-    unnest($5::text[]),
-    unnest($6::jsonb[])
+    (e ->> 'run_id')::bigint,
+    (e ->> 'day')::date,
+    (e ->> 'at')::timestamptz,
+    (e ->> 'level')::log_level,
+    e ->> 'message',
+    e -> 'attributes'
+FROM jsonb_array_elements($1::jsonb) AS e
 `
 
-type AddRunLogParams struct {
-	RunIds     []int64
-	Days       []string
-	Times      []time.Time
-	Levels     []string
-	Messages   []string
-	Attributes [][]byte
-}
-
-// Appends to the logs of runs; a day is ” for an entry of none.
-func (q *Queries) AddRunLog(ctx context.Context, arg AddRunLogParams) (int64, error) {
-	result, err := q.db.Exec(ctx, AddRunLog,
-		arg.RunIds,
-		arg.Days,
-		arg.Times,
-		arg.Levels,
-		arg.Messages,
-		arg.Attributes,
-	)
+// Appends entries to the logs of runs: a JSON array of objects with run_id, day, at,
+// level, message and attributes.
+func (q *Queries) AddRunLog(ctx context.Context, entries []byte) (int64, error) {
+	result, err := q.db.Exec(ctx, AddRunLog, entries)
 	if err != nil {
 		return 0, err
 	}
@@ -263,11 +249,12 @@ func (q *Queries) TrimEvents(ctx context.Context, keep int64) (int64, error) {
 
 const TrimRunLog = `-- name: TrimRunLog :execrows
 DELETE FROM run_log AS l
-WHERE l.run_id = $1
+USING unnest($1::bigint[]) AS r (id)
+WHERE l.run_id = r.id
   AND l.id <= (
       SELECT k.id
       FROM run_log AS k
-      WHERE k.run_id = $1
+      WHERE k.run_id = r.id
       ORDER BY k.id DESC
       OFFSET $2::integer
       LIMIT 1
@@ -275,13 +262,13 @@ WHERE l.run_id = $1
 `
 
 type TrimRunLogParams struct {
-	RunID int64
-	Keep  int32
+	RunIds []int64
+	Keep   int32
 }
 
-// Removes all but the newest entries of a run. run_log_run_id_idx serves it.
+// Removes all but the newest entries of some runs. run_log_run_id_idx serves it.
 func (q *Queries) TrimRunLog(ctx context.Context, arg TrimRunLogParams) (int64, error) {
-	result, err := q.db.Exec(ctx, TrimRunLog, arg.RunID, arg.Keep)
+	result, err := q.db.Exec(ctx, TrimRunLog, arg.RunIds, arg.Keep)
 	if err != nil {
 		return 0, err
 	}

@@ -10,26 +10,6 @@ import (
 	"time"
 )
 
-const ForgetFlags = `-- name: ForgetFlags :execrows
-DELETE FROM flag
-WHERE timestamp >= $1::timestamptz
-  AND timestamp < $2::timestamptz
-`
-
-type ForgetFlagsParams struct {
-	Start time.Time
-	Stop  time.Time
-}
-
-// Removes the flags of [start, stop). flag_timestamp_idx serves it.
-func (q *Queries) ForgetFlags(ctx context.Context, arg ForgetFlagsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, ForgetFlags, arg.Start, arg.Stop)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const ForgetPartition = `-- name: ForgetPartition :exec
 WITH attempts AS (
     DELETE FROM attempt
@@ -38,6 +18,16 @@ WITH attempts AS (
 checks AS (
     DELETE FROM check_result
     WHERE day = $1::date
+),
+flags AS (
+    DELETE FROM flag
+    WHERE timestamp >= $2::timestamptz
+      AND timestamp < $3::timestamptz
+),
+readings AS (
+    DELETE FROM data
+    WHERE timestamp >= $2::timestamptz
+      AND timestamp < $3::timestamptz
 ),
 gone AS (
     DELETE FROM partition
@@ -52,10 +42,17 @@ SET token = greatest(f.token, excluded.token),
     at = excluded.at
 `
 
-// Removes what the ledger has of a day but for its last token. The keys of
-// attempt, check_result and partition serve it.
-func (q *Queries) ForgetPartition(ctx context.Context, day time.Time) error {
-	_, err := q.db.Exec(ctx, ForgetPartition, day)
+type ForgetPartitionParams struct {
+	Day   time.Time
+	Start time.Time
+	Stop  time.Time
+}
+
+// Removes all that the target and the ledger have of a day but for its last token,
+// with the flags and values of [start, stop). The keys of attempt, check_result and
+// partition, flag_timestamp_idx and data_timestamp_idx serve it.
+func (q *Queries) ForgetPartition(ctx context.Context, arg ForgetPartitionParams) error {
+	_, err := q.db.Exec(ctx, ForgetPartition, arg.Day, arg.Start, arg.Stop)
 	return err
 }
 
@@ -69,26 +66,6 @@ WHERE day = $1::date
 // runs can claim the day. run_partition_day_idx serves it.
 func (q *Queries) ForgetRequests(ctx context.Context, day time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, ForgetRequests, day)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const ForgetValues = `-- name: ForgetValues :execrows
-DELETE FROM data
-WHERE timestamp >= $1::timestamptz
-  AND timestamp < $2::timestamptz
-`
-
-type ForgetValuesParams struct {
-	Start time.Time
-	Stop  time.Time
-}
-
-// Removes the values of [start, stop). data_timestamp_idx serves it.
-func (q *Queries) ForgetValues(ctx context.Context, arg ForgetValuesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, ForgetValues, arg.Start, arg.Stop)
 	if err != nil {
 		return 0, err
 	}

@@ -12,25 +12,6 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 )
 
-const AddRunDays = `-- name: AddRunDays :execrows
-INSERT INTO run_partition (run_id, day)
-SELECT $1::bigint, unnest($2::date[])
-`
-
-type AddRunDaysParams struct {
-	RunID int64
-	Days  []time.Time
-}
-
-// Enters the days that a run wants.
-func (q *Queries) AddRunDays(ctx context.Context, arg AddRunDaysParams) (int64, error) {
-	result, err := q.db.Exec(ctx, AddRunDays, arg.RunID, arg.Days)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const CancelRun = `-- name: CancelRun :many
 WITH noted AS (
     UPDATE run
@@ -155,37 +136,27 @@ func (q *Queries) CloseRuns(ctx context.Context) ([]CloseRunsRow, error) {
 	return items, nil
 }
 
-const CountRunDays = `-- name: CountRunDays :one
-SELECT count(*)
-FROM run_partition
-WHERE run_id = $1
-`
-
-// How many days a run wants. run_partition_pkey serves it.
-func (q *Queries) CountRunDays(ctx context.Context, runID int64) (int64, error) {
-	row := q.db.QueryRow(ctx, CountRunDays, runID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const FindRunByKey = `-- name: FindRunByKey :one
-SELECT id, request
-FROM run
-WHERE idempotency_key = $1
+SELECT
+    r.id,
+    coalesce(r.request, '')::text AS request,
+    (SELECT count(*) FROM run_partition AS rp WHERE rp.run_id = r.id) AS partitions
+FROM run AS r
+WHERE r.idempotency_key = $1::text
 `
 
 type FindRunByKeyRow struct {
-	ID      int64
-	Request *string
+	ID         int64
+	Request    string
+	Partitions int64
 }
 
-// The run that was made under an idempotency key. run_idempotency_key_key
-// serves it.
-func (q *Queries) FindRunByKey(ctx context.Context, key *string) (FindRunByKeyRow, error) {
+// The run that was made under an idempotency key, with how many days it wants.
+// run_idempotency_key_key and run_partition_pkey serve it.
+func (q *Queries) FindRunByKey(ctx context.Context, key string) (FindRunByKeyRow, error) {
 	row := q.db.QueryRow(ctx, FindRunByKey, key)
 	var i FindRunByKeyRow
-	err := row.Scan(&i.ID, &i.Request)
+	err := row.Scan(&i.ID, &i.Request, &i.Partitions)
 	return i, err
 }
 
@@ -244,12 +215,22 @@ func (q *Queries) LockRun(ctx context.Context, id int64) (LockRunRow, error) {
 }
 
 const OpenRun = `-- name: OpenRun :one
-INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
-VALUES (
-    $1, $2, $3, $4,
-    $5, $6, $7, $8
+WITH opened AS (
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
+    VALUES (
+        $1, $2, $3, $4,
+        nullif($5::integer, 0), $6,
+        nullif($7::text, ''), nullif($8::text, '')
+    )
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING id
+), wanted AS (
+    INSERT INTO run_partition (run_id, day)
+    SELECT opened.id, unnest($9::date[])
+    FROM opened
 )
-RETURNING id
+SELECT opened.id
+FROM opened
 `
 
 type OpenRunParams struct {
@@ -257,13 +238,15 @@ type OpenRunParams struct {
 	FirstDay       time.Time
 	LastDay        time.Time
 	Scope          enum.RunScope
-	Parallel       *int32
+	Parallel       int32
 	AllowEmpty     bool
-	IdempotencyKey *string
-	Request        *string
+	IdempotencyKey string
+	Request        string
+	Days           []time.Time
 }
 
-// Opens a run for the queue.
+// Opens a run for the queue, with the days that it wants; 0 and ” are no bound and
+// no key. No row: the idempotency key has made a run before.
 func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, OpenRun,
 		arg.Trigger,
@@ -274,6 +257,7 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 		arg.AllowEmpty,
 		arg.IdempotencyKey,
 		arg.Request,
+		arg.Days,
 	)
 	var id int64
 	err := row.Scan(&id)

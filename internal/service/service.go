@@ -105,7 +105,7 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if s.job, err = etl.New(ctx, etl.Config{Target: s.loads, SourceURL: c.SourceURL, Log: c.Log}); err != nil {
 		return nil, err
 	}
-	s.orchestrator, err = orchestrator.New(ctx, orchestrator.Config{
+	s.orchestrator, err = orchestrator.New(orchestrator.Config{
 		Target: s.control, Job: s.job, Workers: c.Workers, Schedule: c.Schedule,
 		RunRetention: c.RunRetention, JobRetention: c.JobRetention, SoftStop: c.SoftStop,
 		RunLog: runLog, Log: c.Log,

@@ -43,15 +43,17 @@ DELETE FROM event
 WHERE id <= (SELECT max(m.id) FROM event AS m) - sqlc.arg(keep)::bigint;
 
 -- name: AddRunLog :execrows
--- Appends to the logs of runs; a day is '' for an entry of none.
+-- Appends entries to the logs of runs: a JSON array of objects with run_id, day, at,
+-- level, message and attributes.
 INSERT INTO run_log (run_id, day, at, level, message, attributes)
 SELECT
-    unnest(sqlc.arg(run_ids)::bigint[]),
-    nullif(unnest(sqlc.arg(days)::text[]), '')::date,
-    unnest(sqlc.arg(times)::timestamptz[]),
-    unnest(sqlc.arg(levels)::text[])::log_level,
-    unnest(sqlc.arg(messages)::text[]),
-    unnest(sqlc.arg(attributes)::jsonb[]);
+    (e ->> 'run_id')::bigint,
+    (e ->> 'day')::date,
+    (e ->> 'at')::timestamptz,
+    (e ->> 'level')::log_level,
+    e ->> 'message',
+    e -> 'attributes'
+FROM jsonb_array_elements(sqlc.arg(entries)::jsonb) AS e;
 
 -- name: ReadRunLog :many
 -- A run's log after an entry, in order. run_log_run_id_idx serves it.
@@ -63,13 +65,14 @@ ORDER BY id
 LIMIT sqlc.arg(count)::integer;
 
 -- name: TrimRunLog :execrows
--- Removes all but the newest entries of a run. run_log_run_id_idx serves it.
+-- Removes all but the newest entries of some runs. run_log_run_id_idx serves it.
 DELETE FROM run_log AS l
-WHERE l.run_id = sqlc.arg(run_id)
+USING unnest(sqlc.arg(run_ids)::bigint[]) AS r (id)
+WHERE l.run_id = r.id
   AND l.id <= (
       SELECT k.id
       FROM run_log AS k
-      WHERE k.run_id = sqlc.arg(run_id)
+      WHERE k.run_id = r.id
       ORDER BY k.id DESC
       OFFSET sqlc.arg(keep)::integer
       LIMIT 1

@@ -37,8 +37,9 @@ ORDER BY day
 FOR UPDATE;
 
 -- name: ForgetPartition :exec
--- Removes what the ledger has of a day but for its last token. The keys of
--- attempt, check_result and partition serve it.
+-- Removes all that the target and the ledger have of a day but for its last token,
+-- with the flags and values of [start, stop). The keys of attempt, check_result and
+-- partition, flag_timestamp_idx and data_timestamp_idx serve it.
 WITH attempts AS (
     DELETE FROM attempt
     WHERE day = sqlc.arg(day)::date
@@ -46,6 +47,16 @@ WITH attempts AS (
 checks AS (
     DELETE FROM check_result
     WHERE day = sqlc.arg(day)::date
+),
+flags AS (
+    DELETE FROM flag
+    WHERE timestamp >= sqlc.arg(start)::timestamptz
+      AND timestamp < sqlc.arg(stop)::timestamptz
+),
+readings AS (
+    DELETE FROM data
+    WHERE timestamp >= sqlc.arg(start)::timestamptz
+      AND timestamp < sqlc.arg(stop)::timestamptz
 ),
 gone AS (
     DELETE FROM partition
@@ -58,15 +69,3 @@ FROM gone
 ON CONFLICT (day) DO UPDATE
 SET token = greatest(f.token, excluded.token),
     at = excluded.at;
-
--- name: ForgetFlags :execrows
--- Removes the flags of [start, stop). flag_timestamp_idx serves it.
-DELETE FROM flag
-WHERE timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp < sqlc.arg(stop)::timestamptz;
-
--- name: ForgetValues :execrows
--- Removes the values of [start, stop). data_timestamp_idx serves it.
-DELETE FROM data
-WHERE timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp < sqlc.arg(stop)::timestamptz;

@@ -55,25 +55,34 @@ ORDER BY r.id DESC
 LIMIT sqlc.arg(count)::integer;
 
 -- name: FindRunByKey :one
--- The run that was made under an idempotency key. run_idempotency_key_key
--- serves it.
-SELECT id, request
-FROM run
-WHERE idempotency_key = sqlc.arg(key);
+-- The run that was made under an idempotency key, with how many days it wants.
+-- run_idempotency_key_key and run_partition_pkey serve it.
+SELECT
+    r.id,
+    coalesce(r.request, '')::text AS request,
+    (SELECT count(*) FROM run_partition AS rp WHERE rp.run_id = r.id) AS partitions
+FROM run AS r
+WHERE r.idempotency_key = sqlc.arg(key)::text;
 
 -- name: OpenRun :one
--- Opens a run for the queue.
-INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
-VALUES (
-    sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
-    sqlc.narg(parallel), sqlc.arg(allow_empty), sqlc.narg(idempotency_key), sqlc.narg(request)
+-- Opens a run for the queue, with the days that it wants; 0 and '' are no bound and
+-- no key. No row: the idempotency key has made a run before.
+WITH opened AS (
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
+    VALUES (
+        sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
+        nullif(sqlc.arg(parallel)::integer, 0), sqlc.arg(allow_empty),
+        nullif(sqlc.arg(idempotency_key)::text, ''), nullif(sqlc.arg(request)::text, '')
+    )
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING id
+), wanted AS (
+    INSERT INTO run_partition (run_id, day)
+    SELECT opened.id, unnest(sqlc.arg(days)::date[])
+    FROM opened
 )
-RETURNING id;
-
--- name: AddRunDays :execrows
--- Enters the days that a run wants.
-INSERT INTO run_partition (run_id, day)
-SELECT sqlc.arg(run_id)::bigint, unnest(sqlc.arg(days)::date[]);
+SELECT opened.id
+FROM opened;
 
 -- name: LockRun :one
 -- Holds a run while its requests are cancelled or made anew. It lets loads refer to
@@ -208,12 +217,6 @@ WHERE r.id = rp.run_id
       WHERE a.run_id = r.id
         AND coalesce(a.finished_at, a.started_at) >= clock_timestamp() - sqlc.arg(idle)::interval
   );
-
--- name: CountRunDays :one
--- How many days a run wants. run_partition_pkey serves it.
-SELECT count(*)
-FROM run_partition
-WHERE run_id = sqlc.arg(run_id);
 
 -- name: UnqueueCommands :execrows
 -- Takes what a command asks for out of the queue: versions before the column queued

@@ -133,7 +133,7 @@ func newOrchestrator(tb testing.TB, url string, opts options, log *slog.Logger) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	o, err := orchestrator.New(tb.Context(), orchestrator.Config{
+	o, err := orchestrator.New(orchestrator.Config{
 		Target: control, Job: job, Log: log, Now: now, ForgetWait: 100 * time.Millisecond,
 		Schedule: orchestrator.ScheduleConfig{
 			Cron: "0 1 * * *", CatchUpDays: 7, StaleDays: 30,

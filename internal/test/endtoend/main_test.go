@@ -89,7 +89,7 @@ func orchestrate(workers string) error {
 	if err != nil {
 		return err
 	}
-	o, err := orchestrator.New(ctx, orchestrator.Config{
+	o, err := orchestrator.New(orchestrator.Config{
 		Target: control, Job: job, Workers: n, Lease: lease, Log: log, SoftStop: time.Second,
 		// Before any seeded day: the schedule stays out of the way.
 		Now: func() time.Time { return date("2024-01-01") },

@@ -151,7 +151,7 @@ func (s *system) control(t *testing.T) *orchestrator.Control {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	o, err := orchestrator.New(t.Context(), orchestrator.Config{
+	o, err := orchestrator.New(orchestrator.Config{
 		Target: pool, Job: s.job, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {

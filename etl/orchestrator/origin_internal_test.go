@@ -18,11 +18,11 @@ func TestPartitionStart(t *testing.T) {
 	s.source.sample("2025-06-28")
 	s.tick()
 	s.wantRuns("asked a moment ago")
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.tick()
 	s.wantRuns("samples", "schedule missing 06-28 06-29")
 	s.source.sample("2025-06-26")
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.tick()
 	s.wantRuns("older samples", "schedule missing 06-28 06-29", "schedule missing 06-26 06-27")
 
@@ -43,14 +43,14 @@ func TestPartitionStartOfASourceThatIsAway(t *testing.T) {
 	s.load("2025-06-27")
 	s.tick()
 	s.wantRuns("the ledger knows a day", "schedule missing 06-28 06-29")
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.tick()
 	if got := strings.Count(s.logged.String(), "first and last sample"); got != 1 {
 		t.Errorf("it was logged %d times, want once:\n%s", got, s.logged)
 	}
 	s.source.sample("2025-06-26")
 	s.source.err = nil
-	s.clock.advance(askAgain)
+	s.clock.advance(answerLasts)
 	s.tick()
 	s.wantRuns("the source is back", "schedule missing 06-28 06-29", "schedule missing 06-26")
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
 
@@ -250,41 +249,15 @@ func TestUpcomingEnds(t *testing.T) {
 	}
 }
 
-func TestWanting(t *testing.T) {
+func TestUntilTick(t *testing.T) {
 	t.Parallel()
-	day := dayAt("2025-06-29")
-	at := func(text string) *time.Time {
-		t := dayAt(text)
-		return &t
-	}
-	for _, c := range []struct {
-		row       targetdb.ReadGridRow
-		calledOff bool
-		want      bool
-	}{
-		{row: targetdb.ReadGridRow{State: "missing"}, want: true},
-		{row: targetdb.ReadGridRow{State: "missing"}, calledOff: true},
-		{row: targetdb.ReadGridRow{State: "queued"}},
-		{row: targetdb.ReadGridRow{State: "running"}},
-		{row: targetdb.ReadGridRow{State: "failed"}},
-		{row: targetdb.ReadGridRow{State: "cancelled"}},
-		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-30")}},
-		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-30 02:00")}},
-		{row: targetdb.ReadGridRow{State: "stale", StartedAt: at("2025-06-30 02:00")}},
-		// Loaded before it was over.
-		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 23:59:59")}, want: true},
-		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-28")}, want: true},
-		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 12:00")}, calledOff: true},
-		{row: targetdb.ReadGridRow{State: "failed", StartedAt: at("2025-06-29 12:00")}},
+	for now, want := range map[string]time.Duration{
+		"2025-06-30 12:00":    30 * time.Second,
+		"2025-06-30 00:59:40": 20 * time.Second,
+		"2025-06-30 01:00":    30 * time.Second,
 	} {
-		c.row.Day = day
-		var calledOff []time.Time
-		if c.calledOff {
-			calledOff = []time.Time{day}
-		}
-		got := wanting([]time.Time{day.AddDate(0, 0, 1), day}, []targetdb.ReadGridRow{c.row}, calledOff)
-		if (len(got) == 1) != c.want {
-			t.Errorf("%s, started at %v, called off %t: got %v, want %t", c.row.State, c.row.StartedAt, c.calledOff, got, c.want)
+		if got := untilTick(parseCron(t, "0 1 * * *"), dayAt(now)); got != want {
+			t.Errorf("after %s: got %s, want %s", now, got, want)
 		}
 	}
 }

@@ -8,8 +8,6 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"github.com/delfos/delfos/gen/enum"
-	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
 
@@ -91,8 +89,9 @@ func (p periodic) Next(t time.Time) time.Time {
 }
 
 // next is the first instant at or after t that fires, false if there is none in
-// the next years, or none in a year of four digits. It goes from one change of the zone's clock to the next: cron
-// itself leaves out what a change does, and errs where midnight is left out.
+// the next years, or none in a year of four digits. It goes from one change of the
+// zone's clock to the next: cron itself leaves out what a change does, and errs
+// where midnight is left out.
 func (c Cron) next(t time.Time) (time.Time, bool) {
 	for {
 		local := t.In(c.zone)
@@ -149,31 +148,4 @@ func (c Cron) upcoming(start, now time.Time) (at, day time.Time, ok bool) {
 		return time.Time{}, time.Time{}, false
 	}
 	return at, dates.Of(at).AddDate(0, 0, -1), true
-}
-
-// wanting returns those of the days, which are due, that nobody has loaded since
-// they ended, in the order of days: missing ones, and those that were loaded
-// before they were over. What is asked for, has failed or was called off is
-// somebody's decision, or has retries of its own.
-func wanting(days []time.Time, grid []targetdb.ReadGridRow, calledOff []time.Time) []time.Time {
-	wanted := make(map[int64]bool, len(grid))
-	for _, row := range grid {
-		switch row.State {
-		case enum.PartitionStateMissing:
-			wanted[row.Day.Unix()] = true
-		case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
-			wanted[row.Day.Unix()] = row.StartedAt != nil && row.StartedAt.Before(row.Day.AddDate(0, 0, 1))
-		case enum.PartitionStateQueued, enum.PartitionStateRunning, enum.PartitionStateFailed, enum.PartitionStateCancelled:
-		}
-	}
-	for _, day := range calledOff {
-		delete(wanted, day.Unix())
-	}
-	var left []time.Time
-	for _, day := range days {
-		if wanted[day.Unix()] {
-			left = append(left, day)
-		}
-	}
-	return left
 }
