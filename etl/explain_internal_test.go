@@ -1,21 +1,14 @@
 package etl
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
-	"regexp"
+	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
-
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // replaced is the query of the system that Delfos replaces.
 const replaced = `SELECT d.timestamp, s.name, d.value FROM data d JOIN signal s ON d.signal_id = s.id
@@ -26,61 +19,26 @@ WHERE d.timestamp >= '2025-01-01' AND d.timestamp < '2025-01-02' ORDER BY d.time
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t, pgtest.Target(t))
-	for _, sql := range []string{
-		`INSERT INTO data SELECT 1, s, t, 0
-		 FROM generate_series('2025-01-01'::timestamptz, '2025-12-31', '1 day') AS d, generate_series(1, 15) AS s,
-		      generate_series(d, d + '23:50', '10 min') AS t ORDER BY d, s, t`,
-		"VACUUM ANALYZE data",
+	pgtest.Exec(t, pool, `INSERT INTO data SELECT 1, s, t, 0
+		FROM generate_series('2025-01-01'::timestamptz, '2025-12-31', '1 day') AS d, generate_series(1, 15) AS s,
+			generate_series(d, d + '23:50', '10 min') AS t ORDER BY d, s, t`)
+	pgtest.Exec(t, pool, "VACUUM ANALYZE data")
+	const day, signals = "'2025-01-02Z', '2025-01-03Z'", "'{1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}'"
+	var plans strings.Builder
+	for _, query := range []struct{ name, sql, args, index string }{
+		{"replaced", replaced, "", "data_timestamp_idx by (timestamp)"},
+		{"ReadValues", targetdb.ReadValues, "('{1}', " + signals + ", " + day + ")", "data_pkey by (turbine_id, signal_id, timestamp)"},
+		{"DigestValues", targetdb.DigestValues, "(" + day + ")", "data_timestamp_idx by (timestamp)"},
+		{"OpenLoad", targetdb.OpenLoad, "(" + day + ")", "data_timestamp_idx by (timestamp)"},
+		{"DeleteValuesOfOthers", targetdb.DeleteValuesOfOthers, "(" + day + ", '{1}')", "data_timestamp_idx by (timestamp)"},
+		{"RenewLease", targetdb.RenewLease, "('1 minute', '2025-01-02', 1)", "partition_pkey by (day)"},
+		{"ReadClaim", targetdb.ReadClaim, "('2025-01-02')", "partition_pkey by (day)"},
 	} {
-		if _, err := pool.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
+		plan := pgtest.Plan(t, pool, query.sql, query.args)
+		if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "index "+query.index) {
+			t.Errorf("the plan of %s does not use %s:\n%s", query.name, query.index, plan)
 		}
+		fmt.Fprintf(&plans, "%s\n%s\n", query.name, plan)
 	}
-	day := testDay()
-	start, stop := day, day.AddDate(0, 0, 1)
-	signals := []int32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
-	tests := map[string]struct {
-		sql  string
-		args []any
-	}{
-		"replaced":      {replaced, nil},
-		"read_values":   {targetdb.ReadValues, []any{[]int32{1}, signals, start, stop}},
-		"digest_values": {targetdb.DigestValues, []any{start, stop}},
-		"open_load":     {targetdb.OpenLoad, []any{start, stop}},
-		"sweep":         {targetdb.DeleteValuesOfOthers, []any{start, stop, []int32{1}}},
-		"renew_lease":   {targetdb.RenewLease, []any{DefaultLease, day, int64(1)}},
-		"read_claim":    {targetdb.ReadClaim, []any{day}},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			rows, err := pool.Query(t.Context(), "EXPLAIN (COSTS OFF) "+tt.sql, tt.args...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := generalize(strings.Join(lines, "\n") + "\n")
-			golden := filepath.Join("testdata", "plan", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("plan (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// generalize takes out of a plan what PostgreSQL's versions write differently.
-func generalize(plan string) string {
-	return regexp.MustCompile(`(InitPlan|SubPlan) \d+( \(returns [^)]*\))?`).ReplaceAllString(plan, "$1")
+	golden.Equal(t, "plans.txt", plans.String())
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/source"
 )
 
@@ -15,15 +16,15 @@ func TestLinksUnderAPrefix(t *testing.T) {
 	b.fill(3)
 	for _, path := range []string{"/data", "/delfos/data"} {
 		const query = "?start=2025-01-01&end=2025-01-02&limit=2"
-		want := "<" + b.url + "/delfos/data?cursor="
-		a := b.get(path + query)
-		if got := a.header.Get("Link"); !strings.HasPrefix(got, want) || a.status != http.StatusOK {
-			t.Errorf("%s: %d, Link %q", path, a.status, got)
+		want := "<" + b.URL + "/delfos/data?cursor="
+		a := b.Get(path + query)
+		if got := a.Header.Get("Link"); !strings.HasPrefix(got, want) || a.Status != http.StatusOK {
+			t.Errorf("%s: %d, Link %q", path, a.Status, got)
 		}
-		wantNotModified(t, b, path+query, a, "If-None-Match: "+a.header.Get("ETag"))
+		wantNotModified(t, b, path+query, a, "If-None-Match: "+a.Header.Get("ETag"))
 	}
-	if a := b.get("/delfos/docs"); !strings.Contains(a.body, `url: "/delfos/openapi.json"`) {
-		t.Errorf("the docs are %s", a.body)
+	if a := b.Get("/delfos/docs"); !strings.Contains(a.Body, `url: "/delfos/openapi.json"`) {
+		t.Errorf("the docs are %s", a.Body)
 	}
 }
 
@@ -33,15 +34,11 @@ func TestOtherHosts(t *testing.T) {
 	b := start(t, awayURL, func(c *source.Config, _ *source.Options) { c.Access.Hosts = []string{"delfos.example.org"} })
 	const data = "/data?start=2025-01-01&end=2025-01-02"
 	for _, path := range []string{data, "/turbines", "/data/digest", "/docs", "/openapi.json", "/nothing"} {
-		wantProblem(t, b.get(path, "Host: evil.example:8000"), http.StatusForbidden, `"evil.example:8000"`, "ALLOWED_HOSTS")
+		apitest.WantProblem(t, b.Get(path, "Host: evil.example:8000"), http.StatusForbidden, `"evil.example:8000"`, "ALLOWED_HOSTS")
 	}
-	wantProblem(t, b.do(http.MethodPost, "/data", "Origin: https://evil.example"), http.StatusForbidden, "another site")
+	apitest.WantProblem(t, b.Do(http.MethodPost, "/data", "", "Origin: https://evil.example"), http.StatusForbidden, "another site")
 	for _, host := range []string{"delfos.example.org", "localhost:9"} {
-		if a := b.get("/openapi.json", "Host: "+host); a.status != http.StatusOK {
-			t.Errorf("for %s: %d %s", host, a.status, a.body)
-		}
+		b.OK("/openapi.json", "Host: "+host)
 	}
-	if a := b.get("/health", "Host: 10.0.0.7"); a.status != http.StatusOK {
-		t.Errorf("a probe by address: %d %s", a.status, a.body)
-	}
+	b.OK("/health", "Host: 10.0.0.7")
 }

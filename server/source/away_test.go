@@ -10,36 +10,24 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // awayURL is of a database where nothing listens: TCP port 1 needs privileges.
 const awayURL = "postgres://delfos:delfos@127.0.0.1:1/delfos?sslmode=disable"
 
-func wantAway(tb testing.TB, a answer) {
-	tb.Helper()
-	wantProblem(tb, a, http.StatusServiceUnavailable, "database")
-	if a.header.Get("Retry-After") == "" {
-		tb.Error("there is no Retry-After")
-	}
-	for _, secret := range []string{"127.0.0.1", "refused", "delfos:"} {
-		if strings.Contains(a.body, secret) {
-			tb.Errorf("%s tells of %s", a.body, secret)
-		}
-	}
-}
-
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
-	if a := b.get("/health"); a.status != http.StatusOK || a.body != "{\"status\":\"ok\"}\n" {
-		t.Errorf("/health: %d %s", a.status, a.body)
+	if a := b.Get("/health"); a.Status != http.StatusOK || a.Body != "{\"status\":\"ok\"}\n" {
+		t.Errorf("/health: %d %s", a.Status, a.Body)
 	}
 	for _, path := range []string{"/ready", "/turbines", "/data?" + day, "/data?" + day + "&turbines=all"} {
-		wantAway(t, b.get(path))
+		apitest.WantAway(t, b.Get(path))
 	}
-	for _, line := range b.log.requests() {
-		if line["status"] == 503.0 && !strings.Contains(text(line["error"]), "refused") {
+	for _, line := range b.log.Requests() {
+		if line["status"] == 503.0 && !strings.Contains(line.Text("error"), "refused") {
 			t.Errorf("the log has no cause: %v", line)
 		}
 	}
@@ -61,17 +49,13 @@ func TestDatabaseComesLater(t *testing.T) {
 	gate := newGate(t, direct.Host, ln)
 	b := start(t, later.String())
 
-	wantAway(t, b.get("/ready"))
+	apitest.WantAway(t, b.Get("/ready"))
 	gate.set(true)
-	if a := b.get("/ready"); a.status != http.StatusOK {
-		t.Errorf("/ready: %d %s", a.status, a.body)
-	}
+	b.OK("/ready")
 	gate.set(false)
-	wantAway(t, b.get("/ready"))
+	apitest.WantAway(t, b.Get("/ready"))
 	gate.set(true)
-	if a := b.get("/data?" + day); a.status != http.StatusOK {
-		t.Errorf("/data: %d %s", a.status, a.body)
-	}
+	b.OK("/data?" + day)
 }
 
 // gate forwards connections while it is open; shut, it cuts them and those to
@@ -134,19 +118,19 @@ func TestLockedTable(t *testing.T) {
 	b := start(t, withParam(t, pgtest.Source(t), "lock_timeout=50ms"))
 	b.db = pgtest.Pool(t, b.database)
 	defer b.lock()()
-	wantAway(t, b.get("/data?"+day))
+	apitest.WantAway(t, b.Get("/data?"+day))
 }
 
 // lock takes the table of samples for itself until what it returns is called.
 func (b *bundle) lock() func() {
-	b.t.Helper()
+	b.TB.Helper()
 	ctx := context.Background()
 	tx, err := b.db.Begin(ctx)
 	if err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
 	if _, err := tx.Exec(ctx, "LOCK TABLE data IN ACCESS EXCLUSIVE MODE"); err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
 	return func() { _ = tx.Rollback(ctx) }
 }
@@ -172,12 +156,12 @@ func TestUnknownErrorIsBland(t *testing.T) {
 	b.exec("ALTER TABLE data RENAME TO old")
 	b.exec("CREATE VIEW data AS SELECT turbine_id, timestamp, wind_speed / 0 AS wind_speed, power, ambient_temperature FROM old")
 	b.exec("INSERT INTO old SELECT 1, '2025-01-01Z', 1, 1, 1")
-	p := wantProblem(t, b.get("/data?"+day), http.StatusInternalServerError)
+	p := apitest.WantProblem(t, b.Get("/data?"+day), http.StatusInternalServerError)
 	if strings.Contains(p.Detail, "zero") || strings.Contains(p.Detail, "database") {
 		t.Errorf("detail %q tells of the database", p.Detail)
 	}
-	line := b.log.requests()[0]
-	if !strings.Contains(text(line["error"]), "22012") || line["request_id"] != p.RequestID || line["level"] != "ERROR" {
+	line := b.log.Requests()[0]
+	if !strings.Contains(line.Text("error"), "22012") || line["request_id"] != p.RequestID || line["level"] != "ERROR" {
 		t.Errorf("the log says %v", line)
 	}
 }
@@ -224,18 +208,18 @@ func TestFaultsThatStay(t *testing.T) {
 			t.Parallel()
 			b := start(t, tt.spoil(t))
 			for _, path := range []string{"/data?" + day, "/turbines", "/data/digest?" + day} {
-				a := b.get(path)
-				p := wantProblem(t, a, http.StatusInternalServerError, "database", tt.detail)
-				if strings.Contains(p.Detail, "try again") || a.header.Get("Retry-After") != "" {
-					t.Errorf("%s: %q, Retry-After %q: it would fail again", path, p.Detail, a.header.Get("Retry-After"))
+				a := b.Get(path)
+				p := apitest.WantProblem(t, a, http.StatusInternalServerError, "database", tt.detail)
+				if strings.Contains(p.Detail, "try again") || a.Header.Get("Retry-After") != "" {
+					t.Errorf("%s: %q, Retry-After %q: it would fail again", path, p.Detail, a.Header.Get("Retry-After"))
 				}
 				if strings.Contains(p.Detail, "relation") || strings.Contains(p.Detail, tt.cause) || strings.Contains(p.Detail, "wrong") {
 					t.Errorf("%s: %q tells of the database", path, p.Detail)
 				}
 			}
 			errors := 0
-			for _, line := range b.log.requests() {
-				if !strings.Contains(text(line["error"]), tt.cause) || !strings.Contains(text(line["error"]), tt.detail) {
+			for _, line := range b.log.Requests() {
+				if !strings.Contains(line.Text("error"), tt.cause) || !strings.Contains(line.Text("error"), tt.detail) {
 					t.Errorf("the log lacks the cause or the remedy: %v", line)
 				}
 				if line["level"] == "ERROR" {
@@ -259,11 +243,8 @@ func TestMissingDatabase(t *testing.T) {
 	u.Path = "/nowhere"
 	b := start(t, u.String())
 	for _, path := range []string{"/ready", "/turbines"} {
-		a := b.get(path)
-		wantProblem(t, a, http.StatusServiceUnavailable, "the database does not exist")
-		if a.header.Get("Retry-After") == "" {
-			t.Errorf("%s: there is no Retry-After", path)
-		}
+		a := b.Get(path)
+		apitest.WantUnavailable(t, a, "the database does not exist")
 	}
 }
 

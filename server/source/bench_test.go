@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 // One iteration is a year of one turbine, 525,600 rows, over HTTP and
@@ -14,11 +16,11 @@ import (
 func BenchmarkYear(b *testing.B) {
 	api := setup(b)
 	api.fill(525_600)
-	c := client(b)
+	c := apitest.HTTPClient(b)
 	before := peakKiB(b)
 	var size int64
 	for b.Loop() {
-		resp, err := c.Get(api.url + year)
+		resp, err := c.Get(api.URL + year)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -40,7 +42,7 @@ func BenchmarkDay(b *testing.B) {
 	api := setup(b)
 	api.fill(10_000)
 	const path = "/data?start=2025-01-03&end=2025-01-03T23:59:59"
-	tag := api.get(path).header.Get("ETag")
+	tag := api.Get(path).Header.Get("ETag")
 	for name, want := range map[string]struct {
 		tag    string
 		status int
@@ -52,9 +54,9 @@ func BenchmarkDay(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetParallelism(4)
 			b.RunParallel(func(pb *testing.PB) {
-				c := client(b)
+				c := apitest.HTTPClient(b)
 				for pb.Next() {
-					req, _ := http.NewRequest(http.MethodGet, api.url+path, nil)
+					req, _ := http.NewRequest(http.MethodGet, api.URL+path, nil)
 					if want.tag != "" {
 						req.Header.Set("If-None-Match", want.tag)
 					}
@@ -82,9 +84,9 @@ func BenchmarkFleetDigest(b *testing.B) {
 	api.exec(`INSERT INTO data SELECT turbine, '2025-01-01Z'::timestamptz + i * interval '1 min', i % 25, i % 2000 / 10.0, i % 40 / 3.0
 		FROM generate_series(0, 1439) AS i, generate_series(1, 1000) AS turbine`)
 	api.exec("VACUUM ANALYZE data")
-	c := client(b)
+	c := apitest.HTTPClient(b)
 	for b.Loop() {
-		resp, err := c.Get(api.url + "/data/digest?start=2025-01-01&end=2025-01-01T23:59:59")
+		resp, err := c.Get(api.URL + "/data/digest?start=2025-01-01&end=2025-01-01T23:59:59")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server/source"
 )
@@ -61,62 +63,29 @@ func startOn(t *testing.T, database string, configure ...func(*source.Config, *s
 	return b
 }
 
-// open begins a request and reads no more than the answer's head: its sender
-// soon blocks.
-func (b *bundle) open(ctx context.Context, path string) *http.Response {
-	b.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+path, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	transport := &http.Transport{DisableCompression: true, DialContext: b.dialSmall}
-	b.t.Cleanup(transport.CloseIdleConnections)
-	resp, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		b.t.Fatalf("%s: %s", path, resp.Status)
-	}
-	return resp
-}
-
-// dialSmall connects with a small buffer to receive into.
-func (b *bundle) dialSmall(ctx context.Context, network, _ string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, b.addr)
-	if err != nil {
-		return nil, err
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return nil, fmt.Errorf("dial %s: a connection of type %T", b.addr, conn)
-	}
-	return conn, tcp.SetReadBuffer(32 << 10)
-}
-
 // queries counts the API's sessions that run a query.
 func (b *bundle) queries() int {
-	b.t.Helper()
+	b.TB.Helper()
 	var n int
 	err := b.db.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name = $1 AND state = 'active'`, b.app).Scan(&n)
 	if err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
 	return n
 }
 
 // killQueries ends the sessions of the API as an administrator would.
 func (b *bundle) killQueries() {
-	b.t.Helper()
+	b.TB.Helper()
 	b.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name = $1`, b.app)
 }
 
 func (b *bundle) wantAborted() {
-	b.t.Helper()
-	eventually(b.t, "a line of the log says aborted", func() bool {
-		for _, line := range b.log.requests() {
+	b.TB.Helper()
+	await.True(b.TB, "a line of the log says aborted", func() bool {
+		for _, line := range b.log.Requests() {
 			if line["aborted"] == true && line["error"] != nil && line["status"] == 200.0 {
 				return true
 			}
@@ -128,7 +97,7 @@ func (b *bundle) wantAborted() {
 func testQueryFails(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database)
-	resp := b.open(t.Context(), year)
+	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	b.killQueries()
 	body, err := io.ReadAll(resp.Body)
@@ -143,9 +112,7 @@ func testQueryFails(t *testing.T, database string) {
 	}
 	b.wantAborted()
 	// The next request has a new session.
-	if a := b.get("/data?" + day); a.status != http.StatusOK {
-		t.Errorf("afterwards: %d %s", a.status, a.body)
-	}
+	b.OK("/data?" + day)
 }
 
 // HTTP/1.0 knows the end of a body by the connection's: a broken one is reset.
@@ -153,7 +120,7 @@ func testHTTP10(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database)
 	request := func(path string) (*http.Response, net.Conn) {
-		conn, err := b.dialSmall(t.Context(), "tcp", "")
+		conn, err := apitest.DialSmall(t.Context(), "tcp", b.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,13 +156,13 @@ func testClientLeaves(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database)
 	ctx, cancel := context.WithCancel(t.Context())
-	resp := b.open(ctx, year)
+	resp := b.Open(ctx, year)
 	defer resp.Body.Close()
 	if n := b.queries(); n != 1 {
 		t.Fatalf("%d queries run, want 1", n)
 	}
 	cancel()
-	eventually(t, "the query ends", func() bool { return b.queries() == 0 })
+	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
 	b.wantAborted()
 }
 
@@ -207,30 +174,30 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/data?"+day, nil)
-		resp, err := client(t).Do(req)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, b.URL+"/data?"+day, nil)
+		resp, err := apitest.HTTPClient(t).Do(req)
 		if err == nil {
 			_ = resp.Body.Close()
 		}
 		done <- err
 	}()
-	eventually(t, "the query waits for the lock", func() bool { return b.queries() == 1 })
+	await.True(t, "the query waits for the lock", func() bool { return b.queries() == 1 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the client got %v", err)
 	}
 	// The lock is still held: nothing but the cancel ends the query.
-	eventually(t, "the query ends", func() bool { return b.queries() == 0 })
+	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
 }
 
-// A client that stops reading loses its answer, and the pool has its
+// A client that stops reading loses its apitest.Answer, and the pool has its
 // connection back.
 func testSlowReader(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database, func(c *source.Config, _ *source.Options) { c.WriteTimeout = 100 * time.Millisecond })
-	resp := b.open(t.Context(), year)
+	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
-	eventually(t, "the query ends", func() bool { return b.queries() == 0 })
+	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
 	b.wantAborted()
 	if _, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Error("the answer ended as if it were whole")
@@ -240,7 +207,7 @@ func testSlowReader(t *testing.T, database string) {
 func testDrain(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database, func(_ *source.Config, o *source.Options) { o.DrainTimeout = time.Hour })
-	resp := b.open(t.Context(), year)
+	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	idle, err := net.Dial("tcp", b.addr) // as browsers keep in stock
 	if err != nil {
@@ -249,7 +216,7 @@ func testDrain(t *testing.T, database string) {
 	defer func() { _ = idle.Close() }()
 	stopped := make(chan error, 1)
 	go func() { stopped <- b.stop() }()
-	eventually(t, "the server listens no more", func() bool {
+	await.True(t, "the server listens no more", func() bool {
 		conn, err := net.Dial("tcp", b.addr)
 		if err == nil {
 			_ = conn.Close()
@@ -268,7 +235,7 @@ func testDrain(t *testing.T, database string) {
 func testDrainIsBounded(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database, func(_ *source.Config, o *source.Options) { o.DrainTimeout = 50 * time.Millisecond })
-	resp := b.open(t.Context(), year)
+	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	if err := b.stop(); err != nil { // returns though nobody reads
 		t.Errorf("Serve: %v", err)

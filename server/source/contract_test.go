@@ -3,7 +3,6 @@ package source_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/server/stream"
 )
 
@@ -41,11 +41,11 @@ func TestServesItsContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := b.get("/openapi.yaml"); a.body != string(yaml) || a.header.Get("Content-Type") != "application/yaml" {
-		t.Errorf("/openapi.yaml is not the file: %d, %d bytes", a.status, len(a.body))
+	if a := b.Get("/openapi.yaml"); a.Body != string(yaml) || a.Header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("/openapi.yaml is not the file: %d, %d bytes", a.Status, len(a.Body))
 	}
 	var doc document
-	if err := json.Unmarshal([]byte(b.get("/openapi.json").body), &doc); err != nil {
+	if err := json.Unmarshal([]byte(b.Get("/openapi.json").Body), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(doc.Components.Schemas["Variable"].Enum, variable.Names[:]); diff != "" {
@@ -59,9 +59,7 @@ func TestServesItsContract(t *testing.T) {
 		t.Errorf("formats (-contract +package stream):\n%s", diff)
 	}
 	for _, path := range []string{"/docs", "/redoc", "/docs/swagger-ui-bundle.js", "/redoc/redoc.standalone.js", "/ready"} {
-		if a := b.get(path); a.status != http.StatusOK {
-			t.Errorf("%s: %d", path, a.status)
-		}
+		b.OK(path)
 	}
 }
 
@@ -71,14 +69,16 @@ func TestExamplesTogether(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var doc document
-	if err := json.Unmarshal([]byte(b.get("/openapi.json").body), &doc); err != nil {
+	if err := json.Unmarshal([]byte(b.Get("/openapi.json").Body), &doc); err != nil {
 		t.Fatal(err)
 	}
+	asked := 0
 	for path, item := range doc.Paths {
 		op := item.Get
 		if !slices.Contains(op.Tags, "source") {
 			continue
 		}
+		asked++
 		query := url.Values{}
 		var headers []string
 		for _, p := range op.Parameters {
@@ -95,9 +95,10 @@ func TestExamplesTogether(t *testing.T) {
 				}
 			}
 		}
-		if a := b.get(path+"?"+query.Encode(), headers...); a.status != http.StatusOK {
-			t.Errorf("%s?%s: %d %s", path, query.Encode(), a.status, a.body)
-		}
+		b.OK(path+"?"+query.Encode(), headers...)
+	}
+	if asked < 3 {
+		t.Errorf("%d operations were tried, want /data, /data/digest and /turbines", asked)
 	}
 }
 
@@ -106,11 +107,11 @@ func TestLogLine(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	fixture(b)
-	b.get("/data?"+day+"&variables=power,wind_speed", "X-Request-Id: mine-7")
-	b.get("/data?start=x")
-	b.get("/health")
-	eventually(t, "three lines are there", func() bool { return len(b.log.requests()) == 3 })
-	lines := b.log.requests()
+	b.Get("/data?"+day+"&variables=power,wind_speed", "X-Request-Id: mine-7")
+	b.Get("/data?start=x")
+	b.Get("/health")
+	await.True(t, "three lines are there", func() bool { return len(b.log.Requests()) == 3 })
+	lines := b.log.Requests()
 	want := map[string]any{
 		"level": "INFO", "msg": "request", "method": "GET", "path": "/data",
 		"query": day + "&variables=power,wind_speed", "status": 200.0, "rows": 4.0, "request_id": "mine-7",

@@ -12,13 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
 // fixture gives turbines 1, 2 and 5 a few samples, with what is awkward: NULLs,
 // a fraction of a second, the ends of ranges.
 func fixture(b *bundle) {
-	b.t.Helper()
+	b.TB.Helper()
 	b.exec(`INSERT INTO turbine (id, name) VALUES (2, 'North'), (5, 'South <&>')`)
 	b.exec(`INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature) VALUES
 		(5, '2025-01-01 00:00Z', 5, 50, 5),
@@ -49,20 +51,20 @@ func TestDataGolden(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {
 			t.Parallel()
-			a := b.get("/data?" + tt.query)
-			if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/json" {
-				t.Fatalf("got %d %v %s", a.status, a.header, a.body)
+			a := b.Get("/data?" + tt.query)
+			if a.Status != http.StatusOK || a.Header.Get("Content-Type") != "application/json" {
+				t.Fatalf("got %d %v %s", a.Status, a.Header, a.Body)
 			}
-			golden(t, tt.file, a.body)
-			sum := sha256.Sum256([]byte(a.body))
-			if got, want := a.trailer.Get("Content-Digest"), "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":"; got != want {
+			golden.Equal(t, tt.file, a.Body)
+			sum := sha256.Sum256([]byte(a.Body))
+			if got, want := a.Trailer.Get("Content-Digest"), "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":"; got != want {
 				t.Errorf("Content-Digest is %q, want %q", got, want)
 			}
 			var rows []json.RawMessage
-			if err := json.Unmarshal([]byte(a.body), &rows); err != nil {
+			if err := json.Unmarshal([]byte(a.Body), &rows); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := a.trailer.Get("Delfos-Rows"), jsonOf(len(rows)); got != want {
+			if got, want := a.Trailer.Get("Delfos-Rows"), jsonOf(len(rows)); got != want {
 				t.Errorf("Delfos-Rows is %q, want %q", got, want)
 			}
 		})
@@ -100,14 +102,14 @@ func TestDataQueriesAlike(t *testing.T) {
 		"start=2020-01-01&end=2020-01-02": {day + "&turbines=4", day + "&turbines=6-2147483647"},
 	}
 	for query, others := range tests {
-		want := b.get("/data?" + query)
-		if want.status != http.StatusOK {
-			t.Fatalf("%s: got %d %s", query, want.status, want.body)
+		want := b.Get("/data?" + query)
+		if want.Status != http.StatusOK {
+			t.Fatalf("%s: got %d %s", query, want.Status, want.Body)
 		}
 		for _, other := range others {
-			got := b.get("/data?" + other)
-			if diff := cmp.Diff(want.body, got.body); diff != "" || got.status != want.status {
-				t.Errorf("%s differs from %s: %d (-want +got):\n%s", other, query, got.status, diff)
+			got := b.Get("/data?" + other)
+			if diff := cmp.Diff(want.Body, got.Body); diff != "" || got.Status != want.Status {
+				t.Errorf("%s differs from %s: %d (-want +got):\n%s", other, query, got.Status, diff)
 			}
 		}
 	}
@@ -124,9 +126,9 @@ func TestDataDropIn(t *testing.T) {
 		"":                                      {"wind_speed", "power", "ambient_temperature"},
 		"&variables=wind_speed&variables=power": {"wind_speed", "power"},
 	} {
-		a := b.get("/data?start=2025-01-01T00:00:00&end=2025-01-01T23:59:59" + query)
+		a := b.Get("/data?start=2025-01-01T00:00:00&end=2025-01-01T23:59:59" + query)
 		var rows []map[string]any
-		if err := json.Unmarshal([]byte(a.body), &rows); err != nil {
+		if err := json.Unmarshal([]byte(a.Body), &rows); err != nil {
 			t.Fatal(err)
 		}
 		if len(rows) != 1440 {
@@ -154,27 +156,28 @@ func TestGeneratedClient(t *testing.T) {
 	b := setup(t)
 	fixture(b)
 	ctx := t.Context()
-	api, rows := b.api(), typed[[]sourceapi.Sample](t)
+	api, read := b.api(), apitest.Read(t)
 
-	turbines := typed[[]sourceapi.Turbine](t)(api.ListTurbines(ctx, nil))
+	turbines := apitest.Decode[[]sourceapi.Turbine](t, read(api.ListTurbines(ctx, nil)), http.StatusOK)
 	want := []sourceapi.Turbine{{Id: 1, Name: "Turbine 1"}, {Id: 2, Name: "North"}, {Id: 5, Name: "South <&>"}}
-	if diff := cmp.Diff(want, turbines.value); diff != "" {
+	if diff := cmp.Diff(want, turbines); diff != "" {
 		t.Errorf("ListTurbines (-want +got):\n%s", diff)
 	}
 
 	// To the last microsecond of the day, as the ETL asks.
 	variables := []sourceapi.Variable{sourceapi.Power, sourceapi.WindSpeed}
 	selectors := []sourceapi.TurbineSelector{"1-2", "7"}
-	data := rows(api.GetData(ctx, &sourceapi.GetDataParams{
+	data := read(api.GetData(ctx, &sourceapi.GetDataParams{
 		Start:     timestamp.New(time.Date(2025, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))),
 		End:       timestamp.New(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC)),
 		Variables: &variables,
 		Turbines:  &selectors,
 	}))
-	if len(data.value) != 6 {
-		t.Fatalf("GetData has %d rows, want 6: %s", len(data.value), data.body)
+	rows := apitest.Decode[[]sourceapi.Sample](t, data, http.StatusOK)
+	if len(rows) != 6 {
+		t.Fatalf("GetData has %d rows, want 6: %s", len(rows), data.Body)
 	}
-	last := data.value[3]
+	last := rows[3]
 	if *last.TurbineId != 1 || *last.Power != 8 || last.AmbientTemperature != nil ||
 		last.Timestamp.Time() != time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC) {
 		t.Errorf("the last row of turbine 1 is %+v", last)
@@ -183,11 +186,11 @@ func TestGeneratedClient(t *testing.T) {
 		t.Errorf("Delfos-Rows is %q, want 6", got)
 	}
 
-	refused := rows(api.GetData(ctx, &sourceapi.GetDataParams{
+	refused := read(api.GetData(ctx, &sourceapi.GetDataParams{
 		Start: timestamp.New(time.Unix(1, 0)), End: timestamp.New(time.Unix(1, 0)),
 	}))
-	if want := "start must be earlier than end"; refused.StatusCode != http.StatusBadRequest || !strings.Contains(string(refused.body), want) {
-		t.Errorf("GetData of nothing: %s %s, want %q", refused.Status, refused.body, want)
+	if want := "start must be earlier than end"; refused.Status != http.StatusBadRequest || !strings.Contains(refused.Body, want) {
+		t.Errorf("GetData of nothing: %d %s, want %q", refused.Status, refused.Body, want)
 	}
 }
 
@@ -195,11 +198,11 @@ func TestTurbinesWithoutAny(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec("DELETE FROM turbine")
-	if a := b.get("/turbines"); a.status != http.StatusOK || a.body != "[]\n" {
-		t.Errorf("got %d %q, want []", a.status, a.body)
+	if a := b.Get("/turbines"); a.Status != http.StatusOK || a.Body != "[]\n" {
+		t.Errorf("got %d %q, want []", a.Status, a.Body)
 	}
-	if a := b.get("/data?" + day + "&turbines=all"); a.body != "[]" || a.trailer.Get("Delfos-Rows") != "0" {
-		t.Errorf("got %d %q, want []", a.status, a.body)
+	if a := b.Get("/data?" + day + "&turbines=all"); a.Body != "[]" || a.Trailer.Get("Delfos-Rows") != "0" {
+		t.Errorf("got %d %q, want []", a.Status, a.Body)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
@@ -27,14 +29,14 @@ type line struct {
 }
 
 func (b *bundle) digest(query string) []line {
-	b.t.Helper()
-	a := b.get("/data/digest?" + query)
+	b.TB.Helper()
+	a := b.Get("/data/digest?" + query)
 	var lines []line
-	if err := json.Unmarshal([]byte(a.body), &lines); err != nil || a.status != http.StatusOK {
-		b.t.Fatalf("%d %s: %v", a.status, a.body, err)
+	if err := json.Unmarshal([]byte(a.Body), &lines); err != nil || a.Status != http.StatusOK {
+		b.TB.Fatalf("%d %s: %v", a.Status, a.Body, err)
 	}
-	if got, want := a.trailer.Get("Delfos-Rows"), jsonOf(len(lines)); got != want || a.trailer.Get("Content-Digest") == "" {
-		b.t.Errorf("%s: trailers %v, want %s rows", query, a.trailer, want)
+	if got, want := a.Trailer.Get("Delfos-Rows"), jsonOf(len(lines)); got != want || a.Trailer.Get("Content-Digest") == "" {
+		b.TB.Errorf("%s: trailers %v, want %s rows", query, a.Trailer, want)
 	}
 	return lines
 }
@@ -49,11 +51,11 @@ func TestDigestGolden(t *testing.T) {
 		"digest_2.json":    day + "&turbines=2,3",
 		"digest_none.json": "start=2020-01-01&end=2020-01-02",
 	} {
-		a := b.get("/data/digest?" + query)
-		if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s: %d %v", query, a.status, a.header)
+		a := b.Get("/data/digest?" + query)
+		if a.Status != http.StatusOK || a.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %v", query, a.Status, a.Header)
 		}
-		golden(t, file, a.body)
+		golden.Equal(t, file, a.Body)
 	}
 }
 
@@ -188,14 +190,14 @@ func TestDigestByGeneratedClient(t *testing.T) {
 	b := setup(t)
 	fixture(b)
 	ctx := t.Context()
-	api, rows := b.api(), typed[[]sourceapi.Sample](t)
+	api, read := b.api(), apitest.Read(t)
 	selectors := []sourceapi.TurbineSelector{"1", "5-9"}
 	start, end := timestamp.New(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)), timestamp.New(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC))
-	digests := typed[[]sourceapi.Digest](t)(api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: start, End: end, Turbines: &selectors}))
-	if len(digests.value) != 2 {
-		t.Fatalf("GetDataDigest: %s", digests.body)
+	digests := apitest.Decode[[]sourceapi.Digest](t, read(api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: start, End: end, Turbines: &selectors})), http.StatusOK)
+	if len(digests) != 2 {
+		t.Fatalf("GetDataDigest: %v", digests)
 	}
-	got := digests.value[0]
+	got := digests[0]
 	if got.Day.String() != "2025-01-01" || got.TurbineId != 1 || got.Samples != 4 || len(got.Digest) != 16 ||
 		got.First.String() != "2025-01-01T00:00:00Z" || got.Last.String() != "2025-01-01T23:59:59.999999Z" {
 		t.Errorf("got %+v", got)
@@ -204,13 +206,13 @@ func TestDigestByGeneratedClient(t *testing.T) {
 	// The same client asks for a page, and whether it has changed since.
 	limit, format := int32(3), sourceapi.Json
 	params := &sourceapi.GetDataParams{Start: start, End: end, Turbines: &selectors, Limit: &limit, Format: &format}
-	page := rows(api.GetData(ctx, params))
+	page := read(api.GetData(ctx, params))
 	tag := page.Header.Get("ETag")
-	if len(page.value) != 3 || tag == "" || page.Header.Get("Link") == "" {
-		t.Fatalf("GetData: %s, %v", page.body, page.Header)
+	if len(apitest.Decode[[]sourceapi.Sample](t, page, http.StatusOK)) != 3 || tag == "" || page.Header.Get("Link") == "" {
+		t.Fatalf("GetData: %s, %v", page.Body, page.Header)
 	}
 	params.IfNoneMatch = &tag
-	if again := rows(api.GetData(ctx, params)); again.StatusCode != http.StatusNotModified || again.Header.Get("ETag") != tag {
-		t.Errorf("GetData by its tag: %s, %v", again.Status, again.Header)
+	if again := read(api.GetData(ctx, params)); again.Status != http.StatusNotModified || again.Header.Get("ETag") != tag {
+		t.Errorf("GetData by its tag: %d, %v", again.Status, again.Header)
 	}
 }

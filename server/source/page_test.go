@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 // crowd gives turbines 1 to 5 samples at the same minutes, but for turbine 3,
 // which has none, and some between.
 func crowd(b *bundle) {
-	b.t.Helper()
+	b.TB.Helper()
 	b.exec("INSERT INTO turbine SELECT i, 'Turbine ' || i FROM generate_series(2, 5) AS i")
 	b.exec(`INSERT INTO data SELECT turbine, '2025-01-01Z'::timestamptz + i * interval '1 min', i, turbine, NULL
 		FROM generate_series(0, 7) AS i, unnest('{1,2,4,5}'::integer[]) AS turbine`)
@@ -23,11 +25,11 @@ func crowd(b *bundle) {
 }
 
 // rowsOf reads an answer of JSON.
-func rowsOf(t *testing.T, a answer) []string {
+func rowsOf(t *testing.T, a apitest.Answer) []string {
 	t.Helper()
 	var raw []json.RawMessage
-	if err := json.Unmarshal([]byte(a.body), &raw); err != nil || a.status != http.StatusOK {
-		t.Fatalf("%d %s: %v", a.status, a.body, err)
+	if err := json.Unmarshal([]byte(a.Body), &raw); err != nil || a.Status != http.StatusOK {
+		t.Fatalf("%d %s: %v", a.Status, a.Body, err)
 	}
 	rows := make([]string, len(raw))
 	for i, r := range raw {
@@ -37,9 +39,9 @@ func rowsOf(t *testing.T, a answer) []string {
 }
 
 // next is the address in an answer's Link; "" for the last page.
-func next(t *testing.T, a answer) string {
+func next(t *testing.T, a apitest.Answer) string {
 	t.Helper()
-	link := a.header.Get("Link")
+	link := a.Header.Get("Link")
 	if link == "" {
 		return ""
 	}
@@ -51,7 +53,7 @@ func next(t *testing.T, a answer) string {
 	return next.RequestURI()
 }
 
-// Walking by Link gives the whole answer, whatever the pages' length and the
+// Walking by Link gives the whole apitest.Answer, whatever the pages' length and the
 // choice of samples, and the request's parameters stay.
 func TestPagesAreTheWhole(t *testing.T) {
 	t.Parallel()
@@ -66,12 +68,12 @@ func TestPagesAreTheWhole(t *testing.T) {
 		"start=2025-01-01&end=2025-01-01T00:00:00.000001&turbines=1-5",
 		"start=2026-01-01&end=2026-01-02&turbines=all",
 	} {
-		whole := rowsOf(t, b.get("/data?"+query))
+		whole := rowsOf(t, b.Get("/data?"+query))
 		for _, limit := range []int{1, 2, 3, 8, 9, max(1, len(whole)-1), len(whole) + 1, 10_000, max(1, len(whole))} {
 			var walked []string
 			pages := 0
 			for path := "/data?" + query + "&limit=" + strconv.Itoa(limit); path != ""; {
-				a := b.get(path)
+				a := b.Get(path)
 				page := rowsOf(t, a)
 				walked = append(walked, page...)
 				pages++
@@ -116,14 +118,14 @@ func TestPagesOfChangingSamples(t *testing.T) {
 			b := setup(t)
 			crowd(b)
 			const query = "/data?start=2025-01-01&end=2025-01-02&turbines=all"
-			first := b.get(query + "&limit=5")
+			first := b.Get(query + "&limit=5")
 			path := next(t, first)
 			b.exec(change.sql)
 			if strings.HasSuffix(name, "its name") {
 				b.exec("DELETE FROM turbine WHERE id = 1")
 			}
 			var want []string
-			for _, row := range rowsOf(t, b.get(query)) {
+			for _, row := range rowsOf(t, b.Get(query)) {
 				var key struct {
 					Turbine   int `json:"turbine_id"`
 					Timestamp string
@@ -137,7 +139,7 @@ func TestPagesOfChangingSamples(t *testing.T) {
 			}
 			var got []string
 			for path != "" {
-				a := b.get(path)
+				a := b.Get(path)
 				got = append(got, rowsOf(t, a)...)
 				path = next(t, a)
 			}
@@ -154,37 +156,37 @@ func TestCursors(t *testing.T) {
 	b := setup(t)
 	crowd(b)
 	const path = "/data?start=2025-01-01&end=2025-01-02&turbines=1-2"
-	whole := rowsOf(t, b.get(path))
-	u, err := url.Parse(next(t, b.get(path+"&limit=3")))
+	whole := rowsOf(t, b.Get(path))
+	u, err := url.Parse(next(t, b.Get(path+"&limit=3")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cursor := "&cursor=" + u.Query().Get("cursor")
 
-	rest := b.get(path + cursor)
-	if diff := cmp.Diff(whole[3:], rowsOf(t, rest)); diff != "" || rest.header.Get("Link") != "" {
-		t.Errorf("without a limit, Link %q (-want +got):\n%s", rest.header.Get("Link"), diff)
+	rest := b.Get(path + cursor)
+	if diff := cmp.Diff(whole[3:], rowsOf(t, rest)); diff != "" || rest.Header.Get("Link") != "" {
+		t.Errorf("without a limit, Link %q (-want +got):\n%s", rest.Header.Get("Link"), diff)
 	}
 	wantSameHead(t, b, path+cursor, rest)
-	wantNotModified(t, b, path+cursor, rest, "If-None-Match: "+rest.header.Get("ETag"))
+	wantNotModified(t, b, path+cursor, rest, "If-None-Match: "+rest.Header.Get("ETag"))
 	for _, limit := range []int{1, 5, 6, 7, 14, 15, 16} {
 		page := path + cursor + "&limit=" + strconv.Itoa(limit)
-		a := b.get(page)
+		a := b.Get(page)
 		if diff := cmp.Diff(whole[3:min(3+limit, len(whole))], rowsOf(t, a)); diff != "" {
 			t.Errorf("with a limit of %d (-want +got):\n%s", limit, diff)
 		}
 		wantSameHead(t, b, page, a)
-		wantNotModified(t, b, page, a, "If-None-Match: "+a.header.Get("ETag"))
+		wantNotModified(t, b, page, a, "If-None-Match: "+a.Header.Get("ETag"))
 	}
-	csv := b.get(path + cursor + "&format=csv&variables=power&limit=2")
-	if want := "timestamp,turbine_id,power\r\n2025-01-01T00:03:00Z,1,1.0\r\n2025-01-01T00:04:00Z,1,1.0\r\n"; csv.body != want {
-		t.Errorf("as CSV %q, want %q", csv.body, want)
+	csv := b.Get(path + cursor + "&format=csv&variables=power&limit=2")
+	if want := "timestamp,turbine_id,power\r\n2025-01-01T00:03:00Z,1,1.0\r\n2025-01-01T00:04:00Z,1,1.0\r\n"; csv.Body != want {
+		t.Errorf("as CSV %q, want %q", csv.Body, want)
 	}
 	if got := next(t, csv); !strings.Contains(got, "format=csv&limit=2") || !strings.Contains(got, "turbines=1-2&variables=power") {
 		t.Errorf("the next page of CSV is %s", got)
 	}
 	// The same instants and turbines in other words.
-	if diff := cmp.Diff(whole[3:], rowsOf(t, b.get("/data?start=2025-01-01T01:00:00%2B01:00&end=2025-01-02T00:00:00Z&turbines=2,1"+cursor))); diff != "" {
+	if diff := cmp.Diff(whole[3:], rowsOf(t, b.Get("/data?start=2025-01-01T01:00:00%2B01:00&end=2025-01-02T00:00:00Z&turbines=2,1"+cursor))); diff != "" {
 		t.Errorf("in other words (-want +got):\n%s", diff)
 	}
 
@@ -196,7 +198,7 @@ func TestCursors(t *testing.T) {
 		"start=2025-01-01&end=2025-01-02&turbines=1-2" + cursor[:len(cursor)-1] + "-",
 		"start=2025-01-01&end=2025-01-02&turbines=1-2" + cursor + "A",
 	} {
-		p := wantProblem(t, b.get("/data?"+query), http.StatusUnprocessableEntity, "cursor", `rel="next"`)
+		p := apitest.WantProblem(t, b.Get("/data?"+query), http.StatusUnprocessableEntity, "cursor", `rel="next"`)
 		if len(p.Errors) != 1 || p.Errors[0].Parameter != "cursor" {
 			t.Errorf("%s: faults %+v", query, p.Errors)
 		}

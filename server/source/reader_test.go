@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 )
@@ -20,16 +22,16 @@ func testBelowTheFloor(t *testing.T, database string) {
 	b := startOn(t, database, func(c *source.Config, _ *source.Options) {
 		c.Floor = httpserve.Floor{Rate: 1 << 40, Over: time.Millisecond}
 	})
-	resp := b.open(t.Context(), year)
+	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
-	eventually(t, "the query ends", func() bool { return b.queries() == 0 })
+	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Errorf("after %d bytes the answer ended as if it were whole", n)
 	}
 	b.wantAborted()
-	lines := b.log.requests()
+	lines := b.log.Requests()
 	line := lines[len(lines)-1]
-	if said := text(line["error"]); !strings.Contains(said, "the client reads too slowly") || line["level"] != "WARN" {
+	if said := line.Text("error"); !strings.Contains(said, "the client reads too slowly") || line["level"] != "WARN" {
 		t.Errorf("the log says %v", line)
 	}
 }
@@ -46,7 +48,7 @@ func testManyReaders(t *testing.T, database string) {
 	})
 	var readers []*http.Response
 	for range long {
-		resp := b.open(t.Context(), year)
+		resp := b.Open(t.Context(), year)
 		defer resp.Body.Close()
 		readers = append(readers, resp)
 	}
@@ -54,22 +56,20 @@ func testManyReaders(t *testing.T, database string) {
 	paths := slices.Repeat(short, 3) // more often than there are sessions left
 	paths = append(paths, "/data/digest"+strings.TrimPrefix(year, "/data"), "/data?start=2025-01-01&end=2025-01-02T00:30:00Z")
 	for _, path := range paths {
-		if a := b.get(path); a.status != http.StatusOK {
-			t.Errorf("%s: %d %.200s", path, a.status, a.body)
-		}
+		b.OK(path)
 	}
-	if a := b.do(http.MethodHead, year); a.status != http.StatusOK || a.header.Get("ETag") == "" {
-		t.Errorf("HEAD: %d %v", a.status, a.header)
+	if a := b.Do(http.MethodHead, year, ""); a.Status != http.StatusOK || a.Header.Get("ETag") == "" {
+		t.Errorf("HEAD: %d %v", a.Status, a.Header)
 	}
-	a := b.get(year)
-	wantProblem(t, a, http.StatusServiceUnavailable, "too many answers of more than a day", "2 at once")
-	if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "database") {
-		t.Errorf("%v %s", a.header, a.body)
+	a := b.Get(year)
+	apitest.WantProblem(t, a, http.StatusServiceUnavailable, "too many answers of more than a day", "2 at once")
+	if a.Header.Get("Retry-After") == "" || strings.Contains(a.Body, "database") {
+		t.Errorf("%v %s", a.Header, a.Body)
 	}
 	// A place that is free again is given on, and the answer is whole.
 	_ = readers[0].Body.Close()
-	if a := b.get(year); a.trailer.Get("Delfos-Rows") != strconv.Itoa(bigRows) {
-		t.Errorf("after a reader has left: %d and the trailers %v", a.status, a.trailer)
+	if a := b.Get(year); a.Trailer.Get("Delfos-Rows") != strconv.Itoa(bigRows) {
+		t.Errorf("after a reader has left: %d and the trailers %v", a.Status, a.Trailer)
 	}
 }
 
@@ -80,14 +80,12 @@ func testTwoSessions(t *testing.T, database string) {
 	b := startOn(t, withParam(t, withParam(t, database, "pool_max_conns=1"), "lock_timeout=1min"), func(c *source.Config, _ *source.Options) {
 		c.AcquireTimeout = 5 * time.Second
 	})
-	slow := b.open(t.Context(), year)
+	slow := b.Open(t.Context(), year)
 	defer slow.Body.Close()
 	for _, path := range []string{"/ready", "/turbines", "/data?" + day} {
-		if a := b.get(path); a.status != http.StatusOK {
-			t.Errorf("%s: %d %.200s", path, a.status, a.body)
-		}
+		b.OK(path)
 	}
-	wantProblem(t, b.get(denseDay), http.StatusServiceUnavailable, "too many answers are being read", "1 at once")
+	apitest.WantProblem(t, b.Get(denseDay), http.StatusServiceUnavailable, "too many answers are being read", "1 at once")
 }
 
 // What is exhausted is said: here the sessions, as the database is slow.
@@ -98,18 +96,18 @@ func TestAllSessionsInUse(t *testing.T) {
 		c.AcquireTimeout = 3 * time.Second
 	})
 	unlock := b.lock()
-	answers := make(chan answer)
+	answers := make(chan apitest.Answer)
 	for range 2 {
-		go func() { answers <- b.get("/data?" + day) }()
+		go func() { answers <- b.Get("/data?" + day) }()
 	}
-	eventually(t, "two queries wait", func() bool { return b.queries() == 2 })
+	await.True(t, "two queries wait", func() bool { return b.queries() == 2 })
 	for _, path := range []string{"/turbines", "/ready"} {
-		wantProblem(t, b.get(path), http.StatusServiceUnavailable, "all 2 sessions with the source database are in use")
+		apitest.WantProblem(t, b.Get(path), http.StatusServiceUnavailable, "all 2 sessions with the source database are in use")
 	}
 	unlock()
 	for range 2 {
-		if a := <-answers; a.status != http.StatusOK {
-			t.Errorf("got %d %s", a.status, a.body)
+		if a := <-answers; a.Status != http.StatusOK {
+			t.Errorf("got %d %s", a.Status, a.Body)
 		}
 	}
 }

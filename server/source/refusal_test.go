@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/stream"
 )
 
@@ -86,7 +87,7 @@ func TestParametersRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.path+"?"+clip(tt.query), func(t *testing.T) {
 			t.Parallel()
-			p := wantProblem(t, b.get(tt.path+"?"+tt.query), http.StatusUnprocessableEntity, tt.words...)
+			p := apitest.WantProblem(t, b.Get(tt.path+"?"+tt.query), http.StatusUnprocessableEntity, tt.words...)
 			var faulty []string
 			for _, f := range p.Errors {
 				faulty = append(faulty, f.Parameter)
@@ -112,7 +113,7 @@ func TestStartNotBeforeEnd(t *testing.T) {
 		"start=2025-01-01T01:00:00%2B01:00&end=2025-01-01T00:00:00Z",
 	} {
 		for _, path := range []string{"/data?", "/data/digest?"} {
-			p := wantProblem(t, b.get(path+query), http.StatusBadRequest)
+			p := apitest.WantProblem(t, b.Get(path+query), http.StatusBadRequest)
 			if want := "start must be earlier than end"; p.Detail != want {
 				t.Errorf("%s%s: detail is %q, want %q", path, query, p.Detail, want)
 			}
@@ -125,20 +126,20 @@ func TestNotAcceptable(t *testing.T) {
 	b := start(t, awayURL)
 	for _, path := range []string{"/data?" + day, "/data/digest?" + day, "/turbines"} {
 		for _, accept := range []string{"text/html", "application/pdf;q=1", "image/*, text/html"} {
-			wantProblem(t, b.get(path, "Accept: "+accept), http.StatusNotAcceptable, accept, "application/json")
+			apitest.WantProblem(t, b.Get(path, "Accept: "+accept), http.StatusNotAcceptable, accept, "application/json")
 		}
 	}
 	// /data has every format, the others JSON alone.
-	wantProblem(t, b.get("/data?"+day, "Accept: text/html"), http.StatusNotAcceptable,
+	apitest.WantProblem(t, b.Get("/data?"+day, "Accept: text/html"), http.StatusNotAcceptable,
 		"application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet")
 	for _, path := range []string{"/data/digest?" + day, "/turbines"} {
-		wantProblem(t, b.get(path, "Accept: text/csv"), http.StatusNotAcceptable)
+		apitest.WantProblem(t, b.Get(path, "Accept: text/csv"), http.StatusNotAcceptable)
 	}
 	live := setup(t)
 	for _, accept := range []string{"*/*", "application/*", "application/json", "text/html, */*;q=0.1"} {
 		for _, path := range []string{"/data?" + day, "/data/digest?" + day, "/turbines"} {
-			if a := live.get(path, "Accept: "+accept); a.status != http.StatusOK {
-				t.Errorf("%s, Accept: %s: got %d %s", path, accept, a.status, a.body)
+			if a := live.Get(path, "Accept: "+accept); a.Status != http.StatusOK {
+				t.Errorf("%s, Accept: %s: got %d %s", path, accept, a.Status, a.Body)
 			}
 		}
 	}
@@ -148,13 +149,13 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
 	for _, path := range []string{"/", "/dta", "/data/", "/data/digest/", "/data/1", "/Data", "/docs/nothing.js", "/redoc/nothing.js"} {
-		wantProblem(t, b.get(path), http.StatusNotFound, path)
+		apitest.WantProblem(t, b.Get(path), http.StatusNotFound, path)
 	}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
 		for _, path := range []string{"/data", "/data/digest", "/turbines", "/health", "/ready", "/docs", "/openapi.yaml"} {
-			a := b.do(method, path)
-			wantProblem(t, a, http.StatusMethodNotAllowed, method, path)
-			if got, want := a.header.Get("Allow"), "GET, HEAD"; got != want {
+			a := b.Do(method, path, "")
+			apitest.WantProblem(t, a, http.StatusMethodNotAllowed, method, path)
+			if got, want := a.Header.Get("Allow"), "GET, HEAD"; got != want {
 				t.Errorf("%s %s: Allow is %q, want %q", method, path, got, want)
 			}
 		}
@@ -165,17 +166,17 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, path := range []string{"/health", "/ready", "/turbines", "/data?" + day, "/data/digest?" + day, "/docs", "/redoc", "/openapi.yaml", "/openapi.json"} {
-		a := b.do(http.MethodHead, path)
-		if a.status != http.StatusOK || a.body != "" || a.header.Get("Content-Type") == "" || len(a.trailer) > 0 {
-			t.Errorf("HEAD %s: %d %v %q", path, a.status, a.header, a.body)
+		a := b.Do(http.MethodHead, path, "")
+		if a.Status != http.StatusOK || a.Body != "" || a.Header.Get("Content-Type") == "" || len(a.Trailer) > 0 {
+			t.Errorf("HEAD %s: %d %v %q", path, a.Status, a.Header, a.Body)
 		}
 	}
 	for _, f := range stream.Formats() {
-		if a := b.do(http.MethodHead, "/data?"+day+"&format="+f.Name); a.header.Get("Content-Type") != f.MediaType {
-			t.Errorf("HEAD of %s: %d %v", f.Name, a.status, a.header)
+		if a := b.Do(http.MethodHead, "/data?"+day+"&format="+f.Name, ""); a.Header.Get("Content-Type") != f.MediaType {
+			t.Errorf("HEAD of %s: %d %v", f.Name, a.Status, a.Header)
 		}
 	}
-	if a := b.do(http.MethodHead, "/data"); a.status != http.StatusUnprocessableEntity {
-		t.Errorf("HEAD /data without parameters: %d", a.status)
+	if a := b.Do(http.MethodHead, "/data", ""); a.Status != http.StatusUnprocessableEntity {
+		t.Errorf("HEAD /data without parameters: %d", a.Status)
 	}
 }

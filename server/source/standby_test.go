@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -18,7 +19,7 @@ func TestStandbyConflicts(t *testing.T) {
 	b.db = writer
 	b.fill(50_000)
 	for behind := true; behind; { // until the standby has them
-		behind = b.get("/data?"+day).body == "[]"
+		behind = b.Get("/data?"+day).Body == "[]"
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	written := make(chan error, 1)
@@ -40,17 +41,14 @@ func TestStandbyConflicts(t *testing.T) {
 	statuses := map[int]int{}
 	for statuses[http.StatusServiceUnavailable] < conflicts && t.Context().Err() == nil {
 		for _, path := range []string{"/data/digest?start=2025-01-01&end=2025-03-01", "/data?start=2025-01-01&end=2025-03-01&limit=10000"} {
-			a := b.get(path)
-			statuses[a.status]++
-			switch a.status {
+			a := b.Get(path)
+			statuses[a.Status]++
+			switch a.Status {
 			case http.StatusOK:
 			case http.StatusServiceUnavailable:
-				wantProblem(t, a, http.StatusServiceUnavailable, "the database")
-				if a.header.Get("Retry-After") == "" {
-					t.Error("there is no Retry-After")
-				}
+				apitest.WantUnavailable(t, a, "the database")
 			default:
-				t.Fatalf("%s: got %d %s", path, a.status, a.body)
+				t.Fatalf("%s: got %d %s", path, a.Status, a.Body)
 			}
 		}
 	}

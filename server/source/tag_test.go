@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/source"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -31,16 +32,16 @@ func TestTagOfEachFormatAndCoding(t *testing.T) {
 			}
 			path, accept := "/data?"+day+"&format="+f.Name, "Accept-Encoding: "+coding
 			name := f.Name + ", " + coding
-			get := b.get(path, accept)
-			tag := get.header.Get("ETag")
-			if get.status != http.StatusOK || !form.MatchString(tag) {
-				t.Errorf("%s: %d, ETag %q", name, get.status, tag)
+			get := b.Get(path, accept)
+			tag := get.Header.Get("ETag")
+			if get.Status != http.StatusOK || !form.MatchString(tag) {
+				t.Errorf("%s: %d, ETag %q", name, get.Status, tag)
 			}
 			if other, ok := seen[tag]; ok {
 				t.Errorf("%s has the tag of %s", name, other)
 			}
 			seen[tag] = name
-			if again := b.get(path, accept).header.Get("ETag"); again != tag {
+			if again := b.Get(path, accept).Header.Get("ETag"); again != tag {
 				t.Errorf("%s: asked again, ETag is %q, was %q", name, again, tag)
 			}
 			wantSameHead(t, b, path, get, accept)
@@ -48,30 +49,30 @@ func TestTagOfEachFormatAndCoding(t *testing.T) {
 		}
 	}
 	// By Accept as by name.
-	csv := b.get("/data?"+day, "Accept: text/csv")
-	if got := seen[csv.header.Get("ETag")]; got != "csv, identity" {
+	csv := b.Get("/data?"+day, "Accept: text/csv")
+	if got := seen[csv.Header.Get("ETag")]; got != "csv, identity" {
 		t.Errorf("by Accept the tag is that of %q", got)
 	}
 	// What the client holds in one form says nothing of another.
-	a := b.get("/data?"+day+"&format=json", "If-None-Match: "+csv.header.Get("ETag"))
-	if a.status != http.StatusOK || a.body == "" {
-		t.Errorf("JSON by the tag of CSV: %d", a.status)
+	a := b.Get("/data?"+day+"&format=json", "If-None-Match: "+csv.Header.Get("ETag"))
+	if a.Status != http.StatusOK || a.Body == "" {
+		t.Errorf("JSON by the tag of CSV: %d", a.Status)
 	}
 }
 
 // wantSameHead checks HEAD against the headers of GET, but for those of a body.
-func wantSameHead(t *testing.T, b *bundle, path string, get answer, headers ...string) {
+func wantSameHead(t *testing.T, b *bundle, path string, get apitest.Answer, headers ...string) {
 	t.Helper()
-	head := b.do(http.MethodHead, path, headers...)
-	if head.status != get.status || head.body != "" || len(head.trailer) > 0 {
-		t.Errorf("HEAD %s: %d, %q, trailers %v", path, head.status, head.body, head.trailer)
+	head := b.Do(http.MethodHead, path, "", headers...)
+	if head.Status != get.Status || head.Body != "" || len(head.Trailer) > 0 {
+		t.Errorf("HEAD %s: %d, %q, trailers %v", path, head.Status, head.Body, head.Trailer)
 	}
-	of := func(a answer) http.Header {
-		h := a.header.Clone()
+	of := func(a apitest.Answer) http.Header {
+		h := a.Header.Clone()
 		for _, name := range []string{"Date", "X-Request-Id", "Content-Length", "Trailer"} {
 			h.Del(name)
 		}
-		if tag := a.trailer.Get("ETag"); tag != "" {
+		if tag := a.Trailer.Get("ETag"); tag != "" {
 			h.Set("ETag", tag)
 		}
 		return h
@@ -82,19 +83,19 @@ func wantSameHead(t *testing.T, b *bundle, path string, get answer, headers ...s
 }
 
 // wantNotModified checks that a 304 comes, with what a cache wants of it.
-func wantNotModified(t *testing.T, b *bundle, path string, get answer, headers ...string) {
+func wantNotModified(t *testing.T, b *bundle, path string, get apitest.Answer, headers ...string) {
 	t.Helper()
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		a := b.do(method, path, headers...)
-		if a.status != http.StatusNotModified || a.body != "" || len(a.trailer) > 0 {
-			t.Errorf("%s %s, %s: %d %q, trailers %v, want 304", method, path, headers, a.status, a.body, a.trailer)
+		a := b.Do(method, path, "", headers...)
+		if a.Status != http.StatusNotModified || a.Body != "" || len(a.Trailer) > 0 {
+			t.Errorf("%s %s, %s: %d %q, trailers %v, want 304", method, path, headers, a.Status, a.Body, a.Trailer)
 		}
-		tag := get.header.Get("ETag") + get.trailer.Get("ETag")
+		tag := get.Header.Get("ETag") + get.Trailer.Get("ETag")
 		for name, want := range map[string]string{
 			"ETag": tag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache",
-			"Link": get.header.Get("Link"), "Trailer": "", "Content-Type": "",
+			"Link": get.Header.Get("Link"), "Trailer": "", "Content-Type": "",
 		} {
-			if got := a.header.Get(name); got != want {
+			if got := a.Header.Get(name); got != want {
 				t.Errorf("%s %s: a 304 has %s: %q, want %q", method, path, name, got, want)
 			}
 		}
@@ -109,15 +110,15 @@ func TestTagFollowsTheSamples(t *testing.T) {
 	fixture(b)
 	const path = "/data?" + day + "&turbines=1-2"
 	const page = path + "&limit=3"
-	first, firstPage := b.get(path), b.get(page)
+	first, firstPage := b.Get(path), b.Get(page)
 	for _, elsewhere := range []string{
 		"UPDATE data SET power = power",
 		"UPDATE data SET power = 1 WHERE turbine_id = 5",
 		"DELETE FROM data WHERE timestamp >= '2025-01-02Z'",
 	} {
 		b.exec(elsewhere)
-		wantNotModified(t, b, path, first, "If-None-Match: "+first.header.Get("ETag"))
-		wantNotModified(t, b, page, firstPage, "If-None-Match: "+firstPage.header.Get("ETag"))
+		wantNotModified(t, b, path, first, "If-None-Match: "+first.Header.Get("ETag"))
+		wantNotModified(t, b, page, firstPage, "If-None-Match: "+firstPage.Header.Get("ETag"))
 	}
 	const row = " WHERE turbine_id = 1 AND timestamp = '2025-01-01 00:01Z'"
 	for _, change := range []struct{ name, do, undo string }{
@@ -143,24 +144,24 @@ func TestTagFollowsTheSamples(t *testing.T) {
 		},
 	} {
 		b.exec(change.do)
-		for p, was := range map[string]answer{path: first, page: firstPage} {
-			a := b.get(p, "If-None-Match: "+was.header.Get("ETag"))
-			if a.status != http.StatusOK || a.header.Get("ETag") == was.header.Get("ETag") {
-				t.Errorf("%s, %s: %d, ETag %s, was %s", change.name, p, a.status, a.header.Get("ETag"), was.header.Get("ETag"))
+		for p, was := range map[string]apitest.Answer{path: first, page: firstPage} {
+			a := b.Get(p, "If-None-Match: "+was.Header.Get("ETag"))
+			if a.Status != http.StatusOK || a.Header.Get("ETag") == was.Header.Get("ETag") {
+				t.Errorf("%s, %s: %d, ETag %s, was %s", change.name, p, a.Status, a.Header.Get("ETag"), was.Header.Get("ETag"))
 			}
 			wantSameHead(t, b, p, a)
-			wantNotModified(t, b, p, a, "If-None-Match: "+a.header.Get("ETag"))
+			wantNotModified(t, b, p, a, "If-None-Match: "+a.Header.Get("ETag"))
 		}
 		b.exec(change.undo)
-		wantNotModified(t, b, path, first, "If-None-Match: "+first.header.Get("ETag"))
-		wantNotModified(t, b, page, firstPage, "If-None-Match: "+firstPage.header.Get("ETag"))
+		wantNotModified(t, b, path, first, "If-None-Match: "+first.Header.Get("ETag"))
+		wantNotModified(t, b, page, firstPage, "If-None-Match: "+firstPage.Header.Get("ETag"))
 	}
 	// A page changes when rows come to follow it.
-	last := b.get(path + "&limit=6")
+	last := b.Get(path + "&limit=6")
 	b.exec("INSERT INTO data VALUES (2, '2025-01-01 23:00Z', 1, 1, 1)")
-	a := b.get(path+"&limit=6", "If-None-Match: "+last.header.Get("ETag"))
-	if a.status != http.StatusOK || a.body != last.body || last.header.Get("Link") != "" || a.header.Get("Link") == "" {
-		t.Errorf("%d, Link %q, was %q", a.status, a.header.Get("Link"), last.header.Get("Link"))
+	a := b.Get(path+"&limit=6", "If-None-Match: "+last.Header.Get("ETag"))
+	if a.Status != http.StatusOK || a.Body != last.Body || last.Header.Get("Link") != "" || a.Header.Get("Link") == "" {
+		t.Errorf("%d, Link %q, was %q", a.Status, a.Header.Get("Link"), last.Header.Get("Link"))
 	}
 }
 
@@ -175,14 +176,14 @@ func TestTagsDiffer(t *testing.T) {
 		"&variables=power", "&variables=wind_speed", "&variables=power,wind_speed", "&turbines=1&variables=power",
 		"&limit=2", "&limit=3", "&turbines=all&limit=3",
 	} {
-		tag := b.get("/data?" + day + query).header.Get("ETag")
+		tag := b.Get("/data?" + day + query).Header.Get("ETag")
 		if other, ok := seen[tag]; ok || tag == "" {
 			t.Errorf("%q and %q have the tag %s", query, other, tag)
 		}
 		seen[tag] = query
 	}
 	// The same in other words is the same.
-	if tag := b.get("/data?" + day + "&variables=wind_speed,power&limit=10").header.Get("ETag"); seen[tag] != "&variables=power,wind_speed" {
+	if tag := b.Get("/data?" + day + "&variables=wind_speed,power&limit=10").Header.Get("ETag"); seen[tag] != "&variables=power,wind_speed" {
 		t.Errorf("in other words the tag is that of %q", seen[tag])
 	}
 }
@@ -192,8 +193,8 @@ func TestIfNoneMatchForms(t *testing.T) {
 	b := setup(t)
 	fixture(b)
 	const path = "/data?" + day
-	get := b.get(path)
-	tag := get.header.Get("ETag")
+	get := b.Get(path)
+	tag := get.Header.Get("ETag")
 	for _, headers := range [][]string{
 		{"If-None-Match: " + tag},
 		{"If-None-Match: W/" + tag},
@@ -211,17 +212,17 @@ func TestIfNoneMatchForms(t *testing.T) {
 		{`If-None-Match: "x"`, "If-None-Match: "},
 		{"If-Match: *"},
 	} {
-		if a := b.get(path, headers...); a.status != http.StatusOK || a.body != get.body {
-			t.Errorf("%s: %d %s", headers, a.status, a.body)
+		if a := b.Get(path, headers...); a.Status != http.StatusOK || a.Body != get.Body {
+			t.Errorf("%s: %d %s", headers, a.Status, a.Body)
 		}
 	}
 	// A request that is refused is refused whatever the client holds.
-	wantProblem(t, b.get("/data?"+day+"&format=xml", "If-None-Match: *"), http.StatusUnprocessableEntity)
-	wantProblem(t, b.get("/data?"+day, "If-None-Match: *", "Accept: text/html"), http.StatusNotAcceptable)
+	apitest.WantProblem(t, b.Get("/data?"+day+"&format=xml", "If-None-Match: *"), http.StatusUnprocessableEntity)
+	apitest.WantProblem(t, b.Get("/data?"+day, "If-None-Match: *", "Accept: text/html"), http.StatusNotAcceptable)
 	// No sample at all is an answer too.
 	const none = "/data?start=2020-01-01&end=2020-01-02&turbines=9"
-	wantNotModified(t, b, none, b.get(none), "If-None-Match: *")
-	wantNotModified(t, b, none, b.get(none), "If-None-Match: "+b.get(none).header.Get("ETag"))
+	wantNotModified(t, b, none, b.Get(none), "If-None-Match: *")
+	wantNotModified(t, b, none, b.Get(none), "If-None-Match: "+b.Get(none).Header.Get("ETag"))
 }
 
 // An answer of more than 256 KiB has its tag in a trailer.
@@ -230,30 +231,30 @@ func TestTagOfLongAnswers(t *testing.T) {
 	b := setup(t)
 	b.fill(5_000)
 	for _, query := range []string{"&format=json", "&format=csv", "&format=arrow", "&format=json&variables=power"} {
-		short := b.get("/data?start=2025-01-01&end=2025-01-01T12:00:00" + query)
-		if short.header.Get("ETag") == "" || short.trailer.Get("ETag") != "" {
+		short := b.Get("/data?start=2025-01-01&end=2025-01-01T12:00:00" + query)
+		if short.Header.Get("ETag") == "" || short.Trailer.Get("ETag") != "" {
 			t.Errorf("%s: %d bytes have the header %q and the trailer %q",
-				query, len(short.body), short.header.Get("ETag"), short.trailer.Get("ETag"))
+				query, len(short.Body), short.Header.Get("ETag"), short.Trailer.Get("ETag"))
 		}
 		path := year + query
-		long := b.get(path)
-		inHeader, inTrailer := long.header.Get("ETag"), long.trailer.Get("ETag")
-		if (len(long.body) <= 256<<10) != (inHeader != "") || (inHeader == "") == (inTrailer == "") {
-			t.Errorf("%s: %d bytes have the header %q and the trailer %q", query, len(long.body), inHeader, inTrailer)
+		long := b.Get(path)
+		inHeader, inTrailer := long.Header.Get("ETag"), long.Trailer.Get("ETag")
+		if (len(long.Body) <= 256<<10) != (inHeader != "") || (inHeader == "") == (inTrailer == "") {
+			t.Errorf("%s: %d bytes have the header %q and the trailer %q", query, len(long.Body), inHeader, inTrailer)
 		}
 		wantNotModified(t, b, path, long, "If-None-Match: "+inHeader+inTrailer)
 		wantSameHead(t, b, path, long)
 	}
-	long := b.get(year)
+	long := b.Get(year)
 	b.exec("UPDATE data SET power = 0.125 WHERE timestamp = '2025-01-03Z'")
-	if a := b.get(year, "If-None-Match: "+long.trailer.Get("ETag")); a.status != http.StatusOK || a.trailer.Get("ETag") == long.trailer.Get("ETag") {
-		t.Errorf("after a change: %d, ETag %s, was %s", a.status, a.trailer.Get("ETag"), long.trailer.Get("ETag"))
+	if a := b.Get(year, "If-None-Match: "+long.Trailer.Get("ETag")); a.Status != http.StatusOK || a.Trailer.Get("ETag") == long.Trailer.Get("ETag") {
+		t.Errorf("after a change: %d, ETag %s, was %s", a.Status, a.Trailer.Get("ETag"), long.Trailer.Get("ETag"))
 	}
 	// A page of any length is gathered first.
 	for _, page := range []string{year + "&limit=5000", year + "&limit=4999"} {
-		a := b.get(page)
-		if a.header.Get("ETag") == "" || a.trailer.Get("ETag") != "" || (a.header.Get("Link") != "") != strings.HasSuffix(page, "4999") {
-			t.Errorf("%s: %d bytes have the headers %v and the trailers %v", page, len(a.body), a.header, a.trailer)
+		a := b.Get(page)
+		if a.Header.Get("ETag") == "" || a.Trailer.Get("ETag") != "" || (a.Header.Get("Link") != "") != strings.HasSuffix(page, "4999") {
+			t.Errorf("%s: %d bytes have the headers %v and the trailers %v", page, len(a.Body), a.Header, a.Trailer)
 		}
 	}
 }
@@ -269,7 +270,7 @@ func TestTagWithoutRows(t *testing.T) {
 		whole, page = "/data?" + day, "/data?" + day + "&limit=2"
 		begin       = "begin isolation level repeatable read" + " read only"
 	)
-	tag, pageTag := b.get(whole).header.Get("ETag"), b.get(page).header.Get("ETag")
+	tag, pageTag := b.Get(whole).Header.Get("ETag"), b.Get(page).Header.Get("ETag")
 	for _, request := range []struct {
 		method, path, tag string
 		want              []string
@@ -295,7 +296,7 @@ func TestTagWithoutRows(t *testing.T) {
 		if request.tag != "" {
 			headers = append(headers, "If-None-Match: "+request.tag)
 		}
-		b.do(request.method, request.path, headers...)
+		b.Do(request.method, request.path, "", headers...)
 		if diff := cmp.Diff(request.want, queries.take()); diff != "" {
 			t.Errorf("%s %s, If-None-Match: %s: queries (-want +got):\n%s", request.method, request.path, request.tag, diff)
 		}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 // A page of another site, and one that has pointed a name of its own here, can
@@ -13,8 +15,8 @@ import (
 func TestOtherSites(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *options) { o.river = true })
-	if a := b.post("/runs", `{"from": "2025-01-01", "to": "2025-01-03"}`); a.status != http.StatusAccepted {
-		t.Fatalf("%d %s", a.status, a.body)
+	if a := b.Post("/runs", `{"from": "2025-01-01", "to": "2025-01-03"}`); a.Status != http.StatusAccepted {
+		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	var job int64
 	if err := b.db.QueryRow(t.Context(), "SELECT min(id) FROM river.river_job").Scan(&job); err != nil {
@@ -32,17 +34,15 @@ func TestOtherSites(t *testing.T) {
 		{"POST", "/nothing", "", "text/plain"},
 	} {
 		media := "Content-Type: " + write.media
-		wantProblem(t, b.do(write.method, write.path, write.body, media, foreign), http.StatusForbidden, write.method, "another site", "evil.example")
-		wantProblem(t, b.do(write.method, write.path, write.body, media, "Sec-Fetch-Site: same-site"), http.StatusForbidden, "another site")
-		wantProblem(t, b.do(write.method, write.path, write.body, media, "Host: evil.example"), http.StatusForbidden, `"evil.example"`, "ALLOWED_HOSTS")
+		apitest.WantProblem(t, b.Do(write.method, write.path, write.body, media, foreign), http.StatusForbidden, write.method, "another site", "evil.example")
+		apitest.WantProblem(t, b.Do(write.method, write.path, write.body, media, "Sec-Fetch-Site: same-site"), http.StatusForbidden, "another site")
+		apitest.WantProblem(t, b.Do(write.method, write.path, write.body, media, "Host: evil.example"), http.StatusForbidden, `"evil.example"`, "ALLOWED_HOSTS")
 	}
 	for _, path := range []string{"/runs", "/river/", "/river/api/jobs", "/docs", "/redoc", "/openapi.yaml", "/nothing"} {
-		wantProblem(t, b.get(path, "Host: evil.example"), http.StatusForbidden, `"evil.example"`, "ALLOWED_HOSTS")
+		apitest.WantProblem(t, b.Get(path, "Host: evil.example"), http.StatusForbidden, `"evil.example"`, "ALLOWED_HOSTS")
 	}
 	for _, path := range []string{"/health", "/ready"} {
-		if a := b.get(path, "Host: 10.0.0.7"); a.status != http.StatusOK {
-			t.Errorf("a probe by address: %s is %d %s", path, a.status, a.body)
-		}
+		b.OK(path, "Host: 10.0.0.7")
 	}
 	var cancelled, jobs int
 	if err := b.db.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE state <> 'available'), count(*) FROM river.river_job`).Scan(&cancelled, &jobs); err != nil {
@@ -51,15 +51,15 @@ func TestOtherSites(t *testing.T) {
 	if cancelled != 0 || jobs != 3 {
 		t.Errorf("%d of %d jobs are not available", cancelled, jobs)
 	}
-	if a := b.get("/schedule"); !strings.Contains(a.body, `"paused":false`) {
-		t.Errorf("the schedule is %s", a.body)
+	if a := b.Get("/schedule"); !strings.Contains(a.Body, `"paused":false`) {
+		t.Errorf("the schedule is %s", a.Body)
 	}
 	// The same from its own page.
-	if a := b.do("POST", "/river/api/jobs/delete", fmt.Sprintf(`{"ids": ["%d"]}`, job), "Content-Type: application/json", "Origin: "+b.url, "Sec-Fetch-Site: same-origin"); a.status != http.StatusOK {
-		t.Errorf("River's own page deletes a job: %d %s", a.status, a.body)
+	if a := b.Do("POST", "/river/api/jobs/delete", fmt.Sprintf(`{"ids": ["%d"]}`, job), "Content-Type: application/json", "Origin: "+b.URL, "Sec-Fetch-Site: same-origin"); a.Status != http.StatusOK {
+		t.Errorf("River's own page deletes a job: %d %s", a.Status, a.Body)
 	}
-	if a := b.post("/runs/1/cancel", "", "Origin: "+b.url); a.status != http.StatusOK {
-		t.Errorf("our own page cancels a run: %d %s", a.status, a.body)
+	if a := b.Post("/runs/1/cancel", "", "Origin: "+b.URL); a.Status != http.StatusOK {
+		t.Errorf("our own page cancels a run: %d %s", a.Status, a.Body)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	b := setup(t)
 	const body = `{"from": "2025-01-01", "to": "2025-01-01"}`
 	for _, key := range []string{"\xff", "a\xc3", "\xed\xa0\x80", "", strings.Repeat("x", 256), "a\u0085b"} {
-		p := wantProblem(t, b.post("/runs", body, "Idempotency-Key: "+key), http.StatusUnprocessableEntity, "Idempotency-Key", "UTF-8")
+		p := apitest.WantProblem(t, b.Post("/runs", body, "Idempotency-Key: "+key), http.StatusUnprocessableEntity, "Idempotency-Key", "UTF-8")
 		if len(p.Errors) != 1 || p.Errors[0].Parameter != "Idempotency-Key" {
 			t.Errorf("%q: faults %+v", key, p.Errors)
 		}
@@ -77,10 +77,10 @@ func TestIdempotencyKeys(t *testing.T) {
 	for _, key := range []string{"été", strings.Repeat("ü", 255), `'"\`} {
 		var ids [2]int64
 		for i := range ids {
-			a := b.post("/runs", body, "Idempotency-Key: "+key)
+			a := b.Post("/runs", body, "Idempotency-Key: "+key)
 			var plan struct{ ID int64 }
-			if err := json.Unmarshal([]byte(a.body), &plan); err != nil || a.status != http.StatusAccepted {
-				t.Fatalf("%q: %d %s (%v)", key, a.status, a.body, err)
+			if err := json.Unmarshal([]byte(a.Body), &plan); err != nil || a.Status != http.StatusAccepted {
+				t.Fatalf("%q: %d %s (%v)", key, a.Status, a.Body, err)
 			}
 			ids[i] = plan.ID
 		}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 // BenchmarkWindows reads a year of one turbine, 788,400 values, and a day of a
@@ -29,10 +31,10 @@ func BenchmarkWindows(b *testing.B) {
 		"DayWideArrow":    day + "&wide=true&format=arrow",
 	} {
 		b.Run(name, func(b *testing.B) {
-			c := client(b)
+			c := apitest.HTTPClient(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.url+"/windows?"+query, http.NoBody)
+				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.URL+"/windows?"+query, http.NoBody)
 				if err != nil {
 					b.Fatal(err)
 				}

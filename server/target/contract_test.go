@@ -2,7 +2,6 @@ package target_test
 
 import (
 	"bytes"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -14,9 +13,7 @@ func TestServesItsContract(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL) // refused before the database is asked
 	for _, path := range []string{"/docs", "/redoc", "/docs/swagger-ui-bundle.js", "/redoc/redoc.standalone.js", "/openapi.yaml", "/health"} {
-		if a := b.get(path); a.status != http.StatusOK {
-			t.Errorf("%s: %d", path, a.status)
-		}
+		b.OK(path)
 	}
 }
 
@@ -26,16 +23,16 @@ type validator struct {
 }
 
 func (b *bundle) validator() validator {
-	b.t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(b.get("/openapi.json").body))
+	b.TB.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(b.Get("/openapi.json").Body))
 	if err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
 	if err := c.AddResource("openapi.json", doc); err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
 	return validator{c}
 }

@@ -10,23 +10,25 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 // linked are the addresses of a Link, by relation.
-func linked(a answer) map[string]string {
+func linked(a apitest.Answer) map[string]string {
 	links := make(map[string]string)
-	for _, m := range regexp.MustCompile(`<([^>]*)>; rel="([a-z]+)"`).FindAllStringSubmatch(a.header.Get("Link"), -1) {
+	for _, m := range regexp.MustCompile(`<([^>]*)>; rel="([a-z]+)"`).FindAllStringSubmatch(a.Header.Get("Link"), -1) {
 		links[m[2]] = m[1]
 	}
 	return links
 }
 
 // daysOf are the days of a list, each once.
-func daysOf(t *testing.T, a answer) []string {
+func daysOf(t *testing.T, a apitest.Answer) []string {
 	t.Helper()
 	var lists map[string][]struct{ Day string }
-	if err := json.Unmarshal([]byte(a.body), &lists); err != nil || a.status != http.StatusOK {
-		t.Fatalf("got %d %s", a.status, a.body)
+	if err := json.Unmarshal([]byte(a.Body), &lists); err != nil || a.Status != http.StatusOK {
+		t.Fatalf("got %d %s", a.Status, a.Body)
 	}
 	var days []string
 	for _, list := range lists {
@@ -61,7 +63,7 @@ func TestListsBesideUnbelievableDays(t *testing.T) {
 		"/revisions":           {"2025-01-01", "2025-01-05", "2025-01-08"},
 		"/revisions?limit=1":   {"2025-01-08"},
 	} {
-		all := b.get(path)
+		all := b.Get(path)
 		if diff := cmp.Diff(want, daysOf(t, all)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
@@ -73,7 +75,7 @@ func TestListsBesideUnbelievableDays(t *testing.T) {
 				if err != nil || to.Query().Get("status") != "" && !strings.Contains(path, "status=") {
 					t.Fatalf("%s: %s leads to %v", path, rel, to)
 				}
-				a = b.get(to.String())
+				a = b.Get(to.String())
 				reached = append(reached, daysOf(t, a)...)
 				if path != "/partitions" { // leads the same way
 					reached = append(reached, "the edge")
@@ -91,19 +93,15 @@ func TestListsBesideUnbelievableDays(t *testing.T) {
 	// Asked for, it is shown: reading does no harm.
 	for _, day := range unbelievable {
 		for _, path := range []string{"/partitions", "/checks", "/revisions"} {
-			if got := daysOf(t, b.get(path+"?from="+day+"&to="+day)); !slices.Equal(got, []string{day}) {
+			if got := daysOf(t, b.Get(path+"?from="+day+"&to="+day)); !slices.Equal(got, []string{day}) {
 				t.Errorf("%s of %s: got %v", path, day, got)
 			}
 			for _, bound := range []string{"from", "to"} {
-				if a := b.get(path + "?" + bound + "=" + day); a.status != http.StatusOK {
-					t.Errorf("%s?%s=%s: got %d %s", path, bound, day, a.status, a.body)
-				}
+				b.OK(path + "?" + bound + "=" + day)
 			}
 		}
 	}
-	if schedule := b.get("/schedule"); schedule.status != http.StatusOK {
-		t.Errorf("/schedule: got %d %s", schedule.status, schedule.body)
-	}
+	b.OK("/schedule")
 }
 
 // Days that are more often mistyped than meant are loaded for who says that they
@@ -113,30 +111,30 @@ func TestRunOfUnbelievableDays(t *testing.T) {
 	b := setup(t)
 	for _, day := range []string{"0001-01-01", "0225-01-01", "1979-12-31", "2025-01-12", "9999-12-31"} {
 		body := `{"from": "` + day + `", "to": "` + day + `"`
-		wantProblem(t, b.post("/runs", body+"}"), http.StatusUnprocessableEntity, day, "1980-01-01 to 2025-01-11", "allow_dates")
-		wantProblem(t, b.post("/runs", body+`, "allow_dates": false}`), http.StatusUnprocessableEntity, day)
+		apitest.WantProblem(t, b.Post("/runs", body+"}"), http.StatusUnprocessableEntity, day, "1980-01-01 to 2025-01-11", "allow_dates")
+		apitest.WantProblem(t, b.Post("/runs", body+`, "allow_dates": false}`), http.StatusUnprocessableEntity, day)
 		for _, dry := range []string{"true", "false"} {
-			if a := b.post("/runs", body+`, "allow_dates": true, "dry_run": `+dry+`}`); a.status/100 != 2 || !strings.Contains(a.body, `"partitions":1`) {
-				t.Errorf("%s, allowed, dry run %s: got %d %s", day, dry, a.status, a.body)
+			if a := b.Post("/runs", body+`, "allow_dates": true, "dry_run": `+dry+`}`); a.Status/100 != 2 || !strings.Contains(a.Body, `"partitions":1`) {
+				t.Errorf("%s, allowed, dry run %s: got %d %s", day, dry, a.Status, a.Body)
 			}
 		}
 	}
 	for _, day := range []string{"1980-01-01", "2025-01-11"} {
-		if a := b.post("/runs", `{"from": "`+day+`", "to": "`+day+`"}`); a.status != http.StatusAccepted {
-			t.Errorf("%s: got %d %s", day, a.status, a.body)
+		if a := b.Post("/runs", `{"from": "`+day+`", "to": "`+day+`"}`); a.Status != http.StatusAccepted {
+			t.Errorf("%s: got %d %s", day, a.Status, a.Body)
 		}
 	}
 	// Both ends of what can be written, each in a run of its own, can be shown.
-	if got := daysOf(t, b.get("/partitions?from=9999-12-31&to=9999-12-31")); !slices.Equal(got, []string{"9999-12-31"}) {
+	if got := daysOf(t, b.Get("/partitions?from=9999-12-31&to=9999-12-31")); !slices.Equal(got, []string{"9999-12-31"}) {
 		t.Errorf("got %v", got)
 	}
-	if a := b.get("/runs"); a.status != http.StatusOK || strings.Count(a.body, `"id":`) != 7 {
-		t.Errorf("runs: got %d %s", a.status, a.body)
+	if a := b.Get("/runs"); a.Status != http.StatusOK || strings.Count(a.Body, `"id":`) != 7 {
+		t.Errorf("runs: got %d %s", a.Status, a.Body)
 	}
 	// The same key is the same request only with the same permission.
 	const body = `{"from": "2025-01-01", "to": "2025-01-02"`
-	if a := b.post("/runs", body+"}", "Idempotency-Key: one"); a.status != http.StatusAccepted {
-		t.Errorf("got %d %s", a.status, a.body)
+	if a := b.Post("/runs", body+"}", "Idempotency-Key: one"); a.Status != http.StatusAccepted {
+		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	wantProblem(t, b.post("/runs", body+`, "allow_dates": true}`, "Idempotency-Key: one"), http.StatusUnprocessableEntity, "Idempotency-Key")
+	apitest.WantProblem(t, b.Post("/runs", body+`, "allow_dates": true}`, "Idempotency-Key: one"), http.StatusUnprocessableEntity, "Idempotency-Key")
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/await"
 )
 
 // stream is an answer of /events that is being read.
@@ -29,14 +32,14 @@ func (b *bundle) follow(t *testing.T, last string) *eventStream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/events", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.URL+"/events", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if last != "" {
 		req.Header.Set("Last-Event-ID", last)
 	}
-	resp, err := client(t).Do(req)
+	resp, err := apitest.HTTPClient(t).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +103,7 @@ func (s *eventStream) events(n int) []message {
 const done4 = `{"at":"2025-01-08T01:00:03Z","day":"2025-01-02","id":4,"kind":"partition","run_id":1,"state":"done"}`
 
 func (b *bundle) event4() {
-	b.t.Helper()
+	b.TB.Helper()
 	b.exec(`INSERT INTO event (id, at, kind, day, run_id, state) VALUES (4, '2025-01-08 01:00:03Z', 'partition', '2025-01-02', 1, 'done')`)
 }
 
@@ -185,22 +188,22 @@ func TestEventsSlowReader(t *testing.T) {
 	const many = 60_000
 	slow, left, quick := b.follow(t, ""), b.follow(t, ""), b.follow(t, "")
 	left.cancel()
-	ended := func() (lines []map[string]any) {
-		for _, line := range b.log.requests() {
+	ended := func() (lines []apitest.Line) {
+		for _, line := range b.log.Requests() {
 			if line["path"] == "/events" {
 				lines = append(lines, line)
 			}
 		}
 		return lines
 	}
-	eventually(t, "the one that left is gone", func() bool { return len(ended()) == 1 })
+	await.True(t, "the one that left is gone", func() bool { return len(ended()) == 1 })
 	b.exec(`INSERT INTO event (id, kind, state) SELECT i, 'schedule', repeat('x', 400) FROM generate_series(1, $1) AS i`, many)
 	for i, m := range quick.events(many) {
 		if i == many-1 && m.id != "60000" {
 			t.Errorf("the last event is %+v", m)
 		}
 	}
-	eventually(t, "the slow one is cut off", func() bool { return len(ended()) == 2 })
+	await.True(t, "the slow one is cut off", func() bool { return len(ended()) == 2 })
 	n := 0
 	for {
 		m, ok := slow.next()

@@ -17,11 +17,11 @@ func TestHindrances(t *testing.T) {
 	b := setup(t, func(o *options) { o.river = true })
 	want := func(causes ...targetapi.HindranceCause) {
 		t.Helper()
-		a := b.get("/schedule")
-		b.validator().check(t, "Schedule", []byte(a.body))
+		a := b.Get("/schedule")
+		b.validator().check(t, "Schedule", []byte(a.Body))
 		var schedule targetapi.Schedule
-		if err := json.Unmarshal([]byte(a.body), &schedule); err != nil || a.status != http.StatusOK {
-			t.Fatalf("%d %s (%v)", a.status, a.body, err)
+		if err := json.Unmarshal([]byte(a.Body), &schedule); err != nil || a.Status != http.StatusOK {
+			t.Fatalf("%d %s (%v)", a.Status, a.Body, err)
 		}
 		got := []targetapi.HindranceCause{}
 		for _, h := range schedule.Hindrances {
@@ -39,17 +39,17 @@ func TestHindrances(t *testing.T) {
 		VALUES ('a', 'h', 1, 2, '{}', clock_timestamp() + interval '1 hour'), ('dead', 'h', 2, 9, '{}', clock_timestamp() - interval '1 s')`)
 	want()
 	b.exec(`INSERT INTO river.river_queue (name, metadata, updated_at) VALUES ('partition', '{}', now())`)
-	if a := b.do(http.MethodPut, "/river/api/queues/partition/pause", ""); a.status != http.StatusOK {
-		t.Fatalf("pause the queue in River's page: %d %s", a.status, a.body)
+	if a := b.Do(http.MethodPut, "/river/api/queues/partition/pause", ""); a.Status != http.StatusOK {
+		t.Fatalf("pause the queue in River's page: %d %s", a.Status, a.Body)
 	}
 	want(targetapi.QueuePaused)
 	b.exec("DELETE FROM worker WHERE id = 'a'")
-	if a := b.do(http.MethodPatch, "/schedule", `{"paused": true}`, "Content-Type: application/json"); a.status != http.StatusOK {
-		t.Fatalf("%d %s", a.status, a.body)
+	if a := b.Do(http.MethodPatch, "/schedule", `{"paused": true}`, "Content-Type: application/json"); a.Status != http.StatusOK {
+		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	want(targetapi.QueuePaused, targetapi.NoWorkers, targetapi.SchedulePaused)
-	if a := b.do(http.MethodPut, "/river/api/queues/partition/resume", ""); a.status != http.StatusOK {
-		t.Fatalf("%d %s", a.status, a.body)
+	if a := b.Do(http.MethodPut, "/river/api/queues/partition/resume", ""); a.Status != http.StatusOK {
+		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	want(targetapi.NoWorkers, targetapi.SchedulePaused)
 	b.exec("UPDATE schedule SET suspect_since = now(), suspect_reason = 'it has nothing' WHERE id = 1")

@@ -11,21 +11,21 @@ var ledgerSQL string
 // ledger fills the database with a day of each state, as testdata/ledger.sql
 // says. The session that claims the running one lives as long as the test.
 func (b *bundle) ledger() {
-	b.t.Helper()
+	b.TB.Helper()
 	conn, err := b.db.Acquire(context.Background())
 	if err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
-	b.t.Cleanup(conn.Release)
+	b.TB.Cleanup(conn.Release)
 	if _, err := conn.Exec(context.Background(), ledgerSQL); err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
 }
 
 // values fills data with three windows of two turbines: the first one whole, the
 // second one with a single reading, the third one without power.
 func (b *bundle) values() {
-	b.t.Helper()
+	b.TB.Helper()
 	b.exec(`
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT t, s.id, '2025-01-01 00:00Z'::timestamptz + w * interval '10 min',

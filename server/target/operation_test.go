@@ -9,6 +9,8 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/golden"
 )
 
 // day reads a day.
@@ -50,21 +52,21 @@ func TestOperations(t *testing.T) {
 		{"health", "Health", "/health"},
 		{"health", "Health", "/ready"},
 	} {
-		a := b.get(tt.path)
+		a := b.Get(tt.path)
 		if tt.path == "" {
-			a = b.do(http.MethodPatch, "/schedule", `{"paused":true}`, "Content-Type: application/json")
+			a = b.Do(http.MethodPatch, "/schedule", `{"paused":true}`, "Content-Type: application/json")
 		}
-		if a.status != http.StatusOK {
-			t.Fatalf("%s: got %d %s", tt.name, a.status, a.body)
+		if a.Status != http.StatusOK {
+			t.Fatalf("%s: got %d %s", tt.name, a.Status, a.Body)
 		}
 		var pretty bytes.Buffer
-		if err := json.Indent(&pretty, []byte(a.body), "", "  "); err != nil {
+		if err := json.Indent(&pretty, []byte(a.Body), "", "  "); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, tt.name+".json", pretty.String())
-		valid.check(t, tt.schema, []byte(a.body))
+		golden.Equal(t, tt.name+".json", pretty.String())
+		valid.check(t, tt.schema, []byte(a.Body))
 	}
-	for _, w := range as[[]json.RawMessage](t, b.get("/windows?start=2025-01-01&end=2025-01-01T00:10:00Z&turbines=1"), http.StatusOK) {
+	for _, w := range apitest.Decode[[]json.RawMessage](t, b.Get("/windows?start=2025-01-01&end=2025-01-01T00:10:00Z&turbines=1"), http.StatusOK) {
 		valid.check(t, "Window", w)
 	}
 }
@@ -83,12 +85,12 @@ func TestNothingKnown(t *testing.T) {
 		"/flags?start=2025-01-01&end=2026-01-01": "{\"flags\":[]}\n",
 		"/windows?start=2025-01-01&end=2026-01-01": "[]",
 	} {
-		if a := b.get(path); a.status != http.StatusOK || a.body != want {
-			t.Errorf("%s: got %d %s, want %s", path, a.status, a.body, want)
+		if a := b.Get(path); a.Status != http.StatusOK || a.Body != want {
+			t.Errorf("%s: got %d %s, want %s", path, a.Status, a.Body, want)
 		}
 	}
 	// A range that was asked for is answered for, known or not.
-	days := as[targetapi.PartitionList](t, b.get("/partitions?from=2025-01-08"), http.StatusOK).Partitions
+	days := apitest.Decode[targetapi.PartitionList](t, b.Get("/partitions?from=2025-01-08"), http.StatusOK).Partitions
 	if len(days) != 2 {
 		t.Fatalf("from two days before today: %v", days)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/httpserve"
 )
 
@@ -22,7 +23,7 @@ const prefix = "/delfos"
 // not the API's.
 func shown(t *testing.T, b *bundle, strips, tells bool) string {
 	t.Helper()
-	api, err := url.Parse(b.url)
+	api, err := url.Parse(b.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,36 +70,32 @@ func TestPrefix(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, func(o *options) { o.river, o.api.Access = true, tt.access })
-			direct := b.url
-			b.url = shown(t, b, tt.strips, tt.tells)
+			direct := b.URL
+			b.URL = shown(t, b, tt.strips, tt.tells)
 			for _, page := range []string{"/docs", "/redoc", "/river/"} {
 				b.walk(page)
 			}
 			b.exec("INSERT INTO run (trigger, first_day, last_day) SELECT 'backfill', '2025-01-01', '2025-01-01' FROM generate_series(1, 3)")
-			a := b.get(prefix + "/runs?limit=2")
-			if next := linked(a)["next"]; !strings.HasPrefix(next, b.url+prefix+"/runs?") || b.get(next).status != http.StatusOK {
+			a := b.Get(prefix + "/runs?limit=2")
+			if next := linked(a)["next"]; !strings.HasPrefix(next, b.URL+prefix+"/runs?") || b.Get(next).Status != http.StatusOK {
 				t.Errorf("the next runs are at %q", next)
 			}
-			made := b.post(prefix+"/runs", `{"from": "2025-01-01", "to": "2025-01-01"}`)
-			if at := made.header.Get("Location"); !strings.HasPrefix(at, b.url+prefix+"/runs/") || b.get(at).status != http.StatusOK {
-				t.Errorf("the run is at %q: %d %s", at, made.status, made.body)
+			made := b.Post(prefix+"/runs", `{"from": "2025-01-01", "to": "2025-01-01"}`)
+			if at := made.Header.Get("Location"); !strings.HasPrefix(at, b.URL+prefix+"/runs/") || b.Get(at).Status != http.StatusOK {
+				t.Errorf("the run is at %q: %d %s", at, made.Status, made.Body)
 			}
-			if p := wantProblem(t, b.get(prefix+"/nothing"), http.StatusNotFound); p.Instance != prefix+"/nothing" {
+			if p := apitest.WantProblem(t, b.Get(prefix+"/nothing"), http.StatusNotFound); p.Instance != prefix+"/nothing" {
 				t.Errorf("the problem is of %s", p.Instance)
 			}
-			if a := b.get(prefix + "/river/api/jobs?state=available"); a.status != http.StatusOK {
-				t.Errorf("River's API: %d %s", a.status, a.body)
-			}
-			if a := b.get(prefix+"/river", "Accept: text/html"); a.status != http.StatusOK {
-				t.Errorf("River's page without a slash: %d %.200s", a.status, a.body)
-			}
+			b.OK(prefix + "/river/api/jobs?state=available")
+			b.OK(prefix+"/river", "Accept: text/html")
 			for _, contract := range []string{"/openapi.json", "/openapi.yaml"} {
-				if text := b.get(prefix + contract).body; strings.Contains(text, `"url":"/"`) || strings.Contains(text, "url: /\n") || !strings.Contains(text, prefix) {
+				if text := b.Get(prefix + contract).Body; strings.Contains(text, `"url":"/"`) || strings.Contains(text, "url: /\n") || !strings.Contains(text, prefix) {
 					t.Errorf("%s has servers at the root", contract)
 				}
 			}
-			b.url = direct
-			if a := b.get("/runs?limit=2"); tt.tells && !strings.HasPrefix(linked(a)["next"], direct+"/runs?") {
+			b.URL = direct
+			if a := b.Get("/runs?limit=2"); tt.tells && !strings.HasPrefix(linked(a)["next"], direct+"/runs?") {
 				t.Errorf("past the proxy the next runs are at %q", linked(a)["next"])
 			}
 		})
@@ -107,29 +104,29 @@ func TestPrefix(t *testing.T) {
 
 // walk gets a page and all that it loads.
 func (b *bundle) walk(page string) {
-	b.t.Helper()
-	a := b.get(prefix+page, "Accept: text/html")
-	if a.status != http.StatusOK {
-		b.t.Fatalf("%s: %d %s", page, a.status, a.body)
+	b.TB.Helper()
+	a := b.Get(prefix+page, "Accept: text/html")
+	if a.Status != http.StatusOK {
+		b.TB.Fatalf("%s: %d %s", page, a.Status, a.Body)
 	}
-	base, err := url.Parse(b.url + prefix + page)
+	base, err := url.Parse(b.URL + prefix + page)
 	if err != nil {
-		b.t.Fatal(err)
+		b.TB.Fatal(err)
 	}
-	found := regexp.MustCompile(`(?:src|href|spec-url)="([^"]*)"|(?:url|apiUrl"|base"): ?"([^"]*)"`).FindAllStringSubmatch(a.body, -1)
+	found := regexp.MustCompile(`(?:src|href|spec-url)="([^"]*)"|(?:url|apiUrl"|base"): ?"([^"]*)"`).FindAllStringSubmatch(a.Body, -1)
 	if len(found) < 2 {
-		b.t.Errorf("%s loads %q", page, found)
+		b.TB.Errorf("%s loads %q", page, found)
 	}
 	for _, m := range found {
 		part, err := base.Parse(m[1] + m[2])
 		if err != nil {
-			b.t.Fatal(err)
+			b.TB.Fatal(err)
 		}
 		if part.Scheme == "data" || strings.HasSuffix(part.Path, "/river/api") {
 			continue
 		}
-		if got := b.get(part.String(), "Accept: */*"); got.status != http.StatusOK || got.body == "" {
-			b.t.Errorf("%s loads %s: %d", page, part, got.status)
+		if got := b.Get(part.String(), "Accept: */*"); got.Status != http.StatusOK || got.Body == "" {
+			b.TB.Errorf("%s loads %s: %d", page, part, got.Status)
 		}
 	}
 }
@@ -140,12 +137,12 @@ func TestForwardedByNobody(t *testing.T) {
 	b := start(t, awayURL, func(o *options) { o.api.Access.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
 	forged := []string{"X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https", "X-Forwarded-Prefix: /evil"}
 	for _, path := range []string{"/docs", "/redoc", "/openapi.json", "/openapi.yaml"} {
-		if got, want := b.get(path, forged...), b.get(path); got.status != http.StatusOK || got.body != want.body {
-			t.Errorf("%s is %d, and another with forged headers", path, got.status)
+		if got, want := b.Get(path, forged...), b.Get(path); got.Status != http.StatusOK || got.Body != want.Body {
+			t.Errorf("%s is %d, and another with forged headers", path, got.Status)
 		}
 	}
 	var doc struct{ Servers []struct{ URL string } }
-	if err := json.NewDecoder(strings.NewReader(b.get("/openapi.json", forged...).body)).Decode(&doc); err != nil && err != io.EOF || doc.Servers[0].URL != "/" {
+	if err := json.NewDecoder(strings.NewReader(b.Get("/openapi.json", forged...).Body)).Decode(&doc); err != nil && err != io.EOF || doc.Servers[0].URL != "/" {
 		t.Errorf("servers %+v (%v)", doc.Servers, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -83,7 +84,7 @@ func TestParametersRefused(t *testing.T) {
 		t.Run(tt.request, func(t *testing.T) {
 			t.Parallel()
 			method, path, _ := strings.Cut(tt.request, " ")
-			p := wantProblem(t, b.do(method, path, ""), http.StatusUnprocessableEntity, tt.words...)
+			p := apitest.WantProblem(t, b.Do(method, path, ""), http.StatusUnprocessableEntity, tt.words...)
 			if diff := cmp.Diff(tt.faulty, faulty(p)); diff != "" {
 				t.Errorf("faulty parameters (-want +got):\n%s\n%s", diff, p.Detail)
 			}
@@ -95,15 +96,15 @@ func TestReversed(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
 	for _, path := range []string{"/partitions", "/checks", "/revisions"} {
-		p := wantProblem(t, b.get(path+"?from=2025-01-02&to=2025-01-01"), http.StatusBadRequest, "from", "to", "2025-01-02")
+		p := apitest.WantProblem(t, b.Get(path+"?from=2025-01-02&to=2025-01-01"), http.StatusBadRequest, "from", "to", "2025-01-02")
 		if want := "from must not be later than to, and 2025-01-02 is later than 2025-01-01"; p.Detail != want {
 			t.Errorf("%s: detail is %q, want %q", path, p.Detail, want)
 		}
 	}
-	wantProblem(t, b.post("/runs", `{"from": "2025-01-02", "to": "2025-01-01"}`), http.StatusBadRequest, "from must not be later than to")
+	apitest.WantProblem(t, b.Post("/runs", `{"from": "2025-01-02", "to": "2025-01-01"}`), http.StatusBadRequest, "from must not be later than to")
 	for _, path := range []string{"/windows", "/flags"} {
 		for _, query := range []string{"start=2025-01-02&end=2025-01-01", "start=2025-01-01&end=2025-01-01"} {
-			if p := wantProblem(t, b.get(path+"?"+query), http.StatusBadRequest); p.Detail != "start must be earlier than end" {
+			if p := apitest.WantProblem(t, b.Get(path+"?"+query), http.StatusBadRequest); p.Detail != "start must be earlier than end" {
 				t.Errorf("%s?%s: %q", path, query, p.Detail)
 			}
 		}
@@ -151,14 +152,14 @@ func TestBodiesRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.body[:min(len(tt.body), 80)], func(t *testing.T) {
 			t.Parallel()
-			p := wantProblem(t, b.post("/runs", tt.body), http.StatusUnprocessableEntity, tt.words...)
+			p := apitest.WantProblem(t, b.Post("/runs", tt.body), http.StatusUnprocessableEntity, tt.words...)
 			if diff := cmp.Diff(tt.faulty, faulty(p)); diff != "" {
 				t.Errorf("faulty properties (-want +got):\n%s\n%s", diff, p.Detail)
 			}
 		})
 	}
-	wantProblem(t, b.do("PATCH", "/schedule", `{"paused": 1}`, "Content-Type: application/json"), http.StatusUnprocessableEntity, `paused "1" is neither true nor false`)
-	wantProblem(t, b.do("PATCH", "/schedule", `{"cron": "* * * * *"}`, "Content-Type: application/json"), http.StatusUnprocessableEntity, "cron is not a property here; those are paused", "paused is required")
+	apitest.WantProblem(t, b.Do("PATCH", "/schedule", `{"paused": 1}`, "Content-Type: application/json"), http.StatusUnprocessableEntity, `paused "1" is neither true nor false`)
+	apitest.WantProblem(t, b.Do("PATCH", "/schedule", `{"cron": "* * * * *"}`, "Content-Type: application/json"), http.StatusUnprocessableEntity, "cron is not a property here; those are paused", "paused is required")
 }
 
 func TestUnsupportedMediaType(t *testing.T) {
@@ -166,13 +167,13 @@ func TestUnsupportedMediaType(t *testing.T) {
 	b := start(t, awayURL)
 	const body = `{"from": "2025-01-01", "to": "2025-01-02"}`
 	for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", "application/xml", "json", "application/json-patch+json"} {
-		wantProblem(t, b.do("POST", "/runs", body, "Content-Type: "+contentType), http.StatusUnsupportedMediaType, contentType, "want application/json")
-		wantProblem(t, b.do("PATCH", "/schedule", `{"paused": true}`, "Content-Type: "+contentType), http.StatusUnsupportedMediaType)
+		apitest.WantProblem(t, b.Do("POST", "/runs", body, "Content-Type: "+contentType), http.StatusUnsupportedMediaType, contentType, "want application/json")
+		apitest.WantProblem(t, b.Do("PATCH", "/schedule", `{"paused": true}`, "Content-Type: "+contentType), http.StatusUnsupportedMediaType)
 	}
-	wantProblem(t, b.do("POST", "/runs", body), http.StatusUnsupportedMediaType, "there is no Content-Type")
+	apitest.WantProblem(t, b.Do("POST", "/runs", body), http.StatusUnsupportedMediaType, "there is no Content-Type")
 	// A body that is JSON passes, however its type is spelled: the database is asked.
 	for _, contentType := range []string{"application/json; charset=utf-8", "Application/JSON"} {
-		wantProblem(t, b.do("POST", "/runs", body, "Content-Type: "+contentType), http.StatusServiceUnavailable)
+		apitest.WantProblem(t, b.Do("POST", "/runs", body, "Content-Type: "+contentType), http.StatusServiceUnavailable)
 	}
 }
 
@@ -180,11 +181,11 @@ func TestHeadersRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
 	const body = `{"from": "2025-01-01", "to": "2025-01-02"}`
-	wantProblem(t, b.post("/runs", body, "Idempotency-Key: a", "Idempotency-Key: b"), http.StatusUnprocessableEntity, "Idempotency-Key may stand once")
-	wantProblem(t, b.post("/runs", body, "Idempotency-Key: "+strings.Repeat("k", 256)), http.StatusUnprocessableEntity, "1 to 255 characters")
-	wantProblem(t, b.post("/runs", body, "Idempotency-Key: "), http.StatusUnprocessableEntity, "Idempotency-Key")
+	apitest.WantProblem(t, b.Post("/runs", body, "Idempotency-Key: a", "Idempotency-Key: b"), http.StatusUnprocessableEntity, "Idempotency-Key may stand once")
+	apitest.WantProblem(t, b.Post("/runs", body, "Idempotency-Key: "+strings.Repeat("k", 256)), http.StatusUnprocessableEntity, "1 to 255 characters")
+	apitest.WantProblem(t, b.Post("/runs", body, "Idempotency-Key: "), http.StatusUnprocessableEntity, "Idempotency-Key")
 	for _, id := range []string{"x", "-1", "1.5", "9999999999999999999"} {
-		wantProblem(t, b.get("/events", "Last-Event-ID: "+id), http.StatusUnprocessableEntity, "Last-Event-ID", id)
+		apitest.WantProblem(t, b.Get("/events", "Last-Event-ID: "+id), http.StatusUnprocessableEntity, "Last-Event-ID", id)
 	}
 }
 
@@ -200,18 +201,18 @@ func TestNotAcceptable(t *testing.T) {
 		if method == "PATCH" {
 			body = `{"paused": true}`
 		}
-		wantProblem(t, b.do(method, path, body, "Content-Type: application/json", "Accept: text/html"), http.StatusNotAcceptable, "text/html", "application/json")
+		apitest.WantProblem(t, b.Do(method, path, body, "Content-Type: application/json", "Accept: text/html"), http.StatusNotAcceptable, "text/html", "application/json")
 	}
-	wantProblem(t, b.get("/windows?start=2025-01-01&end=2025-01-02", "Accept: text/html"), http.StatusNotAcceptable,
+	apitest.WantProblem(t, b.Get("/windows?start=2025-01-01&end=2025-01-02", "Accept: text/html"), http.StatusNotAcceptable,
 		"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet")
-	wantProblem(t, b.get("/events", "Accept: application/json"), http.StatusNotAcceptable, "text/event-stream")
+	apitest.WantProblem(t, b.Get("/events", "Accept: application/json"), http.StatusNotAcceptable, "text/event-stream")
 }
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
 	for _, path := range []string{"/", "/partition", "/runs/", "/runs/1/", "/runs/1/pause", "/Windows", "/river/", "/data"} {
-		wantProblem(t, b.get(path), http.StatusNotFound, path)
+		apitest.WantProblem(t, b.Get(path), http.StatusNotFound, path)
 	}
 	for path, allow := range map[string]string{
 		"/partitions": "GET, HEAD", "/partitions/2025-01-01": "DELETE", "/runs": "GET, HEAD, POST", "/runs/1": "GET, HEAD", "/runs/x": "GET, HEAD", "/runs/1/log": "GET, HEAD",
@@ -223,9 +224,9 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 			if strings.Contains(allow, method) {
 				continue
 			}
-			a := b.do(method, path, "")
-			wantProblem(t, a, http.StatusMethodNotAllowed, method, path)
-			if got := a.header.Get("Allow"); got != allow {
+			a := b.Do(method, path, "")
+			apitest.WantProblem(t, a, http.StatusMethodNotAllowed, method, path)
+			if got := a.Header.Get("Allow"); got != allow {
 				t.Errorf("%s %s: Allow is %q, want %q", method, path, got, allow)
 			}
 		}
@@ -237,7 +238,7 @@ func TestNoSuchRun(t *testing.T) {
 	b := setup(t)
 	for _, op := range []string{"GET /runs/7", "GET /runs/7/log", "POST /runs/7/cancel", "POST /runs/7/retry"} {
 		method, path, _ := strings.Cut(op, " ")
-		wantProblem(t, b.do(method, path, ""), http.StatusNotFound, path)
+		apitest.WantProblem(t, b.Do(method, path, ""), http.StatusNotFound, path)
 	}
 }
 
@@ -249,9 +250,9 @@ func TestHead(t *testing.T) {
 		"/partitions", "/runs", "/runs/1", "/runs/1/log", "/schedule", "/checks", "/flags?start=2025-01-01&end=2025-01-02", "/signals",
 		"/revisions", "/windows?start=2025-01-01&end=2025-01-02", "/events", "/health", "/ready", "/docs", "/openapi.json",
 	} {
-		a := b.do(http.MethodHead, path, "")
-		if a.status != http.StatusOK || a.body != "" || a.header.Get("Content-Type") == "" || len(a.trailer) > 0 {
-			t.Errorf("HEAD %s: %d %v %q", path, a.status, a.header, a.body)
+		a := b.Do(http.MethodHead, path, "")
+		if a.Status != http.StatusOK || a.Body != "" || a.Header.Get("Content-Type") == "" || len(a.Trailer) > 0 {
+			t.Errorf("HEAD %s: %d %v %q", path, a.Status, a.Header, a.Body)
 		}
 	}
 }
@@ -261,7 +262,7 @@ func TestBodyCutOff(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
 	for _, op := range []string{"POST /runs", "PATCH /schedule"} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+		conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,15 +271,7 @@ func TestBodyCutOff(t *testing.T) {
 		if half, ok := conn.(*net.TCPConn); err != nil || !ok || half.CloseWrite() != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantProblem(t, answer{resp.StatusCode, resp.Header, nil, string(body)}, http.StatusBadRequest, "did not arrive whole")
+		a := apitest.Read(t)(http.ReadResponse(bufio.NewReader(conn), nil))
+		apitest.WantProblem(t, a, http.StatusBadRequest, "did not arrive whole")
 	}
 }

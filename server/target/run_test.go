@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 // fill is a request for the days of ledger.
@@ -40,9 +41,9 @@ func TestBackfill(t *testing.T) {
 	} {
 		body := fill(t)
 		body.Only, body.DryRun = &only, new(true)
-		a := b.post("/runs", jsonOf(t, body))
-		plan := as[targetapi.RunPlan](t, a, http.StatusOK)
-		valid.check(t, "RunPlan", []byte(a.body))
+		a := b.Post("/runs", jsonOf(t, body))
+		plan := apitest.Decode[targetapi.RunPlan](t, a, http.StatusOK)
+		valid.check(t, "RunPlan", []byte(a.Body))
 		p := targetapi.RunPlan{From: body.From, To: body.To, Only: only, DryRun: true, Partitions: want[0], UpToDate: want[1]}
 		if only != targetapi.RunScopeAll { // of which nobody knows, as the source is away; the others hold nothing to lose
 			p.RemovedValues, p.RefusedDays = new(int64), new(int64)
@@ -50,49 +51,49 @@ func TestBackfill(t *testing.T) {
 		if diff := cmp.Diff(p, plan); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", only, diff)
 		}
-		if a.header.Get("Location") != "" {
+		if a.Header.Get("Location") != "" {
 			t.Error("a dry run has a Location")
 		}
 	}
 
 	body := fill(t)
 	body.Only, body.Parallel = new(targetapi.RunScopeMissing), new(int32(3))
-	a := b.post("/runs", jsonOf(t, body))
-	made := as[targetapi.RunPlan](t, a, http.StatusAccepted)
-	valid.check(t, "RunPlan", []byte(a.body))
+	a := b.Post("/runs", jsonOf(t, body))
+	made := apitest.Decode[targetapi.RunPlan](t, a, http.StatusAccepted)
+	valid.check(t, "RunPlan", []byte(a.Body))
 	if diff := cmp.Diff(targetapi.RunPlan{Id: new(int64(5)), From: body.From, To: body.To, Only: *body.Only, Partitions: 2, UpToDate: 2}, made); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := a.header.Get("Location"); got != b.url+"/runs/5" {
+	if got := a.Header.Get("Location"); got != b.URL+"/runs/5" {
 		t.Fatalf("Location is %q", got)
 	}
-	want := func(what string, a answer, state targetapi.RunState, counts targetapi.RunCounts) {
+	want := func(what string, a apitest.Answer, state targetapi.RunState, counts targetapi.RunCounts) {
 		t.Helper()
-		got := as[targetapi.Run](t, a, http.StatusOK)
-		valid.check(t, "Run", []byte(a.body))
+		got := apitest.Decode[targetapi.Run](t, a, http.StatusOK)
+		valid.check(t, "Run", []byte(a.Body))
 		if got.State != state || got.Partitions != counts || got.Trigger != targetapi.RunTriggerBackfill || *got.Parallel != 3 {
-			t.Errorf("%s: got %s, want %s %+v", what, a.body, state, counts)
+			t.Errorf("%s: got %s, want %s %+v", what, a.Body, state, counts)
 		}
 	}
 	queued := targetapi.RunCounts{Total: 2, Queued: 2}
-	want("made", b.get("/runs/5"), targetapi.RunStateQueued, queued)
+	want("made", b.Get("/runs/5"), targetapi.RunStateQueued, queued)
 	for range 2 { // the second time there is nothing to do
-		want("cancelled", b.post("/runs/5/cancel", ""), targetapi.RunStateCancelled, targetapi.RunCounts{Total: 2, Cancelled: 2})
+		want("cancelled", b.Post("/runs/5/cancel", ""), targetapi.RunStateCancelled, targetapi.RunCounts{Total: 2, Cancelled: 2})
 	}
 	for range 2 {
-		want("retried", b.post("/runs/5/retry", ""), targetapi.RunStateQueued, queued)
+		want("retried", b.Post("/runs/5/retry", ""), targetapi.RunStateQueued, queued)
 	}
 	// A body is not wanted, and is no harm whatever its type.
 	for _, contentType := range []string{"text/plain", "application/json", ""} {
 		for _, body := range []string{"", "{}", "x"} {
-			if a := b.do(http.MethodPost, "/runs/5/cancel", body, "Content-Type: "+contentType); a.status != http.StatusOK {
-				t.Errorf("cancel with %q of %q: %d %s", body, contentType, a.status, a.body)
+			if a := b.Do(http.MethodPost, "/runs/5/cancel", body, "Content-Type: "+contentType); a.Status != http.StatusOK {
+				t.Errorf("cancel with %q of %q: %d %s", body, contentType, a.Status, a.Body)
 			}
 		}
 	}
 	// What the command line does is not the queue's.
 	for _, path := range []string{"/runs/2/cancel", "/runs/2/retry"} {
-		wantProblem(t, b.do(http.MethodPost, path, ""), http.StatusConflict, "command line")
+		apitest.WantProblem(t, b.Do(http.MethodPost, path, ""), http.StatusConflict, "command line")
 	}
 }
 
@@ -100,18 +101,18 @@ func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const key = "Idempotency-Key: year"
-	first := b.post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, key)
-	if first.status != http.StatusAccepted {
-		t.Fatalf("%d %s", first.status, first.body)
+	first := b.Post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, key)
+	if first.Status != http.StatusAccepted {
+		t.Fatalf("%d %s", first.Status, first.Body)
 	}
 	// The same request, spelled otherwise.
 	for _, body := range []string{
 		`{"from": "2024-01-01", "to": "2024-12-31"}`,
 		`{"to":"2024-12-31","dry_run":false,"only":"all","parallel":null,"from":"2024-01-01"}`,
 	} {
-		again := b.post("/runs", body, key)
-		if again.status != http.StatusAccepted || again.header.Get("Location") != first.header.Get("Location") || !strings.Contains(again.body, `"partitions":366`) {
-			t.Errorf("again: %d %v %s", again.status, again.header, again.body)
+		again := b.Post("/runs", body, key)
+		if again.Status != http.StatusAccepted || again.Header.Get("Location") != first.Header.Get("Location") || !strings.Contains(again.Body, `"partitions":366`) {
+			t.Errorf("again: %d %v %s", again.Status, again.Header, again.Body)
 		}
 	}
 	for _, body := range []string{
@@ -119,10 +120,10 @@ func TestIdempotencyKey(t *testing.T) {
 		`{"from": "2024-01-01", "to": "2024-12-31", "only": "missing"}`,
 		`{"from": "2024-01-01", "to": "2024-12-31", "parallel": 1}`,
 	} {
-		wantProblem(t, b.post("/runs", body, key), http.StatusUnprocessableEntity, `Idempotency-Key "year" was used for another request`)
+		apitest.WantProblem(t, b.Post("/runs", body, key), http.StatusUnprocessableEntity, `Idempotency-Key "year" was used for another request`)
 	}
-	if other := b.post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, "Idempotency-Key: other"); other.header.Get("Location") == first.header.Get("Location") {
-		t.Errorf("another key finds %s", other.header.Get("Location"))
+	if other := b.Post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, "Idempotency-Key: other"); other.Header.Get("Location") == first.Header.Get("Location") {
+		t.Errorf("another key finds %s", other.Header.Get("Location"))
 	}
 }
 
@@ -134,15 +135,15 @@ func TestPagesOfRuns(t *testing.T) {
 	var got []int64
 	pages := 0
 	for path := "/runs?limit=3"; path != ""; pages++ {
-		a := b.get(path)
-		for _, run := range as[targetapi.RunList](t, a, http.StatusOK).Runs {
+		a := b.Get(path)
+		for _, run := range apitest.Decode[targetapi.RunList](t, a, http.StatusOK).Runs {
 			got = append(got, run.Id)
 		}
 		path = ""
-		if link := a.header.Get("Link"); link != "" {
+		if link := a.Header.Get("Link"); link != "" {
 			address, rel, _ := strings.Cut(link, "; ")
 			path = strings.Trim(address, "<>")
-			if rel != `rel="next"` || !strings.HasPrefix(path, b.url+"/runs?before=") {
+			if rel != `rel="next"` || !strings.HasPrefix(path, b.URL+"/runs?before=") {
 				t.Errorf("Link is %q", link)
 			}
 		}

@@ -17,6 +17,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/server/stream"
 )
 
@@ -24,13 +26,13 @@ import (
 const hour = "/windows?start=2025-01-01&end=2025-01-01T01:00:00Z"
 
 // rowsOf checks the trailers of a whole answer and returns its rows.
-func rowsOf(tb testing.TB, a answer) int {
+func rowsOf(tb testing.TB, a apitest.Answer) int {
 	tb.Helper()
-	sum := sha256.Sum256([]byte(a.body))
-	if want := "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"; a.trailer.Get("Content-Digest") != want {
-		tb.Errorf("Content-Digest is %q, want %q", a.trailer.Get("Content-Digest"), want)
+	sum := sha256.Sum256([]byte(a.Body))
+	if want := "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"; a.Trailer.Get("Content-Digest") != want {
+		tb.Errorf("Content-Digest is %q, want %q", a.Trailer.Get("Content-Digest"), want)
 	}
-	rows, err := strconv.Atoi(a.trailer.Get("Delfos-Rows"))
+	rows, err := strconv.Atoi(a.Trailer.Get("Delfos-Rows"))
 	if err != nil {
 		tb.Errorf("Delfos-Rows: %v", err)
 	}
@@ -51,15 +53,15 @@ func TestWindows(t *testing.T) {
 		"windows_end.ndjson":     "&label=end&signals=wind_speed_max&format=ndjson",
 		"windows_none.csv":       "&turbines=7&wide=true&format=csv",
 	} {
-		a := b.get(hour + query)
-		if a.status != http.StatusOK {
-			t.Fatalf("%s: %d %s", query, a.status, a.body)
+		a := b.Get(hour + query)
+		if a.Status != http.StatusOK {
+			t.Fatalf("%s: %d %s", query, a.Status, a.Body)
 		}
 		rows := rowsOf(t, a)
-		if got := strings.Count(a.body, "\n"); strings.HasSuffix(name, "csv") && got != rows+1 {
+		if got := strings.Count(a.Body, "\n"); strings.HasSuffix(name, "csv") && got != rows+1 {
 			t.Errorf("%s: %d lines, but %d rows", name, got, rows)
 		}
-		golden(t, name, a.body)
+		golden.Equal(t, name, a.Body)
 	}
 	// Both ends are inclusive.
 	for span, want := range map[string]int{
@@ -68,11 +70,11 @@ func TestWindows(t *testing.T) {
 		"start=2025-01-01&end=2025-01-01T00:19:59.999999Z":       4,
 		"start=0001-01-01&end=9999-12-31T23:59:59.999999Z":       6,
 	} {
-		if got := rowsOf(t, b.get("/windows?signals=wind_speed_mean&"+span)); got != want {
+		if got := rowsOf(t, b.Get("/windows?signals=wind_speed_mean&"+span)); got != want {
 			t.Errorf("%s: %d rows, want %d", span, got, want)
 		}
 	}
-	if got := b.get(hour).header.Get("Content-Disposition"); got != "inline; filename=windows_20250101T000000Z_20250101T010000Z.json" {
+	if got := b.Get(hour).Header.Get("Content-Disposition"); got != "inline; filename=windows_20250101T000000Z_20250101T010000Z.json" {
 		t.Errorf("Content-Disposition is %q", got)
 	}
 }
@@ -160,11 +162,11 @@ func TestWindowsBinary(t *testing.T) {
 			"time " + micros, "asset_id utf8 ", "WMET_HorWdSpd float64 m/s", "WTUR_W float64 kW", "WMET_EnvTmp float64 °C", "WTUR_SupWh float64 kWh",
 		},
 	} {
-		lines := strings.Split(strings.TrimSuffix(b.get(hour+query+"&format=csv").body, "\r\n"), "\r\n")
+		lines := strings.Split(strings.TrimSuffix(b.Get(hour+query+"&format=csv").Body, "\r\n"), "\r\n")
 		for _, format := range []string{"arrow", "parquet"} {
-			a := b.get(hour + query + "&format=" + format)
+			a := b.Get(hour + query + "&format=" + format)
 			rowsOf(t, a)
-			got := tableOf(t, []byte(a.body), format)
+			got := tableOf(t, []byte(a.Body), format)
 			if diff := cmp.Diff(fields, got.fields); diff != "" {
 				t.Errorf("%s of %s: fields (-want +got):\n%s", format, query, diff)
 			}
@@ -195,15 +197,15 @@ func TestWindowsCompressed(t *testing.T) {
 	b := setup(t)
 	b.values()
 	for _, coding := range []string{"gzip", "zstd"} {
-		a := b.get(hour, "Accept-Encoding: "+coding)
+		a := b.Get(hour, "Accept-Encoding: "+coding)
 		rowsOf(t, a)
-		if a.header.Get("Content-Encoding") != coding {
-			t.Errorf("%s: %v", coding, a.header)
+		if a.Header.Get("Content-Encoding") != coding {
+			t.Errorf("%s: %v", coding, a.Header)
 		}
 	}
-	a := b.get(hour, "Accept: text/csv")
-	if a.header.Get("Content-Type") != "text/csv" || !strings.HasPrefix(a.body, "timestamp,turbine_id,signal,value\r\n") {
-		t.Errorf("%v %.60s", a.header, a.body)
+	a := b.Get(hour, "Accept: text/csv")
+	if a.Header.Get("Content-Type") != "text/csv" || !strings.HasPrefix(a.Body, "timestamp,turbine_id,signal,value\r\n") {
+		t.Errorf("%v %.60s", a.Header, a.Body)
 	}
 }
 
@@ -257,11 +259,11 @@ func TestWindowsInChunks(t *testing.T) {
 		if rows.Err() != nil || len(want) == 0 {
 			t.Fatalf("%d rows, %v", len(want), rows.Err())
 		}
-		a := b.get(query)
+		a := b.Get(query)
 		if got := rowsOf(t, a); got != len(want) {
 			t.Errorf("%s: %d rows, want %d", query, got, len(want))
 		}
-		lines := strings.Split(strings.TrimSuffix(a.body, "\r\n"), "\r\n")[1:]
+		lines := strings.Split(strings.TrimSuffix(a.Body, "\r\n"), "\r\n")[1:]
 		for i, line := range lines {
 			if i >= len(want) || shortest(line) != want[i] {
 				t.Fatalf("%s: row %d is %s, want %s", query, i, line, want[min(i, len(want)-1)])
@@ -278,11 +280,11 @@ func TestWindowsBroken(t *testing.T) {
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT 1, s, at, 1 FROM generate_series(1, 15) AS s,
 			generate_series('2025-01-01Z'::timestamptz, '2025-04-30 23:50Z', '10 min') AS at`)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/windows?start=2025-01-01&end=2025-05-01", http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.URL+"/windows?start=2025-01-01&end=2025-05-01", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := client(t).Do(req)
+	resp, err := apitest.HTTPClient(t).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

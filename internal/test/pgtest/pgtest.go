@@ -94,3 +94,21 @@ func Pool(tb testing.TB, url string) *pgxpool.Pool {
 	tb.Cleanup(pool.Close)
 	return pool
 }
+
+// Exec runs SQL.
+func Exec(tb testing.TB, db *pgxpool.Pool, sql string, args ...any) {
+	tb.Helper()
+	if _, err := db.Exec(context.WithoutCancel(tb.Context()), sql, args...); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// Query returns the one value that SQL gives.
+func Query[T any](tb testing.TB, db *pgxpool.Pool, sql string, args ...any) T {
+	tb.Helper()
+	var v T
+	if err := db.QueryRow(context.WithoutCancel(tb.Context()), sql, args...).Scan(&v); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}

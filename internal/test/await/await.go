@@ -1,0 +1,36 @@
+// Package await waits in tests until something holds.
+package await
+
+import (
+	"testing"
+	"time"
+)
+
+// patience is longer than any condition takes to hold on a slow machine: it only
+// ends a test that has failed.
+const patience = 5 * time.Minute
+
+// True waits until the condition holds.
+func True(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	Value(tb, what, func() (bool, bool) {
+		ok := holds()
+		return ok, ok
+	})
+}
+
+// Value looks until what it sees is what the test waits for, and returns that.
+func Value[T any](tb testing.TB, what string, look func() (seen T, ok bool)) T {
+	tb.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		seen, ok := look()
+		if ok {
+			return seen
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited %s for: %s; last seen: %+v", patience, what, seen)
+		}
+	}
+}
