@@ -33,8 +33,8 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 		return err
 	}
 	queries := targetdb.New(conn)
-	// A load holds the signals locked while it writes: as long as they are as
-	// they should be, don't wait for it.
+	// A load holds the signals locked while it writes. There is no need to wait for
+	// it when nothing is missing.
 	have, err := queries.ListSignals(ctx)
 	if err != nil {
 		return err
@@ -52,8 +52,8 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 	return err
 }
 
-// wantedSignals are the signals with the ids that they have to have beside those
-// that are there, some of which may be somebody's own.
+// wantedSignals are our signals with their ids. Some of those that the database has
+// may be somebody's own.
 func wantedSignals(have []targetdb.Signal) []targetdb.Signal {
 	var wanted []targetdb.Signal
 	place := int32(1)
@@ -67,9 +67,9 @@ func wantedSignals(have []targetdb.Signal) []targetdb.Signal {
 	return wanted
 }
 
-// firstID is the id of a variable's first signal, the others of which follow: its
-// place in the list, unless the variable is new and somebody has a signal of his
-// own there. Then it comes behind all others, and stays there.
+// firstID is the id of a variable's first signal; its others follow. It is the
+// place in the list, unless the variable is new and somebody has a signal of their
+// own there. Then the ids follow the highest one, and stay there.
 func firstID(place int32, names []string, have []targetdb.Signal) int32 {
 	free := true
 	var elsewhere, last int32
@@ -95,8 +95,8 @@ func firstID(place int32, names []string, have []targetdb.Signal) int32 {
 	}
 }
 
-// ensureCheckRules writes the rules of data checks that are missing. Those that
-// are there stay as somebody set them.
+// ensureCheckRules writes the missing rules of data checks. Rules that are there
+// stay as somebody set them.
 func ensureCheckRules(ctx context.Context, conn querier) error {
 	var want targetdb.EnsureCheckRulesParams
 	for _, r := range checkrule.Defaults() {

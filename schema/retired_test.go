@@ -109,7 +109,7 @@ func TestRetiredTableThatOthersUse(t *testing.T) {
 }
 
 // A database of an earlier version, with rows in it, comes to this version and
-// keeps them. What left the schema since then has to be listed in retired.go:
+// keeps them. What left the schema since then has to be listed in plan.go:
 // otherwise it counts as somebody else's.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func TestUpgrade(t *testing.T) {
 				db.exec(t, test.insert)
 				plan := db.apply(t, test.schema, schema.Options{DevURL: dev, AllowDestructive: destructive})
 				if len(plan.Foreign) > 0 || destructive && len(plan.Retired) > 0 {
-					t.Errorf("left over: got foreign %q, retired %q; list in retired.go what left the schema", plan.Foreign, plan.Retired)
+					t.Errorf("left over: got foreign %q, retired %q; list in plan.go what left the schema", plan.Foreign, plan.Retired)
 				}
 				if diff := cmp.Diff(test.want, db.lines(t, test.read)); diff != "" {
 					t.Errorf("rows after the upgrade (-want +got):\n%s", diff)

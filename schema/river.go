@@ -18,18 +18,18 @@ import (
 // the name by which they are applied.
 const RiverName = "river"
 
-// riverLines is the first of River's migrations after which its own table says
-// which line of migrations a version is of.
+// riverLines is the first of River's migrations that notes which line of migrations
+// a version is of.
 const riverLines = 5
 
 // ApplyRiver brings River's tables, in schema river of the target database at
 // url, to what the River of this program needs, by River's own migrations, and
-// returns what it did. Each migration is a transaction, as some can't share one;
-// calls at once wait for each other, and one that failed is gone on with by the
-// next. A database that a newer River has migrated is left as it is.
+// returns what it did. Each migration is a transaction, because some can't share
+// one. Calls at the same time wait for each other, and a call continues where one
+// before it failed. A database that a newer River has migrated is left as it is.
 //
-// Of opts, DryRun counts alone: River's migrations lose no data and need no
-// scratch database.
+// Of opts, only DryRun counts: River's migrations lose no data and need no scratch
+// database.
 func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
 	config, err := parseURL(url)
 	if err != nil {
@@ -43,16 +43,19 @@ func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
 }
 
 func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool) (Plan, error) {
-	pool, err := openMigrating(ctx, url)
+	pool, err := pgpool.Open(ctx, url, pgpool.Options{Name: "delfos schema", MaxConns: 1})
 	if err != nil {
 		return Plan{}, err
 	}
 	defer pool.Close()
+	if err := pool.Ping(ctx); err != nil {
+		return Plan{}, fmt.Errorf("connect: %w", err)
+	}
 	migrator, err := newMigrator(pool)
 	if err != nil {
 		return Plan{}, err
 	}
-	// Mostly there is nothing to do, and then nothing to wait for.
+	// Usually there is nothing to do, and then there is nothing to wait for.
 	plan, err := planRiver(ctx, pool, migrator)
 	if err != nil || len(plan.Statements) == 0 || dryRun {
 		return plan, err
@@ -78,12 +81,12 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 
 const createRiver = "CREATE SCHEMA " + RiverName + ";"
 
-// planRiver lists what a database lacks.
+// planRiver lists the migrations that a database lacks.
 func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.Migrator[pgx.Tx]) (Plan, error) {
 	var plan Plan
 	var exists bool
-	// CREATE SCHEMA IF NOT EXISTS would ask for the right to create also when
-	// there is nothing to create.
+	// CREATE SCHEMA IF NOT EXISTS needs the right to create also when the schema
+	// is there.
 	if err := pool.QueryRow(ctx, "SELECT to_regnamespace($1) IS NOT NULL", RiverName).Scan(&exists); err != nil {
 		return Plan{}, fmt.Errorf("look for the schema: %w", err)
 	}
@@ -112,22 +115,4 @@ func newMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
 		return nil, fmt.Errorf("make River's migrator: %w", err)
 	}
 	return migrator, nil
-}
-
-// openMigrating opens the one session that migrations run on.
-func openMigrating(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	config, err := pgpool.Config(url, pgpool.Options{Name: "delfos schema"})
-	if err != nil {
-		return nil, err
-	}
-	config.MaxConns = 1
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return pool, nil
 }

@@ -5,9 +5,15 @@
 // It manages its own tables in the schema public and nothing else: other schemas
 // (River's is one), extensions, views and roles are not changed, and neither are
 // types and tables that Delfos never made, nor columns, indexes, constraints
-// and comments that somebody added to its own. What it drops is what a former
-// version of the schema had (retired.go); tables and columns of those only when
-// told so, as their rows go with them.
+// and comments that somebody added to its own. It drops only what a former version
+// of the schema had (the lists in plan.go), and tables and columns of those only
+// with Options.AllowDestructive, because their rows are lost with them.
+//
+//	schema.go     Apply, and what it takes and returns
+//	plan.go       what is to be changed, kept or refused
+//	session.go    the transaction, and reading SQL as Atlas sees it
+//	reference.go  the rows that others refer to
+//	river.go      River's tables, by River's migrations
 //
 // Atlas matches constraints by name. Apply also compares a CHECK's expression;
 // Atlas's command line does not, so a CHECK that changes takes a new name.
@@ -17,13 +23,12 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
-	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 //go:embed source.sql
@@ -127,89 +132,46 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 		return Plan{}, err
 	}
 	defer db.rollback()
-	plan, planned, err := s.plan(ctx, db, desired, opts.AllowDestructive)
+	plan, steps, err := s.plan(ctx, db, desired, opts.AllowDestructive)
 	if err != nil || opts.DryRun {
 		return plan, err
 	}
-	for _, step := range planned.steps {
-		if _, err := db.tx.ExecContext(ctx, step.Cmd, step.Args...); err != nil {
-			return plan, fmt.Errorf("%s: %w", step.Comment, inFull(err))
+	for _, change := range steps.changes {
+		if _, err := db.tx.ExecContext(ctx, change.Cmd, change.Args...); err != nil {
+			return plan, fmt.Errorf("%s: %w", change.Comment, withDetail(err))
 		}
 	}
-	for _, column := range planned.added {
+	for _, column := range steps.added {
 		if fill, ok := s.fill[column]; ok {
 			if err := db.raw(func(conn querier) error { return fill(ctx, conn) }); err != nil {
-				return plan, fmt.Errorf("fill %s: %w", column, inFull(err))
+				return plan, fmt.Errorf("fill %s: %w", column, withDetail(err))
 			}
 		}
 	}
 	if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
-		return plan, fmt.Errorf("write reference rows: %w", inFull(err))
+		return plan, fmt.Errorf("write reference rows: %w", withDetail(err))
 	}
-	return plan, db.commit()
+	if err := db.tx.Commit(); err != nil {
+		return plan, fmt.Errorf("commit: %w", err)
+	}
+	return plan, nil
 }
 
-// planned is what Apply carries out.
-type planned struct {
-	steps []*migrate.Change
-	added []string // columns that tables get which are there, as "table.column"
-}
-
-// plan compares what db holds with what is desired.
-func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, planned, error) {
-	found, err := db.relations(ctx)
-	if err != nil {
-		return Plan{}, planned{}, err
+// withDetail adds to PostgreSQL's message what it says beside it, such as which
+// view depends on a column.
+func withDetail(err error) error {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err
 	}
-	if err := taken(found, desired); err != nil {
-		return Plan{}, planned{}, err
-	}
-	current, err := db.inspect(ctx, s.names(desired)...)
-	if err != nil {
-		return Plan{}, planned{}, err
-	}
-	comments := adopt(current, desired)
-	// Both sides were read back from a server, in its own spelling: so Atlas
-	// may compare the expressions of a CHECK as text.
-	changes, err := db.driver.SchemaDiff(current, desired, schema.DiffNormalized())
-	if err != nil {
-		return Plan{}, planned{}, fmt.Errorf("compare schemas: %w", err)
-	}
-	sifted := s.sift(changes, destructive)
-	if err := s.unfilled(found, desired, sifted.dropped); err != nil {
-		return Plan{}, planned{}, err
-	}
-	changed, err := db.driver.PlanChanges(ctx, "apply", toEnums(sifted.changes), func(o *migrate.PlanOptions) {
-		o.Indent = "  "
-	})
-	if err != nil {
-		return Plan{}, planned{}, fmt.Errorf("plan changes: %w", err)
-	}
-	return Plan{
-		Statements: statements(changed.Changes),
-		Retired:    sifted.held,
-		Foreign:    slices.Concat(s.foreignTables(found, desired), sifted.foreign, comments),
-	}, planned{changed.Changes, sifted.added()}, nil
-}
-
-// names are the tables that this version of the schema has, or a former one had.
-func (s Schema) names(desired *schema.Schema) []string {
-	var names []string
-	for _, table := range desired.Tables {
-		names = append(names, table.Name)
-	}
-	for _, retired := range s.retired {
-		if name, ok := strings.CutPrefix(retired, "table "); ok {
-			names = append(names, name)
+	var text []string
+	for _, part := range []string{refused.Detail, refused.Hint} {
+		if part != "" {
+			text = append(text, strings.ReplaceAll(part, "\n", "; "))
 		}
 	}
-	return names
-}
-
-func statements(steps []*migrate.Change) []string {
-	var texts []string
-	for _, step := range steps {
-		texts = append(texts, strings.TrimRight(step.Cmd, " \n;")+";")
+	if text == nil {
+		return err
 	}
-	return texts
+	return fmt.Errorf("%w: %s", err, strings.Join(text, " "))
 }

@@ -2,14 +2,19 @@ package schema
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
+	"time"
 
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/postgres"
 	"ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -26,8 +31,7 @@ type querier interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }
 
-// parseURL reads what a pool would be opened by, so that a bound for pools does
-// no harm here.
+// parseURL also takes what only pools know, such as pool_max_conns.
 func parseURL(url string) (*connConfig, error) {
 	return pgpool.Single(url, pgpool.Options{Name: "delfos schema"})
 }
@@ -47,8 +51,8 @@ type session struct {
 }
 
 // begin connects and opens a transaction in which public is the only schema on
-// the search path. Unless it is to be read-only, it first waits for the lock
-// that all calls of Apply on this database share; it goes with the transaction.
+// the search path. Unless it is read-only, it holds the lock that all calls of
+// Apply on this database share, for which begin waits.
 func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, err error) {
 	s := &session{db: stdlib.OpenDB(*config)}
 	defer func() {
@@ -97,15 +101,8 @@ func (s *session) raw(f func(querier) error) error {
 	})
 }
 
-func (s *session) commit() error {
-	if err := s.tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}
-
-// rollback ends the session, and its transaction unless that was committed.
-// What it could fail at, the server does by itself once the connection is gone.
+// rollback ends the session, and its transaction unless that was committed. Where
+// it fails, the server rolls back by itself once the connection is closed.
 func (s *session) rollback() {
 	if s.tx != nil {
 		_ = s.tx.Rollback()
@@ -114,4 +111,87 @@ func (s *session) rollback() {
 		_ = s.conn.Close()
 	}
 	_ = s.db.Close()
+}
+
+// scratchTimeout bounds what goes on after the caller has given up.
+const scratchTimeout = 30 * time.Second
+
+// load reads the SQL of s as Atlas sees it, by running it in the database at
+// devURL or, without one, in a database made for it on the target's server.
+func load(ctx context.Context, target *connConfig, s Schema, devURL string) (*schema.Schema, error) {
+	if devURL == "" {
+		return loadInScratch(ctx, target, s)
+	}
+	config, err := parseURL(devURL)
+	if err != nil {
+		return nil, fmt.Errorf("ATLAS_DEV_URL: %w", err)
+	}
+	desired, err := loadIn(ctx, config, s)
+	if err != nil {
+		return nil, fmt.Errorf("load SQL in %s (ATLAS_DEV_URL): %w", label(config), err)
+	}
+	return desired, nil
+}
+
+// loadIn leaves nothing behind: the SQL runs in a transaction that is rolled
+// back once it has been read.
+func loadIn(ctx context.Context, config *connConfig, s Schema) (*schema.Schema, error) {
+	db, err := begin(ctx, config, false)
+	if err != nil {
+		return nil, err
+	}
+	defer db.rollback()
+	before, err := db.inspect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(before.Tables) > 0 {
+		return nil, fmt.Errorf("it must be empty, but its schema public holds table %q", before.Tables[0].Name)
+	}
+	err = db.raw(func(conn querier) error {
+		_, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("run %s.sql: %w", s.Name, err)
+	}
+	return db.inspect(ctx)
+}
+
+func loadInScratch(ctx context.Context, target *connConfig, s Schema) (desired *schema.Schema, err error) {
+	conn, err := pgx.ConnectConfig(ctx, target)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	// A CREATE DATABASE that is cancelled may still succeed, and nobody would
+	// drop the database.
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), scratchTimeout)
+	defer cancel()
+	defer func() { _ = conn.Close(steady) }()
+
+	name := "delfos_scratch_" + strings.ToLower(rand.Text())
+	identifier := pgx.Identifier{name}.Sanitize()
+	// A database can't be copied while somebody is connected to it; nobody can
+	// be connected to template0.
+	if _, err := conn.Exec(steady, "CREATE DATABASE "+identifier+" TEMPLATE template0"); err != nil {
+		wayOut := ""
+		if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == pgerrcode.InsufficientPrivilege {
+			wayOut = fmt.Sprintf(" (give role %q the right CREATEDB, or name an empty database in ATLAS_DEV_URL)", target.User)
+		}
+		return nil, fmt.Errorf("create scratch database%s: %w", wayOut, err)
+	}
+	defer func() {
+		steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), scratchTimeout)
+		defer cancel()
+		if _, dropErr := conn.Exec(steady, "DROP DATABASE "+identifier+" WITH (FORCE)"); dropErr != nil {
+			err = errors.Join(err, fmt.Errorf("drop scratch database %s: %w", name, dropErr))
+		}
+	}()
+	config := target.Copy()
+	config.Database = name
+	desired, err = loadIn(ctx, config, s)
+	if err != nil {
+		return nil, fmt.Errorf("load SQL in scratch database: %w", err)
+	}
+	return desired, nil
 }

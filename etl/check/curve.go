@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 // What makes a curve, and what is far off it: PowerCurve says why.
@@ -33,41 +34,39 @@ type departure struct {
 	usual float64
 }
 
-// curve is the power curve of a turbine's day.
+// String says how far off it is.
+func (d departure) String() string {
+	return fmt.Sprintf("%.0f kW at %.1f m/s, where %.0f kW are usual that day", d.power, d.wind, d.usual)
+}
+
+// curve is the power curve of a turbine's day. Its memory is used again for the
+// next turbine.
 type curve struct {
-	points  []point
-	sizes   []float64 // room for deviations
-	out     [windowsPerDay]bool
-	highest float64 // power, of all windows but those left out
+	points     []point
+	deviations []float64 // of the points of a bin
+	highest    float64   // power of all windows without outliers
 }
 
-func (c *curve) begin() {
+// departures returns the windows of the day from start on that are far off the
+// curve, in order of time. Windows with outliers have no part in the curve.
+func (c *curve) departures(start int64, windows []window.Window, outside []outlier) []departure {
+	var leftOut [windowsPerDay]bool
+	for _, o := range outside {
+		leftOut[(o.window-start)/width] = true
+	}
 	c.points, c.highest = c.points[:0], math.Inf(-1)
-	clear(c.out[:])
-}
-
-// leaveOut keeps the i-th window of the day from the curve.
-func (c *curve) leaveOut(i int64) { c.out[i] = true }
-
-// draw takes the windows of the day that begins at start.
-func (c *curve) draw(start int64, windows []window.Window) {
 	for _, w := range windows {
-		wind, power := w.Stats[windSpeed], w.Stats[power]
-		if c.out[(w.Start-start)/width] {
+		wind, power := w.Stats[variable.WindSpeed], w.Stats[variable.Power]
+		if leftOut[(w.Start-start)/width] {
 			continue
 		}
 		if power.Count > 0 {
 			c.highest = max(c.highest, power.Max)
 		}
-		if wind.Count < fewReadings || power.Count < fewReadings || !(wind.Mean >= 0 && wind.Mean < fullSpeed) {
-			continue
+		if wind.Count >= fewReadings && power.Count >= fewReadings && wind.Mean >= 0 && wind.Mean < fullSpeed {
+			c.points = append(c.points, point{int(wind.Mean * binsPerMetre), w.Start, wind.Mean, power.Mean})
 		}
-		c.points = append(c.points, point{int(wind.Mean * binsPerMetre), w.Start, wind.Mean, power.Mean})
 	}
-}
-
-// departures returns the windows far off the curve, in order of time.
-func (c *curve) departures() []departure {
 	if c.highest <= 0 {
 		return nil
 	}
@@ -80,15 +79,15 @@ func (c *curve) departures() []departure {
 		for n < len(bin) && bin[n].bin == bin[0].bin {
 			n++
 		}
-		far = c.judge(far, bin[:n])
+		far = c.appendFar(far, bin[:n])
 		bin = bin[n:]
 	}
 	slices.SortFunc(far, func(a, b departure) int { return cmp.Compare(a.start, b.start) })
 	return far
 }
 
-// judge appends the departures of a bin, whose points are in order of power.
-func (c *curve) judge(far []departure, bin []point) []departure {
+// appendFar appends the departures of a bin, whose points are in order of power.
+func (c *curve) appendFar(far []departure, bin []point) []departure {
 	n := len(bin)
 	if n < binWindows {
 		return far
@@ -98,21 +97,16 @@ func (c *curve) judge(far []departure, bin []point) []departure {
 	if usual-bin[0].power <= least && bin[n-1].power-usual <= least {
 		return far
 	}
-	c.sizes = c.sizes[:0]
+	c.deviations = c.deviations[:0]
 	for _, p := range bin {
-		c.sizes = append(c.sizes, math.Abs(p.power-usual))
+		c.deviations = append(c.deviations, math.Abs(p.power-usual))
 	}
-	slices.Sort(c.sizes)
-	least = max(least, farDeviation*(c.sizes[(n-1)/2]+c.sizes[n/2])/2)
+	slices.Sort(c.deviations)
+	least = max(least, farDeviation*(c.deviations[(n-1)/2]+c.deviations[n/2])/2)
 	for _, p := range bin {
 		if math.Abs(p.power-usual) > least {
 			far = append(far, departure{p, usual})
 		}
 	}
 	return far
-}
-
-// String says how far off it is.
-func (d departure) String() string {
-	return fmt.Sprintf("%.0f kW at %.1f m/s, where %.0f kW are usual that day", d.power, d.wind, d.usual)
 }

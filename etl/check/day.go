@@ -1,9 +1,13 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/variable"
 )
 
@@ -13,13 +17,13 @@ type Day struct {
 	rules     Rules
 	start     int64
 	turbines  int
-	reporting [variables]int // turbines with readings of the variable
+	reporting [variable.Count]int // turbines with readings of the variable
 	samples   int
 	broken    int
 	flat      []run
 	findings  map[subject]*finding
 	flags     []Flag
-	digest    string // what became of the comparison
+	digest    string // the result of Compare
 }
 
 // Flag is a window that a check doubts.
@@ -40,8 +44,8 @@ func NewDay(rules Rules, start time.Time) *Day {
 	return d
 }
 
-// Add takes what came of a turbine that was read; one without samples is the
-// zero Series of its id.
+// Add takes the series of a turbine that was read; without samples it is the zero
+// Series of the turbine's id.
 func (d *Day) Add(s Series) {
 	d.turbines++
 	d.samples += s.samples
@@ -60,11 +64,11 @@ func (d *Day) Add(s Series) {
 			return fmt.Sprintf("%s at %s", number(o.value), instant(o.at))
 		})
 		d.flag(sub, s.Turbine, o.window, func() string {
-			return fmt.Sprintf("%s outside %s, %s the first", counted(o.count, "reading"), d.rules.interval(o.variable), number(o.value))
+			return fmt.Sprintf("%s outside %s, %s the first", counted(o.count, "reading"), d.rules.interval(sub.variable), number(o.value))
 		})
 	}
 	for _, p := range s.departures {
-		sub := subject{PowerCurve, variable.Names[power]}
+		sub := subject{PowerCurve, variable.Names[variable.Power]}
 		d.note(sub, s.Turbine, 1, func() string { return fmt.Sprintf("%s at %s", p, instant(p.start)) })
 		d.flag(sub, s.Turbine, p.start, p.String)
 	}
@@ -76,8 +80,8 @@ func (d *Day) Add(s Series) {
 	}
 }
 
-// Absent takes a turbine that could not be read, other than for the order of its
-// samples: nothing is known of it.
+// Absent takes a turbine that could not be read for another reason than the order
+// of its samples.
 func (d *Day) Absent() { d.broken++ }
 
 // Disorder takes a turbine whose samples were refused for their order.
@@ -86,8 +90,8 @@ func (d *Day) Disorder(turbine int32, why error) {
 	d.note(subject{Order, ""}, turbine, 1, why.Error)
 }
 
-// Compare holds the digest of the samples as they arrived against the source's
-// own of afterwards. Nil: the source has none, for the reason given.
+// Compare compares the digest of the samples as they arrived with the source's own
+// of afterwards, which is nil if the source has none, for the given reason.
 func (d *Day) Compare(loaded int64, source *int64, reason string) {
 	switch {
 	case source == nil:
@@ -111,4 +115,158 @@ func (d *Day) flag(s subject, turbine int32, start int64, detail func() string) 
 	if d.rules.Made(s.check, s.variable) {
 		d.flags = append(d.flags, Flag{turbine, s.variable, start, s.check, detail()})
 	}
+}
+
+// Result is what a check found of a variable.
+type Result struct {
+	Check    Name
+	Variable string
+	Status   enum.CheckStatus
+	Faults   int64
+	Detail   string
+}
+
+// Report is what is to be said of a day.
+type Report struct {
+	Results []Result // by check, then variable
+	Flags   []Flag
+}
+
+// Warnings counts the results that did not pass.
+func (r Report) Warnings() int {
+	n := 0
+	for _, result := range r.Results {
+		if result.Status != enum.CheckStatusPass {
+			n++
+		}
+	}
+	return n
+}
+
+// Blocked returns the error of the results that forbid the load; nil if there
+// are none. It is a *BlockedError. Order is not among them: the turbines that it
+// points at have been refused already, and the others may be loaded.
+func (r Report) Blocked() error {
+	var e BlockedError
+	for _, result := range r.Results {
+		if result.Status == enum.CheckStatusBlock && result.Check != Order {
+			e.Results = append(e.Results, result)
+		}
+	}
+	if e.Results == nil {
+		return nil
+	}
+	return &e
+}
+
+// BlockedError says what forbids the load of a day.
+type BlockedError struct{ Results []Result }
+
+func (e *BlockedError) Error() string {
+	parts := make([]string, len(e.Results))
+	for i, r := range e.Results {
+		what := string(r.Check)
+		if r.Variable != "" {
+			what += " of " + r.Variable
+		}
+		parts[i] = fmt.Sprintf("the check %s blocks the day: %s", what, r.Detail)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// named bounds how many turbines a detail names.
+const named = 3
+
+// finding is what a check has found so far.
+type finding struct {
+	faults   int
+	turbines int
+	last     int32
+	examples []string // the first of each of the first turbines
+}
+
+func (f *finding) add(turbine int32, faults int, example func() string) {
+	f.faults += faults
+	if f.turbines > 0 && f.last == turbine {
+		return
+	}
+	f.turbines++
+	f.last = turbine
+	if len(f.examples) < named {
+		f.examples = append(f.examples, fmt.Sprintf("turbine %d: %s", turbine, example()))
+	}
+}
+
+// where names turbines with an example each.
+func (f *finding) where() string {
+	text := strings.Join(f.examples, ", ")
+	if more := f.turbines - len(f.examples); more > 0 {
+		text += fmt.Sprintf(", and %d more turbines", more)
+	}
+	return text
+}
+
+// Report judges the day, once, after the last turbine.
+func (d *Day) Report() Report {
+	for _, f := range d.frozen() {
+		s := subject{Frozen, variable.Names[f.variable]}
+		d.note(s, f.turbine, 1, f.String)
+		for at := window.Start(f.first); at <= f.last; at += width {
+			d.flag(s, f.turbine, at, f.String)
+		}
+	}
+	r := Report{Flags: d.flags}
+	for _, s := range d.rules.subjects() {
+		f := d.findings[s]
+		result := Result{Check: s.check, Variable: s.variable, Status: enum.CheckStatusPass, Faults: int64(f.faults), Detail: d.detail(s, f)}
+		if f.faults > 0 {
+			result.Status = enum.CheckStatusWarn
+			if d.rules.rules[s].Severity == enum.SeverityBlock {
+				result.Status = enum.CheckStatusBlock
+			}
+		}
+		r.Results = append(r.Results, result)
+	}
+	return r
+}
+
+// detail says in a sentence what a check found.
+func (d *Day) detail(s subject, f *finding) string {
+	turbines := counted(d.turbines, "turbine")
+	if d.broken > 0 {
+		turbines += fmt.Sprintf(", %d more could not be read", d.broken)
+	}
+	var passed, found string
+	switch s.check {
+	case Completeness:
+		samples, readings := counted(d.samples, "sample"), counted(f.faults, "reading")
+		passed, found = "no reading is missing in "+samples, readings+" missing in "+samples+": "
+		if s.variable == "" {
+			passed = "no sample is missing of " + turbines
+			found = fmt.Sprintf("%d of %s missing: ", f.faults, counted(d.turbines*minutesPerDay, "sample"))
+		}
+	case Range:
+		limits := d.rules.interval(s.variable)
+		passed, found = "every reading within "+limits, counted(f.faults, "reading")+" outside "+limits+": "
+	case Frozen:
+		passed, found = "no flat run that neighbours don't share", counted(f.faults, "flat run")+": "
+	case PowerCurve:
+		passed, found = "no window far off its turbine's curve", counted(f.faults, "window")+" far off the curve: "
+	case Order:
+		passed = "every sample once and in order of time"
+	case Digest:
+		return cmp.Or(d.digest, "not compared: the day is not read as a whole")
+	}
+	if f.faults == 0 {
+		return passed
+	}
+	return found + f.where()
+}
+
+// counted writes how many there are of something.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

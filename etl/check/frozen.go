@@ -17,7 +17,7 @@ const (
 	sharedBy     = 0.25
 	plateau      = 0.9
 	calm         = 0.5 // m/s
-	moved        = 0.1
+	movedShare   = 0.1
 )
 
 // run is a flat run: one reading of a variable from first to last.
@@ -29,63 +29,60 @@ type run struct {
 	moved       bool // the turbine's power, meanwhile
 }
 
-// keep notes the run in hand of a variable, if it is long enough.
-func (r *Reader) keep(variable int) {
+// endRun keeps the current run of a variable if it lasts long enough.
+func (r *Reader) endRun(variable int) {
 	if t := &r.tracks[variable]; t.last-t.first >= flatTime {
-		r.flat = append(r.flat, run{variable: variable, first: t.first, last: t.last, value: t.value})
+		r.series.flat = append(r.series.flat, run{variable: variable, first: t.first, last: t.last, value: t.value})
 	}
 }
 
-// natural tells whether the turbine itself explains the run. highest is the
+// natural reports whether the turbine itself explains the run. highest is the
 // highest power of its day.
 func (f run) natural(highest float64) bool {
 	switch f.variable {
-	case power:
+	case variable.Power:
 		return f.value <= 0 || f.value >= plateau*highest
-	case windSpeed:
+	case variable.WindSpeed:
 		return f.value < calm && !f.moved
 	}
 	return false
 }
 
-// powerMoved tells whether the turbine's power moved in the windows that lie
+// powerMoved reports whether the turbine's power moved in the windows that lie
 // within the run.
 func (f run) powerMoved(highest float64, windows []window.Window) bool {
 	lowest, most := math.Inf(1), math.Inf(-1)
 	for _, w := range windows {
-		if s := w.Stats[power]; s.Count > 0 && w.Start >= f.first && w.Start+width <= f.last+minute {
+		if s := w.Stats[variable.Power]; s.Count > 0 && w.Start >= f.first && w.Start+width <= f.last+minute {
 			lowest, most = min(lowest, s.Min), max(most, s.Max)
 		}
 	}
-	return highest > 0 && most-lowest >= moved*highest
+	return highest > 0 && most-lowest >= movedShare*highest
 }
-
-// flatness counts the flat runs of each variable by minute of the day.
-type flatness [variables][minutesPerDay]int32
 
 // frozen returns the runs that count, in the order in which they came.
 func (d *Day) frozen() []run {
 	if len(d.flat) == 0 {
 		return nil
 	}
-	var counts flatness
+	var running [variable.Count][minutesPerDay]int32 // how many turbines have a run
 	for _, f := range d.flat {
 		for m := (f.first - d.start) / minute; m <= (f.last-d.start)/minute; m++ {
-			counts[f.variable][m]++
+			running[f.variable][m]++
 		}
 	}
 	var stuck []run
 	for _, f := range d.flat {
 		others := d.reporting[f.variable] - 1
 		if others == 0 {
-			if f.variable == windSpeed && f.moved {
+			if f.variable == variable.WindSpeed && f.moved {
 				stuck = append(stuck, f)
 			}
 			continue
 		}
 		shared, minutes := 0, 0
 		for m := (f.first - d.start) / minute; m <= (f.last-d.start)/minute; m++ {
-			shared += int(counts[f.variable][m]) - 1
+			shared += int(running[f.variable][m]) - 1
 			minutes++
 		}
 		if float64(shared) < sharedBy*float64(others)*float64(minutes) {

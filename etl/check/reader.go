@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/variable"
 )
 
 const (
@@ -16,27 +17,22 @@ const (
 )
 
 // A Reader follows the samples of one turbine of a day after another's, in order
-// of time. It is not safe for concurrent use: every extraction has its own, and
-// Day its results.
+// of time. It is not safe for concurrent use: every extraction has its own.
 type Reader struct {
-	start   int64
-	minute  int64 // of the last sample, counted from start
-	minutes int
-	samples int
-	tracks  [variables]track
-	outside []outlier // of the current turbine
-	flat    []run     // likewise
-	curve   curve
+	start  int64
+	minute int64 // of the last sample, counted from start
+	tracks [variable.Count]track
+	series Series // of the current turbine; the memory of its lists is used again
+	curve  curve
 }
 
 // track is what is known of one variable of the current turbine.
 type track struct {
 	low, high   float64
-	value       float64 // of the run of equal readings in hand
-	first, last int64
-	length      int
-	missing     int
-	outlier     int // in outside, that of the last window that had one; -1
+	value       float64 // of the current run of equal readings
+	first, last int64   // of that run
+	length      int     // of that run
+	outlier     int     // index in Series.outside of the last window that had one; -1
 }
 
 // outlier is a window with readings outside the limits.
@@ -48,12 +44,12 @@ type outlier struct {
 	count    int
 }
 
-// Series is what came of the samples of one turbine.
+// Series is what was found in the samples of one turbine.
 type Series struct {
 	Turbine int32
 
 	samples, minutes int
-	missing          [variables]int
+	missing          [variable.Count]int
 	outside          []outlier
 	flat             []run
 	departures       []departure
@@ -71,11 +67,10 @@ func NewReader(rules Rules, start time.Time) *Reader {
 }
 
 func (r *Reader) reset() {
-	r.minute, r.minutes, r.samples = -1, 0, 0
-	r.outside, r.flat = r.outside[:0], r.flat[:0]
+	r.minute = -1
+	r.series = Series{outside: r.series.outside[:0], flat: r.series.flat[:0]}
 	for i := range r.tracks {
-		t := &r.tracks[i]
-		t.length, t.missing, t.outlier = 0, 0, -1
+		r.tracks[i].length, r.tracks[i].outlier = 0, -1
 	}
 }
 
@@ -83,10 +78,10 @@ func (r *Reader) reset() {
 // after window.Aggregator has found it to be in order: a reading for each
 // variable, NaN where it is missing.
 func (r *Reader) Add(at int64, readings []float64) {
-	r.samples++
+	r.series.samples++
 	if m := (at - r.start) / minute; m != r.minute {
 		r.minute = m
-		r.minutes++
+		r.series.minutes++
 	}
 	for i := range r.tracks {
 		t, x := &r.tracks[i], readings[i]
@@ -97,53 +92,44 @@ func (r *Reader) Add(at int64, readings []float64) {
 			t.length++
 		} else {
 			if t.length >= flatReadings {
-				r.keep(i)
+				r.endRun(i)
 			}
 			t.value, t.first, t.last, t.length = x, at, at, 1
 			if x != x { // NaN alone is not equal to itself.
 				t.length = 0
-				t.missing++
+				r.series.missing[i]++
 			}
 		}
 		if x < t.low || x > t.high {
-			r.doubt(i, at, x)
+			r.addOutlier(i, at, x)
 		}
 	}
 }
 
-// doubt notes a reading outside the limits.
-func (r *Reader) doubt(variable int, at int64, x float64) {
-	t := &r.tracks[variable]
-	start := window.Start(at)
-	if t.outlier < 0 || r.outside[t.outlier].window != start {
-		t.outlier = len(r.outside)
-		r.outside = append(r.outside, outlier{variable: variable, window: start, at: at, value: x})
+// addOutlier notes a reading outside the limits.
+func (r *Reader) addOutlier(variable int, at int64, x float64) {
+	t, start := &r.tracks[variable], window.Start(at)
+	if t.outlier < 0 || r.series.outside[t.outlier].window != start {
+		t.outlier = len(r.series.outside)
+		r.series.outside = append(r.series.outside, outlier{variable: variable, window: start, at: at, value: x})
 	}
-	r.outside[t.outlier].count++
+	r.series.outside[t.outlier].count++
 }
 
 // Turbine ends the samples of a turbine, of which windows were made, and returns
-// what came of them. The next sample is of another turbine.
+// what was found in them. The next sample is of another turbine.
 func (r *Reader) Turbine(id int32, windows []window.Window) Series {
 	for i := range r.tracks {
 		if r.tracks[i].length >= flatReadings {
-			r.keep(i)
+			r.endRun(i)
 		}
 	}
-	s := Series{Turbine: id, samples: r.samples, minutes: r.minutes}
-	for i := range r.tracks {
-		s.missing[i] = r.tracks[i].missing
-	}
-	r.curve.begin()
-	for _, o := range r.outside {
-		r.curve.leaveOut((o.window - r.start) / width)
-	}
-	r.curve.draw(r.start, windows)
-	s.departures = r.curve.departures()
-	// What the series keeps is its own: the rest is written over.
-	s.outside = slices.Clone(r.outside)
-	for _, f := range r.flat {
-		if f.variable == windSpeed {
+	s := r.series
+	s.Turbine = id
+	s.departures = r.curve.departures(r.start, windows, s.outside)
+	s.outside, s.flat = slices.Clone(s.outside), nil
+	for _, f := range r.series.flat {
+		if f.variable == variable.WindSpeed {
 			f.moved = f.powerMoved(r.curve.highest, windows)
 		}
 		if !f.natural(r.curve.highest) {

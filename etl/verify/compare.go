@@ -69,7 +69,7 @@ type value struct {
 	exact  bool // has to be equal to the last bit
 }
 
-// errOverflow is of finite readings whose deviation no double can hold.
+// errOverflow says that no double can hold the deviation of finite readings.
 var errOverflow = errors.New("the standard deviation is beyond the range of a double")
 
 // expected computes the values that windows make, in the order of data's key.
@@ -97,10 +97,13 @@ func (c *catalogue) expected(windows []readings) ([]value, error) {
 			}
 		}
 	}
-	slices.SortFunc(values, func(a, b value) int {
-		return cmp.Or(cmp.Compare(a.signal, b.signal), cmp.Compare(a.at, b.at))
-	})
+	slices.SortFunc(values, compareKeys)
 	return values, nil
+}
+
+// compareKeys orders the values of a turbine as data's key does.
+func compareKeys(a, b value) int {
+	return cmp.Or(cmp.Compare(a.signal, b.signal), cmp.Compare(a.at, b.at))
 }
 
 // comparison is a day under comparison, and its first findings.
@@ -126,14 +129,12 @@ func (d *comparison) place(turbine, signal int32, at int64) Place {
 
 func (d *comparison) missing(turbine int32, v value) {
 	d.Missing++
-	want := Number(v.value)
-	d.note(Finding{Kind: Missing, Place: d.place(turbine, v.signal, v.at), Want: &want})
+	d.note(Finding{Kind: Missing, Place: d.place(turbine, v.signal, v.at), Want: new(Number(v.value))})
 }
 
 func (d *comparison) extra(turbine, signal int32, at int64, got float64) {
 	d.Extra++
-	n := Number(got)
-	d.note(Finding{Kind: Extra, Place: d.place(turbine, signal, at), Got: &n})
+	d.note(Finding{Kind: Extra, Place: d.place(turbine, signal, at), Got: new(Number(got))})
 }
 
 func (d *comparison) unreadable(turbine int32, err error) {
@@ -141,26 +142,24 @@ func (d *comparison) unreadable(turbine int32, err error) {
 	d.note(Finding{Kind: Unreadable, Place: Place{Day: d.Day.Day, Turbine: turbine}, Error: err.Error()})
 }
 
-// compare holds a value of the target against the one that should be there.
+// compare compares a value of the target with the one that should be there.
 func (d *comparison) compare(turbine int32, v value, got float64) {
 	d.Values++
 	if got == v.value {
 		return
 	}
-	relative := Number(relative(got, v.value))
-	if d.worst == nil || relative > d.worst.Relative {
-		d.worst = &Deviation{Place: d.place(turbine, v.signal, v.at), Got: Number(got), Want: Number(v.value), Relative: relative}
+	deviation := Deviation{d.place(turbine, v.signal, v.at), Number(got), Number(v.value), Number(relative(got, v.value))}
+	if d.worst == nil || deviation.Relative > d.worst.Relative {
+		d.worst = &deviation
 	}
-	if !v.exact && relative <= tolerance {
-		return
+	if v.exact || deviation.Relative > tolerance {
+		d.Wrong++
+		d.note(Finding{Kind: Wrong, Place: deviation.Place, Got: &deviation.Got, Want: &deviation.Want, Relative: &deviation.Relative})
 	}
-	d.Wrong++
-	n, want := Number(got), Number(v.value)
-	d.note(Finding{Kind: Wrong, Place: d.place(turbine, v.signal, v.at), Got: &n, Want: &want, Relative: &relative})
 }
 
-// relative is the difference of two numbers over the larger one, between 0 and
-// 2: next to nothing it is still a number. It is 2 with what is no number.
+// relative is the difference of two numbers over the larger one, between 0 and 2,
+// also for the smallest of numbers. It is 2 if one of them is NaN.
 func relative(a, b float64) float64 {
 	if a == b {
 		return 0
@@ -172,24 +171,21 @@ func relative(a, b float64) float64 {
 	return 2
 }
 
-// turbine holds what the target has of a turbine against values, both in the
-// order of data's key.
+// turbine compares what the target has of a turbine with values, both in the order
+// of data's key.
 func (d *comparison) turbine(ctx context.Context, tx pgx.Tx, day time.Time, turbine int32, values []value) error {
 	asked := targetdb.ReadValuesParams{TurbineIds: []int32{turbine}, SignalIds: d.catalogue.ids, Start: day, Stop: day.AddDate(0, 0, 1)}
 	for held, err := range targetdb.New(tx).ReadValues(ctx, asked) {
 		if err != nil {
 			return fmt.Errorf("read what the target holds: %w", err)
 		}
-		order := 1
-		for len(values) > 0 {
-			if order = cmp.Or(cmp.Compare(values[0].signal, held.SignalID), cmp.Compare(values[0].at, int64(held.Timestamp))); order >= 0 {
-				break
-			}
+		place := value{signal: held.SignalID, at: int64(held.Timestamp)}
+		for len(values) > 0 && compareKeys(values[0], place) < 0 {
 			d.missing(turbine, values[0])
 			values = values[1:]
 		}
-		if len(values) == 0 || order > 0 {
-			d.extra(turbine, held.SignalID, int64(held.Timestamp), held.Value)
+		if len(values) == 0 || compareKeys(values[0], place) > 0 {
+			d.extra(turbine, place.signal, place.at, held.Value)
 			continue
 		}
 		d.compare(turbine, values[0], held.Value)

@@ -4,19 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/apiclient"
 )
 
 // reloaded is the reason of a day whose load ended during its comparison.
 const reloaded = "it was loaded anew in the meantime"
 
-// day compares one day, once more if it was loaded meanwhile.
+// day compares one day, and once more if it was loaded meanwhile.
 func (v *verifier) day(ctx context.Context, day time.Time) (*comparison, error) {
 	d, err := v.compare(ctx, day)
 	if err == nil && d.Reason == reloaded {
@@ -25,8 +31,8 @@ func (v *verifier) day(ctx context.Context, day time.Time) (*comparison, error) 
 	return d, err
 }
 
-// compare compares one day. Whether there is an excuse for differences is looked
-// at last, so that a change during the comparison is one.
+// compare compares one day. The reason of differences is looked for last, so that a
+// change during the comparison is found.
 func (v *verifier) compare(ctx context.Context, day time.Time) (*comparison, error) {
 	conn, err := v.target.Acquire(ctx)
 	if err != nil {
@@ -44,31 +50,31 @@ func (v *verifier) compare(ctx context.Context, day time.Time) (*comparison, err
 		case !errors.Is(err, pgx.ErrNoRows):
 			return fmt.Errorf("read the ledger: %w", err)
 		}
-		if err := v.turbinesOf(ctx, tx, day, d); err != nil {
+		if err := v.compareTurbines(ctx, tx, day, d); err != nil {
 			return err
 		}
-		return v.strays(ctx, tx, day, d)
+		return v.findStrays(ctx, tx, day, d)
 	})
 	if err != nil {
 		return nil, err
 	}
 	if d.Total() > 0 {
-		d.Verdict, d.Reason, err = v.judge(ctx, targetdb.New(conn), day, loaded)
+		d.Verdict, d.Reason, err = v.verdict(ctx, targetdb.New(conn), day, loaded)
 	}
 	return d, err
 }
 
-// turbineDay is what the target should hold of a turbine, or why that can't be
-// told.
+// turbineDay is what the target should hold of a turbine, or why that is not
+// known.
 type turbineDay struct {
 	id     int32
 	values []value
 	err    error
 }
 
-// turbinesOf compares turbine by turbine, the source's side of the next one
-// beside the target's side of the last.
-func (v *verifier) turbinesOf(ctx context.Context, tx pgx.Tx, day time.Time, d *comparison) error {
+// compareTurbines compares turbine by turbine. It reads the next one from the
+// source while it reads one from the target.
+func (v *verifier) compareTurbines(ctx context.Context, tx pgx.Tx, day time.Time, d *comparison) error {
 	work, ctx := errgroup.WithContext(ctx)
 	turbines := make(chan turbineDay, 1)
 	work.Go(func() error {
@@ -106,49 +112,42 @@ func (v *verifier) turbinesOf(ctx context.Context, tx pgx.Tx, day time.Time, d *
 	return work.Wait()
 }
 
-// strays finds values of turbines that the source hasn't, one finding for each
-// turbine, and of signals that there should not be.
-func (v *verifier) strays(ctx context.Context, tx pgx.Tx, day time.Time, d *comparison) error {
-	known := make(map[int32]bool, len(v.turbines))
-	for _, id := range v.turbines {
-		known[id] = true
-	}
-	var stranger Finding
+// findStrays finds values of turbines that the source does not have, one finding
+// for each turbine, and of signals that are not ours.
+func (v *verifier) findStrays(ctx context.Context, tx pgx.Tx, day time.Time, d *comparison) error {
+	var unknown Finding
 	end := func() {
-		if stranger.Values > 0 {
+		if unknown.Values > 0 {
 			d.UnknownTurbines++
-			d.note(stranger)
+			d.note(unknown)
 		}
 	}
-	turbines := v.turbines
-	if turbines == nil {
-		turbines = []int32{} // a NULL would hide every value
-	}
-	asked := targetdb.ReadStraysParams{Start: day, Stop: day.AddDate(0, 0, 1), TurbineIds: turbines, SignalIds: v.catalogue.ids}
+	asked := targetdb.ReadStraysParams{Start: day, Stop: day.AddDate(0, 0, 1), TurbineIds: v.turbines, SignalIds: v.catalogue.ids}
 	for held, err := range targetdb.New(tx).ReadStrays(ctx, asked) {
 		if err != nil {
 			return fmt.Errorf("read what else the target holds: %w", err)
 		}
 		id := held.TurbineID
-		switch {
-		case !v.selected.Contains(id):
-		case known[id]:
-			d.extra(id, held.SignalID, int64(held.Timestamp), held.Value)
-		default:
-			if stranger.Turbine != id {
-				end()
-				stranger = Finding{Kind: UnknownTurbine, Place: Place{Day: d.Day.Day, Turbine: id}}
-			}
-			stranger.Values++
+		if !v.selected.Contains(id) {
+			continue
 		}
+		if _, known := slices.BinarySearch(v.turbines, id); known {
+			d.extra(id, held.SignalID, int64(held.Timestamp), held.Value)
+			continue
+		}
+		if unknown.Turbine != id {
+			end()
+			unknown = Finding{Kind: UnknownTurbine, Place: Place{Day: d.Day.Day, Turbine: id}}
+		}
+		unknown.Values++
 	}
 	end()
 	return nil
 }
 
-// judge tells what to think of a day that differs; loaded is its row of the
-// ledger as the comparison saw it, nil if it has none.
-func (v *verifier) judge(ctx context.Context, q *targetdb.Queries, day time.Time, loaded *targetdb.Partition) (verdict Verdict, reason string, err error) {
+// verdict says why a day differs. loaded is its row of the ledger as the comparison
+// saw it, nil if it has none.
+func (v *verifier) verdict(ctx context.Context, q *targetdb.Queries, day time.Time, loaded *targetdb.Partition) (verdict Verdict, reason string, err error) {
 	if loaded == nil {
 		return Unloaded, "it was never loaded", nil
 	}
@@ -173,4 +172,66 @@ func (v *verifier) judge(ctx context.Context, q *targetdb.Queries, day time.Time
 		return Stale, "the source has changed since it was loaded", nil
 	}
 	return Different, "", nil
+}
+
+// width is the length of a window, which starts at a multiple of it.
+const width = 10 * time.Minute
+
+// readings are those of one window, by variable.
+type readings struct {
+	start  time.Time
+	values [variable.Count][]float64
+}
+
+// read returns the readings of a turbine's day by window, in order of time.
+func read(ctx context.Context, client *extract.Client, day time.Time, turbine int32) ([]readings, error) {
+	return extract.Try(ctx, client, func() (windows []readings, err error) {
+		rows, last := 0, time.Time{}
+		for sample, err := range client.Samples(ctx, day, []int32{turbine}) {
+			if err != nil {
+				return nil, err
+			}
+			rows++
+			at := time.UnixMicro(sample.At).UTC()
+			if rows > 1 && !at.After(last) {
+				return nil, fmt.Errorf("row %d: timestamp is %s: want one after the row before", rows, at.Format(time.RFC3339Nano))
+			}
+			last = at
+			if start := at.Truncate(width); len(windows) == 0 || !windows[len(windows)-1].start.Equal(start) {
+				windows = append(windows, readings{start: start})
+			}
+			w := &windows[len(windows)-1]
+			for i, x := range sample.Readings {
+				switch {
+				case math.IsInf(x, 0):
+					return nil, fmt.Errorf("row %d: %s is %v: want a finite number", rows, variable.Names[i], x)
+				case !math.IsNaN(x):
+					w.values[i] = append(w.values[i], x)
+				}
+			}
+		}
+		return windows, nil
+	})
+}
+
+// digest returns the source's digest of a day over all turbines, as the ledger
+// keeps it; known is false when the API is an older one that has none.
+func digest(ctx context.Context, client *extract.Client, day time.Time) (sum int64, known bool, err error) {
+	turbines, err := client.Digests(ctx, day, day)
+	if errors.Is(err, extract.ErrNoDigests) {
+		return 0, false, nil
+	}
+	for _, d := range turbines {
+		sum ^= d.Hash
+	}
+	return sum, true, err
+}
+
+// ofTurbine reports whether an error comes from the answer for one turbine, not from
+// the API as a whole.
+func ofTurbine(ctx context.Context, err error) bool {
+	status, refused := errors.AsType[*extract.StatusError](err)
+	_, foreign := errors.AsType[*apiclient.Error](err)
+	refused = refused && status.Code < http.StatusInternalServerError
+	return ctx.Err() == nil && !refused && !foreign && !errors.Is(err, extract.ErrAway)
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -8,21 +9,15 @@ import (
 	"time"
 )
 
-// Verdict is what is to be thought of a day.
+// Verdict is the result of comparing a day.
 type Verdict string
 
 // The verdicts.
 const (
-	// Clean: every value is there and right, and no other.
-	Clean Verdict = "clean"
-	// Different: the ledger says the day is loaded from what the source holds,
-	// and it is not what that makes.
-	Different Verdict = "different"
-	// Stale: it differs, and the source has changed since it was loaded, or it
-	// is being loaded at this moment.
-	Stale Verdict = "stale"
-	// Unloaded: it differs, and the ledger does not say that it is loaded.
-	Unloaded Verdict = "unloaded"
+	Clean     Verdict = "clean"     // every value is there and right, and no other
+	Different Verdict = "different" // it should be what the source makes, and is not
+	Stale     Verdict = "stale"     // it differs, and its source has changed or it is being loaded
+	Unloaded  Verdict = "unloaded"  // it differs, and the ledger does not say that it is loaded
 )
 
 // Kind is what is wrong with a value.
@@ -30,21 +25,17 @@ type Kind string
 
 // The kinds.
 const (
-	// Missing: the value should be there.
-	Missing Kind = "missing"
-	// Extra: the value should not be there.
-	Extra Kind = "extra"
-	// Wrong: the value is another than it should be.
-	Wrong Kind = "wrong"
-	// UnknownTurbine: the target has values of a turbine that the source hasn't.
-	UnknownTurbine Kind = "unknown_turbine"
+	Missing        Kind = "missing"         // it should be there
+	Extra          Kind = "extra"           // it should not be there
+	Wrong          Kind = "wrong"           // it should be another
+	UnknownTurbine Kind = "unknown_turbine" // it is of a turbine that the source does not have
 	// Unreadable: the source does not give the turbine's readings, or they make
 	// values that the target can't hold.
 	Unreadable Kind = "unreadable"
 )
 
-// Number is a float64 that JSON can hold whatever it is: what is not finite is
-// a string.
+// Number is a float64. In JSON, which has no infinities and no NaN, those are
+// strings.
 type Number float64
 
 // MarshalJSON implements json.Marshaler.
@@ -160,8 +151,7 @@ func (c Counts) plus(o Counts) Counts {
 	}
 }
 
-// Day is what became of the comparison of one day. Values is how many stood
-// against a value of the target.
+// Day is the comparison of one day. Values is how many values were compared.
 type Day struct {
 	Counts
 
@@ -184,7 +174,7 @@ func (d Day) String() string {
 }
 
 // Report is what Run found. The counts and Worst are of days that are clean or
-// different; stale and unloaded days stand in NotClean alone.
+// different; stale and unloaded days are only listed in NotClean.
 type Report struct {
 	Counts
 
@@ -203,14 +193,12 @@ type Report struct {
 	Seconds   float64    `json:"seconds"`
 }
 
-// OK tells whether the target holds what the source makes on every day.
+// OK reports whether the target holds what the source makes on every day.
 func (r Report) OK() bool { return r.Clean == r.Days }
 
-// enter adds the day to a report, to which days come in order.
+// enter adds a day to the report. Days have to come in order.
 func (d *comparison) enter(r *Report) {
-	if r.Days == 0 {
-		r.From = d.Day.Day
-	}
+	r.From = cmp.Or(r.From, d.Day.Day)
 	r.To = d.Day.Day
 	r.Days++
 	switch d.Verdict {

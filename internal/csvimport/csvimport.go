@@ -4,9 +4,12 @@
 // An empty reading is missing, a timestamp without an offset is UTC, blanks
 // are not trimmed, and turbines that are not there yet are created.
 //
-// All files are one transaction. Any fault imports nothing and is told in one
+// All files are one transaction. Any fault imports nothing, and its error is one
 // line with the file, the line and the column. Importing again updates the
 // rows that differ. Memory does not grow with the files.
+//
+//	csvimport.go  the transaction, and the faults
+//	parser.go     the rows of a file
 package csvimport
 
 import (
@@ -14,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,8 +29,8 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// A File is one CSV file: what errors call it, and how to open it. It is
-// opened when its turn comes and closed after it.
+// A File is one CSV file: its name in errors, and how to open it. It is opened
+// after the file before it has been read, and closed when it has been read.
 type File struct {
 	Name string
 	Open func() (io.ReadCloser, error)
@@ -33,12 +38,12 @@ type File struct {
 
 // Options are what a caller may leave out.
 type Options struct {
-	// Progress is told how many bytes of all files have been read, from
-	// another goroutine than Run's caller. It may be nil.
+	// Progress, if any, is called with how many bytes of all files have been read,
+	// from another goroutine than Run's caller.
 	Progress func(readBytes int64)
 }
 
-// Result counts the rows of the files by what became of them.
+// Result counts the rows of the files by what was done with them.
 type Result struct{ Inserted, Updated, Unchanged int64 }
 
 // Run imports the files in one transaction. A fault in a file is an *Error.
@@ -110,7 +115,7 @@ func stage(ctx context.Context, w *pgrow.Copier[row], number int32, f File, coun
 	if err != nil {
 		return fileFault(f.Name, err)
 	}
-	defer in.Close() // only read: nothing can be lost
+	defer in.Close()
 	p, err := newParser(f.Name, &input{ctx: ctx, r: in, count: count})
 	if err != nil {
 		return err
@@ -136,4 +141,52 @@ func duplicate(d importdb.FindStagedDuplicateRow, files []File) *Error {
 		Reason: fmt.Sprintf("%s of turbine %d is already in %s: line %d",
 			timestamp.New(d.Timestamp), d.TurbineID, files[d.FirstFile].Name, d.FirstLine),
 	}
+}
+
+// An Error is a fault in a file: where it is and what would be right. Line
+// counts from 1, the header; it is 0 when the file could not be read. Column
+// is empty where no one column is at fault.
+type Error struct {
+	File   string
+	Line   int
+	Column string
+	Reason string
+	// Cause is what reading the file failed with, else nil.
+	Cause error
+}
+
+// Error returns the fault in one line.
+func (e *Error) Error() string {
+	s := e.File + ": "
+	if e.Line > 0 {
+		s += fmt.Sprintf("line %d: ", e.Line)
+	}
+	if e.Column != "" {
+		s += e.Column + ": "
+	}
+	return s + e.Reason
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// fileFault is the error of a file that could not be opened or read.
+func fileFault(name string, err error) *Error {
+	reason := err.Error()
+	// A PathError would repeat the name.
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		reason = pathErr.Op + ": " + pathErr.Err.Error()
+	}
+	return &Error{File: name, Reason: reason, Cause: err}
+}
+
+// maxShown is how many bytes of a bad value an error repeats.
+const maxShown = 60
+
+// quote returns a bad value as one readable line.
+func quote(value string) string {
+	if len(value) > maxShown {
+		return strconv.Quote(value[:maxShown]) + "…"
+	}
+	return strconv.Quote(value)
 }

@@ -3,16 +3,22 @@ package csvimport
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/pgrow"
+	"github.com/delfos/delfos/internal/timestamp"
 )
 
 const (
@@ -24,8 +30,8 @@ const (
 	byteMark   = "\ufeff"
 )
 
-// Places of a row's fields that are no variable; a variable's is its place in
-// variable.Names.
+// Places of a row's fields that are not a variable. A variable's place is its index
+// in variable.Names.
 const (
 	placeTimestamp = -1
 	placeTurbine   = -2
@@ -71,23 +77,26 @@ func newParser(name string, in *input) (*parser, error) {
 }
 
 func (p *parser) readHeader(line int) error {
+	fault := func(column, reason string) error {
+		return &Error{File: p.name, Line: line, Column: column, Reason: reason}
+	}
 	for i, column := range p.header {
-		switch v := slices.Index(variable.Names[:], column); {
+		place := slices.Index(variable.Names[:], column)
+		switch {
 		case slices.Contains(p.header[:i], column):
-			return &Error{File: p.name, Line: line, Column: column, Reason: "the column stands twice"}
+			return fault(column, "the column stands twice")
 		case column == columnTimestamp:
-			p.places = append(p.places, placeTimestamp)
+			place = placeTimestamp
 		case column == columnTurbine:
-			p.places = append(p.places, placeTurbine)
-		case v >= 0:
-			p.places = append(p.places, v)
-		default:
-			return &Error{File: p.name, Line: line, Column: quote(column), Reason: "unknown column: " + allowedColumns()}
+			place = placeTurbine
+		case place < 0:
+			return fault(quote(column), "unknown column: "+allowedColumns())
 		}
+		p.places = append(p.places, place)
 	}
 	for _, column := range requiredColumns() {
 		if !slices.Contains(p.header, column) {
-			return &Error{File: p.name, Line: line, Column: column, Reason: "the column is missing"}
+			return fault(column, "the column is missing")
 		}
 	}
 	return nil
@@ -115,7 +124,7 @@ func (p *parser) next() (*row, error) {
 	return &p.row, nil
 }
 
-// set takes a field of the line.
+// set reads a field of the line into the row.
 func set(r *row, place int, value string) (err error) {
 	switch place {
 	case placeTimestamp:
@@ -133,23 +142,21 @@ func set(r *row, place int, value string) (err error) {
 
 func (p *parser) checkCount(got int) error {
 	want := len(p.header)
-	switch {
-	case got < want:
-		return &Error{
-			File: p.name, Line: int(p.row.Line), Column: p.header[got],
-			Reason: fmt.Sprintf("the field is missing: the header has %d fields, the line %d", want, got),
-		}
-	case got > want:
-		return &Error{
-			File: p.name, Line: int(p.row.Line), Column: p.header[want-1],
-			Reason: fmt.Sprintf("something follows the last field: the header has %d fields, the line %d", want, got),
-		}
+	if got == want {
+		return nil
 	}
-	return nil
+	column, what := p.header[want-1], "something follows the last field"
+	if got < want {
+		column, what = p.header[got], "the field is missing"
+	}
+	return &Error{
+		File: p.name, Line: int(p.row.Line), Column: column,
+		Reason: fmt.Sprintf("%s: the header has %d fields, the line %d", what, want, got),
+	}
 }
 
-// fault turns an error of the CSV reader into ours. record is what it had read
-// of the line: as many fields as stand before the bad one.
+// fault makes an Error of an error of the CSV reader. record holds the fields before
+// the faulty one.
 func (p *parser) fault(record []string, err error) error {
 	syntax, ok := errors.AsType[*csv.ParseError](err)
 	switch {
@@ -174,8 +181,7 @@ func (p *parser) fault(record []string, err error) error {
 	}
 }
 
-// allowRecord lets the input go on by one record and what the buffer reads
-// ahead.
+// allowRecord moves the input's limit by one record and what the buffer reads ahead.
 func (p *parser) allowRecord() {
 	p.in.limit = p.csv.InputOffset() + maxRecord + bufferSize
 }
@@ -187,4 +193,84 @@ func requiredColumns() []string {
 func allowedColumns() string {
 	return fmt.Sprintf("wanted are %s and optionally %s, separated by commas",
 		strings.Join(requiredColumns(), ", "), columnTurbine)
+}
+
+// maxRecord bounds a record, in bytes: a quote that is not closed must not
+// read the rest of a large file into memory.
+const maxRecord = 1 << 20
+
+var errLongRecord = errors.New("the record is longer than 1 MiB; is a quote not closed?")
+
+// An input is what the parser reads a file from. It counts the bytes, ends with ctx
+// also while the file's reader blocks (standard input can), and stops at limit.
+type input struct {
+	ctx   context.Context
+	r     io.Reader
+	count func(int)
+	// limit is the offset up to which the parser may read, 0 for no bound.
+	limit, offset int64
+}
+
+// Read implements io.Reader. When ctx ends first, the abandoned read goes on
+// in its goroutine, into a buffer of its own, until the file is closed.
+func (in *input) Read(p []byte) (int, error) {
+	if in.limit > 0 && in.offset >= in.limit {
+		return 0, errLongRecord
+	}
+	type chunk struct {
+		data []byte
+		err  error
+	}
+	read := make(chan chunk, 1)
+	go func() {
+		buf := make([]byte, len(p))
+		n, err := in.r.Read(buf)
+		read <- chunk{buf[:n], err}
+	}()
+	select {
+	case <-in.ctx.Done():
+		return 0, in.ctx.Err()
+	case c := <-read:
+		n := copy(p, c.data)
+		in.offset += int64(n)
+		in.count(n)
+		return n, c.err
+	}
+}
+
+// parseNumber reads decimal notation. strconv also takes hexadecimal floats,
+// infinities and NaN, which the source does not hold.
+func parseNumber(s string) (float64, error) {
+	if strings.Trim(s, "0123456789+-.eE") == "" {
+		v, err := strconv.ParseFloat(s, 64)
+		if err == nil {
+			return v, nil
+		}
+		if errors.Is(err, strconv.ErrRange) {
+			return 0, fmt.Errorf("%s is out of range: at most %g either way", quote(s), math.MaxFloat64)
+		}
+	}
+	return 0, fmt.Errorf("%s is not a number such as -12.5 or 1e3 (a missing reading is an empty field)", quote(s))
+}
+
+// parseTime reads an instant, in microseconds of Unix time. In a file, unlike
+// in a query string, no blank stands for a plus and none is trimmed.
+func parseTime(s string) (pgrow.Micros, error) {
+	if strings.TrimSpace(s) != s || strings.LastIndexByte(s, ' ') > len(time.DateOnly) {
+		return 0, fmt.Errorf("%s is %w", quote(s), timestamp.ErrMalformed)
+	}
+	t, err := timestamp.Parse(s)
+	if err != nil {
+		return 0, fmt.Errorf("%s is %w", quote(s), err)
+	}
+	return pgrow.Micros(t.Time().UnixMicro()), nil
+}
+
+// parseTurbine reads a turbine's id.
+func parseTurbine(s string) (int32, error) {
+	id, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || id < 1 {
+		return 0, fmt.Errorf("%s is not a turbine's id from 1 to %d", quote(s), math.MaxInt32)
+	}
+	return int32(id), nil
 }

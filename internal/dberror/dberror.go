@@ -1,10 +1,10 @@
 // Package dberror says what an error of PostgreSQL, or of the way to it, means:
-// whether another try may end otherwise, and what to do if not. Its one table is
-// asked by the APIs, the ETL, the orchestrator, verify and the command line.
+// whether another try may succeed, and what to do if not. The APIs, the ETL, the
+// orchestrator, verify and the command line ask it.
 //
-// It looks at the error alone. Whoever has cancelled a statement knows so from
-// its context, and asks that first: the error of a statement that an
-// administrator cancelled is not different.
+// It looks at the error alone. A caller that may have cancelled the statement has to
+// look at its context first, because the error is the same when an administrator
+// cancelled it.
 package dberror
 
 import (
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,8 +29,8 @@ import (
 type Class string
 
 const (
-	// Unknown is an error that the table does not have, or that is not of a
-	// database. Nothing speaks for another try.
+	// Unknown is an error that is not in the tables, or not of a database. There is
+	// no reason for another try.
 	Unknown Class = ""
 	// Again is a statement or a session that was given up: the database is there,
 	// and another try may succeed.
@@ -44,15 +45,12 @@ const (
 	Cancelled Class = "cancelled"
 )
 
-// Meaning is what the table says of an error. Found and Remedy tell nothing of
-// the server's inside, so that a client may read them.
+// Meaning is what the tables say of an error. Found and Remedy reveal nothing of the
+// server's inside, so that a client may read them.
 type Meaning struct {
-	Class Class
-	// Found says what is wrong; empty if it is Unknown.
-	Found string
-	// Remedy says what to do about it; empty if there is nothing to do but to
-	// try again.
-	Remedy string
+	Class  Class
+	Found  string // what is wrong; empty if it is Unknown
+	Remedy string // what to do about it; empty if there is nothing but to try again
 }
 
 // Database is one of the databases of Delfos, by its name in "delfos schema
@@ -86,8 +84,8 @@ func (d Database) setting() string {
 	return strings.ToUpper(string(d)) + "_DB_URL"
 }
 
-// Of says what an error of this database means. The first of its causes that the
-// table has decides.
+// Of says what an error of this database means. The first row of the tables that it
+// matches decides.
 func (d Database) Of(err error) Meaning {
 	m := meaning(err)
 	if strings.Contains(m.Remedy, "{") {
@@ -96,8 +94,8 @@ func (d Database) Of(err error) Meaning {
 	return m
 }
 
-// Explain adds to an error of this database what to do about it, once, if that
-// is known.
+// Explain adds to an error of this database what to do about it, if that is known
+// and was not added before.
 func (d Database) Explain(err error) error {
 	if _, done := errors.AsType[*explained](err); done || err == nil {
 		return err
@@ -122,23 +120,20 @@ func (e *explained) Unwrap() error { return e.err }
 
 // meaning is what the tables say, with the names in remedies left open.
 func meaning(err error) Meaning {
-	if err == nil {
-		return Meaning{}
-	}
-	// What the server said comes before what was done about it: pgx closes a
-	// session after a FATAL error, and tries other addresses after a refusal.
+	// What the server said comes first: pgx closes a session after a FATAL error,
+	// and tries other addresses after a refusal.
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return ofState(pg.Code, pg.Message)
 	}
-	for _, entry := range causes() {
-		if entry.is(err) {
-			return entry.means
+	for _, cause := range causes() {
+		if cause.is(err) {
+			return cause.means
 		}
 	}
 	return Meaning{}
 }
 
-// cause is a row of the table of errors that are not the server's words.
+// cause is a row of the table of errors that did not come from the server.
 type cause struct {
 	is    func(error) bool
 	means Meaning
@@ -158,12 +153,12 @@ func causes() []cause {
 			Never, "the database and this program don't agree on encryption",
 			"correct sslmode, sslrootcert or the host in {setting}, or the server's certificate",
 		}},
-		{said("scram", "SCRAM", "SASL", "require_auth", "channel binding"), Meaning{
+		{connectSaid("scram", "SCRAM", "SASL", "require_auth", "channel binding"), Meaning{
 			Never, "the database and this program don't agree on how to log in", "correct the password and require_auth in {setting}",
 		}},
-		// One of a connection attempt is of a database that does not answer.
-		{both(is[*pgconn.ConnectError], not(wraps(context.Canceled))), silent},
 		{wraps(context.Canceled), Meaning{Cancelled, "the work with the database was cancelled", ""}},
+		// Before the deadline: a database that does not answer a connection attempt.
+		{is[*pgconn.ConnectError], silent},
 		{wraps(context.DeadlineExceeded), Meaning{Again, "the database took longer than is allowed here", ""}},
 		{wraps(puddle.ErrClosedPool), Meaning{Again, "this program is stopping and takes no more sessions with the database", ""}},
 		{wraps(io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, syscall.ECONNRESET, syscall.EPIPE), ended},
@@ -174,10 +169,10 @@ func causes() []cause {
 }
 
 // untrusted reports whether err is of TLS: a refusal of it, another server's
-// certificate, or one that nobody vouches for.
+// certificate, or one that is not trusted.
 func untrusted(err error) bool {
 	return is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) || is[tls.AlertError](err) ||
-		is[x509.HostnameError](err) || is[x509.UnknownAuthorityError](err) || said("server refused TLS connection")(err)
+		is[x509.HostnameError](err) || is[x509.UnknownAuthorityError](err) || connectSaid("server refused TLS connection")(err)
 }
 
 func is[E error](err error) bool {
@@ -187,32 +182,19 @@ func is[E error](err error) bool {
 
 func wraps(targets ...error) func(error) bool {
 	return func(err error) bool {
-		for _, target := range targets {
-			if errors.Is(err, target) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 	}
 }
 
-// said matches what pgx has no type for: an error of a connection attempt that
-// contains one of the words.
-func said(words ...string) func(error) bool {
+// connectSaid matches what pgx has no type for: an error of a connection attempt
+// whose text has one of the words.
+func connectSaid(words ...string) func(error) bool {
 	return func(err error) bool {
 		connect, ok := errors.AsType[*pgconn.ConnectError](err)
-		if !ok || connect.Unwrap() == nil {
-			return false
-		}
-		text := connect.Unwrap().Error()
-		return contains(text, words)
+		return ok && connect.Unwrap() != nil && containsAny(connect.Unwrap().Error(), words)
 	}
 }
 
-func both(a, b func(error) bool) func(error) bool {
-	return func(err error) bool { return a(err) && b(err) }
-}
-
-func not(a func(error) bool) func(error) bool {
-	return func(err error) bool { return !a(err) }
+func containsAny(text string, words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
 }

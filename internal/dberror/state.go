@@ -1,15 +1,15 @@
 package dberror
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgerrcode"
 )
 
 // state is a row of the table of SQLSTATEs. codes has whole ones and classes,
-// which are their first two characters. says, if any, narrows the row to
-// messages that contain one of its texts: for servers between us and PostgreSQL
-// that have one code for everything.
+// which are their first two characters. says, if any, narrows the row to messages
+// that contain one of its texts, because poolers have one code for everything.
 type state struct {
 	codes []string
 	says  []string
@@ -97,7 +97,7 @@ func states() []state {
 	}
 }
 
-// ofState looks a server's error up.
+// ofState looks up an error of the server.
 func ofState(code, message string) Meaning {
 	for _, row := range states() {
 		if row.matches(code, message) {
@@ -108,23 +108,7 @@ func ofState(code, message string) Meaning {
 }
 
 func (s state) matches(code, message string) bool {
-	for _, c := range s.codes {
-		if c == code || len(c) == classLength && strings.HasPrefix(code, c) {
-			return contains(message, s.says)
-		}
-	}
-	return false
-}
-
-// classLength is how many characters of an SQLSTATE are its class.
-const classLength = 2
-
-// contains reports whether text has one of the words, or there are none.
-func contains(text string, words []string) bool {
-	for _, word := range words {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return len(words) == 0
+	const class = 2 // characters
+	ofCode := func(c string) bool { return c == code || len(c) == class && strings.HasPrefix(code, c) }
+	return slices.ContainsFunc(s.codes, ofCode) && (s.says == nil || containsAny(message, s.says))
 }

@@ -13,8 +13,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,10 +27,63 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-const uniqueViolation = "23505"
+// What Options may ask for.
+const (
+	MaxDays     = 36_600
+	MaxTurbines = 100_000
+)
 
-// Result counts the rows that were added and the ones that were there.
+// lastDay returns the last day that can be seeded; firstMinute's is the first.
+func lastDay() time.Time { return time.Date(2199, 12, 31, 0, 0, 0, 0, time.UTC) }
+
+// Options say what to seed: Days whole days from Start, midnight UTC, of the
+// turbines 1 to Turbines.
+type Options struct {
+	Start    time.Time
+	Days     int
+	Turbines int
+	// Progress, if any, is called with how many of all rows have been sent, a day
+	// of a turbine at a time, from another goroutine than Run's caller. It starts
+	// again when another seed was faster.
+	Progress func(done, total int64)
+}
+
+// Result counts the rows that were added and those that were there.
 type Result struct{ Inserted, Existing int64 }
+
+// Validate reports every fault in one line, each with the option's name on the
+// command line, its value, and what is allowed.
+func (o Options) Validate() error {
+	var faults []string
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+
+	startOK := false
+	switch {
+	case !o.Start.Equal(o.Start.UTC().Truncate(24 * time.Hour)):
+		fault("start-date: %s is not the start of a day in UTC", o.Start.Format(time.RFC3339))
+	case o.Start.Before(firstMinute()) || o.Start.After(lastDay()):
+		fault("start-date: %s is not from %s to %s", day(o.Start), day(firstMinute()), day(lastDay()))
+	default:
+		startOK = true
+	}
+	switch {
+	case o.Days < 1 || o.Days > MaxDays:
+		fault("days: %d is not from 1 to %d", o.Days, MaxDays)
+	case startOK && o.Start.UTC().AddDate(0, 0, o.Days-1).After(lastDay()):
+		fault("days: %d from %s end after %s, the last day allowed", o.Days, day(o.Start), day(lastDay()))
+	}
+	if o.Turbines < 1 || o.Turbines > MaxTurbines {
+		fault("turbines: %d is not from 1 to %d", o.Turbines, MaxTurbines)
+	}
+	if faults == nil {
+		return nil
+	}
+	return errors.New(strings.Join(faults, "; "))
+}
+
+func (o Options) total() int64 { return int64(o.Turbines) * int64(o.Days) * minutesPerDay }
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // Run seeds the source in one transaction: all rows or none. Seeds may run at
 // once; a row is then added by one of them and existing to the others.
@@ -36,16 +91,15 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 	if err := opts.Validate(); err != nil {
 		return Result{}, fmt.Errorf("seed: %w", err)
 	}
-	// In UTC, days have 24 hours: adding days must not meet a clock change.
-	opts.Start = opts.Start.UTC()
+	opts.Start = opts.Start.UTC() // where all days have 24 hours
 	ids := make([]int32, opts.Turbines)
 	for i := range ids {
 		ids[i] = int32(i + 1)
 	}
 	inserted, err := load(ctx, pool, opts, ids, false)
-	// Another seed or import committed one of the rows between our look and
-	// our COPY. Staged rows give way to existing ones.
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == uniqueViolation {
+	// Another seed or import committed one of the rows between our query and our
+	// COPY. Staged rows give way to existing ones.
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == pgerrcode.UniqueViolation {
 		inserted, err = load(ctx, pool, opts, ids, true)
 	}
 	if err != nil {
@@ -56,25 +110,22 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 }
 
 // load runs the transaction and returns how many rows it added. An empty range
-// is copied straight into data; else, or when staged says so, the rows go
+// is copied straight into data. Otherwise, or if staged is true, the rows go
 // through data_stage.
-func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (int64, error) {
-	var inserted int64
-	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		queries := importdb.New(pool).WithTx(tx)
-		if _, err := queries.EnsureTurbines(ctx, ids); err != nil {
+func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (inserted int64, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
+		queries := importdb.New(tx)
+		if _, err = queries.EnsureTurbines(ctx, ids); err != nil {
 			return fmt.Errorf("create turbines: %w", err)
 		}
 		if !staged {
-			var err error
 			staged, err = queries.HasSamples(ctx, importdb.HasSamplesParams{
-				TurbineIds: ids, Start: opts.Start, Stop: opts.stop(),
+				TurbineIds: ids, Start: opts.Start, Stop: opts.Start.AddDate(0, 0, opts.Days),
 			})
 			if err != nil {
 				return fmt.Errorf("look for samples: %w", err)
 			}
 		}
-		var err error
 		if !staged {
 			inserted, err = importdb.CopySamples(ctx, tx.Conn(), opts.rows(ids))
 			return err
@@ -93,8 +144,8 @@ func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, st
 	return inserted, err
 }
 
-// rows returns what writes all samples in the key's order, in which an index
-// grows fastest and two seeds can't deadlock.
+// rows returns the function that writes all samples in the key's order, in which an
+// index grows fastest and two seeds can't deadlock.
 func (o Options) rows(ids []int32) func(*pgrow.Copier[importdb.CopySamplesRow]) error {
 	return func(w *pgrow.Copier[importdb.CopySamplesRow]) error {
 		weather := newWeather()
@@ -114,7 +165,8 @@ func (o Options) rows(ids []int32) func(*pgrow.Copier[importdb.CopySamplesRow]) 
 	}
 }
 
-// writeDay leaves variables that the weather does not know NULL.
+// writeDay writes a day of a turbine. It leaves variables without a weather model
+// NULL.
 func writeDay(w *pgrow.Copier[importdb.CopySamplesRow], turbine int32, s *series, first int64) error {
 	row := importdb.CopySamplesRow{TurbineID: turbine}
 	for minute := first; minute < first+minutesPerDay; minute++ {

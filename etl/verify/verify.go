@@ -1,3 +1,21 @@
+// Package verify compares what the target holds with what it should hold, value
+// by value. It shares the client of the source API with the ETL, and computes by
+// code of its own.
+//
+//	source API ── a turbine's day of samples ──▶ windows in exact arithmetic ─┐
+//	                                                                          ├▶ findings
+//	target ────── values in the key's order ──────────────────────────────────┘
+//
+// Mean and deviation are computed in whole numbers of any length and rounded once,
+// so that the worst relative difference says how far the target is from the truth.
+// Minimum, maximum and count have to be equal, mean and deviation equal to 1e-12.
+//
+// A day that differs is not always wrong: its source may have changed since it
+// was loaded, which makes it stale, or it was never loaded. The ledger and the
+// source's digest say which it is.
+//
+// The target is read in one snapshot a day. In memory are a turbine's day for
+// each day in work, and the findings up to a bound.
 package verify
 
 import (
@@ -5,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,8 +45,8 @@ var ErrNothingLoaded = errors.New("the ledger has no loaded day")
 
 // Config is what Run works on.
 type Config struct {
-	// Target is a pool of etl.OpenTarget, whose sessions read by index; a day
-	// takes one.
+	// Target is a pool of etl.OpenTarget, whose sessions read by index. Each day in
+	// work takes one session.
 	Target *pgxpool.Pool
 	// SourceURL is where the source API answers.
 	SourceURL string
@@ -47,13 +66,13 @@ type Request struct {
 	Parallel int
 	// Limit bounds the findings that are spelled out, DefaultLimit if it is zero.
 	Limit int
-	// Progress, if any, is told how many days are done and of how many, one
+	// Progress, if any, is called with how many days are done and of how many, one
 	// call at a time.
 	Progress func(done, total int64)
 }
 
-// Run compares the target with what the source makes of each day. An error says
-// that it could not be found out; the report is then of the days before it.
+// Run compares the target with what the source makes of each day. After an error
+// the report is of the days before it.
 func Run(ctx context.Context, c Config, r Request) (Report, error) {
 	begun := time.Now()
 	r.Parallel = max(r.Parallel, 1)
@@ -134,21 +153,19 @@ func (v *verifier) prepare(ctx context.Context) error {
 	if v.catalogue, err = newCatalogue(signals); err != nil {
 		return err
 	}
-	if v.turbines, err = v.source.TurbineIDs(ctx); err != nil {
+	ids, err := v.source.TurbineIDs(ctx)
+	if err != nil {
 		return err
 	}
-	for _, id := range v.turbines {
-		if v.selected.Contains(id) {
-			v.wanted = append(v.wanted, id)
-		}
-	}
+	v.turbines = append([]int32{}, ids...) // never nil: a NULL would hide every stray value
+	v.wanted = slices.DeleteFunc(slices.Clone(v.turbines), func(id int32) bool { return !v.selected.Contains(id) })
 	if len(v.wanted) == 0 && !v.selected.All() {
 		return fmt.Errorf("turbines %s: the source has none of them", v.selected)
 	}
 	return nil
 }
 
-// days compares days, some at once, and adds them up in order.
+// days compares days, some at the same time, and adds them to the report in order.
 func (v *verifier) days(ctx context.Context, days []time.Time, r Request, report *Report) error {
 	compared := make([]*comparison, len(days))
 	var mu sync.Mutex // guards done, and Progress
@@ -184,7 +201,7 @@ func (v *verifier) days(ctx context.Context, days []time.Time, r Request, report
 	return err
 }
 
-// explain adds the way out to an error of the target that has a known one.
+// explain adds to an error of the target what to do about it, if that is known.
 func explain(err error) error {
 	if errors.Is(err, extract.ErrAway) || errors.Is(err, extract.ErrBroken) {
 		return err

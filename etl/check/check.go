@@ -1,0 +1,160 @@
+// Package check looks at the samples of a day and says what is to be doubted. It
+// is arithmetic alone: samples and windows in, results and flags out. It changes
+// no value and drops none.
+//
+// A Reader follows one turbine after another, sample by sample, beside
+// window.Aggregator. A Day takes the Series of each turbine and judges all of them
+// together. A check is made for each variable that it has a rule for
+// (internal/checkrule has the defaults, the target's check_rule what somebody
+// made of them): `off` leaves it out, `warn` records what it found, `block` fails
+// the day's attempt for good.
+//
+// A day is judged by itself: a run of equal readings over midnight is two runs.
+//
+//	check.go   the checks and their rules
+//	reader.go  the samples of a turbine
+//	curve.go   its power curve
+//	frozen.go  its runs of equal readings
+//	day.go     the turbines of a day, and the report
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/checkrule"
+)
+
+// Name names a check.
+type Name string
+
+const (
+	// Completeness points at minutes of the day in which a turbine has no sample,
+	// and at readings that are missing in samples. The statistics of half a window
+	// look like those of a whole one.
+	//
+	// It counts minutes, not samples, so that two samples in one minute do not make
+	// up for a missing minute.
+	Completeness Name = "completeness"
+
+	// Digest points at a source that changed while it was read. The digest of the
+	// samples as they arrived is compared with the source's own, asked for after the
+	// last of them.
+	Digest Name = "digest"
+
+	// Frozen points at a sensor that repeats one reading: 30 readings or more
+	// over 30 minutes or more, to the last bit. Such a flat run is not always a
+	// fault. None of these counts:
+	//
+	//   - a run that others share: over its time, a quarter of the other turbines
+	//     or more have one of their own, as with a logger that rounds to whole
+	//     degrees. Only runs that would count by the other rules are shared, so
+	//     neighbours at rated power do not hide a stuck sensor;
+	//   - power at or below zero (a turbine at rest), and power from nine tenths of
+	//     the turbine's highest on (rated power, or the day's set point);
+	//   - wind below half a metre a second (a calm), unless the turbine's own power
+	//     moved meanwhile;
+	//   - where there is no other turbine, every run but one of wind during which
+	//     the turbine's own power moved by a tenth of its highest.
+	//
+	// A missing reading or ten minutes without a sample end a run.
+	Frozen Name = "frozen"
+
+	// Order points at turbines whose samples came twice or out of order of time.
+	// Such a series has no windows, so it is refused whatever the rule says: the
+	// turbine keeps the values that it had, the others are loaded, and the day fails
+	// and names the turbine.
+	Order Name = "order"
+
+	// PowerCurve points at windows whose mean power is far off the turbine's own
+	// power curve of that day, as with ice on the blades, a derating or a stop in
+	// good wind. The curve is the median in bins of half a metre a second, as IEC
+	// 61400-12-1 has them, where eight windows or more make a bin. Far is more
+	// than six robust standard deviations (from the bin's median absolute
+	// deviation) and more than a fifth of the turbine's highest power.
+	//
+	// The curve is the day's own, so a fault that lasts all day is not found. Windows
+	// from 20 m/s on are left out, because a turbine may stop in a storm, and so are
+	// windows with fewer than five readings.
+	PowerCurve Name = "power_curve"
+
+	// Range points at readings outside the limits of the variable's rule. The limits
+	// themselves are allowed.
+	Range Name = "range"
+)
+
+// Version grows when a check would find something else in the same samples:
+// results and flags say by which version they were found.
+func (n Name) Version() int32 { return 1 }
+
+// subject is a check of a variable.
+type subject struct {
+	check    Name
+	variable string
+}
+
+// Rules say how each check treats each variable.
+type Rules struct{ rules map[subject]checkrule.Rule }
+
+// NewRules returns the default rules, replaced by those of set. A rule of set for
+// an unknown check or variable is left out.
+func NewRules(set []checkrule.Rule) Rules {
+	rules := map[subject]checkrule.Rule{}
+	for _, r := range checkrule.Defaults() {
+		rules[subject{Name(r.Check), r.Variable}] = r
+	}
+	for _, r := range set {
+		s := subject{Name(r.Check), r.Variable}
+		if _, known := rules[s]; known {
+			rules[s] = r
+		}
+	}
+	return Rules{rules}
+}
+
+// Made reports whether a check is made of a variable at all.
+func (r Rules) Made(check Name, variable string) bool {
+	rule, known := r.rules[subject{check, variable}]
+	return known && rule.Severity != enum.SeverityOff
+}
+
+// subjects are the checks that are made, by name, then variable.
+func (r Rules) subjects() []subject {
+	var made []subject
+	for _, d := range checkrule.Defaults() {
+		if r.Made(Name(d.Check), d.Variable) {
+			made = append(made, subject{Name(d.Check), d.Variable})
+		}
+	}
+	return made
+}
+
+// limits are the lowest and the highest reading allowed of each variable.
+func (r Rules) limits() (low, high [variable.Count]float64) {
+	for i, name := range variable.Names {
+		low[i], high[i] = math.Inf(-1), math.Inf(1)
+		if rule := r.rules[subject{Range, name}]; r.Made(Range, name) {
+			if !math.IsNaN(rule.Low) {
+				low[i] = rule.Low
+			}
+			if !math.IsNaN(rule.High) {
+				high[i] = rule.High
+			}
+		}
+	}
+	return low, high
+}
+
+// interval writes the limits of a variable, as [0, 60] m/s.
+func (r Rules) interval(name string) string {
+	low, high := r.limits()
+	place := slices.Index(variable.Names[:], name)
+	return fmt.Sprintf("[%s, %s] %s", number(low[place]), number(high[place]), variable.Units[place])
+}
+
+// number writes a reading with the digits that it has.
+func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

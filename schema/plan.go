@@ -1,0 +1,368 @@
+package schema
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/postgres"
+	"ariga.io/atlas/sql/schema"
+)
+
+// What a former version of a schema had and this version does not have: nothing
+// else is ever dropped by Apply. What leaves source.sql or target.sql is entered
+// here, as dropName writes it: "table a", "column a.x", "index i on a", "check c
+// on a", "foreign key f on a", "constraint u on a", "type t".
+//
+//nolint:gochecknoglobals // As Source.
+var (
+	sourceRetired []string
+	targetRetired = []string{
+		// The columns' types say now what these said.
+		"check run_trigger_known on run", "check run_scope_known on run", "check partition_outcome_known on partition",
+		"check run_partition_outcome_known on run_partition", "check attempt_outcome_known on attempt",
+		"check event_kind_known on event", "check run_log_level_known on run_log",
+		"check check_rule_severity_known on check_rule", "check check_result_status_known on check_result",
+		// Its expression differs now, so it has another name.
+		"check partition_error_told on partition",
+	}
+)
+
+// steps are what Apply carries out.
+type steps struct {
+	changes []*migrate.Change
+	added   []string // new columns of existing tables, as "table.column"
+}
+
+// plan compares what db holds with what is desired.
+func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, steps, error) {
+	found, err := db.relations(ctx)
+	if err != nil {
+		return Plan{}, steps{}, err
+	}
+	if err := checkNames(found, desired); err != nil {
+		return Plan{}, steps{}, err
+	}
+	current, err := db.inspect(ctx, s.tables(desired)...)
+	if err != nil {
+		return Plan{}, steps{}, err
+	}
+	attributes := adopt(current, desired)
+	// Both sides were read back from a server, in its own spelling: so Atlas
+	// may compare the expressions of a CHECK as text.
+	changes, err := db.driver.SchemaDiff(current, desired, schema.DiffNormalized())
+	if err != nil {
+		return Plan{}, steps{}, fmt.Errorf("compare schemas: %w", err)
+	}
+	chosen := s.choose(changes, destructive)
+	if err := s.checkColumns(found, desired, chosen.dropped); err != nil {
+		return Plan{}, steps{}, err
+	}
+	planned, err := db.driver.PlanChanges(ctx, "apply", toEnums(chosen.changes), func(o *migrate.PlanOptions) {
+		o.Indent = "  "
+	})
+	if err != nil {
+		return Plan{}, steps{}, fmt.Errorf("plan changes: %w", err)
+	}
+	plan := Plan{Retired: chosen.held, Foreign: slices.Concat(s.foreignTables(found, desired), chosen.foreign, attributes)}
+	for _, change := range planned.Changes {
+		plan.Statements = append(plan.Statements, strings.TrimRight(change.Cmd, " \n;")+";")
+	}
+	return plan, steps{planned.Changes, chosen.added()}, nil
+}
+
+// tables names the tables that this version of the schema has, or a former one had.
+func (s Schema) tables(desired *schema.Schema) []string {
+	var names []string
+	for _, table := range desired.Tables {
+		names = append(names, table.Name)
+	}
+	for _, retired := range s.retired {
+		if name, ok := strings.CutPrefix(retired, "table "); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// relation is a thing in public that has the name of a table or an index of ours,
+// or could have.
+type relation struct {
+	name    string
+	kind    string // "a table", "an index on data"
+	isTable bool
+	// required are the columns that every INSERT has to name, because they are
+	// NOT NULL and have no default.
+	required []string
+}
+
+//go:embed relations.sql
+var relationsSQL string
+
+func (s *session) relations(ctx context.Context) ([]relation, error) {
+	var found []relation
+	err := s.raw(func(conn querier) error {
+		rows, err := conn.Query(ctx, relationsSQL)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r relation
+			if err := rows.Scan(&r.name, &r.kind, &r.isTable, &r.required); err != nil {
+				return err
+			}
+			found = append(found, r)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tables of public: %w", err)
+	}
+	return found, nil
+}
+
+// checkNames refuses a database in which something else has a name of ours.
+func checkNames(found []relation, desired *schema.Schema) error {
+	needed := map[string]string{}
+	for _, table := range desired.Tables {
+		needed[table.Name] = "a table"
+		for _, index := range table.Indexes {
+			needed[index.Name] = "an index on " + table.Name
+		}
+	}
+	var faults []error
+	for _, r := range found {
+		if need, ours := needed[r.name]; ours && r.kind != need {
+			faults = append(faults, fmt.Errorf("%s is %s, and this version needs %s of that name: rename what has it, or drop it", r.name, r.kind, need))
+		}
+	}
+	return refusal(faults)
+}
+
+// checkColumns refuses a database whose tables have columns that this version does
+// not know and yet would have to fill, apart from those that the plan drops.
+func (s Schema) checkColumns(found []relation, desired *schema.Schema, dropped []string) error {
+	var faults []error
+	for _, r := range found {
+		table, ours := desired.Table(r.name)
+		if !ours {
+			continue
+		}
+		for _, column := range r.required {
+			name := "column " + r.name + "." + column
+			if _, known := table.Column(column); known || slices.Contains(dropped, name) {
+				continue
+			}
+			wayOut := "give it a default, or drop the NOT NULL"
+			if slices.Contains(s.retired, name) {
+				wayOut += ", or have it dropped by --allow-destructive"
+			}
+			faults = append(faults, fmt.Errorf("%s is NOT NULL without a default, and this version can't fill what it does not know: %s", name, wayOut))
+		}
+	}
+	return refusal(faults)
+}
+
+func refusal(faults []error) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("nothing was changed: %w", errors.Join(faults...))
+}
+
+// choice is which of Atlas's changes Apply makes, and what it found beside them.
+type choice struct {
+	changes []schema.Change
+	held    []string // tables and columns of a former version, kept with their rows
+	foreign []string // what no version of ours made
+	dropped []string
+}
+
+// choose leaves out of changes each drop of something that no version of s had,
+// and, unless destructive, those that lose rows. What a former version had
+// beside rows (an index, a CHECK, a foreign key) is dropped, because it might
+// refuse what this version writes.
+func (s Schema) choose(changes []schema.Change, destructive bool) choice {
+	var c choice
+	drop := func(name string, losesRows bool) bool {
+		switch {
+		case !slices.Contains(s.retired, name):
+			c.foreign = append(c.foreign, name)
+		case losesRows && !destructive:
+			c.held = append(c.held, name)
+		default:
+			c.dropped = append(c.dropped, name)
+			return true
+		}
+		return false
+	}
+	for _, change := range changes {
+		wanted := true
+		switch change := change.(type) {
+		case *schema.ModifySchema: // the database's own comment and owner of public
+			wanted = false
+		case *schema.DropTable:
+			wanted = drop("table "+change.T.Name, true)
+		case *schema.DropObject:
+			enum, ok := change.O.(*schema.EnumType)
+			wanted = !ok || drop("type "+enum.T, false)
+		case *schema.ModifyTable:
+			change.Changes = slices.DeleteFunc(change.Changes, func(part schema.Change) bool {
+				name, losesRows := dropName(change.T.Name, part)
+				return name != "" && !drop(name, losesRows)
+			})
+			wanted = len(change.Changes) > 0
+		}
+		if wanted {
+			c.changes = append(c.changes, change)
+		}
+	}
+	return c
+}
+
+// dropName says what a change would drop of a table, as in "column data.power";
+// "" when it drops nothing. losesRows reports whether values are lost with it.
+func dropName(table string, change schema.Change) (name string, losesRows bool) {
+	switch change := change.(type) {
+	case *schema.DropColumn:
+		return "column " + table + "." + change.C.Name, true
+	case *schema.DropIndex:
+		kind := "index"
+		if slices.ContainsFunc(change.I.Attrs, isA[*postgres.Constraint]) {
+			kind = "constraint"
+		}
+		return kind + " " + change.I.Name + " on " + table, false
+	case *schema.DropForeignKey:
+		return "foreign key " + change.F.Symbol + " on " + table, false
+	case *schema.DropCheck:
+		return "check " + change.C.Name + " on " + table, false
+	default:
+		return "", false
+	}
+}
+
+// added are the new columns of existing tables, as "table.column".
+func (c choice) added() (columns []string) {
+	for _, change := range c.changes {
+		if table, ok := change.(*schema.ModifyTable); ok {
+			for _, part := range table.Changes {
+				if column, ok := part.(*schema.AddColumn); ok {
+					columns = append(columns, table.T.Name+"."+column.C.Name)
+				}
+			}
+		}
+	}
+	return columns
+}
+
+// foreignTables names the tables that no version of s had.
+func (s Schema) foreignTables(found []relation, desired *schema.Schema) []string {
+	var foreign []string
+	for _, r := range found {
+		_, ours := desired.Table(r.name)
+		if name := "table " + r.name; !ours && r.isTable && !slices.Contains(s.retired, name) {
+			foreign = append(foreign, name)
+		}
+	}
+	slices.Sort(foreign)
+	return foreign
+}
+
+// adopt copies into desired what somebody has added to our tables, and names it:
+// comments, also in the place of ours, and the partitioning of a table.
+func adopt(current, desired *schema.Schema) (foreign []string) {
+	for _, table := range desired.Tables {
+		now, ok := current.Table(table.Name)
+		if !ok {
+			continue
+		}
+		if adoptAttr[*schema.Comment](now.Attrs, &table.Attrs) {
+			foreign = append(foreign, "comment on table "+table.Name)
+		}
+		if adoptAttr[*postgres.Partition](now.Attrs, &table.Attrs) {
+			foreign = append(foreign, "partitioning of table "+table.Name)
+		}
+		for _, column := range table.Columns {
+			if now, ok := now.Column(column.Name); ok && adoptAttr[*schema.Comment](now.Attrs, &column.Attrs) {
+				foreign = append(foreign, "comment on column "+table.Name+"."+column.Name)
+			}
+		}
+		for _, index := range indexes(table) {
+			is := func(now *schema.Index) bool { return now.Name == index.Name }
+			if i := slices.IndexFunc(indexes(now), is); i >= 0 && adoptAttr[*schema.Comment](indexes(now)[i].Attrs, &index.Attrs) {
+				foreign = append(foreign, "comment on index "+index.Name)
+			}
+		}
+	}
+	return foreign
+}
+
+// indexes are a table's, the one of its primary key among them.
+func indexes(table *schema.Table) []*schema.Index {
+	if table.PrimaryKey == nil {
+		return table.Indexes
+	}
+	return append(slices.Clone(table.Indexes), table.PrimaryKey)
+}
+
+// adoptAttr copies the attribute of type T from now to desired, unless both have
+// the same or now has none, and reports whether it did.
+func adoptAttr[T schema.Attr](now []schema.Attr, desired *[]schema.Attr) bool {
+	i, j := slices.IndexFunc(now, isA[T]), slices.IndexFunc(*desired, isA[T])
+	if i < 0 || j >= 0 && reflect.DeepEqual(now[i], (*desired)[j]) {
+		return false
+	}
+	*desired = append(slices.DeleteFunc(*desired, isA[T]), now[i])
+	return true
+}
+
+func isA[T schema.Attr](attr schema.Attr) bool {
+	_, ok := attr.(T)
+	return ok
+}
+
+// toEnums gives columns that become enumerations what PostgreSQL needs for it and
+// Atlas leaves out: how to convert a value, and before that the end of a default
+// of the former type.
+func toEnums(changes []schema.Change) []schema.Change {
+	var out []schema.Change
+	for _, change := range changes {
+		table, ok := change.(*schema.ModifyTable)
+		if !ok {
+			out = append(out, change)
+			continue
+		}
+		defaults := &schema.ModifyTable{T: table.T}
+		for _, part := range table.Changes {
+			column, ok := part.(*schema.ModifyColumn)
+			if !ok || !becomesEnum(column) {
+				continue
+			}
+			column.Extra = append(column.Extra, &postgres.ConvertUsing{X: fmt.Sprintf(`"%s"::text::"%s"`, column.To.Name, column.To.Type.Raw)})
+			if column.From.Default != nil {
+				bare := *column.From
+				bare.Default = nil
+				defaults.Changes = append(defaults.Changes, &schema.ModifyColumn{From: column.From, To: &bare, Change: schema.ChangeDefault})
+				column.From = &bare
+				column.Change |= schema.ChangeDefault
+			}
+		}
+		if len(defaults.Changes) > 0 {
+			out = append(out, defaults)
+		}
+		out = append(out, table)
+	}
+	return out
+}
+
+func becomesEnum(column *schema.ModifyColumn) bool {
+	_, was := column.From.Type.Type.(*schema.EnumType)
+	_, is := column.To.Type.Type.(*schema.EnumType)
+	return is && !was
+}
