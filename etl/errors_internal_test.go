@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/etl/ledger"
 )
 
 func TestTargetAway(t *testing.T) {
@@ -30,11 +31,11 @@ func TestTargetAway(t *testing.T) {
 		"reset":                        {fmt.Errorf("load: %w", reset), false},
 		"unreachable":                  {fmt.Errorf("load: %w", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), true},
 		"a constraint":                 {&pgconn.PgError{Code: "23514"}, false},
-		"the session ended by another": {fmt.Errorf("%w: %w", ErrClaimLost, &pgconn.PgError{Code: "57P01"}), false},
+		"the session ended by another": {fmt.Errorf("%w: %w", ledger.ErrClaimLost, &pgconn.PgError{Code: "57P01"}), false},
 		"the source's connection":      {fmt.Errorf("%w: %w", extract.ErrAway, reset), false},
-		"a broken turbine":             {&BrokenError{[]BrokenTurbine{{1, fmt.Errorf("%w: %w", extract.ErrBroken, reset)}}}, false},
+		"a broken turbine":             {&extract.BrokenError{Turbines: []extract.BrokenTurbine{{ID: 1, Err: fmt.Errorf("%w: %w", extract.ErrBroken, reset)}}}, false},
 		"broken, and nobody to tell":   {fmt.Errorf("%w; %w", fmt.Errorf("%w: %w", extract.ErrBroken, reset), &pgconn.ConnectError{}), true},
-		"untold":                       {fmt.Errorf("%w; %w: %w", reset, errUntold, context.DeadlineExceeded), true},
+		"untold":                       {fmt.Errorf("%w; %w: %w", reset, ledger.ErrNotRecorded, context.DeadlineExceeded), true},
 		"no samples":                   {ErrNoSamples, false},
 		"cancelled":                    {context.Canceled, false},
 		"cut":                          {errors.Join(io.ErrUnexpectedEOF), false},
@@ -64,16 +65,16 @@ func TestTemporary(t *testing.T) {
 		"no such database":            {state("3D000"), true},
 		"reset":                       {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
 		"too slow":                    {context.DeadlineExceeded, true},
-		"lost":                        {ErrClaimLost, true},
+		"lost":                        {ledger.ErrClaimLost, true},
 		"the source is away":          {fmt.Errorf("%w: refused", extract.ErrAway), true},
-		"a broken answer":             {&BrokenError{[]BrokenTurbine{{1, extract.ErrBroken}}}, true},
+		"a broken answer":             {&extract.BrokenError{Turbines: []extract.BrokenTurbine{{ID: 1, Err: extract.ErrBroken}}}, true},
 		"a certificate of the source": {fmt.Errorf("%w: %w", extract.ErrAway, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), false},
 		"a missing table":             {state("42P01"), false},
 		"a missing privilege":         {state("42501"), false},
 		"a wrong password":            {&pgconn.PgError{Code: "28P01"}, false},
 		"a pooler":                    {state("42P05"), false},
 		"a constraint":                {state("23514"), false},
-		"lost with its workers":       {&LostError{maxLost}, false},
+		"lost with its workers":       {&ledger.LostError{Attempts: 5}, false},
 		"cancelled":                   {context.Canceled, false},
 		"the source refuses":          {&extract.StatusError{Code: 422}, false},
 	}

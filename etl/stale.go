@@ -10,15 +10,46 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// digestLines is how many turbines' days one request may have digested: 29
-// million samples, some ten seconds of the source's database. Nothing of the
-// answer arrives before that, so it has to stay well below the minute after which a
-// stalled request is ended.
-const digestLines = 20_000
+// Span is the first and the last day of some, both inclusive, at UTC midnight.
+type Span struct{ First, Last time.Time }
+
+// Sampled asks the source for the first and the last of the days from first to
+// last that have samples, over all turbines; false if none has.
+func (j *Job) Sampled(ctx context.Context, first, last time.Time) (Span, bool, error) {
+	asked, start, end := true, timestamp.New(first), timestamp.New(extract.EndOf(last))
+	turbines, err := j.source.Turbines(ctx, &sourceapi.ListTurbinesParams{Span: &asked, Start: &start, End: &end})
+	if err != nil {
+		return Span{}, false, fmt.Errorf("first and last sample of the source: %w", err)
+	}
+	span := spanOf(turbines)
+	if span == nil {
+		return Span{}, false, nil
+	}
+	return *span, true, nil
+}
+
+// spanOf is from the first to the last day of any turbine; nil if none has
+// samples.
+func spanOf(turbines []sourceapi.Turbine) *Span {
+	var span *Span
+	for _, turbine := range turbines {
+		if turbine.First == nil || turbine.Last == nil {
+			continue
+		}
+		first, last := dates.Of(*turbine.First), dates.Of(*turbine.Last)
+		if span == nil {
+			span = &Span{first, last}
+		}
+		span.First, span.Last = dates.Earlier(span.First, first), dates.Later(span.Last, last)
+	}
+	return span
+}
 
 // Loaded is the first and the last of the days from first to last that the
 // ledger says are loaded; false if none is.
@@ -31,6 +62,47 @@ func (j *Job) Loaded(ctx context.Context, first, last time.Time) (Span, bool, er
 		return Span{}, false, fmt.Errorf("loaded days of the ledger: %w", explain(err))
 	}
 	return Span{days.FirstDay, days.LastDay}, true, nil
+}
+
+// Retention is for how many days the source keeps its samples; 0 is for ever.
+type Retention int
+
+// Since is from when on the source is believed, if that is bounded: the first of
+// the days that are at now, as a whole, within the last r times 24 hours. Of an
+// older one a part may be gone already.
+func (r Retention) Since(now time.Time) (day time.Time, bounded bool) {
+	if r == 0 {
+		return time.Time{}, false
+	}
+	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-int(r)), true
+}
+
+// Clip is the later of from and the first day that the source is believed of.
+func (r Retention) Clip(from, now time.Time) time.Time {
+	if since, bounded := r.Since(now); bounded && from.Before(since) {
+		return since
+	}
+	return from
+}
+
+// Look is what a look at the source found, of days that the ledger knows.
+type Look struct {
+	// Stale are the days that are loaded from samples which the source has changed,
+	// added to or lost since, ascending; never nil.
+	Stale []time.Time
+	// Loaded are the days that the target has values of, ascending, with what the
+	// source has of each.
+	Loaded []SeenDay
+	// Turbines is how many the source lists.
+	Turbines int
+}
+
+// SeenDay is a loaded day and what the source has of it now.
+type SeenDay struct {
+	Day    time.Time
+	Loaded int64 // samples that it was loaded from
+	Now    int64 // samples that the source has
+	Stale  bool
 }
 
 // Stale returns the stale days of Look, to be a request's Days.
@@ -48,13 +120,13 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err := r.check(); err != nil {
 		return Look{}, err
 	}
-	digests, turbines, err := j.allDigests(ctx, r.From, r.To, nil)
+	now, turbines, err := j.digests(ctx, r.From, r.To)
 	if err != nil {
 		return Look{}, fmt.Errorf("look for stale days: %w", err)
 	}
-	seen := targetdb.ListStaleParams{Days: daysFrom(r.From, r.To), Digests: make([]int64, len(digests))}
-	for i, d := range digests {
-		seen.Digests[i] = d.digest
+	seen := targetdb.ListStaleParams{Days: daysFrom(r.From, r.To), Digests: make([]int64, len(now))}
+	for i, d := range now {
+		seen.Digests[i] = d.Hash
 	}
 	q := targetdb.New(j.target)
 	stale, err := q.ListStale(ctx, seen)
@@ -73,8 +145,7 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	look := Look{Stale: append([]time.Time{}, stale...), Loaded: make([]SeenDay, len(loaded)), Turbines: turbines}
 	for i, l := range loaded {
 		_, isStale := slices.BinarySearchFunc(stale, l.Day, time.Time.Compare)
-		now := digests[int(l.Day.Sub(r.From)/(24*time.Hour))].samples
-		look.Loaded[i] = SeenDay{Day: l.Day, Loaded: l.Samples, Now: now, Stale: isStale}
+		look.Loaded[i] = SeenDay{Day: l.Day, Loaded: l.Samples, Now: now[int(l.Day.Sub(r.From)/(24*time.Hour))].Samples, Stale: isStale}
 	}
 	return look, nil
 }
@@ -82,46 +153,183 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 // Samples counts those that the source has of a day, over all turbines. The source
 // is asked once: somebody waits for the answer.
 func (j *Job) Samples(ctx context.Context, day time.Time) (int64, error) {
-	d, err := digest(ctx, j.source.Once(), day)
-	return d.samples, err
+	d, err := j.source.Once().Day(ctx, day)
+	return d.Samples, err
 }
 
-// dayDigest is what the source says of a whole day over all turbines, without its
-// rows: a day without samples is zero.
-type dayDigest struct{ digest, samples int64 }
-
-// digest asks for that of a day.
-func digest(ctx context.Context, client *extract.Client, day time.Time) (sum dayDigest, err error) {
-	turbines, err := client.Digests(ctx, day, day)
-	for _, d := range turbines {
-		sum.digest ^= d.Hash
-		sum.samples += d.Samples
-	}
-	return sum, err
-}
-
-// allDigests adds up those of each day of any range: asked in one request, or for a
-// fleet in parts, which each, if any, is called with. It counts the turbines too.
-func (j *Job) allDigests(ctx context.Context, first, last time.Time, each func([]extract.Digest)) (days []dayDigest, turbines int, err error) {
+// digests adds up the source's digests of each day of a range, and counts the
+// turbines that it lists.
+func (j *Job) digests(ctx context.Context, first, last time.Time) (days []extract.DayDigest, turbines int, err error) {
 	ids, err := j.source.TurbineIDs(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	days = make([]dayDigest, dates.Count(first, last))
-	most := max(digestLines/max(len(ids), 1), 1)
-	for from := first; !from.After(last); from = from.AddDate(0, 0, most) {
-		digests, err := j.source.Digests(ctx, from, dates.Earlier(from.AddDate(0, 0, most-1), last))
+	days = make([]extract.DayDigest, dates.Count(first, last))
+	for digests, err := range j.source.DigestsInParts(ctx, first, last, len(ids)) {
 		if err != nil {
 			return nil, 0, err
 		}
 		for _, d := range digests {
-			day := &days[int(d.Day.Sub(first)/(24*time.Hour))]
-			day.digest ^= d.Hash
-			day.samples += d.Samples
-		}
-		if each != nil {
-			each(digests)
+			days[int(d.Day.Sub(first)/(24*time.Hour))].Add(d)
 		}
 	}
 	return days, len(ids), nil
+}
+
+// manyGone is how many loaded days have to be gone from the source at once for it
+// to be in doubt, rather than they.
+const manyGone = 2
+
+const lookAtTheSource = "find out whether SOURCE_API_URL is right and its database whole; if the source keeps its samples for some days only, say so by SOURCE_RETENTION_DAYS"
+
+// Suspect tells why the source should not be believed, "" if it should. Days that
+// somebody has been told of, as they failed, do not make it suspect again.
+func (l Look) Suspect() string {
+	var gone []time.Time
+	news := false // of days that are gone
+	var first *SeenDay
+	for i, d := range l.Loaded {
+		switch {
+		case d.Now == 0:
+			gone = append(gone, d.Day)
+			news = news || d.Stale
+		case first == nil:
+			first = &l.Loaded[i]
+		}
+	}
+	switch {
+	case l.Turbines == 0 && len(l.Loaded) > 0:
+		return fmt.Sprintf("the source lists no turbines, and %d days are loaded from it; %s", len(l.Loaded), lookAtTheSource)
+	case news && len(gone) >= manyGone:
+		return fmt.Sprintf("the source has no samples of %d days that are loaded, %s to %s; %s",
+			len(gone), format(gone[0]), format(gone[len(gone)-1]), lookAtTheSource)
+	case first != nil && len(gone) > 0 && gone[0].Before(first.Day) && first.Stale && first.Now < first.Loaded:
+		return fmt.Sprintf("the source has %d of the %d samples that %s was loaded from, and none of %s before it; %s",
+			first.Now, first.Loaded, format(first.Day), format(gone[0]), lookAtTheSource)
+	}
+	return ""
+}
+
+// Gone is what the target holds of days, and of turbines on a day, that the source
+// has no samples of.
+type Gone struct {
+	Values int64
+	Days   int64 // on which there are any
+}
+
+// pairsAtOnce bounds how many turbines' days one statement counts.
+const pairsAtOnce = 2_000
+
+// Gone counts what the target holds of the days, which ascend, and the source has
+// no longer: values that an attempt removes only when it is allowed to. Only the
+// digests are asked for, so it is not told what else an attempt would find.
+func (j *Job) Gone(ctx context.Context, days []time.Time) (Gone, error) {
+	loaded, err := j.holding(ctx, days)
+	if err != nil || len(loaded) == 0 {
+		return Gone{}, err
+	}
+	ids, err := j.source.TurbineIDs(ctx)
+	if err != nil {
+		return Gone{}, fmt.Errorf("look for what is gone: %w", err)
+	}
+	there := map[int64]map[int32]bool{} // turbines by day
+	for digests, err := range j.source.DigestsInParts(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, len(ids)) {
+		if err != nil {
+			return Gone{}, fmt.Errorf("look for what is gone: %w", err)
+		}
+		for _, d := range digests {
+			day := d.Day.Unix()
+			if there[day] == nil {
+				there[day] = map[int32]bool{}
+			}
+			there[day][d.Turbine] = true
+		}
+	}
+	turbines, err := j.loadedTurbines(ctx)
+	if err != nil {
+		return Gone{}, err
+	}
+	var sum Gone
+	var pairs targetdb.CountValuesOfTurbinesParams
+	for _, l := range loaded {
+		if there[l.Day.Unix()] == nil { // nothing of the whole day
+			sum.Values += l.Rows
+			sum.Days++
+			continue
+		}
+		for _, id := range turbines {
+			if !there[l.Day.Unix()][id] {
+				pairs.TurbineIds, pairs.Starts = append(pairs.TurbineIds, id), append(pairs.Starts, l.Day)
+			}
+		}
+		if len(pairs.TurbineIds) >= pairsAtOnce {
+			if err := j.countPairs(ctx, &pairs, &sum); err != nil {
+				return Gone{}, err
+			}
+		}
+	}
+	return sum, j.countPairs(ctx, &pairs, &sum)
+}
+
+// holding are those of the days that the target holds values of.
+func (j *Job) holding(ctx context.Context, days []time.Time) ([]targetdb.ListLoadedRow, error) {
+	if len(days) == 0 {
+		return nil, nil
+	}
+	rows, err := targetdb.New(j.target).ListLoaded(ctx, targetdb.ListLoadedParams{FirstDay: days[0], LastDay: days[len(days)-1]})
+	if err != nil {
+		return nil, fmt.Errorf("look for loaded days: %w", explain(err))
+	}
+	var loaded []targetdb.ListLoadedRow
+	for _, row := range rows {
+		for len(days) > 0 && days[0].Before(row.Day) {
+			days = days[1:]
+		}
+		if len(days) > 0 && days[0].Equal(row.Day) {
+			loaded = append(loaded, row)
+		}
+	}
+	return loaded, nil
+}
+
+// loadedTurbines are those that the target has any values of, ascending.
+func (j *Job) loadedTurbines(ctx context.Context) (ids []int32, err error) {
+	q := targetdb.New(j.target)
+	for last := int32(0); ; {
+		next, err := q.NextWindowTurbine(ctx, last)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return ids, nil
+		case err != nil:
+			return nil, fmt.Errorf("list the turbines that are loaded: %w", explain(err))
+		}
+		ids = append(ids, next)
+		last = next
+	}
+}
+
+// countPairs adds up what the target has of turbines' days, and empties them.
+func (j *Job) countPairs(ctx context.Context, pairs *targetdb.CountValuesOfTurbinesParams, sum *Gone) error {
+	if len(pairs.TurbineIds) == 0 {
+		return nil
+	}
+	q := targetdb.New(j.target)
+	signals, err := q.ListSignals(ctx)
+	if err != nil {
+		return fmt.Errorf("list signals: %w", err)
+	}
+	pairs.SignalIds = nil
+	for _, s := range signals {
+		pairs.SignalIds = append(pairs.SignalIds, s.ID)
+	}
+	counts, err := q.CountValuesOfTurbines(ctx, *pairs)
+	if err != nil {
+		return fmt.Errorf("count values of turbines that are gone: %w", err)
+	}
+	for _, c := range counts {
+		sum.Values += c.Count
+		sum.Days++
+	}
+	pairs.TurbineIds, pairs.Starts = pairs.TurbineIds[:0], pairs.Starts[:0]
+	return nil
 }

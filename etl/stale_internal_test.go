@@ -2,63 +2,26 @@ package etl
 
 import (
 	"errors"
-	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"time"
 
 	"github.com/delfos/delfos/etl/extract"
-	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
-// digestLine is a line of GET /data/digest.
-func digestLine(day string, turbine int, digest string) string {
-	return fmt.Sprintf(`{"day":%q,"turbine_id":%d,"samples":3,"first":"2025-01-02T00:00:00Z","last":"2025-01-02T00:02:00Z","digest":%q}`, day, turbine, digest)
-}
-
-// TestDigestsOfAFleetComeInParts: one request does for a few turbines, and a
-// fleet's are bounded by the samples that the source has to look at.
-func TestDigestsOfAFleetComeInParts(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		turbines int
-		want     []string
-	}{
-		"none":                 {0, []string{"2025-01-02 2025-01-11"}},
-		"one":                  {1, []string{"2025-01-02 2025-01-11"}},
-		"a fleet":              {digestLines / 4, []string{"2025-01-02 2025-01-05", "2025-01-06 2025-01-09", "2025-01-10 2025-01-11"}},
-		"more than one answer": {digestLines + 1, []string{"2025-01-02 2025-01-02", "2025-01-03 2025-01-03", "2025-01-04 2025-01-04", "2025-01-05 2025-01-05", "2025-01-06 2025-01-06", "2025-01-07 2025-01-07", "2025-01-08 2025-01-08", "2025-01-09 2025-01-09", "2025-01-10 2025-01-10", "2025-01-11 2025-01-11"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var asked []string
-			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/turbines" {
-					var ids []string
-					for _, id := range turbinesTo(tt.turbines) {
-						ids = append(ids, fmt.Sprintf(`{"id":%d,"name":"x"}`, id))
-					}
-					w.Header().Set("Content-Type", "application/json")
-					_, _ = w.Write([]byte("[" + strings.Join(ids, ",") + "]"))
-					return
-				}
-				first, last := r.URL.Query().Get("start")[:10], r.URL.Query().Get("end")[:10]
-				asked = append(asked, first+" "+last)
-				sourcetest.JSON(1, "["+digestLine(last, 1, "0000000000000001")+"]").ServeHTTP(w, r)
-			}))
-			t.Cleanup(front.Close)
-			got, turbines, err := (&Job{source: clientOf(t, front.URL)}).allDigests(t.Context(), testDay(), testDay().AddDate(0, 0, 9), nil)
-			if err != nil || len(got) != 10 || got[9] != (dayDigest{1, 3}) || turbines != tt.turbines {
-				t.Errorf("got %v of %d turbines, %v, want ten days of %d, the last with a sample", got, turbines, err, tt.turbines)
-			}
-			if diff := cmp.Diff(tt.want, asked); diff != "" {
-				t.Errorf("requests (-want +got):\n%s", diff)
-			}
-		})
+// clientOf asks an API at a URL, twice at most.
+func clientOf(tb testing.TB, url string) *extract.Client {
+	tb.Helper()
+	retry := extract.Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}
+	client, err := extract.New(url, retry, slog.New(slog.NewTextHandler(tb.Output(), nil)))
+	if err != nil {
+		tb.Fatal(err)
 	}
+	tb.Cleanup(client.Close)
+	return client
 }
 
 func TestNoDigestsToCompare(t *testing.T) {
@@ -68,9 +31,116 @@ func TestNoDigestsToCompare(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte("[]"))
 	})
+	day := time.Date(2025, time.January, 2, 0, 0, 0, 0, time.UTC)
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	if _, _, err := (&Job{source: clientOf(t, front.URL)}).allDigests(t.Context(), testDay(), testDay(), nil); !errors.Is(err, extract.ErrNoDigests) {
+	if _, _, err := (&Job{source: clientOf(t, front.URL)}).digests(t.Context(), day, day); !errors.Is(err, extract.ErrNoDigests) {
 		t.Errorf("got %v, want %v", err, extract.ErrNoDigests)
+	}
+}
+
+func TestSampled(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		want   string // "" while there are no samples
+		away   bool
+		fails  bool
+	}{
+		{name: "earliest", status: 200, want: "2024-12-31 to 2025-01-03", body: `[{"id":1,"name":"a","first":"2025-01-01T00:00:00Z","last":"2025-01-03T00:00:00Z"},` +
+			`{"id":2,"name":"b"},{"id":3,"name":"c","first":"2024-12-31T23:59:00Z","last":"2025-01-01T12:00:00Z"}]`},
+		{name: "no samples", status: 200, body: `[{"id":1,"name":"a"}]`},
+		{name: "no turbines", status: 200, body: `[]`},
+		{name: "broken", status: 200, body: `[{"id":1,`, fails: true},
+		{name: "away", status: 503, fails: true, away: true},
+		{name: "an API that knows no span", status: 422, fails: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/turbines" || r.URL.Query().Encode() != "end=2025-01-10T23%3A59%3A59.999999Z&span=true&start=1980-01-01T00%3A00%3A00Z" {
+					t.Errorf("the source is asked for %s", r.URL)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body))
+			}))
+			t.Cleanup(api.Close)
+			first := time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
+			last := time.Date(2025, time.January, 10, 0, 0, 0, 0, time.UTC)
+			span, known, err := (&Job{source: clientOf(t, api.URL)}).Sampled(t.Context(), first, last)
+			if (err != nil) != c.fails || errors.Is(err, extract.ErrAway) != c.away {
+				t.Fatalf("got error %v, want one %t, away %t", err, c.fails, c.away)
+			}
+			if known != (c.want != "") || known && format(span.First)+" to "+format(span.Last) != c.want {
+				t.Errorf("got %v, %t, want %s", span, known, c.want)
+			}
+		})
+	}
+}
+
+func TestSuspect(t *testing.T) {
+	t.Parallel()
+	// day is of 2025-01: the samples it was loaded from and those that there are now.
+	day := func(n int, loaded, now int64) SeenDay {
+		return SeenDay{Day: time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC), Loaded: loaded, Now: now, Stale: loaded != now}
+	}
+	// told is a day that is gone and has failed.
+	told := func(n int) SeenDay {
+		d := day(n, 1440, 0)
+		d.Stale = false
+		return d
+	}
+	for name, tt := range map[string]struct {
+		look Look
+		want string // a part of it
+	}{
+		"nothing loaded, nothing there": {Look{}, ""},
+		"as it was":                     {Look{Loaded: []SeenDay{day(1, 1440, 1440), day(2, 1440, 1440)}, Turbines: 1}, ""},
+		"no turbines":                   {Look{Loaded: []SeenDay{day(1, 1440, 1440)}}, "lists no turbines, and 1 days are loaded"},
+		"late readings":                 {Look{Loaded: []SeenDay{day(1, 1000, 1440), day(2, 1440, 1000)}, Turbines: 1}, ""},
+		"one day gone":                  {Look{Loaded: []SeenDay{day(1, 1440, 1440), day(2, 1440, 0), day(3, 1440, 1440)}, Turbines: 1}, ""},
+		"two days gone":                 {Look{Loaded: []SeenDay{day(1, 1440, 0), day(2, 1440, 1440), day(3, 1440, 0)}, Turbines: 1}, "no samples of 2 days that are loaded, 2025-01-01 to 2025-01-03;"},
+		"another day gone":              {Look{Loaded: []SeenDay{told(1), day(2, 1440, 0), day(3, 1440, 1440)}, Turbines: 1}, "no samples of 2 days"},
+		"gone, and told":                {Look{Loaded: []SeenDay{told(1), told(2), day(3, 1440, 1440)}, Turbines: 1}, ""},
+		"a purge under way":             {Look{Loaded: []SeenDay{told(1), day(2, 1440, 1430), day(3, 1440, 1440)}, Turbines: 1}, "has 1430 of the 1440 samples that 2025-01-02 was loaded from, and none of 2025-01-01 before it;"},
+		"nine readings of the first":    {Look{Loaded: []SeenDay{day(2, 1440, 1431), day(3, 1440, 1440)}, Turbines: 1}, ""},
+		"more readings of the first":    {Look{Loaded: []SeenDay{told(1), day(2, 1440, 1441)}, Turbines: 1}, ""},
+		"readings of a later day":       {Look{Loaded: []SeenDay{told(1), day(2, 1440, 1440), day(3, 1440, 1431)}, Turbines: 1}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.look.Suspect(); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	at := func(text string) time.Time {
+		parsed, err := time.Parse("2006-01-02 15:04", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	for _, tt := range []struct {
+		retention       Retention
+		now, from, want string
+	}{
+		{0, "2025-06-30 12:00", "2025-01-01 00:00", "2025-01-01 00:00"},
+		{14, "2025-06-30 12:00", "2025-01-01 00:00", "2025-06-17 00:00"}, // of 06-16 half is gone
+		{14, "2025-06-30 00:00", "2025-01-01 00:00", "2025-06-17 00:00"},
+		{14, "2025-06-30 12:00", "2025-06-18 00:00", "2025-06-18 00:00"},
+		{1, "2025-06-30 12:00", "2025-01-01 00:00", "2025-06-30 00:00"},
+	} {
+		if got := tt.retention.Clip(at(tt.from), at(tt.now)); !got.Equal(at(tt.want)) {
+			t.Errorf("%d days at %s: from %s on, want %s", tt.retention, tt.now, got, tt.want)
+		}
 	}
 }

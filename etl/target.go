@@ -2,12 +2,16 @@ package etl
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 )
 
@@ -34,47 +38,47 @@ func OpenTargetFor(ctx context.Context, url string, sessions int) (*pgxpool.Pool
 	return pool, nil
 }
 
-// sparing asks a session: a statement is prepared when the session comes to it
-// again. What it asks once, as a run of one day does, takes one round trip
-// instead of two.
-type sparing struct{ *pgxpool.Conn }
-
-// Exec implements targetdb.DBTX.
-func (s sparing) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	return s.Conn.Exec(ctx, sql, s.mode(sql, args)...) //nolint:wrapcheck // as the session itself
-}
-
-// Query implements targetdb.DBTX.
-func (s sparing) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return s.Conn.Query(ctx, sql, s.mode(sql, args)...) //nolint:wrapcheck // as the session itself
-}
-
-// QueryRow implements targetdb.DBTX.
-func (s sparing) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return s.Conn.QueryRow(ctx, sql, s.mode(sql, args)...)
-}
-
-func (s sparing) mode(sql string, args []any) []any {
-	asked := s.Conn.Conn().PgConn().CustomData()
-	if asked[sql] != nil {
-		return args
+// AwaitTarget returns when the target gives a session, which stays in the pool.
+// It waits no longer than patience for one that restarts, or has no session
+// left; what stays until somebody mends it, such as a wrong password or a
+// database that is not there, is an error at once.
+func AwaitTarget(ctx context.Context, target *pgxpool.Pool, patience time.Duration, log *slog.Logger) error {
+	begun, told := time.Now(), false
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		conn, err := target.Acquire(ctx)
+		if err == nil {
+			conn.Release()
+			return struct{}{}, nil
+		}
+		if !passes(err) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(patience), backoff.WithNotify(func(err error, _ time.Duration) {
+		if !told {
+			told = true
+			log.WarnContext(ctx, "the target database gives no session; waiting for it", "error", err, "patience", patience.String())
+		}
+	}))
+	switch {
+	case err != nil && passes(err) && ctx.Err() == nil:
+		return fmt.Errorf("target database, after %s: %w", time.Since(begun).Round(time.Second), dberror.Target.Explain(err))
+	case err != nil:
+		return fmt.Errorf("target database: %w", dberror.Target.Explain(err))
+	case told:
+		log.InfoContext(ctx, "the target database is there", "waited", time.Since(begun).Round(time.Millisecond).String())
 	}
-	asked[sql] = true
-	return append([]any{pgx.QueryExecModeExec}, args...)
+	return nil
 }
 
-// upkeepConns is how many sessions serve the upkeep of all of a job's claims;
-// each of its statements is over in a moment.
-const upkeepConns = 2
-
-// openUpkeep returns a small pool beside target's, for what must not wait until
-// one of target's sessions is free.
-func openUpkeep(ctx context.Context, target *pgxpool.Pool) (*pgxpool.Pool, error) {
-	config := target.Config()
-	config.MaxConns, config.MinConns, config.MinIdleConns = upkeepConns, 0, 0
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("target database: %w", err)
+// passes reports whether a session may be had later by waiting alone.
+func passes(err error) bool {
+	const noDatabase = "3D000"
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == noDatabase {
+		return false
 	}
-	return pool, nil
+	class := dberror.Target.Of(err).Class
+	return class == dberror.Away || class == dberror.Again
 }

@@ -1,21 +1,21 @@
-// Package extract is the typed client of the source API: the turbines, the samples
-// and the digests of whole days.
+// Package extract reads days from the source API, as rows or as windows.
 //
-//	client.go  what can be asked for, as rows one by one
-//	answer.go  an answer over HTTP, whole and verified by its digest
-//	arrow.go   the rows of an Arrow stream
-//	retry.go   what can go wrong, and when another try is worth it
+//	windows.go  the windows (etl/window) and checks (etl/check) of groups of turbines
+//	digest.go   the digests of days, without their rows
+//	client.go   the typed client: turbines, and samples one by one
+//	answer.go   an answer over HTTP, whole and verified by its digest
+//	arrow.go    the rows of an Arrow stream
+//	retry.go    what can go wrong, and when another try is worth it
 //
 // The streamed operations answer with an iterator, which ends in an error unless
-// the answer was whole: its rows and its digest must agree with its trailers. Each
-// is asked for once; Try asks again.
+// the answer was whole: its rows and its digest must agree with its trailers.
+// Samples asks once, and Try asks again.
 package extract
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -37,10 +37,6 @@ const (
 	// sampleBytes is what a sample takes in Arrow, with some room.
 	sampleBytes = 40
 )
-
-// ErrNoDigests is returned when the source API can't tell which days have
-// changed, as an older one.
-var ErrNoDigests = errors.New("the source API has no GET /data/digest")
 
 // Client asks the source API. It is safe for concurrent use.
 type Client struct {
@@ -183,58 +179,6 @@ func (q *question) check(s *Sample) error {
 		return fmt.Errorf("timestamp %s was not asked for", timestamp.New(time.UnixMicro(s.At)))
 	}
 	return nil
-}
-
-// Digest is what the source says of a turbine's day, without its rows.
-type Digest struct {
-	Day     time.Time // at UTC midnight
-	Turbine int32
-	Samples int64
-	Hash    int64 // the exclusive or of its samples' hashes
-}
-
-// Digests lists the digests of the days from first to last, both inclusive: of
-// every turbine that has samples of the day. It tries again by itself. An older
-// API has none, which is ErrNoDigests.
-func (c *Client) Digests(ctx context.Context, first, last time.Time) ([]Digest, error) {
-	digests, err := Try(ctx, c, func() ([]Digest, error) {
-		a, err := c.verified(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
-			return c.api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: timestamp.New(first), End: timestamp.New(EndOf(last))}, accept)
-		})
-		if err != nil {
-			return nil, err
-		}
-		defer c.free(a)
-		return a.digests(first, last)
-	})
-	status, ok := errors.AsType[*StatusError](err)
-	switch {
-	case ok && status.Code == http.StatusNotFound:
-		return nil, ErrNoDigests
-	case err != nil:
-		return nil, fmt.Errorf("digest of the source: %w", err)
-	}
-	return digests, nil
-}
-
-// digests are those of an answer, if their days are what was asked for.
-func (a *answer) digests(first, last time.Time) ([]Digest, error) {
-	var lines []sourceapi.Digest
-	if err := json.Unmarshal(a.body.Bytes(), &lines); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
-	}
-	digests := make([]Digest, len(lines))
-	for i, line := range lines {
-		hash, err := strconv.ParseUint(line.Digest, 16, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%w: line %d: digest: %w", ErrBroken, i+1, err)
-		}
-		if line.Day.Before(first) || line.Day.After(last) {
-			return nil, fmt.Errorf("%w: line %d: day %s was not asked for", ErrBroken, i+1, line.Day)
-		}
-		digests[i] = Digest{Day: line.Day.Time, Turbine: line.TurbineId, Samples: line.Samples, Hash: int64(hash)}
-	}
-	return digests, a.counted(len(lines))
 }
 
 // EndOf is the last instant of a UTC day, as the API has it: both ends of what it

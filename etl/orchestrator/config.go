@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/pgpool"
 )
@@ -29,7 +30,7 @@ const (
 
 // Job loads days and asks the source about them; *etl.Job does.
 type Job interface {
-	Load(ctx context.Context, day time.Time, o etl.Order) (etl.Partition, error)
+	Load(ctx context.Context, day time.Time, o ledger.Order) (etl.Partition, error)
 	// Look asks what the source has of a range of days, and notes in the ledger what
 	// it saw.
 	Look(ctx context.Context, r etl.Request) (etl.Look, error)

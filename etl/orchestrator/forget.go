@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
@@ -91,7 +91,7 @@ func (c *Control) forgetOnceFree(ctx context.Context, day time.Time) error {
 	for {
 		held, err := readClaim(ctx, db, day)
 		if err == nil && held.Claimed && held.Alive && held.Expired {
-			err = etl.EndExpired(ctx, db, day, held.Token)
+			err = ledger.EndExpired(ctx, db, day, held.Token)
 			if err == nil {
 				held, err = readClaim(ctx, db, day)
 			}

@@ -16,6 +16,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
@@ -56,29 +58,40 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 		return fmt.Errorf("look who asks for %s: %w", job.Args.Day, err)
 	}
 	ctx = withRun(ctx, by.RunID, day)
-	answered := false
-	p, err := w.config.Job.Load(ctx, day, etl.Order{RunID: by.RunID, AllowEmpty: by.AllowEmpty, Settle: func(ctx context.Context, tx pgx.Tx, s etl.Settlement) (*time.Time, error) {
-		again, err := w.settle(ctx, tx, job, s, by)
-		answered = err == nil && again == nil
-		return again, err
-	}})
+	r := &dayJob{worker: w, job: job, by: by}
+	p, err := w.config.Job.Load(ctx, day, ledger.Order{RunID: by.RunID, AllowEmpty: by.AllowEmpty, Settler: r})
 	w.report(ctx, job, p, err)
 	if by.Bounded && ctx.Err() == nil {
 		w.goOn(ctx)
 	}
-	return result(ctx, job, err, answered)
+	return result(ctx, job, err, r.answered)
 }
 
-// settle closes the requests that the attempt answers and completes the job, or
-// says when there will be another attempt. It is part of the transaction that the
-// ledger's token fences. Whoever holds the token may complete the job, also when
-// River has begun another attempt of it: that one will find nothing to do.
-func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[PartitionArgs], s etl.Settlement, by targetdb.WantedByRow) (*time.Time, error) {
+// dayJob is River's job for a day, on behalf of those who ask for it.
+type dayJob struct {
+	*worker
+
+	job      *river.Job[PartitionArgs]
+	by       targetdb.WantedByRow
+	answered bool // those who asked for the day were told how it ended
+}
+
+// Settle implements ledger.Settler: it closes the requests that the attempt answers and
+// completes the job, or tells when there will be another attempt. Whoever holds the
+// ledger's token may complete the job, even if River has begun another attempt of it
+// meanwhile, because that one will find nothing to do.
+func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (again *time.Time, err error) {
+	again, err = r.settle(ctx, tx, s)
+	r.answered = err == nil && again == nil
+	return again, err
+}
+
+func (r *dayJob) settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (*time.Time, error) {
 	if s.Outcome == enum.OutcomeCancelled {
 		return nil, nil //nolint:nilnil // Requests that are still open are answered by another attempt.
 	}
 	if s.Outcome == enum.OutcomeFailed {
-		if after, ok := retryAfter(s.Err, job.ID, job.Attempt); ok {
+		if after, ok := retryAfter(s.Err, r.job.ID, r.job.Attempt); ok {
 			asking, err := targetdb.New(tx).HoldRequests(ctx, s.Day)
 			if err != nil {
 				return nil, fmt.Errorf("look who still asks: %w", err)
@@ -99,11 +112,11 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, job *river.Job[Partition
 		return nil, nil //nolint:nilnil // River hears of it from Work.
 	}
 	// What one run allows is not done for another once it is called off.
-	if len(closed) == 0 || by.AllowEmpty && !slices.Contains(closed, by.RunID) {
-		return nil, etl.ErrCalledOff
+	if len(closed) == 0 || r.by.AllowEmpty && !slices.Contains(closed, r.by.RunID) {
+		return nil, ledger.ErrCalledOff
 	}
-	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
-		return nil, fmt.Errorf("complete job %d: %w", job.ID, err)
+	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, r.job); err != nil {
+		return nil, fmt.Errorf("complete job %d: %w", r.job.ID, err)
 	}
 	return nil, nil //nolint:nilnil // No other attempt.
 }
@@ -141,7 +154,7 @@ func result(ctx context.Context, job *river.Job[PartitionArgs], err error, answe
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, etl.ErrCalledOff), errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely):
+	case errors.Is(err, ledger.ErrCalledOff), errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely):
 		return river.JobCancel(err)
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		// The worker stops; another goes on at once.
@@ -168,7 +181,7 @@ const (
 // retryAfter is how long to wait before the job's next attempt, or false if there
 // is to be none. attempt counts from 1.
 func retryAfter(err error, jobID int64, attempt int) (time.Duration, bool) {
-	_, broken := errors.AsType[*etl.BrokenError](err)
+	_, broken := errors.AsType[*extract.BrokenError](err)
 	if attempt >= maxAttempts || !etl.Temporary(err) || broken && attempt >= brokenAttempts {
 		return 0, false
 	}

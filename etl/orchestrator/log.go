@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
 )
@@ -88,7 +88,7 @@ func (h *runHandler) Handle(ctx context.Context, r slog.Record) error {
 		}
 		h.log.add(logEntry{
 			RunID: run.id, Day: run.day.Format(time.DateOnly), At: r.Time, Level: level(r.Level),
-			Message: etl.Storable(r.Message), Attributes: attributes.Bytes(),
+			Message: ledger.Storable(r.Message), Attributes: attributes.Bytes(),
 		})
 	}
 	if !h.next.Enabled(ctx, r.Level) {
@@ -118,9 +118,9 @@ func storable(groups []string, a slog.Attr) slog.Attr {
 	case time.Duration:
 		a.Value = slog.StringValue(v.String())
 	case error:
-		a.Value = slog.StringValue(etl.Storable(v.Error()))
+		a.Value = slog.StringValue(ledger.Storable(v.Error()))
 	case string:
-		a.Value = slog.StringValue(etl.Storable(v))
+		a.Value = slog.StringValue(ledger.Storable(v))
 	}
 	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
 		return slog.Attr{}

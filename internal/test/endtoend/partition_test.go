@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/load"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/selector"
@@ -250,8 +251,8 @@ func TestTargetWithoutTables(t *testing.T) {
 	s := setup(t)
 	s.seed(t, 1, 1)
 	s.exec(t, s.target, "DELETE FROM signal WHERE id = 3")
-	if _, err := s.job.Run(t.Context(), request(1)); !errors.Is(err, etl.ErrNoSignals) || !strings.Contains(err.Error(), "wind_speed_max") {
-		t.Errorf("run without a signal: got %v, want %v, naming it", err, etl.ErrNoSignals)
+	if _, err := s.job.Run(t.Context(), request(1)); !errors.Is(err, load.ErrNoSignals) || !strings.Contains(err.Error(), "wind_speed_max") {
+		t.Errorf("run without a signal: got %v, want %v, naming it", err, load.ErrNoSignals)
 	}
 	s.exec(t, s.target, "DROP TABLE data")
 	if _, err := s.job.Run(t.Context(), request(1)); err == nil || !strings.Contains(err.Error(), "delfos schema apply target") {

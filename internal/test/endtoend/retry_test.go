@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -110,7 +109,7 @@ func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 		return slices.Contains(r.URL.Query()["turbines"], "3") && status(500)(w, r, next)
 	})
 	got, err := s.job.Run(t.Context(), request(1))
-	var broken *etl.BrokenError
+	var broken *extract.BrokenError
 	if !errors.As(err, &broken) || len(broken.Turbines) != 1 || broken.Turbines[0].ID != 3 {
 		t.Fatalf("run: got %v, want turbine 3 to be named", err)
 	}

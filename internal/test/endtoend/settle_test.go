@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 )
@@ -132,7 +131,7 @@ func TestBrokenTurbineDoesNotStopTheRange(t *testing.T) {
 		return r.URL.Query().Get("start") == "2025-01-01T00:00:00Z" && reset(w, r, next)
 	})
 	got, err := s.job.Run(t.Context(), request(2))
-	var broken *etl.BrokenError
+	var broken *extract.BrokenError
 	if !errors.As(err, &broken) || len(broken.Turbines) != 2 {
 		t.Errorf("run: got %v, want both turbines of the first day to be broken", err)
 	}

@@ -42,8 +42,8 @@ const (
 	// ledgerStale is how SQL tells what the job does.
 	ledgerStale = `SELECT coalesce(string_agg(day::text, ' ' ORDER BY day), '') FROM partition
 		WHERE outcome IN ('done', 'empty') AND source_digest IS DISTINCT FROM source_digest_seen`
-	attempts = "SELECT string_agg(to_char(day, 'DD') || ':' || token, ' ' ORDER BY day) FROM partition"
-	ledger   = "SELECT string_agg(p::text, ';' ORDER BY day) || (SELECT count(*) FROM run) FROM partition p"
+	attempts   = "SELECT string_agg(to_char(day, 'DD') || ':' || token, ' ' ORDER BY day) FROM partition"
+	ledgerText = "SELECT string_agg(p::text, ';' ORDER BY day) || (SELECT count(*) FROM run) FROM partition p"
 )
 
 func TestStaleDaysAreRunAgain(t *testing.T) {
@@ -76,7 +76,7 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 	const want = "2025-01-03 2025-01-05 2025-01-07 2025-01-09"
 	dry := late()
 	dry.DryRun = true
-	before := query[string](t, s.target, ledger)
+	before := query[string](t, s.target, ledgerText)
 	dry.Days = s.stale(t, dry)
 	if got := days(dry.Days); got != want {
 		t.Errorf("stale, dry: got %s, want %s", got, want)
@@ -84,7 +84,7 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 	if got, err := s.job.Run(t.Context(), dry); err != nil || len(got.Partitions) != 4 || got.Written == 0 {
 		t.Errorf("dry run: got %+v, %v, want 4 days with something to write", got, err)
 	}
-	if diff := cmp.Diff(before, query[string](t, s.target, ledger)); diff != "" {
+	if diff := cmp.Diff(before, query[string](t, s.target, ledgerText)); diff != "" {
 		t.Errorf("ledger after a dry run (-before +after):\n%s", diff)
 	}
 

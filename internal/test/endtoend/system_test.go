@@ -19,6 +19,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
@@ -97,7 +98,7 @@ func (s *system) serve(t *testing.T, sourceURL string, log *slog.Logger) {
 // newJob is a job with sessions of its own, as another process has.
 func (s *system) newJob(t *testing.T, targetURL string) *etl.Job {
 	t.Helper()
-	return s.leasedJob(t, targetURL, etl.DefaultLease)
+	return s.leasedJob(t, targetURL, ledger.DefaultLease)
 }
 
 func (s *system) leasedJob(t *testing.T, targetURL string, lease time.Duration) *etl.Job {

@@ -1,4 +1,4 @@
-package etl
+package load
 
 import (
 	"math"
@@ -21,29 +21,29 @@ func TestCompare(t *testing.T) {
 	tests := map[string]struct {
 		held    []value
 		wanted  []value
-		written written
+		written Written
 		set     []float64
 		gone    []int32 // signals
 	}{
 		"both empty": {},
 		"equal":      {held: []value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 5)}},
-		"new":        {wanted: []value{want(1, 1, 0, 5)}, written: written{inserted: 1}, set: []float64{5}},
-		"changed":    {held: []value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 6)}, written: written{updated: 1}, set: []float64{6}},
-		"gone":       {held: []value{held(1, 7, 0, 5)}, written: written{deleted: 1}, gone: []int32{7}},
+		"new":        {wanted: []value{want(1, 1, 0, 5)}, written: Written{Inserted: 1}, set: []float64{5}},
+		"changed":    {held: []value{held(1, 1, 0, 5)}, wanted: []value{want(1, 1, 0, 6)}, written: Written{Updated: 1}, set: []float64{6}},
+		"gone":       {held: []value{held(1, 7, 0, 5)}, written: Written{Deleted: 1}, gone: []int32{7}},
 		"gone before, between and after": {
 			held:    []value{held(1, 1, 0, 1), held(1, 2, 0, 1), held(1, 2, 10, 1), held(1, 3, 0, 1), held(2, 4, 0, 1)},
 			wanted:  []value{want(1, 2, 0, 1), want(1, 3, 0, 2)},
-			written: written{updated: 1, deleted: 3}, set: []float64{2}, gone: []int32{1, 2, 4},
+			written: Written{Updated: 1, Deleted: 3}, set: []float64{2}, gone: []int32{1, 2, 4},
 		},
 		"new before, between and after": {
 			held:    []value{held(2, 2, 0, 1)},
 			wanted:  []value{want(1, 9, 0, 3), want(2, 1, 0, 4), want(2, 2, 0, 1), want(2, 2, 10, 5), want(3, 1, 0, 6)},
-			written: written{inserted: 4}, set: []float64{3, 4, 5, 6},
+			written: Written{Inserted: 4}, set: []float64{3, 4, 5, 6},
 		},
 		"ids far apart": {
 			held:    []value{held(math.MinInt32, 1, 0, 1), held(math.MaxInt32, 1, 0, 1)},
 			wanted:  []value{want(math.MinInt32, 1, 0, 1), want(math.MaxInt32, 1, 0, 2)},
-			written: written{updated: 1}, set: []float64{2},
+			written: Written{Updated: 1}, set: []float64{2},
 		},
 		"a zero's sign does not count": {held: []value{held(1, 1, 0, 0)}, wanted: []value{want(1, 1, 0, math.Copysign(0, -1))}},
 		"before 1970": {
@@ -53,7 +53,7 @@ func TestCompare(t *testing.T) {
 		"all replaced": {
 			held:    []value{held(1, 1, 0, 1)},
 			wanted:  []value{want(1, 1, 10, 1)},
-			written: written{inserted: 1, deleted: 1}, set: []float64{1}, gone: []int32{1},
+			written: Written{Inserted: 1, Deleted: 1}, set: []float64{1}, gone: []int32{1},
 		},
 	}
 	for name, tt := range tests {
@@ -61,13 +61,13 @@ func TestCompare(t *testing.T) {
 			t.Parallel()
 			var got difference
 			got.merge(tt.held, slices.Values(tt.wanted))
-			if got.written != tt.written {
-				t.Errorf("written: got %+v, want %+v", got.written, tt.written)
+			if got.Written != tt.written {
+				t.Errorf("written: got %+v, want %+v", got.Written, tt.written)
 			}
 			if diff := cmp.Diff(tt.set, got.set.Vals); diff != "" {
 				t.Errorf("values to set (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.gone, got.gone.SignalIds); diff != "" {
+			if diff := cmp.Diff(tt.gone, got.remove.SignalIds); diff != "" {
 				t.Errorf("signals of values to delete (-want +got):\n%s", diff)
 			}
 		})

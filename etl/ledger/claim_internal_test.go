@@ -1,4 +1,4 @@
-package etl
+package ledger
 
 import (
 	"context"
@@ -8,46 +8,44 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
-// testDay is the testDay() that these tests claim.
+// testDay is the day that these tests claim.
 func testDay() time.Time { return time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC) }
 
 // worker is a ledger with sessions of its own, as another process has.
-func worker(t *testing.T, url string, lease time.Duration) *ledger {
+func worker(t *testing.T, url string, lease time.Duration) *Ledger {
 	t.Helper()
-	pool, err := OpenTarget(t.Context(), url)
+	pool, err := pgpool.Open(t.Context(), url, pgpool.Options{Name: "delfos etl"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	upkeep, err := openUpkeep(t.Context(), pool)
+	l, err := New(t.Context(), pool, lease, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(upkeep.Close)
-	return &ledger{pool: pool, upkeep: upkeep, lease: lease, log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	t.Cleanup(l.Close)
+	return l
 }
 
-func newRun(t *testing.T, pool *pgxpool.Pool) int64 {
+func newRun(t *testing.T, l *Ledger) int64 {
 	t.Helper()
-	j := &Job{target: pool}
-	id, err := j.open(t.Context(), Request{From: testDay(), To: testDay(), Days: []time.Time{testDay()}, Turbines: selector.All()})
+	id, err := l.OpenRun(t.Context(), targetdb.CreateRunParams{FirstDay: testDay(), LastDay: testDay(), Days: []time.Time{testDay()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return id
 }
 
-func mustClaim(t *testing.T, l *ledger, runID int64) (context.Context, *claim) {
+func mustClaim(t *testing.T, l *Ledger, runID int64) (context.Context, *Claim) {
 	t.Helper()
-	ctx, c, err := l.claim(t.Context(), testDay(), Order{RunID: runID}, false)
+	ctx, c, err := l.Claim(t.Context(), testDay(), Order{RunID: runID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,76 +56,74 @@ func TestClaimWaitsForItsHolder(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
 	first, second := worker(t, url, DefaultLease), worker(t, url, DefaultLease)
-	run := newRun(t, first.pool)
+	run := newRun(t, first)
 	_, held := mustClaim(t, first, run)
 
 	short, cancel := context.WithTimeout(t.Context(), 5*poll)
 	defer cancel()
-	if _, _, err := second.claim(short, testDay(), Order{RunID: run}, false); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := second.Claim(short, testDay(), Order{RunID: run}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("claim of a held day: got %v, want it to wait", err)
 	}
-	if _, err := held.fail(t.Context(), enum.OutcomeFailed, errors.New("nothing to do")); err != nil {
+	if err := held.Fail(t.Context(), enum.OutcomeFailed, errors.New("nothing to do")); err != nil {
 		t.Fatal(err)
 	}
-	held.release(t.Context(), true)
+	held.Release(t.Context())
 	_, c := mustClaim(t, second, run)
-	if c.token != held.token+1 {
-		t.Errorf("token: got %d, want %d", c.token, held.token+1)
+	if c.Entry.Token != held.Entry.Token+1 {
+		t.Errorf("token: got %d, want %d", c.Entry.Token, held.Entry.Token+1)
 	}
-	c.release(t.Context(), false)
+	c.Release(t.Context())
 }
 
 func TestClaimOfADeadSessionIsFreeAtOnce(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
 	first, second := worker(t, url, time.Hour), worker(t, url, time.Hour)
-	run := newRun(t, first.pool)
+	run := newRun(t, first)
 	_, held := mustClaim(t, first, run)
-	held.release(t.Context(), false) // closes the session with the claim still standing
+	held.Release(t.Context()) // closes the session with the claim still standing
 	_, c := mustClaim(t, second, run)
-	c.release(t.Context(), false)
+	c.Release(t.Context())
 }
 
 func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
 	first, second := worker(t, url, 300*time.Millisecond), worker(t, url, time.Hour)
-	run := newRun(t, first.pool)
+	run := newRun(t, first)
 	ctx, held := mustClaim(t, first, run)
-	tx, err := held.conn.Begin(ctx)
-	if err != nil {
+	if _, _, err := held.Begin(ctx); err != nil {
 		t.Fatal(err)
 	}
-	held.quiet() // as a stopped process does, it renews no more
+	held.endRenewals() // as a stopped process does, it renews no more
 
 	_, c := mustClaim(t, second, run)
-	if c.token != held.token+1 {
-		t.Errorf("token: got %d, want %d", c.token, held.token+1)
+	if c.Entry.Token != held.Entry.Token+1 {
+		t.Errorf("token: got %d, want %d", c.Entry.Token, held.Entry.Token+1)
 	}
-	if err := held.commit(ctx, tx, result{outcome: enum.OutcomeDone}); err == nil {
+	if err := held.Commit(ctx, Result{Outcome: enum.OutcomeDone}); err == nil {
 		t.Error("the old holder's commit succeeded")
 	}
-	mine, err := held.fail(ctx, enum.OutcomeFailed, errors.New("woke too late"))
-	if err != nil || mine {
-		t.Errorf("the old holder's record: got mine %t, %v, want false and no error", mine, err)
+	if err := held.Fail(ctx, enum.OutcomeFailed, errors.New("woke too late")); !errors.Is(err, ErrClaimLost) {
+		t.Errorf("the old holder's record: got %v, want %v", err, ErrClaimLost)
 	}
-	held.release(t.Context(), true)
+	held.Release(t.Context())
 
 	got, err := targetdb.New(second.pool).ReadPartition(t.Context(), testDay())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Token != c.token || got.LeaseUntil == nil || got.Outcome != nil {
+	if got.Token != c.Entry.Token || got.LeaseUntil == nil || got.Outcome != nil {
 		t.Errorf("partition: got token %d, lease %v, outcome %v; want the new holder's, untouched", got.Token, got.LeaseUntil, got.Outcome)
 	}
-	c.release(t.Context(), false)
+	c.Release(t.Context())
 }
 
 func TestClaimLostWhileRunning(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
 	first := worker(t, url, 300*time.Millisecond)
-	run := newRun(t, first.pool)
+	run := newRun(t, first)
 	ctx, held := mustClaim(t, first, run)
 	// Somebody else's token: as after a takeover whose end of the session
 	// this worker has not noticed.
@@ -138,14 +134,14 @@ func TestClaimLostWhileRunning(t *testing.T) {
 	if cause := context.Cause(ctx); !errors.Is(cause, ErrClaimLost) {
 		t.Errorf("cause: got %v, want %v", cause, ErrClaimLost)
 	}
-	held.release(t.Context(), true)
+	held.Release(t.Context())
 }
 
 func TestLeaseIsKept(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
 	first := worker(t, url, 300*time.Millisecond)
-	run := newRun(t, first.pool)
+	run := newRun(t, first)
 	_, held := mustClaim(t, first, run)
 	q := targetdb.New(first.pool)
 	begun, err := q.ReadPartition(t.Context(), testDay())
@@ -165,7 +161,7 @@ func TestLeaseIsKept(t *testing.T) {
 	if claim, err := q.ReadClaim(t.Context(), testDay()); err != nil || !claim.Alive {
 		t.Errorf("claim: got %+v, %v, want it alive", claim, err)
 	}
-	held.release(t.Context(), false)
+	held.Release(t.Context())
 }
 
 // TestEndExpiredSparesOthers shows that only the session of the expired claim
@@ -173,36 +169,36 @@ func TestLeaseIsKept(t *testing.T) {
 func TestEndExpiredSparesOthers(t *testing.T) {
 	t.Parallel()
 	first := worker(t, pgtest.Target(t), time.Hour)
-	_, held := mustClaim(t, first, newRun(t, first.pool))
+	_, held := mustClaim(t, first, newRun(t, first))
 	q := targetdb.New(first.upkeep)
 	spared := func(when string) {
 		t.Helper()
-		if err := EndExpired(t.Context(), q, held.day, held.token); err != nil {
+		if err := EndExpired(t.Context(), q, held.day, held.Entry.Token); err != nil {
 			t.Fatal(err)
 		}
-		if alive, err := q.SessionAlive(t.Context(), targetdb.SessionAliveParams{Pid: &held.taken.Pid, BackendStart: held.taken.BackendStart}); err != nil || !alive {
+		if alive, err := q.SessionAlive(t.Context(), targetdb.SessionAliveParams{Pid: &held.Entry.Pid, BackendStart: held.Entry.BackendStart}); err != nil || !alive {
 			t.Errorf("session of %s: got alive %t, %v, want it spared", when, alive, err)
 		}
 	}
 	spared("a claim that is kept")
-	if mine, err := held.fail(t.Context(), enum.OutcomeFailed, errors.New("nothing to do")); err != nil || !mine {
-		t.Fatalf("fail: got mine %t, %v", mine, err)
+	if err := held.Fail(t.Context(), enum.OutcomeFailed, errors.New("nothing to do")); err != nil {
+		t.Fatal(err)
 	}
 	spared("a claim that was settled")
-	held.release(t.Context(), true)
+	held.Release(t.Context())
 }
 
 // TestFailureIsRecordedOnce covers a record whose answer was lost.
 func TestFailureIsRecordedOnce(t *testing.T) {
 	t.Parallel()
 	first := worker(t, pgtest.Target(t), time.Hour)
-	_, held := mustClaim(t, first, newRun(t, first.pool))
+	_, held := mustClaim(t, first, newRun(t, first))
 	for _, message := range []string{"first", "second"} {
-		if mine, err := held.fail(t.Context(), enum.OutcomeFailed, errors.New(message)); err != nil || !mine {
-			t.Errorf("%s fail: got mine %t, %v, want true", message, mine, err)
+		if err := held.Fail(t.Context(), enum.OutcomeFailed, errors.New(message)); err != nil {
+			t.Errorf("%s record: %v", message, err)
 		}
 	}
-	held.release(t.Context(), true)
+	held.Release(t.Context())
 	p, err := targetdb.New(first.pool).ReadPartition(t.Context(), testDay())
 	if err != nil || *p.Error != "first" || p.Attempt != 1 {
 		t.Errorf("partition: got error %q, attempt %d, %v, want first and 1", *p.Error, p.Attempt, err)
@@ -225,12 +221,12 @@ func TestClaimOfAForgottenDay(t *testing.T) {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
-	runID := newRun(t, pool)
+	runID := newRun(t, l)
 	claimed := make(chan error, 1)
 	claim := func(runID int64) {
-		_, c, err := l.claim(t.Context(), testDay(), Order{RunID: runID}, false)
+		_, c, err := l.Claim(t.Context(), testDay(), Order{RunID: runID})
 		if err == nil {
-			c.release(t.Context(), false)
+			c.Release(t.Context())
 		}
 		claimed <- err
 	}
@@ -263,22 +259,22 @@ func TestClaimOfAForgottenDay(t *testing.T) {
 
 	// Then the day is forgotten while one waits for it.
 	_, holder := mustClaim(t, l, runID)
-	waiting := newRun(t, pool)
+	waiting := newRun(t, l)
 	go claim(waiting)
 	exec(pool, `WITH r AS (DELETE FROM run_partition), a AS (DELETE FROM attempt), p AS (DELETE FROM partition RETURNING day, token)
 		INSERT INTO forgotten (day, token) SELECT day, token FROM p`)
 	if err := <-claimed; !errors.Is(err, ErrCalledOff) {
 		t.Errorf("who waited: got %v, want %v", err, ErrCalledOff)
 	}
-	holder.release(t.Context(), false)
+	holder.Release(t.Context())
 	go claim(waiting)
 	if err := <-claimed; !errors.Is(err, ErrCalledOff) {
 		t.Errorf("who comes late: got %v, want %v", err, ErrCalledOff)
 	}
 
-	_, c := mustClaim(t, l, newRun(t, pool))
-	defer c.release(t.Context(), false)
-	if c.token <= holder.token {
-		t.Errorf("token %d after %d was forgotten", c.token, holder.token)
+	_, c := mustClaim(t, l, newRun(t, l))
+	defer c.Release(t.Context())
+	if c.Entry.Token <= holder.Entry.Token {
+		t.Errorf("token %d after %d was forgotten", c.Entry.Token, holder.Entry.Token)
 	}
 }

@@ -1,0 +1,412 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/delfos/delfos/etl/check"
+	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/etl/ledger"
+	"github.com/delfos/delfos/etl/load"
+	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/checkrule"
+	"github.com/delfos/delfos/internal/selector"
+)
+
+// rangeRows fill two ranges of data_timestamp_idx. To enter fewer costs more than it
+// saves the next days of a long run, which look through what is not entered yet; to
+// wait for more costs these more.
+const rangeRows = 5_000
+
+// dayLoad brings one day of the target to what the source holds, or says what that
+// would change.
+type dayLoad struct {
+	*Job
+
+	day        time.Time
+	turbines   selector.Set
+	order      ledger.Order
+	dryRun     bool
+	mayBeEmpty bool          // a day without samples is a success if the target has none of it
+	extracting chan struct{} // holds a place for each of the run's days that extract at once
+	result     Partition
+}
+
+// Load brings one day of the target to what the source holds of all its
+// turbines, as a command's run does. A day without samples is a success if the
+// target has none of it, or if the order allows to remove what it has.
+func (j *Job) Load(ctx context.Context, day time.Time, o ledger.Order) (Partition, error) {
+	d := dayLoad{Job: j, day: day, turbines: selector.All(), order: o, mayBeEmpty: true, extracting: make(chan struct{}, 1)}
+	p, err := d.run(ctx)
+	return p, explain(err)
+}
+
+func (d *dayLoad) run(ctx context.Context) (Partition, error) {
+	begun := time.Now()
+	p := &d.result
+	p.Day, p.Outcome = format(d.day), enum.OutcomeFailed
+	var err error
+	if d.dryRun {
+		if err = d.preview(ctx); err != nil {
+			p.Outcome = unfinished(ctx, err)
+		}
+	} else {
+		err = d.load(ctx)
+	}
+	p.Seconds = time.Since(begun).Seconds()
+	p.Written = p.Inserted + p.Updated + p.Deleted
+	if err != nil {
+		p.Error = explain(err).Error()
+		err = fmt.Errorf("%s: %w", p.Day, err)
+	}
+	return *p, err
+}
+
+// unfinished is the outcome of an attempt that was not committed.
+func unfinished(ctx context.Context, err error) enum.Outcome {
+	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	if errors.Is(err, ledger.ErrCalledOff) || ctx.Err() != nil && !late {
+		return enum.OutcomeCancelled
+	}
+	return enum.OutcomeFailed
+}
+
+// load claims the day, makes an attempt at it and settles the claim.
+func (d *dayLoad) load(ctx context.Context) error {
+	claimed, c, err := d.ledger.Claim(ctx, d.day, d.order)
+	if err != nil {
+		d.result.Outcome = unfinished(ctx, err)
+		return err
+	}
+	d.result.Token = c.Entry.Token
+	defer c.Release(ctx)
+	if err = c.GivenUp(); err == nil {
+		if err = d.attempt(claimed, c); c.Settled() {
+			return err
+		}
+	}
+	d.result.Outcome = unfinished(ctx, err)
+	if cause := context.Cause(claimed); cause != nil {
+		err = cause
+	}
+	switch unsettled := c.Fail(ctx, d.result.Outcome, explain(err)); {
+	case errors.Is(unsettled, ledger.ErrNotRecorded):
+		return fmt.Errorf("%w; %w", err, unsettled)
+	case unsettled != nil && !errors.Is(err, ledger.ErrClaimLost):
+		return fmt.Errorf("%w: %w", unsettled, err)
+	}
+	return err
+}
+
+// attempt extracts and loads a claimed day in one transaction, and settles the claim if
+// it is committed. When some turbines are broken the others are committed, and the
+// error names the broken.
+func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
+	// The source is asked while the transaction is opened.
+	asking, cancel := context.WithCancel(ctx)
+	ask := sync.OnceValues(func() (sourceDay, error) { return d.askSource(asking, c.Loaded()) })
+	var beside sync.WaitGroup
+	beside.Go(func() { _, _ = ask() })
+	defer beside.Wait()
+	defer cancel()
+
+	tx, q, err := c.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := load.Open(ctx, tx, q, d.day, load.Options{AllowEmpty: d.order.AllowEmpty})
+	if err != nil {
+		return err
+	}
+	rules, err := d.rules(ctx, q)
+	if err != nil {
+		return err
+	}
+	if unchanged, err := d.unchanged(ctx, c, l, ask); err != nil || unchanged {
+		return err
+	}
+	source, err := ask()
+	if err != nil {
+		return err
+	}
+	t, err := d.transfer(ctx, l, rules, source, c.Entry.RowsMost)
+	if err != nil {
+		return err
+	}
+	if err := c.RecordFindings(ctx, ledger.Findings{Report: t.found, Read: t.read, Kept: t.keep()}); err != nil {
+		return err
+	}
+	r := t.ledgerResult()
+	if d.order.Subset || t.partial != nil {
+		r.SourceDigest = nil
+	}
+	if err := c.Commit(ctx, r); err != nil {
+		return err
+	}
+	t.report(&d.result)
+	t.warn(ctx, d.log, d.day)
+	if d.added.Add(t.Inserted) >= rangeRows && !c.Doubtful() && ctx.Err() == nil {
+		d.added.Store(0)
+		d.summarize(ctx, q)
+	}
+	return t.partial
+}
+
+// summarize enters new rows in the index on timestamp; until then whoever looks for a
+// day looks through all of them, and so does the job itself on the next days of a long
+// run. It can't be part of the transaction, as it would hold up other days' loads, and
+// takes the claim's own session, as a free one may be long in coming. A failure costs
+// time alone.
+func (d *dayLoad) summarize(ctx context.Context, q *targetdb.Queries) {
+	if err := q.SummarizeData(ctx); err != nil {
+		d.log.WarnContext(ctx, "summarizing new rows for data_timestamp_idx failed", "day", format(d.day), "error", err)
+	}
+}
+
+// preview computes what load would change, without a claim, from one snapshot
+// of the target.
+func (d *dayLoad) preview(ctx context.Context) error {
+	source, err := d.askSource(ctx, false)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginTxFunc(ctx, d.target, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		q := targetdb.New(tx)
+		l, err := load.Open(ctx, tx, q, d.day, load.Options{DryRun: true, AllowEmpty: d.order.AllowEmpty})
+		if err != nil {
+			return err
+		}
+		rules, err := d.rules(ctx, q)
+		if err != nil {
+			return err
+		}
+		most, err := q.ReadRowsMost(ctx, d.day)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("read the ledger: %w", err)
+		}
+		t, err := d.transfer(ctx, l, rules, source, most)
+		if err != nil {
+			return err
+		}
+		t.report(&d.result)
+		return t.partial
+	})
+}
+
+// sourceDay is what the source says of a day before its samples are read.
+type sourceDay struct {
+	turbines  []int32 // all of them, ascending
+	wanted    []int32 // those that are loaded
+	digest    extract.DayDigest
+	digestErr error
+}
+
+// askSource asks for the turbines, and for the day's digest if it may tell that
+// nothing has changed.
+func (d *dayLoad) askSource(ctx context.Context, digest bool) (s sourceDay, err error) {
+	if s.turbines, err = d.source.TurbineIDs(ctx); err != nil {
+		return s, err
+	}
+	for _, id := range s.turbines {
+		if d.turbines.Contains(id) {
+			s.wanted = append(s.wanted, id)
+		}
+	}
+	if len(s.wanted) == 0 && !d.turbines.All() {
+		return s, fmt.Errorf("turbines %s: the source has none of them", d.turbines)
+	}
+	if digest {
+		s.digest, s.digestErr = d.source.Day(ctx, d.day)
+	}
+	return s, nil
+}
+
+// rules reads how the data checks treat each variable. What is read of some
+// turbines can't be held against the source's digest of all.
+func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, error) {
+	rows, err := q.ReadCheckRules(ctx)
+	if err != nil {
+		return check.Rules{}, fmt.Errorf("read the rules of data checks: %w", err)
+	}
+	limit := func(x *float64) float64 {
+		if x == nil {
+			return math.NaN()
+		}
+		return *x
+	}
+	set := make([]checkrule.Rule, 0, len(rows)+1)
+	for _, row := range rows {
+		set = append(set, checkrule.Rule{
+			Check: row.CheckName, Variable: row.Variable, Severity: row.Severity,
+			Low: limit(row.Low), High: limit(row.High),
+		})
+	}
+	if !d.turbines.All() {
+		set = append(set, checkrule.Rule{Check: string(check.Digest), Severity: enum.SeverityOff})
+	}
+	return check.NewRules(set), nil
+}
+
+// unchanged commits a day of which neither source nor target has changed since the
+// ledger's entry was written, without a value read or written. Both digests must match,
+// because somebody may have emptied data by hand.
+func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, ask func() (sourceDay, error)) (bool, error) {
+	if !c.Loaded() {
+		return false, nil
+	}
+	entry := &c.Entry
+	held, err := l.Digest(ctx)
+	if err != nil || held.Digest != *entry.TargetDigest || held.Rows != entry.Rows {
+		return false, err
+	}
+	source, err := ask()
+	switch {
+	case err != nil:
+		return false, err
+	case errors.Is(source.digestErr, extract.ErrNoDigests):
+		return false, nil
+	case source.digestErr != nil || source.digest != extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}:
+		return false, source.digestErr
+	}
+	r := ledger.Result{
+		Outcome: enum.OutcomeDone, Samples: *entry.Samples, Expected: expected(source.wanted), Windows: *entry.Windows,
+		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *entry.TargetDigest,
+	}
+	if err := c.Commit(ctx, r); err != nil {
+		return false, err
+	}
+	p := &d.result
+	p.Outcome, p.Samples, p.Expected, p.Windows, p.Rows = r.Outcome, r.Samples, r.Expected, r.Windows, r.Rows
+	return true, nil
+}
+
+// expected is how many samples turbines have of a day without gaps.
+func expected(turbines []int32) int64 { return int64(len(turbines)) * extract.SamplesPerDay }
+
+// transfer extracts the day's samples and loads them within a transaction; most is the
+// most values that the target ever held of the day. An error forbids to commit it.
+func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rules, source sourceDay, most int64) (*dayTotals, error) {
+	t, err := d.stream(ctx, l, source.wanted, rules)
+	if err != nil {
+		return nil, err
+	}
+	if d.turbines.All() {
+		swept, err := l.Sweep(ctx, source.turbines)
+		if err != nil {
+			return nil, err
+		}
+		t.Add(swept)
+	}
+	if t.held, err = l.Digest(ctx); err != nil {
+		return nil, err
+	}
+	if d.dryRun {
+		t.held.Rows += t.Inserted - t.Deleted
+	}
+	t.kept = l.Kept()
+	if err := d.judge(t, most); err != nil {
+		return nil, err
+	}
+	t.found = t.checks.Report()
+	return t, t.found.Blocked()
+}
+
+// stream extracts the day group by group while what has arrived is loaded. The error is
+// of the side that failed first.
+func (d *dayLoad) stream(ctx context.Context, l *load.Loader, turbines []int32, rules check.Rules) (*dayTotals, error) {
+	t := &dayTotals{expected: expected(turbines), checks: check.NewDay(rules, d.day)}
+	work, ctx := errgroup.WithContext(ctx)
+	groups := make(chan *extract.Group) // one is loaded, the next one waits
+	hand := func(g *extract.Group) error {
+		select {
+		case groups <- g:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	work.Go(func() error {
+		defer close(groups)
+		select {
+		case d.extracting <- struct{}{}:
+			defer func() { <-d.extracting }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		for g, err := range d.source.Groups(ctx, d.day, turbines, d.group, rules) {
+			if err != nil {
+				return err
+			}
+			t.count(g)
+			if len(t.read)+len(t.broken) == len(turbines) {
+				work.Go(func() error { return d.checkDigest(ctx, t, rules) }) // while the last group is loaded
+			}
+			if err := hand(g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	work.Go(func() (err error) {
+		t.Written, err = l.Load(ctx, groups)
+		return err
+	})
+	return t, work.Wait()
+}
+
+// checkDigest holds what was read of a whole day against the source's digest of now,
+// if that is to be checked. A source that can't tell is no reason to give up what
+// it has told: the error is of ctx alone.
+func (d *dayLoad) checkDigest(ctx context.Context, t *dayTotals, rules check.Rules) error {
+	if len(t.broken) > 0 || !rules.Made(check.Digest, "") {
+		return nil
+	}
+	if ended := d.day.AddDate(0, 0, 1); time.Since(ended) > d.late {
+		t.checks.Compare(t.digest, nil, fmt.Sprintf("the day ended more than %d days ago", d.late/(24*time.Hour)))
+		return nil
+	}
+	now, err := d.source.Once().Day(ctx, d.day)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, extract.ErrNoDigests):
+		t.checks.Compare(t.digest, nil, "the source has no digests")
+	case err != nil:
+		t.checks.Compare(t.digest, nil, err.Error())
+	default:
+		t.checks.Compare(t.digest, &now.Hash, "")
+	}
+	return nil
+}
+
+// judge decides what of an attempt may be committed. An error is of a day of which
+// nothing may be.
+func (d *dayLoad) judge(t *dayTotals, most int64) error {
+	t.partial = t.brokenError()
+	if !d.order.AllowEmpty {
+		if e := t.refused(most); e != nil {
+			d.result.Refused = e.Removed()
+			t.partial = join(t.partial, e)
+			if len(e.Turbines) == 0 {
+				d.result.Samples, d.result.Rows = t.samples, t.held.Rows-t.Inserted+t.Deleted
+				return t.partial
+			}
+		}
+	}
+	mayBeEmpty := d.order.AllowEmpty || d.mayBeEmpty
+	switch {
+	case t.samples > 0, mayBeEmpty && len(t.read) > 0, mayBeEmpty && len(t.broken) == 0:
+		return nil
+	case len(t.broken) > 0:
+		return t.brokenError()
+	}
+	return ErrNoSamples
+}

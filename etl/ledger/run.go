@@ -1,0 +1,82 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+// upkeepConns is how many sessions serve the upkeep of all claims; each of its
+// statements is over in a moment.
+const upkeepConns = 2
+
+// New returns a Ledger, to be closed after use. Its claims take sessions of a pool,
+// and live for a lease without a sign of life. The error is of the pool's
+// configuration.
+func New(ctx context.Context, pool *pgxpool.Pool, lease time.Duration, log *slog.Logger) (*Ledger, error) {
+	config := pool.Config()
+	config.MaxConns, config.MinConns, config.MinIdleConns = upkeepConns, 0, 0
+	upkeep, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("target database: %w", err)
+	}
+	return &Ledger{pool: pool, upkeep: upkeep, lease: lease, log: log}, nil
+}
+
+// Close ends the ledger's own sessions. The pool that it was given stays open.
+func (l *Ledger) Close() { l.upkeep.Close() }
+
+// OpenRun enters a command's run and its days.
+func (l *Ledger) OpenRun(ctx context.Context, run targetdb.CreateRunParams) (id int64, err error) {
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	return targetdb.New(execFirstUse{conn}).CreateRun(ctx, run)
+}
+
+// CancelRun settles the days that a run which ends early has not come to, so that the
+// ledger does not show it as under way for ever. It works for a cancelled context too.
+func (l *Ledger) CancelRun(ctx context.Context, id int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	_, err := targetdb.New(l.upkeep).CancelRunPartitions(ctx, id)
+	return err
+}
+
+// execFirstUse asks a session. A statement is prepared when the session comes to it
+// again: what it asks once, as a run of one day does, takes one round trip instead of
+// two.
+type execFirstUse struct{ *pgxpool.Conn }
+
+// Exec implements targetdb.DBTX.
+func (s execFirstUse) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return s.Conn.Exec(ctx, sql, s.withMode(sql, args)...)
+}
+
+// Query implements targetdb.DBTX.
+func (s execFirstUse) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return s.Conn.Query(ctx, sql, s.withMode(sql, args)...)
+}
+
+// QueryRow implements targetdb.DBTX.
+func (s execFirstUse) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return s.Conn.QueryRow(ctx, sql, s.withMode(sql, args)...)
+}
+
+func (s execFirstUse) withMode(sql string, args []any) []any {
+	asked := s.Conn.Conn().PgConn().CustomData()
+	if asked[sql] != nil {
+		return args
+	}
+	asked[sql] = true
+	return append([]any{pgx.QueryExecModeExec}, args...)
+}

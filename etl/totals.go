@@ -1,0 +1,213 @@
+package etl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/delfos/delfos/etl/check"
+	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/etl/ledger"
+	"github.com/delfos/delfos/etl/load"
+	"github.com/delfos/delfos/etl/window"
+	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/targetdb"
+)
+
+// dayTotals add up what a day's groups brought.
+type dayTotals struct {
+	load.Written
+
+	expected, samples, windows int64
+	digest                     int64   // of the samples
+	read                       []int32 // turbines
+	broken                     []extract.BrokenTurbine
+	kept                       []load.Loss              // turbines that keep what the target has of them
+	held                       targetdb.DigestValuesRow // what the target holds now
+	partial                    error                    // of a day some of whose turbines are broken, or keep what they had
+	checks                     *check.Day
+	found                      check.Report
+}
+
+// count adds a group in.
+func (t *dayTotals) count(g *extract.Group) {
+	t.read = append(t.read, g.Read...)
+	t.samples += g.Samples
+	t.digest ^= g.Digest
+	t.broken = append(t.broken, g.Broken...)
+	for _, s := range g.Series {
+		t.windows += int64(len(s.Windows))
+	}
+	checked := g.Checked
+	for _, id := range g.Read {
+		if len(checked) > 0 && checked[0].Turbine == id {
+			t.checks.Add(checked[0])
+			checked = checked[1:]
+		} else {
+			t.checks.Add(check.Series{Turbine: id})
+		}
+	}
+	for _, b := range g.Broken {
+		if errors.Is(b.Err, window.ErrOrder) {
+			t.checks.Disorder(b.ID, b.Err)
+		} else {
+			t.checks.Absent()
+		}
+	}
+}
+
+// brokenError names the broken turbines; nil if there are none.
+func (t *dayTotals) brokenError() error {
+	if len(t.broken) == 0 {
+		return nil
+	}
+	return &extract.BrokenError{Turbines: t.broken}
+}
+
+// refused is the error of what the attempt has removed, or would have, and may not; nil
+// if it may. Most is the most values that the target ever held of the day.
+func (t *dayTotals) refused(most int64) *EraseError {
+	e := &EraseError{Before: t.held.Rows - t.Inserted + t.Deleted, After: t.held.Rows, NoSamples: t.samples == 0}
+	others := t.held.Rows // of turbines that don't keep theirs
+	for _, l := range t.kept {
+		e.After -= l.Before - l.After
+		others -= l.Before
+	}
+	e.Most = max(most, e.Before)
+	switch {
+	case len(t.kept) > 0 && (e.NoSamples || others == 0), t.held.Rows < e.Before && load.TooMuch(e.Most, t.held.Rows):
+		return e
+	case len(t.kept) > 0:
+		e.Turbines = t.kept
+		return e
+	}
+	return nil
+}
+
+// keep lists the turbines that keep what the target has of them.
+func (t *dayTotals) keep() []int32 {
+	ids := []int32{}
+	for _, b := range t.broken {
+		ids = append(ids, b.ID)
+	}
+	for _, l := range t.kept {
+		ids = append(ids, l.Turbine)
+	}
+	return ids
+}
+
+// outcome is that of an attempt which is committed.
+func (t *dayTotals) outcome() enum.Outcome {
+	switch {
+	case t.partial != nil:
+		return enum.OutcomeFailed
+	case t.samples == 0:
+		return enum.OutcomeEmpty
+	}
+	return enum.OutcomeDone
+}
+
+// ledgerResult is what the ledger records of an attempt at all of a day's turbines.
+func (t *dayTotals) ledgerResult() ledger.Result {
+	return ledger.Result{
+		Outcome: t.outcome(), Err: t.partial, Samples: t.samples, Expected: t.expected, Windows: t.windows,
+		Inserted: t.Inserted, Updated: t.Updated, Deleted: t.Deleted,
+		Rows: t.held.Rows, TargetDigest: t.held.Digest, SourceDigest: &t.digest,
+	}
+}
+
+func (t *dayTotals) report(p *Partition) {
+	p.Outcome, p.Rows = t.outcome(), t.held.Rows
+	p.Samples, p.Expected, p.Windows = t.samples, t.expected, t.windows
+	p.Inserted, p.Updated, p.Deleted = t.Inserted, t.Updated, t.Deleted
+	p.Warnings = t.found.Warnings()
+}
+
+// warn logs the data checks that did not pass.
+func (t *dayTotals) warn(ctx context.Context, log *slog.Logger, day time.Time) {
+	for _, r := range t.found.Results {
+		if r.Status != enum.CheckStatusPass {
+			log.WarnContext(ctx, "a data check points at something", "day", format(day), "check", string(r.Check),
+				"variable", r.Variable, "status", string(r.Status), "faults", r.Faults, "detail", r.Detail)
+		}
+	}
+}
+
+// ErrNoSamples is wrapped when the source holds no samples of a day.
+var ErrNoSamples = errors.New("the source has no samples of this day")
+
+// EraseError is the refusal to remove values that the target holds of a day. It
+// stays refused until the source has the samples again, or a request allows it.
+type EraseError struct {
+	// Turbines keep what they have; the day's others are loaded. None when the day
+	// as a whole is refused.
+	Turbines []load.Loss
+	// Before and After are the values of the day as a whole; Most is the most that
+	// it ever had.
+	Before, After, Most int64
+	// NoSamples says that the source has no samples at all of what was asked for.
+	NoSamples bool
+}
+
+// Removed is how many values would have been removed.
+func (e *EraseError) Removed() int64 {
+	if len(e.Turbines) == 0 {
+		return e.Before - e.After
+	}
+	removed := int64(0)
+	for _, l := range e.Turbines {
+		removed += l.Before - l.After
+	}
+	return removed
+}
+
+func (e *EraseError) Error() string {
+	var b strings.Builder
+	switch {
+	case len(e.Turbines) > 0:
+		e.spellOut(&b)
+	case e.NoSamples:
+		fmt.Fprintf(&b, "%s: %d of the %d values that are loaded would be removed, so nothing was changed", ErrNoSamples, e.Before-e.After, e.Before)
+	case e.Most > e.Before:
+		fmt.Fprintf(&b, "%d of %d values would be removed, which leaves %d of the %d that the day has had, less than half, so nothing was changed", e.Before-e.After, e.Before, e.After, e.Most)
+	default:
+		fmt.Fprintf(&b, "%d of %d values would be removed, more than half, so nothing was changed", e.Before-e.After, e.Before)
+	}
+	b.WriteString("; find out why the source no longer has these samples, or allow the removal by --allow-empty (allow_empty in POST /runs)")
+	return b.String()
+}
+
+// spellOut names the turbines.
+func (e *EraseError) spellOut(b *strings.Builder) {
+	const named = 10
+	for i, l := range e.Turbines {
+		if i == named {
+			fmt.Fprintf(b, "; and %d more turbines, %d values in all", len(e.Turbines)-named, e.Removed())
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(b, "turbine %d would lose %d of its %d values and keeps them", l.Turbine, l.Before-l.After, l.Before)
+	}
+}
+
+// Unwrap says that there were no samples, if so.
+func (e *EraseError) Unwrap() error {
+	if e.NoSamples {
+		return ErrNoSamples
+	}
+	return nil
+}
+
+// join is errors.Join in one line.
+func join(a, b error) error {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return fmt.Errorf("%w; %w", a, b)
+}
