@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/delfos/delfos/internal/config"
 )
 
@@ -78,6 +80,14 @@ func Main(ctx context.Context, p Program) int {
 // endings are the signals that tell the program to end.
 func endings() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} }
 
+// sentence is an error as a JSON result has it, "" for none.
+func sentence(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.Join(lines(err), "; ")
+}
+
 // lines are what is printed of an error: one line each fault of a configuration
 // and each part of a joined error.
 func lines(err error) []string {
@@ -111,3 +121,23 @@ func lines(err error) []string {
 	}
 	return []string{strings.Join(fields, "; ")}
 }
+
+// A failure is what a command's own function returned.
+type failure struct{ err error }
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// A usageError says that the command line or the configuration is at fault.
+type usageError struct {
+	command string
+	err     error
+}
+
+func usagef(cmd *cobra.Command, format string, args ...any) error {
+	return &usageError{command: cmd.CommandPath(), err: fmt.Errorf(format, args...)}
+}
+
+func (e *usageError) Error() string { return e.err.Error() + e.hint() }
+func (e *usageError) Unwrap() error { return e.err }
+func (e *usageError) hint() string  { return fmt.Sprintf(" (see '%s --help')", e.command) }

@@ -1,13 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,11 +14,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/selector"
 )
-
-// maxDays is how many days one run may have, as over HTTP.
-const maxDays = 20_000
 
 // maxParallel bounds the days in work at once: each takes a session of the
 // target, which has about a hundred.
@@ -33,13 +28,9 @@ const targetPatience = 30 * time.Second
 const gcPercent = 50
 
 func newETL(r *runner) *cobra.Command {
-	var (
-		to       dayFlag
-		turbines = turbinesFlag{selector.All()}
-		output   = choiceFlag{value: "text", allowed: []string{"text", "json"}}
-		stale    bool
-		request  etl.Request
-	)
+	var from, to *time.Time
+	var stale bool
+	var request etl.Request
 	cmd := &cobra.Command{
 		Use:   "etl [DATE]",
 		Short: "Turn days of samples into ten-minute statistics",
@@ -70,78 +61,39 @@ summary goes to standard output; with --output json it is one JSON object and no
 			if stale && len(args) == 0 {
 				return nil
 			}
-			if err := exactly("DATE")(cmd, args); err != nil {
-				return err
-			}
-			if _, err := parseDay(args[0]); err != nil {
-				return fmt.Errorf("DATE is %q: %w", args[0], err)
-			}
-			return nil
+			return parsed("DATE", &from, parseDay)(cmd, args)
 		},
-		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().Var(&to, "to", "last day, inclusive; DATE alone without it")
-	cmd.Flags().Var(&turbines, "turbines", "ids and ranges of ids, or all")
+	dayFlag(cmd, &to, "to", "last day, inclusive; DATE alone without it")
+	turbinesFlag(cmd, &request.Turbines)
 	cmd.Flags().BoolVar(&stale, "stale", false, "only loaded days that have changed in the source since")
 	cmd.Flags().BoolVar(&request.AllowEmpty, "allow-empty", false, "take a day without samples for a success, and remove whatever the source no longer has")
 	cmd.Flags().BoolVar(&request.DryRun, "dry-run", false, "say what would change and write nothing")
 	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to work on at once; 0 is one a processor")
-	cmd.Flags().Var(&output, "output", "format of the summary")
-	complete(cmd, "output", output.allowed)
+	output := outputFlag(cmd, "format of the summary")
 	allowed := allowDates(cmd)
-	return configure(r, cmd, func(ctx context.Context, c config.ETL, args []string) error {
-		if stale && cmd.Flags().Changed("turbines") {
-			return usagef(cmd, "--turbines is %q: want none with --stale, which looks at whole days", turbines.String())
+	return configure(r, cmd, func(ctx context.Context, c config.ETL, _ []string) error {
+		if f := cmd.Flags().Lookup("turbines"); stale && f.Changed {
+			return usagef(cmd, "--turbines is %q: want none with --stale, which looks at whole days", f.Value)
 		}
-		from, err := between(cmd, args, to, *allowed)
-		if err != nil {
+		if err := cmp.Or(checkDays(cmd, "DATE", from, to, *allowed), checkCount(cmd, "parallel", request.Parallel, 0, maxParallel)); err != nil {
 			return err
 		}
-		if request.Parallel < 0 || request.Parallel > maxParallel {
-			return usagef(cmd, "--parallel is %d: want 0 to %d", request.Parallel, maxParallel)
-		}
-		if request.Parallel == 0 {
-			request.Parallel = runtime.NumCPU()
-		}
-		request.Turbines = turbines.set
-		summary, err := r.etl(ctx, c, request, from, to.day, stale)
+		request.Parallel = cmp.Or(request.Parallel, runtime.NumCPU())
+		summary, err := r.etl(ctx, c, request, from, to, stale)
 		if summary.From == "" {
 			return err // there was no run
 		}
-		if output.value == "json" {
-			return errors.Join(err, r.reportJSON(summary, err))
+		if *output == asJSON {
+			return errors.Join(err, r.printJSON(struct {
+				etl.Summary
+
+				Error string `json:"error,omitempty"`
+			}{summary, sentence(err)}))
 		}
-		return errors.Join(err, r.report(summary, err))
+		return errors.Join(err, r.printSummary(summary, err))
 	})
 }
-
-// between reads DATE, nil without one, and holds it and --to against what a run
-// takes.
-func between(cmd *cobra.Command, args []string, to dayFlag, allowed bool) (from *time.Time, err error) {
-	if len(args) > 0 {
-		day, err := parseDay(args[0])
-		if err != nil {
-			return nil, err
-		}
-		from = &day
-	}
-	if err := errors.Join(believable(cmd, "DATE", from, allowed), believable(cmd, "--to", to.day, allowed)); err != nil {
-		return nil, err
-	}
-	if from == nil || to.day == nil {
-		return from, nil
-	}
-	if to.day.Before(*from) {
-		return nil, usagef(cmd, "--to is %q: want a day not before DATE, %s", to.String(), args[0])
-	}
-	if most := lastDay(*from); to.day.After(most) {
-		return nil, usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
-	}
-	return from, nil
-}
-
-// lastDay is the last of a run that begins with first.
-func lastDay(first time.Time) time.Time { return dates.Add(first, maxDays-1) }
 
 // etl runs the job with a bar for its days.
 func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, from, to *time.Time, stale bool) (etl.Summary, error) {
@@ -205,7 +157,7 @@ func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *t
 			return err
 		}
 		if !ok {
-			return fmt.Errorf("no day up to %s is loaded: load some by `delfos etl DATE`, or give another --to", within.Last.Format(dateLayout))
+			return fmt.Errorf("no day up to %s is loaded: load some by `delfos etl DATE`, or give another --to", within.Last.Format(time.DateOnly))
 		}
 		from, to = new(dates.Later(loaded.First, dates.Add(loaded.Last, 1-maxDays))), &loaded.Last
 	}
@@ -222,24 +174,8 @@ func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *t
 	return err
 }
 
-// reportJSON prints what became of a run as one object.
-func (r *runner) reportJSON(s etl.Summary, failed error) error {
-	report := struct {
-		etl.Summary
-
-		Error string `json:"error,omitempty"`
-	}{Summary: s}
-	if failed != nil {
-		report.Error = strings.Join(lines(failed), "; ")
-	}
-	if err := json.NewEncoder(r.Stdout).Encode(report); err != nil {
-		return fmt.Errorf("print the summary: %w", err)
-	}
-	return nil
-}
-
-// report prints what became of a run for people to read.
-func (r *runner) report(s etl.Summary, failed error) error {
+// printSummary prints what became of a run for people to read.
+func (r *runner) printSummary(s etl.Summary, failed error) error {
 	verb := "written"
 	if s.DryRun {
 		verb = "to write"
@@ -265,18 +201,3 @@ func (r *runner) report(s etl.Summary, failed error) error {
 	return r.print("%d days: %d done, %d empty, %d failed, %d cancelled; %d values %s in %.1f s",
 		len(s.Partitions), s.Done, s.Empty, s.Failed, s.Cancelled, s.Written, verb, s.Seconds)
 }
-
-// A turbinesFlag selects turbines.
-type turbinesFlag struct{ set selector.Set }
-
-// String implements pflag.Value.
-func (f *turbinesFlag) String() string { return f.set.String() }
-
-// Set implements pflag.Value.
-func (f *turbinesFlag) Set(s string) (err error) {
-	f.set, err = selector.Parse(s)
-	return err
-}
-
-// Type implements pflag.Value.
-func (f *turbinesFlag) Type() string { return "LIST" }

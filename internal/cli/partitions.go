@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
+	"github.com/delfos/delfos/internal/apiclient"
+	"github.com/delfos/delfos/internal/config"
 )
 
 // A stateMark is how a state looks in the grid.
@@ -41,7 +44,7 @@ func stateMarks() [8]stateMark {
 const failuresShown = 10
 
 func newPartitions(r *runner) *cobra.Command {
-	var from, to dayFlag
+	var from, to *time.Time
 	cmd := &cobra.Command{
 		Use:   "partitions",
 		Short: "Show the state of each day as a calendar",
@@ -59,34 +62,69 @@ that are known, the last lines say how to see them.`,
 		Example: `  delfos partitions
   delfos partitions --from 2025-01-01 --to 2025-12-31 --output json
   delfos partitions forget 0225-01-01`,
-		Args: exactly(),
 	}
 	cmd.AddCommand(newPartitionsForget(r))
-	cmd.Flags().Var(&from, "from", "first day")
-	cmd.Flags().Var(&to, "to", "last day, inclusive")
-	return asking(r, cmd, func(ctx context.Context, t *target, _ []string, asJSON bool) error {
-		if err := rangeOf(cmd, from, to); err != nil {
+	dayFlag(cmd, &from, "from", "first day")
+	dayFlag(cmd, &to, "to", "last day, inclusive")
+	return asking(r, cmd, func(ctx context.Context, api *targetclient.Client, output string) error {
+		if err := checkRange(cmd, "--from", from, to); err != nil {
 			return err
 		}
 		params := &targetapi.ListPartitionsParams{}
-		if from.day != nil {
-			params.From = &targetapi.From{Time: *from.day}
+		if from != nil {
+			params.From = &targetapi.From{Time: *from}
 		}
-		if to.day != nil {
-			params.To = &targetapi.To{Time: *to.day}
+		if to != nil {
+			params.To = &targetapi.To{Time: *to}
 		}
-		a, err := ask[targetapi.PartitionList](t, func(c *targetclient.Client) (*http.Response, error) { return c.ListPartitions(ctx, params) })
+		a, err := apiclient.Ask[targetapi.PartitionList](func() (*http.Response, error) { return api.ListPartitions(ctx, params) })
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return r.printJSON(a.text)
+		if output == asJSON {
+			return r.printJSON(a.Text)
 		}
 		text := "no days: nothing was loaded or asked for yet"
-		if len(a.value.Partitions) > 0 {
-			text = calendar(a.value.Partitions, r.colours())
+		if len(a.Value.Partitions) > 0 {
+			text = calendar(a.Value.Partitions, r.colours())
 		}
-		return r.print("%s%s", text, others(a.header))
+		return r.print("%s%s", text, others(a.Header))
+	})
+}
+
+func newPartitionsForget(r *runner) *cobra.Command {
+	var day *time.Time
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "forget DAY",
+		Short: "Forget a day: its values, and what the ledger has of it",
+		Long: `Forget asks the target API of 'delfos orchestrate' to remove the values of DAY, and what
+the ledger has of it: its state, its attempts, the results of its checks, and the
+requests for it, so that runs count it no longer. Nothing loads it again by itself.
+
+A day of which the source has samples is refused without --force, as a run would load it
+again; with --force the source is not asked. A day that is being loaded is refused.`,
+		Example: `  delfos partitions forget 0225-01-01
+  delfos partitions forget 2025-01-02 --force`,
+		Args: parsed("DAY", &day, parseDay),
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "whatever the source has of the day, and without asking it")
+	return configure(r, cmd, func(ctx context.Context, c config.Client, _ []string) error {
+		api, err := apiclient.NewTarget(c.TargetAPIURL)
+		if err != nil {
+			return err
+		}
+		forgotten := targetapi.Day{Time: *day}
+		err = apiclient.Done(func() (*http.Response, error) {
+			return api.ForgetPartition(ctx, forgotten, &targetapi.ForgetPartitionParams{Force: given(force)})
+		})
+		if refusal, ok := errors.AsType[*apiclient.RefusalError](err); ok && refusal.Problem && refusal.Status == http.StatusNotFound {
+			return fmt.Errorf("neither the ledger nor the target has anything of %s", forgotten)
+		}
+		if err != nil {
+			return err
+		}
+		return r.print("%s is forgotten", forgotten)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -57,35 +58,23 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 	root.SetOut(r.Stdout)
 	root.SetErr(r.Stderr)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddGroup(
-		&cobra.Group{ID: "start", Title: "To see it work:"},
-		&cobra.Group{ID: "data", Title: "To get data in:"},
-		&cobra.Group{ID: "run", Title: "To run the system:"},
-	)
-	for _, c := range []struct {
-		group   string
-		command *cobra.Command
-	}{
-		{"start", newDemo(r)},
-		{"start", newPostgres(r)},
-		{"data", newSchema(r)},
-		{"data", newSeed(r)},
-		{"data", newImport(r)},
-		{"run", newServe(r)},
-		{"run", newETL(r)},
-		{"run", newOrchestrate(r)},
-		{"run", newRuns(r)},
-		{"run", newPartitions(r)},
-		{"run", newVerify(r)},
-		{"run", newHealthcheck(r)},
-	} {
-		c.command.GroupID = c.group
-		root.AddCommand(c.command)
+	section := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
 	}
-	root.SetHelpCommand(newHelp(root))
+	section("start", "To see it work:", newDemo(r), newPostgres(r))
+	section("data", "To get data in:", newSchema(r), newSeed(r), newImport(r))
+	section("run", "To run the system:", newServe(r), newETL(r), newOrchestrate(r), newRuns(r), newPartitions(r), newVerify(r), newHealthcheck(r))
+	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" {
+		switch c.Name() {
+		case "help":
+			c.RunE = help
+		case "completion":
 			c.Example = "  source <(delfos completion bash)\n  delfos completion zsh > \"${fpath[1]}/_delfos\""
 			group(c)
 		}
@@ -93,34 +82,42 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 	return root
 }
 
-// newHelp replaces cobra's, which exits 0 on a command that does not exist.
-func newHelp(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about any command",
-		Long:  "Help prints what --help prints.",
-		RunE: func(_ *cobra.Command, args []string) error {
-			target, left, err := root.Find(args)
-			if err != nil {
-				return err
-			}
-			if len(left) > 0 {
-				return subcommand(target, left)
-			}
-			return target.Help()
-		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			target, left, err := root.Find(args)
-			if err != nil || len(left) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			var names []cobra.Completion
-			for _, c := range target.Commands() {
-				if c.IsAvailableCommand() {
-					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
-				}
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+// help prints the help of a command; cobra's own exits 0 on a command that does
+// not exist.
+func help(cmd *cobra.Command, args []string) error {
+	target, left, err := cmd.Root().Find(args)
+	if err != nil {
+		return err
 	}
+	if len(left) > 0 {
+		return subcommand(target, left)
+	}
+	return target.Help()
+}
+
+// group is a command that only holds others.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(commands...)
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	cmd.Args = subcommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return &failure{usagef(cmd, "a command is missing: want %s", strings.Join(names, " or "))}
+	}
+	return cmd
+}
+
+// subcommand refuses what names none of cmd's commands, and proposes the ones
+// that look alike.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
+		return fmt.Errorf("unknown command %q for %q: did you mean %s?", args[0], cmd.CommandPath(), strings.Join(alike, " or "))
+	}
+	return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
 }

@@ -2,17 +2,19 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/config"
 )
 
@@ -28,23 +30,20 @@ queued, or a 'delfos etl'.`,
 	}, newRunsList(r), newRunsShow(r), newRunsStart(r), newRunsCancel(r), newRunsRetry(r), newRunsLogs(r))
 }
 
-// asking makes cmd ask the target API. Output is text or json.
-func asking(r *runner, cmd *cobra.Command, run func(ctx context.Context, t *target, args []string, asJSON bool) error) *cobra.Command {
-	output := choiceFlag{value: "text", allowed: []string{"text", "json"}}
-	cmd.Flags().Var(&output, "output", "format of the result")
-	complete(cmd, "output", output.allowed)
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	return configure(r, cmd, func(ctx context.Context, c config.Client, args []string) error {
-		t, err := newTarget(c.TargetAPI)
+// asking makes cmd ask the target API, and adds --output.
+func asking(r *runner, cmd *cobra.Command, run func(ctx context.Context, api *targetclient.Client, output string) error) *cobra.Command {
+	output := outputFlag(cmd, "format of the result")
+	return configure(r, cmd, func(ctx context.Context, c config.Client, _ []string) error {
+		api, err := apiclient.NewTarget(c.TargetAPIURL)
 		if err != nil {
 			return err
 		}
-		return run(ctx, t, args, output.value == "json")
+		return run(ctx, api, *output)
 	})
 }
 
 func newRunsList(r *runner) *cobra.Command {
-	limit := countFlag{n: 20, most: 1000}
+	limit := 20
 	var before int64
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -53,47 +52,43 @@ func newRunsList(r *runner) *cobra.Command {
 loaded, if anything does.`,
 		Example: `  delfos runs list
   delfos runs list --limit 100 --before 107 --output json`,
-		Args: exactly(),
 	}
-	cmd.Flags().Var(&limit, "limit", "how many at most")
+	countFlag(cmd, &limit, 1000, "limit", "how many at most")
 	cmd.Flags().Int64Var(&before, "before", 0, "only runs older than the one with this id")
-	return asking(r, cmd, func(ctx context.Context, t *target, _ []string, asJSON bool) error {
-		count := int32(limit.n)
-		params := &targetapi.ListRunsParams{Limit: &count}
+	return asking(r, cmd, func(ctx context.Context, api *targetclient.Client, output string) error {
+		params := &targetapi.ListRunsParams{Limit: new(int32(limit))}
 		if cmd.Flags().Changed("before") {
 			if before < 1 {
 				return usagef(cmd, "--before is %d: want a run's id, 1 or more", before)
 			}
 			params.Before = &before
 		}
-		a, err := ask[targetapi.RunList](t, func(c *targetclient.Client) (*http.Response, error) { return c.ListRuns(ctx, params) })
+		a, err := apiclient.Ask[targetapi.RunList](func() (*http.Response, error) { return api.ListRuns(ctx, params) })
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return r.printJSON(a.text)
+		if output == asJSON {
+			return r.printJSON(a.Text)
 		}
-		if err := r.listRuns(a.value.Runs); err != nil {
+		if err := r.printRuns(a.Value.Runs); err != nil {
 			return err
 		}
-		return r.printHindrances(t.hindrances(ctx))
+		return r.printHindrances(hindrances(ctx, api, true))
 	})
 }
 
-// listRuns prints a table, a row a run.
-func (r *runner) listRuns(runs []targetapi.Run) error {
+// printRuns prints a table, a row a run.
+func (r *runner) printRuns(runs []targetapi.Run) error {
 	if len(runs) == 0 {
 		return r.print("no runs")
 	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTATE\tTRIGGER\tFROM\tTO\tONLY\tDAYS\tCREATED")
-	for _, run := range runs {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, run.From, run.To, run.Only,
-			counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
-	}
-	_ = w.Flush() // to memory
-	return r.print("%s", strings.TrimSuffix(b.String(), "\n"))
+	return r.printTable(func(w io.Writer) {
+		fmt.Fprintln(w, "RUN\tSTATE\tTRIGGER\tFROM\tTO\tONLY\tDAYS\tCREATED")
+		for _, run := range runs {
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, run.From, run.To, run.Only,
+				counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
+		}
+	})
 }
 
 // counted says how far a run's days are, naming what there is.
@@ -117,53 +112,75 @@ func counted(c targetapi.RunCounts) string {
 	return strings.Join(parts, ", ")
 }
 
-// ended tells whether nothing more will happen in a run by itself.
+// ended reports whether nothing more will happen in a run by itself.
 func ended(run targetapi.Run) bool {
 	return run.State != targetapi.RunStateQueued && run.State != targetapi.RunStateRunning
 }
 
-// runID takes the argument of a command that is about one run.
-func runID(cmd *cobra.Command, args []string) error {
-	if err := exactly("ID")(cmd, args); err != nil {
-		return err
+// hindrances says what keeps queued days from being loaded, and with scheduling
+// also what keeps days from being queued. Nothing rests on the answer: an API that can't tell is one
+// without hindrances.
+func hindrances(ctx context.Context, api *targetclient.Client, scheduling bool) (details []string) {
+	a, err := apiclient.Ask[targetapi.Schedule](func() (*http.Response, error) { return api.GetSchedule(ctx) })
+	if err != nil {
+		return nil
 	}
-	_, err := parseRunID(args[0])
-	return err
+	for _, h := range a.Value.Hindrances {
+		if scheduling || h.Cause != targetapi.SchedulePaused && h.Cause != targetapi.SourceSuspect {
+			details = append(details, h.Detail)
+		}
+	}
+	return details
 }
 
+// printHindrances says why nothing moves, a line each.
+func (r *runner) printHindrances(details []string) error {
+	for _, detail := range details {
+		if err := r.print("hindered: %s", quoted(detail, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseRunID reads the argument of a command that is about one run.
 func parseRunID(s string) (int64, error) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || id < 1 {
-		return 0, fmt.Errorf("ID is %q: want a run's id, a whole number from 1 on", s)
+		return 0, errors.New("want a run's id, a whole number from 1 on")
 	}
 	return id, nil
 }
 
+// An act is an operation on one run that answers with the run.
+type act func(api *targetclient.Client, ctx context.Context, id int64, edit ...targetclient.RequestEditorFn) (*http.Response, error)
+
 // aboutRun makes cmd print the run that act answers with; with --wait, the run
 // as it is once it has ended.
-func aboutRun(r *runner, cmd *cobra.Command, act func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error)) *cobra.Command {
-	cmd.Args = runID
+func aboutRun(r *runner, cmd *cobra.Command, act act) *cobra.Command {
+	var id int64
 	var wait bool
+	cmd.Args = parsed("ID", &id, parseRunID)
 	if cmd.Name() != "cancel" {
-		cmd.Flags().BoolVar(&wait, "wait", false, "wait for the run to end; exit 1 unless it is done")
+		waitFlag(cmd, &wait)
 	}
-	return asking(r, cmd, func(ctx context.Context, t *target, args []string, asJSON bool) error {
-		id, err := parseRunID(args[0])
-		if err != nil {
-			return err
-		}
-		a, err := ask[targetapi.Run](t, func(c *targetclient.Client) (*http.Response, error) { return act(ctx, c, id) })
+	return asking(r, cmd, func(ctx context.Context, api *targetclient.Client, output string) error {
+		a, err := apiclient.Ask[targetapi.Run](func() (*http.Response, error) { return act(api, ctx, id) })
 		if err != nil {
 			return err
 		}
 		if wait {
-			return r.wait(ctx, t, id, asJSON)
+			return r.wait(ctx, api, id, output)
 		}
-		if err := r.printRun(a, asJSON); err != nil || asJSON || ended(a.value) {
+		if err := r.printRun(a, output); err != nil || output == asJSON || ended(a.Value) {
 			return err
 		}
-		return r.printHindrances(ofRuns(t.hindrances(ctx)))
+		return r.printHindrances(hindrances(ctx, api, false))
 	})
+}
+
+func waitFlag(cmd *cobra.Command, wait *bool) {
+	cmd.Flags().BoolVar(wait, "wait", false, "wait for the run to end; exit 1 unless it is done")
 }
 
 func newRunsShow(r *runner) *cobra.Command {
@@ -175,9 +192,7 @@ keeps its days from being loaded, if anything does. With --wait it waits until t
 has ended, and exits 1 unless it is done.`,
 		Example: `  delfos runs show 7
   delfos runs show 7 --wait --output json`,
-	}, func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error) {
-		return c.GetRun(ctx, id)
-	})
+	}, (*targetclient.Client).GetRun)
 }
 
 func newRunsCancel(r *runner) *cobra.Command {
@@ -188,9 +203,7 @@ func newRunsCancel(r *runner) *cobra.Command {
 another run wants them. A stopped day is as it was before. Where nothing is left to
 cancel, nothing happens.`,
 		Example: `  delfos runs cancel 7`,
-	}, func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error) {
-		return c.CancelRun(ctx, id)
-	})
+	}, (*targetclient.Client).CancelRun)
 }
 
 func newRunsRetry(r *runner) *cobra.Command {
@@ -200,41 +213,46 @@ func newRunsRetry(r *runner) *cobra.Command {
 		Long: `Retry queues the days of the run that failed or were cancelled once more, under the
 same id. Where there is none, nothing happens.`,
 		Example: `  delfos runs retry 7 --wait`,
-	}, func(ctx context.Context, c *targetclient.Client, id int64) (*http.Response, error) {
-		return c.RetryRun(ctx, id)
-	})
+	}, (*targetclient.Client).RetryRun)
 }
+
+// hindrancesEvery is how often a command that waits asks why nothing moves.
+const hindrancesEvery = 10 * time.Second
 
 // wait follows a run with a bar until it has ended, and prints it. A run that is
 // not done is an error.
-func (r *runner) wait(ctx context.Context, t *target, id int64, asJSON bool) error {
+func (r *runner) wait(ctx context.Context, api *targetclient.Client, id int64, output string) error {
 	progress, end := r.screen.progress(fmt.Sprintf("run %d", id), "days")
 	defer end()
-	var last answer[targetapi.Run]
-	hindered := watch{target: t}
-	err := r.poll(ctx, func() (bool, error) {
-		a, err := ask[targetapi.Run](t, func(c *targetclient.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
-		if err != nil {
+	var last apiclient.Answer[targetapi.Run]
+	var asked time.Time // for hindrances
+	var told string
+	err := apiclient.Follow(ctx, r.log, func() (_ bool, err error) {
+		if last, err = apiclient.Ask[targetapi.Run](func() (*http.Response, error) { return api.GetRun(ctx, id) }); err != nil {
 			return false, err
 		}
-		last = a
-		days := a.value.Partitions
+		days := last.Value.Partitions
 		progress(days.Total-days.Queued-days.Running, days.Total)
-		if !ended(a.value) && days.Running == 0 {
-			hindered.look(ctx, r)
+		if !ended(last.Value) && days.Running == 0 && time.Since(asked) > hindrancesEvery {
+			asked = time.Now()
+			reason := strings.Join(hindrances(ctx, api, false), " ")
+			if reason != "" && reason != told {
+				r.log.WarnContext(ctx, "the run does not move", "reason", reason)
+			}
+			told = reason
 		}
-		return ended(a.value), nil
+		return ended(last.Value), nil
 	})
 	end()
 	if err != nil {
 		return fmt.Errorf("wait for run %d: %w", id, err)
 	}
-	if err := r.printRun(last, asJSON); err != nil {
+	if err := r.printRun(last, output); err != nil {
 		return err
 	}
-	switch last.value.State {
+	switch last.Value.State {
 	case targetapi.RunStateFailed:
-		return fmt.Errorf("run %d failed: %d of its days did; `delfos runs logs %d` says why, `delfos runs retry %d` tries again", id, last.value.Partitions.Failed, id, id)
+		return fmt.Errorf("run %d failed: %d of its days did; `delfos runs logs %d` says why, `delfos runs retry %d` tries again", id, last.Value.Partitions.Failed, id, id)
 	case targetapi.RunStateCancelled:
 		return fmt.Errorf("run %d was cancelled", id)
 	default:
@@ -243,24 +261,22 @@ func (r *runner) wait(ctx context.Context, t *target, id int64, asJSON bool) err
 }
 
 // printRun prints a run, a line a fact.
-func (r *runner) printRun(a answer[targetapi.Run], asJSON bool) error {
-	if asJSON {
-		return r.printJSON(a.text)
+func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) error {
+	if output == asJSON {
+		return r.printJSON(a.Text)
 	}
-	run := a.value
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "run\t%d\nstate\t%s\ntrigger\t%s\nfrom\t%s\nto\t%s\nonly\t%s\n", run.Id, run.State, run.Trigger, run.From, run.To, run.Only)
-	if run.Turbines != nil {
-		fmt.Fprintf(w, "turbines\t%s\n", *run.Turbines)
-	}
-	if run.Parallel != nil {
-		fmt.Fprintf(w, "parallel\t%d\n", *run.Parallel)
-	}
-	fmt.Fprintf(w, "days\t%s\ncreated\t%s\n", counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
-	if run.FinishedAt != nil {
-		fmt.Fprintf(w, "finished\t%s\n", run.FinishedAt.UTC().Format(time.RFC3339))
-	}
-	_ = w.Flush() // to memory
-	return r.print("%s", strings.TrimSuffix(b.String(), "\n"))
+	run := a.Value
+	return r.printTable(func(w io.Writer) {
+		fmt.Fprintf(w, "run\t%d\nstate\t%s\ntrigger\t%s\nfrom\t%s\nto\t%s\nonly\t%s\n", run.Id, run.State, run.Trigger, run.From, run.To, run.Only)
+		if run.Turbines != nil {
+			fmt.Fprintf(w, "turbines\t%s\n", *run.Turbines)
+		}
+		if run.Parallel != nil {
+			fmt.Fprintf(w, "parallel\t%d\n", *run.Parallel)
+		}
+		fmt.Fprintf(w, "days\t%s\ncreated\t%s\n", counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
+		if run.FinishedAt != nil {
+			fmt.Fprintf(w, "finished\t%s\n", run.FinishedAt.UTC().Format(time.RFC3339))
+		}
+	})
 }

@@ -14,12 +14,14 @@ import (
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
+	"github.com/delfos/delfos/internal/apiclient"
 )
 
 // logPage is how many entries one request asks for.
 const logPage = int32(1000)
 
 func newRunsLogs(r *runner) *cobra.Command {
+	var id int64
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "logs ID",
@@ -29,25 +31,21 @@ goes on until the run has ended. With --output json each entry is a JSON object 
 line of its own.`,
 		Example: `  delfos runs logs 7
   delfos runs logs 7 -f --output json`,
-		Args: runID,
+		Args: parsed("ID", &id, parseRunID),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run has ended")
-	return asking(r, cmd, func(ctx context.Context, t *target, args []string, asJSON bool) error {
-		id, err := parseRunID(args[0])
-		if err != nil {
-			return err
-		}
+	return asking(r, cmd, func(ctx context.Context, api *targetclient.Client, output string) error {
 		after := int64(0)
 		if !follow {
-			return r.printLog(ctx, t, id, &after, asJSON)
+			return r.printLog(ctx, api, id, &after, output)
 		}
-		err = r.poll(ctx, func() (bool, error) {
+		err := apiclient.Follow(ctx, r.log, func() (bool, error) {
 			// First the state: what is logged before the end is read after it.
-			run, err := ask[targetapi.Run](t, func(c *targetclient.Client) (*http.Response, error) { return c.GetRun(ctx, id) })
+			run, err := apiclient.Ask[targetapi.Run](func() (*http.Response, error) { return api.GetRun(ctx, id) })
 			if err != nil {
 				return false, err
 			}
-			return ended(run.value), r.printLog(ctx, t, id, &after, asJSON)
+			return ended(run.Value), r.printLog(ctx, api, id, &after, output)
 		})
 		if err != nil {
 			return fmt.Errorf("follow run %d: %w", id, err)
@@ -58,23 +56,23 @@ line of its own.`,
 
 // printLog prints the entries after the one with the given id, which it moves
 // on.
-func (r *runner) printLog(ctx context.Context, t *target, id int64, after *int64, asJSON bool) error {
+func (r *runner) printLog(ctx context.Context, api *targetclient.Client, id int64, after *int64, output string) error {
+	limit := logPage
 	for {
-		limit := logPage
-		a, err := ask[struct {
+		a, err := apiclient.Ask[struct {
 			Entries []json.RawMessage `json:"entries"`
-		}](t, func(c *targetclient.Client) (*http.Response, error) {
-			return c.GetRunLog(ctx, id, &targetapi.GetRunLogParams{After: after, Limit: &limit})
+		}](func() (*http.Response, error) {
+			return api.GetRunLog(ctx, id, &targetapi.GetRunLogParams{After: after, Limit: &limit})
 		})
 		if err != nil {
 			return err
 		}
-		for _, text := range a.value.Entries {
+		for _, text := range a.Value.Entries {
 			var e targetapi.LogEntry
 			if err := json.Unmarshal(text, &e); err != nil {
 				return fmt.Errorf("read the log of run %d: %w", id, err)
 			}
-			if asJSON {
+			if output == asJSON {
 				err = r.printJSON(text)
 			} else {
 				err = r.print("%s", logLine(e))
@@ -84,7 +82,7 @@ func (r *runner) printLog(ctx context.Context, t *target, id int64, after *int64
 			}
 			*after = e.Id
 		}
-		if len(a.value.Entries) < int(limit) {
+		if len(a.Value.Entries) < int(limit) {
 			return nil
 		}
 	}

@@ -1,30 +1,28 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
+	"github.com/delfos/delfos/internal/apiclient"
 )
 
 // maxRunParallel is how many days of one run may be in work at once.
 const maxRunParallel = 1000
 
 func newRunsStart(r *runner) *cobra.Command {
-	var (
-		from, to dayFlag
-		only     = choiceFlag{value: "all", allowed: []string{"all", "missing", "failed", "stale"}}
-		dryRun   bool
-		erase    bool
-		wait     bool
-		parallel int32
-		key      string
-	)
+	var from, to *time.Time
+	var dryRun, allowEmpty, wait bool
+	var parallel int
+	var key string
+	only := string(targetapi.RunScopeAll)
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Queue days, as a backfill",
@@ -43,61 +41,54 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 		Example: `  delfos runs start --from 2025-01-01 --to 2025-12-31 --only missing
   delfos runs start --from 2025-01-02 --wait
   delfos runs start --from 2025-01-01 --to 2025-12-31 --only stale --dry-run --output json`,
-		Args: exactly(),
 	}
-	cmd.Flags().Var(&from, "from", "first day (required)")
-	cmd.Flags().Var(&to, "to", "last day, inclusive; --from alone without it")
-	cmd.Flags().Var(&only, "only", "which days of the range")
+	dayFlag(cmd, &from, "from", "first day (required)")
+	dayFlag(cmd, &to, "to", "last day, inclusive; --from alone without it")
+	choiceFlag(cmd, &only, "only", "which days of the range", only, "missing", "failed", "stale")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be queued and queue nothing")
-	cmd.Flags().BoolVar(&erase, "allow-empty", false, "remove whatever the source no longer has, however much")
-	cmd.Flags().Int32Var(&parallel, "parallel", 0, "how many days to work on at once; 0 is as many as there are workers")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the run to end; exit 1 unless it is done")
+	cmd.Flags().BoolVar(&allowEmpty, "allow-empty", false, "remove whatever the source no longer has, however much")
+	cmd.Flags().IntVar(&parallel, "parallel", 0, "how many days to work on at once; 0 is as many as there are workers")
+	waitFlag(cmd, &wait)
 	cmd.Flags().StringVar(&key, "idempotency-key", "", "a name for this request: sent again, it finds the run that it made")
-	complete(cmd, "only", only.allowed)
 	allowed := allowDates(cmd)
-	return asking(r, cmd, func(ctx context.Context, t *target, _ []string, asJSON bool) error {
-		switch {
-		case from.day == nil:
+	return asking(r, cmd, func(ctx context.Context, api *targetclient.Client, output string) error {
+		if from == nil {
 			return usagef(cmd, "--from is missing: want a day such as 2025-01-31")
-		case parallel < 0 || parallel > maxRunParallel:
-			return usagef(cmd, "--parallel is %d: want 0 to %d", parallel, maxRunParallel)
-		case wait && dryRun:
+		}
+		to = cmp.Or(to, from)
+		if wait && dryRun {
 			return usagef(cmd, "--wait and --dry-run: a dry run makes no run to wait for")
 		}
-		if to.day == nil {
-			to = from
-		}
-		if err := errors.Join(believable(cmd, "--from", from.day, *allowed), believable(cmd, "--to", to.day, *allowed)); err != nil {
+		if err := cmp.Or(checkCount(cmd, "parallel", parallel, 0, maxRunParallel), checkDays(cmd, "--from", from, to, *allowed)); err != nil {
 			return err
 		}
-		if err := rangeOf(cmd, from, to); err != nil {
-			return err
+		body := targetapi.RunRequest{
+			From: targetapi.Day{Time: *from}, To: targetapi.Day{Time: *to}, Only: new(targetapi.RunScope(only)),
+			DryRun: &dryRun, AllowEmpty: &allowEmpty, AllowDates: given(*allowed), Parallel: given(int32(parallel)),
 		}
-		scope := targetapi.RunScope(only.value)
-		body := targetapi.RunRequest{From: targetapi.Day{Time: *from.day}, To: targetapi.Day{Time: *to.day}, Only: &scope, DryRun: &dryRun, AllowEmpty: &erase}
-		if *allowed {
-			body.AllowDates = allowed
-		}
-		if parallel > 0 {
-			body.Parallel = &parallel
-		}
-		params := &targetapi.CreateRunParams{}
-		if key != "" {
-			params.IdempotencyKey = &key
-		}
-		plan, err := ask[targetapi.RunPlan](t, func(c *targetclient.Client) (*http.Response, error) { return c.CreateRun(ctx, params, body) })
+		plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
+			return api.CreateRun(ctx, &targetapi.CreateRunParams{IdempotencyKey: given(key)}, body)
+		})
 		switch {
 		case err != nil:
 			return err
-		case !dryRun && plan.value.Id == nil:
-			return fmt.Errorf("the target API at %s queued nothing: its answer names no run; TARGET_API_URL has to be the address of the target API", t.url)
-		case wait && plan.value.Id != nil:
-			return r.wait(ctx, t, *plan.value.Id, asJSON)
-		case asJSON:
-			return r.printJSON(plan.text)
+		case !dryRun && plan.Value.Id == nil:
+			return errors.New("the target API queued nothing: its answer names no run; TARGET_API_URL has to be the address of the target API")
+		case wait && plan.Value.Id != nil:
+			return r.wait(ctx, api, *plan.Value.Id, output)
+		case output == asJSON:
+			return r.printJSON(plan.Text)
 		}
-		return r.printPlan(plan.value)
+		return r.printPlan(plan.Value)
 	})
+}
+
+// given is a parameter that may be left out; the zero value is.
+func given[T comparable](value T) *T {
+	if value == *new(T) {
+		return nil
+	}
+	return &value
 }
 
 // printPlan says what a request for days amounts to.

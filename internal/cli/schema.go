@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -44,7 +45,18 @@ columns that a former version had are named likewise, and dropped by
 version needs can't be had.`,
 		Example: `  delfos schema apply source target river
   delfos schema apply target --dry-run`,
-		Args:              oneOrMoreOf("SCHEMA", names...),
+		Args: func(_ *cobra.Command, args []string) error {
+			want := "want one or several of " + strings.Join(names, ", ")
+			if len(args) == 0 {
+				return errors.New("argument SCHEMA is missing: " + want)
+			}
+			for _, arg := range args {
+				if !slices.Contains(names, arg) {
+					return fmt.Errorf("SCHEMA is %q: %s", arg, want)
+				}
+			}
+			return nil
+		},
 		ValidArgsFunction: completing(names...),
 	}, func(ctx context.Context, c config.Schema, args []string) error {
 		opts.DevURL = c.DevURL

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -13,16 +13,10 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/verify"
 	"github.com/delfos/delfos/internal/config"
-	"github.com/delfos/delfos/internal/selector"
 )
 
 func newVerify(r *runner) *cobra.Command {
-	var (
-		from, to dayFlag
-		turbines = turbinesFlag{selector.All()}
-		output   = choiceFlag{value: "text", allowed: []string{"text", "json"}}
-		request  verify.Request
-	)
+	var request verify.Request
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare the target with what it should hold, value by value",
@@ -47,56 +41,36 @@ wrongly.`,
 		Example: `  delfos verify
   delfos verify --from 2025-01-01 --to 2025-12-31 --turbines 1-50,80
   delfos verify --output json`,
-		Args:              exactly(),
-		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().Var(&from, "from", "first day")
-	cmd.Flags().Var(&to, "to", "last day, inclusive")
-	cmd.Flags().Var(&turbines, "turbines", "ids and ranges of ids, or all")
+	dayFlag(cmd, &request.From, "from", "first day")
+	dayFlag(cmd, &request.To, "to", "last day, inclusive")
+	turbinesFlag(cmd, &request.Turbines)
 	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to compare at once; 0 is one a processor")
 	cmd.Flags().IntVar(&request.Limit, "limit", verify.DefaultLimit, "how many differences to list")
-	cmd.Flags().Var(&output, "output", "format of the report")
-	complete(cmd, "output", output.allowed)
+	output := outputFlag(cmd, "format of the report")
 	return configure(r, cmd, func(ctx context.Context, c config.Verify, _ []string) error {
-		if err := rangeOf(cmd, from, to); err != nil {
+		if err := cmp.Or(checkRange(cmd, "--from", request.From, request.To), checkCount(cmd, "parallel", request.Parallel, 0, maxParallel),
+			checkCount(cmd, "limit", request.Limit, 1, 1_000_000)); err != nil {
 			return err
 		}
-		if request.Parallel < 0 || request.Parallel > maxParallel {
-			return usagef(cmd, "--parallel is %d: want 0 to %d", request.Parallel, maxParallel)
-		}
-		if most := 1_000_000; request.Limit < 1 || request.Limit > most {
-			return usagef(cmd, "--limit is %d: want 1 to %d", request.Limit, most)
-		}
-		if request.Parallel == 0 {
-			request.Parallel = runtime.NumCPU()
-		}
-		request.From, request.To, request.Turbines = from.day, to.day, turbines.set
+		request.Parallel = cmp.Or(request.Parallel, runtime.NumCPU())
 		report, err := r.verify(ctx, c, request)
 		if err == nil && !report.OK() {
 			err = fmt.Errorf("the target is not what the source makes on %d of %d days", report.Days-report.Clean, report.Days)
 		}
-		if output.value == "json" {
-			return errors.Join(err, r.verifiedJSON(report, err))
+		if *output == asJSON {
+			return errors.Join(err, r.printJSON(struct {
+				verify.Report
+
+				OK    bool   `json:"ok"`
+				Error string `json:"error,omitempty"`
+			}{report, err == nil, sentence(err)}))
 		}
 		if report.Days == 0 {
 			return err
 		}
-		return errors.Join(err, r.verified(report))
+		return errors.Join(err, r.printReport(report))
 	})
-}
-
-// rangeOf checks a pair of --from and --to, either of which may be missing.
-func rangeOf(cmd *cobra.Command, from, to dayFlag) error {
-	if from.day == nil || to.day == nil {
-		return nil
-	}
-	if to.day.Before(*from.day) {
-		return usagef(cmd, "--to is %q: want a day not before --from, %s", to.String(), from.String())
-	}
-	if most := lastDay(*from.day); to.day.After(most) {
-		return usagef(cmd, "--to is %q: want at most %d days, here up to %s", to.String(), maxDays, most.Format(dateLayout))
-	}
-	return nil
 }
 
 // verify compares with a bar for the days.
@@ -116,25 +90,8 @@ func (r *runner) verify(ctx context.Context, c config.Verify, request verify.Req
 	return report, err
 }
 
-// verifiedJSON prints a report as one object.
-func (r *runner) verifiedJSON(report verify.Report, failed error) error {
-	object := struct {
-		verify.Report
-
-		OK    bool   `json:"ok"`
-		Error string `json:"error,omitempty"`
-	}{Report: report, OK: failed == nil}
-	if failed != nil {
-		object.Error = strings.Join(lines(failed), "; ")
-	}
-	if err := json.NewEncoder(r.Stdout).Encode(object); err != nil {
-		return fmt.Errorf("print the report: %w", err)
-	}
-	return nil
-}
-
-// verified prints a report for people to read.
-func (r *runner) verified(report verify.Report) error {
+// printReport prints a report for people to read.
+func (r *runner) printReport(report verify.Report) error {
 	var b strings.Builder
 	for _, d := range report.NotClean {
 		fmt.Fprintln(&b, d)
