@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,22 +54,22 @@ func TestRequestIsChecked(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	c := s.orchestrator(t, 1).Control()
-	reversed := orchestrator.StartRequest{From: date("2025-01-02"), To: date("2025-01-01")}
-	if _, err := c.Start(t.Context(), reversed); !errors.Is(err, orchestrator.ErrRange) {
-		t.Errorf("reversed: %v", err)
-	}
-	if _, err := c.Start(t.Context(), days(orchestrator.MaxDays+1, "")); !errors.Is(err, orchestrator.ErrRange) || !strings.Contains(err.Error(), "20001") {
-		t.Errorf("too long: %v", err)
-	}
 	if err := c.Cancel(t.Context(), 99); !errors.Is(err, orchestrator.ErrNoRun) {
 		t.Errorf("cancel of no run: %v", err)
 	}
 
 	keyed := days(2, "")
 	keyed.Key, keyed.Request = "one", "two days"
-	first, second := startRun(t, c, keyed), startRun(t, c, keyed)
-	if first != second {
-		t.Errorf("the same key made %+v, then %+v", first, second)
+	plans := make([]orchestrator.Plan, 8)
+	var all sync.WaitGroup
+	for i := range plans {
+		all.Go(func() { plans[i] = startRun(t, c, keyed) })
+	}
+	all.Wait()
+	for _, plan := range plans {
+		if plan != plans[0] || plan.Partitions != 2 {
+			t.Errorf("the same key made %+v and %+v", plans[0], plan)
+		}
 	}
 	keyed.Request = "three days"
 	if _, err := c.Start(t.Context(), keyed); !errors.Is(err, orchestrator.ErrKeyReused) {

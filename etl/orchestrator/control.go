@@ -12,7 +12,6 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -24,8 +23,6 @@ var (
 	ErrNotOurs = errors.New("the run was started by \"delfos etl\" and can only be cancelled there")
 	// ErrKeyReused is wrapped when an idempotency key comes with another request.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
-	// ErrRange is wrapped when a range of days is reversed or too long.
-	ErrRange = errors.New("not a range of days")
 )
 
 // Control shows and steers days, runs, the schedule and events. It works on the
@@ -77,7 +74,7 @@ func ReadRun(ctx context.Context, db targetdb.DBTX, id int64) (targetdb.ReadRuns
 }
 
 // StartRequest asks for a backfill of the days From to To, both inclusive, at
-// UTC midnight.
+// UTC midnight; at most MaxDays.
 type StartRequest struct {
 	From, To time.Time
 	Only     enum.RunScope // enum.RunScopeAll if it is empty
@@ -112,9 +109,6 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	if r.Only == "" {
 		r.Only = enum.RunScopeAll
 	}
-	if err := checkRange(r.From, r.To); err != nil {
-		return Plan{}, err
-	}
 	believed := r.From // the first day for whose changes the source is believed
 	if r.Only == enum.RunScopeStale {
 		believed = c.config.Schedule.SourceRetention.Clip(r.From, c.config.Now())
@@ -146,17 +140,6 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 		return Plan{}, fmt.Errorf("start a backfill: %w", err)
 	}
 	return plan, nil
-}
-
-// checkRange returns what is wrong with a range, if anything is.
-func checkRange(from, to time.Time) error {
-	switch days := dates.Count(from, to); {
-	case days < 1:
-		return fmt.Errorf("%w: from %s is after to %s", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly))
-	case days > MaxDays:
-		return fmt.Errorf("%w: from %s to %s are %d days, at most %d are allowed", ErrRange, from.Format(time.DateOnly), to.Format(time.DateOnly), days, MaxDays)
-	}
-	return nil
 }
 
 // wantedDays are the days that r asks for, and their plan.

@@ -114,6 +114,9 @@ func (c Cron) next(t time.Time) (time.Time, bool) {
 	}
 }
 
+// yesterday is the last day that has ended.
+func yesterday(now time.Time) time.Time { return dates.Of(now).AddDate(0, 0, -1) }
+
 // dueAt is when a day is due; false if never.
 func (c Cron) dueAt(day time.Time) (time.Time, bool) { return c.next(day.AddDate(0, 0, 1)) }
 
@@ -124,7 +127,7 @@ func (c Cron) dueAt(day time.Time) (time.Time, bool) { return c.next(day.AddDate
 func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
 	var days []time.Time
 	since := now.AddDate(0, 0, -max(catchUp, 1))
-	for day := dates.Of(now).AddDate(0, 0, -1); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {
+	for day := yesterday(now); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {
 		at, ok := c.dueAt(day)
 		if !ok || at.After(now) {
 			continue
@@ -140,12 +143,12 @@ func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
 // upcoming is when the next day from start on becomes due after now, and the
 // newest of those that do then; false if never.
 func (c Cron) upcoming(start, now time.Time) (at, day time.Time, ok bool) {
-	first := dates.Later(dates.Of(now).AddDate(0, 0, -1), start)
+	first := dates.Later(yesterday(now), start)
 	if at, ok = c.dueAt(first); ok && !at.After(now) {
 		at, ok = c.dueAt(first.AddDate(0, 0, 1))
 	}
 	if !ok {
 		return time.Time{}, time.Time{}, false
 	}
-	return at, dates.Of(at).AddDate(0, 0, -1), true
+	return at, yesterday(at), true
 }

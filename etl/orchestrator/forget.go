@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,57 +83,33 @@ func (c *Control) unsampled(ctx context.Context, day time.Time) error {
 	return nil
 }
 
-// forgetOnceFree forgets a day when nobody works on it, as whoever takes over a
-// claim: a session whose lease has run out is ended.
+// forgetOnceFree forgets a day as soon as nobody works on it.
 func (c *Control) forgetOnceFree(ctx context.Context, day time.Time) error {
 	bounded, cancel := context.WithTimeout(ctx, c.config.ForgetWait)
 	defer cancel()
-	db := targetdb.New(c.config.Target)
 	for {
-		held, err := readClaim(ctx, db, day)
-		if err == nil && held.Claimed && held.Alive && held.Expired {
-			err = ledger.EndExpired(ctx, db, day, held.Token)
-			if err == nil {
-				held, err = readClaim(ctx, db, day)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("look who works on it: %w", err)
-		}
-		if !held.Claimed || !held.Alive {
-			if done, err := c.forget(ctx, day); err != nil || done {
-				return err
-			}
+		err := c.forget(ctx, day)
+		if _, busy := errors.AsType[*InWorkError](err); !busy {
+			return err
 		}
 		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-bounded.Done():
-			return &InWorkError{Day: day, RunID: held.RunID}
+			return cmp.Or(context.Cause(ctx), err)
 		case <-time.After(forgetPoll):
 		}
 	}
 }
 
-// readClaim reads a day's claim without a lock; of a day that the ledger does not
-// know there is none.
-func readClaim(ctx context.Context, db *targetdb.Queries, day time.Time) (targetdb.ReadClaimRow, error) {
-	held, err := db.ReadClaim(ctx, day)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return targetdb.ReadClaimRow{}, nil
+// forget removes all there is of a day in one transaction; an *InWorkError if
+// somebody works on it. Without its request nobody can claim it any more.
+func (c *Control) forget(ctx context.Context, day time.Time) error {
+	// Before any lock: who has claimed the day may hold its row for long.
+	if _, err := freeToken(ctx, targetdb.New(c.config.Target), day); err != nil {
+		return err
 	}
-	return held, err
-}
-
-// errClaimed rolls back what was begun on a day that somebody has claimed.
-var errClaimed = errors.New("somebody has claimed the day")
-
-// forget removes all there is of a day in one transaction; false if somebody has
-// claimed it meanwhile. Without its request nobody can claim it any more.
-func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err error) {
-	err = pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) error {
 		db := targetdb.New(tx)
-		if _, err := db.ForgetRequests(ctx, day); err != nil {
+		if err := db.ForgetRequests(ctx, day); err != nil {
 			return fmt.Errorf("remove its requests: %w", err)
 		}
 		if err := lockFree(ctx, db, day); err != nil {
@@ -149,21 +126,14 @@ func (c *Control) forget(ctx context.Context, day time.Time) (done bool, err err
 		}
 		return nil
 	})
-	if errors.Is(err, errClaimed) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
-// lockFree holds a day's row, if there is one that nobody has claimed; errClaimed
-// otherwise. It looks first: who has claimed it may hold the row for long.
+// lockFree holds a day's row, if there is one; an *InWorkError if somebody works on
+// the day, or has claimed it meanwhile.
 func lockFree(ctx context.Context, db *targetdb.Queries, day time.Time) error {
-	held, err := readClaim(ctx, db, day)
+	free, err := freeToken(ctx, db, day)
 	if err != nil {
-		return fmt.Errorf("look who works on it: %w", err)
-	}
-	if held.Claimed && held.Alive {
-		return errClaimed
+		return err
 	}
 	token, err := db.LockPartition(ctx, day)
 	switch {
@@ -171,8 +141,28 @@ func lockFree(ctx context.Context, db *targetdb.Queries, day time.Time) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("hold it: %w", err)
-	case token != held.Token:
-		return errClaimed
+	case token != free:
+		return &InWorkError{Day: day}
 	}
 	return nil
+}
+
+// freeToken is the token of a day that nobody works on, an *InWorkError otherwise.
+// As for whoever takes over a claim, a session whose lease has run out is ended.
+func freeToken(ctx context.Context, db *targetdb.Queries, day time.Time) (int64, error) {
+	held, err := db.ReadClaim(ctx, day)
+	if err == nil && held.Claimed && held.Alive && held.Expired {
+		if err = ledger.EndExpired(ctx, db, day, held.Token); err == nil {
+			held, err = db.ReadClaim(ctx, day)
+		}
+	}
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, nil // The ledger does not know it.
+	case err != nil:
+		return 0, fmt.Errorf("look who works on it: %w", err)
+	case held.Claimed && held.Alive:
+		return 0, &InWorkError{Day: day, RunID: held.RunID}
+	}
+	return held.Token, nil
 }

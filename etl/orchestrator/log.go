@@ -182,7 +182,7 @@ func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 			return fmt.Errorf("encode the logs of runs: %w", err)
 		}
 		db := targetdb.New(pool)
-		if _, err := db.AddRunLog(ctx, encoded); err != nil {
+		if err := db.AddRunLog(ctx, encoded); err != nil {
 			// What the target refuses, as the log of a run that was removed, it
 			// would refuse again.
 			switch dberror.Target.Of(err).Class {
@@ -197,7 +197,7 @@ func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 			runs[i] = e.RunID
 		}
 		slices.Sort(runs)
-		if _, err := db.TrimRunLog(ctx, targetdb.TrimRunLogParams{RunIds: slices.Compact(runs), Keep: keptEntries}); err != nil {
+		if err := db.TrimRunLog(ctx, targetdb.TrimRunLogParams{RunIds: slices.Compact(runs), Keep: keptEntries}); err != nil {
 			return fmt.Errorf("trim the logs of runs: %w", err)
 		}
 	}

@@ -228,8 +228,7 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 		if err := o.control.queue.dispatch(ctx, tx); err != nil {
 			return err
 		}
-		_, err = db.CloseRuns(ctx)
-		return err
+		return db.CloseRuns(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("put the queue in order: %w", err)
@@ -240,15 +239,9 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 // tidy removes what is no longer wanted.
 func (o *Orchestrator) tidy(ctx context.Context) error {
 	db := targetdb.New(o.config.Target)
-	_, err := db.CloseAbandonedCommands(ctx, abandoned)
-	if err == nil {
-		_, err = db.TrimEvents(ctx, keptEvents)
-	}
-	if err == nil {
-		_, err = db.ForgetWorkers(ctx)
-	}
-	if err == nil && o.config.RunRetention > 0 {
-		_, err = db.DeleteOldRuns(ctx, o.config.Now().Add(-o.config.RunRetention))
+	err := errors.Join(db.CloseAbandonedCommands(ctx, abandoned), db.TrimEvents(ctx, keptEvents), db.ForgetWorkers(ctx))
+	if o.config.RunRetention > 0 {
+		err = errors.Join(err, db.DeleteOldRuns(ctx, o.config.Now().Add(-o.config.RunRetention)))
 	}
 	if err != nil {
 		return fmt.Errorf("tidy up: %w", err)

@@ -26,24 +26,30 @@ type Page struct {
 func (c *Control) Page(ctx context.Context, from, to *time.Time) (page Page, err error) {
 	now := c.config.Now()
 	within := etl.Span{First: dates.Earliest(), Last: dates.Latest(now)}
+	var known *etl.Span
 	switch {
 	case from != nil && to != nil:
-		within = etl.Span{First: *from, Last: *to}
-		page.Days = &within
+		page.Days = &etl.Span{First: *from, Last: *to}
 	case to != nil:
 		within.Last = *to
 		if to.Before(within.First) {
 			within.First = dates.First()
 		}
-		page.Days, err = c.upTo(ctx, within)
+		if known, err = c.known(ctx, within, c.origin.remembered(), false); known != nil {
+			page.Days = lastPage(etl.Span{First: known.First, Last: *to})
+		}
 	case from != nil:
 		within.First = *from
 		if from.After(within.Last) {
 			within.Last = dates.Last()
 		}
-		page.Days, err = c.since(ctx, now, within)
+		if known, err = c.known(ctx, within, c.origin.sampled(ctx, now), false); err == nil {
+			page.Days = since(*from, known, yesterday(now))
+		}
 	default:
-		page.Days, err = c.newest(ctx, now, within)
+		if known, err = c.known(ctx, within, c.origin.sampled(ctx, now), false); err == nil {
+			page.Days = newest(known, c.config.Schedule.PartitionStart, yesterday(now))
+		}
 	}
 	if err != nil {
 		return Page{}, err
@@ -51,85 +57,40 @@ func (c *Control) Page(ctx context.Context, from, to *time.Time) (page Page, err
 	if page.Days != nil {
 		within = *page.Days
 	}
-	if page.Earlier, err = c.earlier(ctx, within.First); err != nil {
+	if page.Earlier, err = c.nearest(ctx, etl.Span{First: dates.First(), Last: within.First.AddDate(0, 0, -1)}, lastPage); err != nil {
 		return Page{}, err
 	}
-	page.Later, err = c.later(ctx, within.Last)
+	page.Later, err = c.nearest(ctx, etl.Span{First: within.Last.AddDate(0, 0, 1), Last: dates.Last()}, firstPage)
 	return page, err
 }
 
-// newest is the days up to the newest known one, and those since that are over.
-func (c *Control) newest(ctx context.Context, now time.Time, within etl.Span) (*etl.Span, error) {
-	known, err := c.known(ctx, within, c.origin.sampled(ctx, now), false)
-	if err != nil {
-		return nil, err
+// since is the days from one on, to the newest known one or to yesterday; nil if
+// there are none.
+func since(from time.Time, known *etl.Span, yesterday time.Time) *etl.Span {
+	last := yesterday
+	if known != nil {
+		last = dates.Later(last, known.Last)
 	}
-	yesterday := dates.Of(now).AddDate(0, 0, -1)
+	if last.Before(from) {
+		return nil
+	}
+	return &etl.Span{First: from, Last: dates.Earlier(last, dates.Add(from, MaxDays-1))}
+}
+
+// newest is the days up to the newest known one, and those since that are over. If
+// none is known, they are those since the schedule has begun; nil if it has not.
+func newest(known *etl.Span, begun *time.Time, yesterday time.Time) *etl.Span {
 	if known == nil {
-		// All that is known is that the schedule has begun.
-		begun := c.config.Schedule.PartitionStart
 		if begun == nil || begun.After(yesterday) {
-			return nil, nil //nolint:nilnil // There are no days.
+			return nil
 		}
-		known = &etl.Span{First: dates.Later(*begun, within.First), Last: yesterday}
+		known = &etl.Span{First: dates.Later(*begun, dates.Earliest()), Last: yesterday}
 	}
 	days := lastPage(*known)
 	if dates.Count(known.Last, yesterday) <= PageDays+1 {
 		days.Last = dates.Later(known.Last, yesterday)
 	}
-	return days, nil
-}
-
-// upTo is the days up to the end of within.
-func (c *Control) upTo(ctx context.Context, within etl.Span) (*etl.Span, error) {
-	known, err := c.known(ctx, within, c.origin.remembered(), false)
-	if err != nil || known == nil {
-		return nil, err
-	}
-	return lastPage(etl.Span{First: known.First, Last: within.Last}), nil
-}
-
-// since is the days from the start of within on, to the newest known one or to
-// yesterday.
-func (c *Control) since(ctx context.Context, now time.Time, within etl.Span) (*etl.Span, error) {
-	known, err := c.known(ctx, within, c.origin.sampled(ctx, now), false)
-	if err != nil {
-		return nil, err
-	}
-	last := dates.Of(now).AddDate(0, 0, -1)
-	if known != nil {
-		last = dates.Later(last, known.Last)
-	}
-	if last.Before(within.First) {
-		return nil, nil //nolint:nilnil // There are no days.
-	}
-	return &etl.Span{First: within.First, Last: dates.Earlier(last, dates.Add(within.First, MaxDays-1))}, nil
-}
-
-// earlier is a page of known days before one.
-func (c *Control) earlier(ctx context.Context, first time.Time) (*etl.Span, error) {
-	if !first.After(dates.First()) {
-		return nil, nil //nolint:nilnil // Nothing can be before it.
-	}
-	samples := c.origin.remembered()
-	before, err := c.known(ctx, etl.Span{First: dates.First(), Last: first.AddDate(0, 0, -1)}, samples, true)
-	if err != nil || before == nil {
-		return nil, err
-	}
-	return c.known(ctx, *lastPage(*before), samples, true)
-}
-
-// later is a page of known days after one.
-func (c *Control) later(ctx context.Context, last time.Time) (*etl.Span, error) {
-	if !last.Before(dates.Last()) {
-		return nil, nil //nolint:nilnil // Nothing can be after it.
-	}
-	samples := c.origin.remembered()
-	after, err := c.known(ctx, etl.Span{First: last.AddDate(0, 0, 1), Last: dates.Last()}, samples, true)
-	if err != nil || after == nil {
-		return nil, err
-	}
-	return c.known(ctx, etl.Span{First: after.First, Last: dates.Add(after.First, PageDays-1)}, samples, true)
+	return days
 }
 
 // lastPage is the last PageDays days.
@@ -137,16 +98,32 @@ func lastPage(days etl.Span) *etl.Span {
 	return &etl.Span{First: dates.Later(days.First, dates.Add(days.Last, 1-PageDays)), Last: days.Last}
 }
 
+// firstPage is the first PageDays days.
+func firstPage(days etl.Span) *etl.Span {
+	return &etl.Span{First: days.First, Last: dates.Add(days.First, PageDays-1)}
+}
+
+// nearest is the known days among those that page takes of the known days of a
+// range; nil if there are none.
+func (c *Control) nearest(ctx context.Context, within etl.Span, page func(etl.Span) *etl.Span) (*etl.Span, error) {
+	if within.First.After(within.Last) {
+		return nil, nil //nolint:nilnil // Nothing is before the first day, or after the last.
+	}
+	samples := c.origin.remembered()
+	known, err := c.known(ctx, within, samples, true)
+	if err != nil || known == nil {
+		return nil, err
+	}
+	return c.known(ctx, *page(*known), samples, true)
+}
+
 // known is the first and the last day of a range that the ledger has something to
 // say of, or that have samples; nil if there is none. With calledOff days count
 // too that were called off before they were loaded.
 func (c *Control) known(ctx context.Context, within etl.Span, samples *etl.Span, calledOff bool) (*etl.Span, error) {
 	known, err := ledgerRange(ctx, c.config.Target, within, calledOff)
-	if err != nil {
-		return nil, err
-	}
-	if samples == nil || samples.Last.Before(within.First) || samples.First.After(within.Last) {
-		return known, nil
+	if err != nil || samples == nil || samples.Last.Before(within.First) || samples.First.After(within.Last) {
+		return known, err
 	}
 	sampled := etl.Span{First: dates.Later(samples.First, within.First), Last: dates.Earlier(samples.Last, within.Last)}
 	if known == nil {

@@ -67,7 +67,7 @@ func (q *queue) open(ctx context.Context, tx pgx.Tx, run targetdb.OpenRunParams)
 // ask queues days of a run that have just got open requests.
 func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Time) error {
 	db := targetdb.New(tx)
-	if _, err := db.ClearNextAttempts(ctx, days); err != nil {
+	if err := db.ClearNextAttempts(ctx, days); err != nil {
 		return fmt.Errorf("clear next attempts: %w", err)
 	}
 	delayed, err := db.DelayedJobs(ctx, days)
@@ -110,7 +110,7 @@ func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("insert %d jobs: %w", len(jobs), err)
 		}
 	}
-	if _, err := db.RaiseJobs(ctx); err != nil {
+	if err := db.RaiseJobs(ctx); err != nil {
 		return fmt.Errorf("raise jobs: %w", err)
 	}
 	return nil
@@ -120,10 +120,10 @@ func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 // stops those in work.
 func (q *queue) drop(ctx context.Context, tx pgx.Tx, days []time.Time) error {
 	db := targetdb.New(tx)
-	if _, err := db.DropJobs(ctx, days); err != nil {
+	if err := db.DropJobs(ctx, days); err != nil {
 		return fmt.Errorf("drop jobs: %w", err)
 	}
-	if _, err := db.ClearNextAttempts(ctx, days); err != nil {
+	if err := db.ClearNextAttempts(ctx, days); err != nil {
 		return fmt.Errorf("clear next attempts: %w", err)
 	}
 	unwanted, err := db.UnwantedRunningJobs(ctx)

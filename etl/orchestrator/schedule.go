@@ -139,21 +139,15 @@ func readStates(ctx context.Context, tx pgx.Tx, first, last time.Time) ([]target
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the grid: %w", err)
 	}
-	off, err := calledOff(ctx, tx, first, last)
-	return grid, off, err
-}
-
-// calledOff are the days of a range that somebody has called off.
-func calledOff(ctx context.Context, tx pgx.Tx, first, last time.Time) (map[time.Time]bool, error) {
 	days, err := targetdb.New(tx).CalledOffDays(ctx, targetdb.CalledOffDaysParams{FirstDay: first, LastDay: last})
 	if err != nil {
-		return nil, fmt.Errorf("read called off days: %w", err)
+		return nil, nil, fmt.Errorf("read called off days: %w", err)
 	}
-	off := make(map[time.Time]bool, len(days))
+	calledOff := make(map[time.Time]bool, len(days))
 	for _, day := range days {
-		off[day] = true
+		calledOff[day] = true
 	}
-	return off, nil
+	return grid, calledOff, nil
 }
 
 // wanting returns those of the days, which are due, that nobody has loaded since
@@ -185,14 +179,14 @@ func againAfter(times int) (time.Duration, bool) {
 	return 0, false
 }
 
-// askAgain asks for days that have failed, and that nobody asks for any more, once
-// more: what made them fail may have been mended. Those whose time has not come
-// get it noted, as the next attempt that the ledger shows. They are days of the
+// askAgain asks once more for days that have failed, and that nobody asks for or has
+// called off: what made them fail may have been mended. Those whose time has not
+// come get it noted, as the next attempt that the ledger shows. They are days of the
 // range that the schedule follows, and that the source is believed of; older ones
 // are left to whoever loaded them.
 func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (scheduledRun, error) {
 	c := s.config.Schedule
-	last := dates.Of(now).AddDate(0, 0, -1)
+	last := yesterday(now)
 	first := dates.Later(last.AddDate(0, 0, 1-max(c.CatchUpDays, c.StaleDays, 1)), dates.Earliest())
 	first = c.SourceRetention.Clip(first, now)
 	if c.PartitionStart != nil {
@@ -200,26 +194,19 @@ func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (sch
 	}
 	db := targetdb.New(tx)
 	failed, err := db.FailedDays(ctx, targetdb.FailedDaysParams{FirstDay: first, LastDay: last})
-	switch {
-	case err != nil:
-		return scheduledRun{}, fmt.Errorf("read failed days: %w", err)
-	case len(failed) == 0:
-		return scheduledRun{}, nil
-	}
-	declined, err := calledOff(ctx, tx, first, last)
 	if err != nil {
-		return scheduledRun{}, err
+		return scheduledRun{}, fmt.Errorf("read failed days: %w", err)
 	}
 	var days []time.Time
 	for _, f := range failed {
 		after, ok := againAfter(int(f.Asked))
 		at := f.FailedAt.Add(after)
 		switch {
-		case !ok, declined[f.Day]:
+		case !ok: // It is left to a person.
 		case !now.Before(at):
 			days = append(days, f.Day)
 		case f.NextAttemptAt == nil || !f.NextAttemptAt.Equal(at):
-			if _, err := db.PlanNextAttempt(ctx, targetdb.PlanNextAttemptParams{Day: f.Day, At: at}); err != nil {
+			if err := db.PlanNextAttempt(ctx, targetdb.PlanNextAttemptParams{Day: f.Day, At: at}); err != nil {
 				return scheduledRun{}, fmt.Errorf("note the next attempt at %s: %w", f.Day.Format(time.DateOnly), err)
 			}
 		}
@@ -263,7 +250,7 @@ func (s *scheduler) Pause(ctx context.Context, paused bool) error {
 			return nil
 		}
 		changed = true
-		if _, err := targetdb.New(tx).PauseSchedule(ctx, paused); err != nil {
+		if err := targetdb.New(tx).PauseSchedule(ctx, paused); err != nil {
 			return err
 		}
 		return note(ctx, tx, state)
@@ -314,7 +301,7 @@ func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
 	}
 	now := s.config.Now()
-	start, known, err := s.origin.first(ctx, now, dates.Of(now).AddDate(0, 0, -1))
+	start, known, err := s.origin.first(ctx, now, yesterday(now))
 	switch {
 	case err != nil:
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)

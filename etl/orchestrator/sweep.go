@@ -43,11 +43,11 @@ func (s *scheduler) lookForLateData(ctx context.Context, now time.Time) error {
 	}
 	if since, bounded := c.SourceRetention.Since(now); bounded {
 		// Days that the source is not believed of would be stale for ever.
-		if _, err := db.UnseeDays(ctx, since); err != nil {
+		if err := db.UnseeDays(ctx, since); err != nil {
 			return fmt.Errorf("take back what was seen before %s: %w", since.Format(time.DateOnly), err)
 		}
 	}
-	days := etl.Span{Last: dates.Of(now).AddDate(0, 0, -1)}
+	days := etl.Span{Last: yesterday(now)}
 	days.First = c.SourceRetention.Clip(dates.Later(days.Last.AddDate(0, 0, 1-c.StaleDays), dates.Earliest()), now)
 	if days.First.After(days.Last) {
 		return nil
@@ -88,12 +88,12 @@ func (s *scheduler) suspect(ctx context.Context, now time.Time, reason string) (
 		case reason == "" && before == nil:
 			return nil
 		case reason == "":
-			if _, err := db.BelieveSource(ctx); err != nil {
+			if err := db.BelieveSource(ctx); err != nil {
 				return fmt.Errorf("record that the source is believed: %w", err)
 			}
 			return note(ctx, tx, sourceBelieved)
 		}
-		if _, err := db.SuspectSource(ctx, targetdb.SuspectSourceParams{At: now, Reason: reason}); err != nil {
+		if err := db.SuspectSource(ctx, targetdb.SuspectSourceParams{At: now, Reason: reason}); err != nil {
 			return fmt.Errorf("record that the source is suspect: %w", err)
 		}
 		if before != nil {

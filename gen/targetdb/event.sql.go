@@ -38,7 +38,7 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 	return err
 }
 
-const AddRunLog = `-- name: AddRunLog :execrows
+const AddRunLog = `-- name: AddRunLog :exec
 INSERT INTO run_log (run_id, day, at, level, message, attributes)
 SELECT
     (e ->> 'run_id')::bigint,
@@ -52,15 +52,12 @@ FROM jsonb_array_elements($1::jsonb) AS e
 
 // Appends entries to the logs of runs: a JSON array of objects with run_id, day, at,
 // level, message and attributes.
-func (q *Queries) AddRunLog(ctx context.Context, entries []byte) (int64, error) {
-	result, err := q.db.Exec(ctx, AddRunLog, entries)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) AddRunLog(ctx context.Context, entries []byte) error {
+	_, err := q.db.Exec(ctx, AddRunLog, entries)
+	return err
 }
 
-const DeleteOldRuns = `-- name: DeleteOldRuns :execrows
+const DeleteOldRuns = `-- name: DeleteOldRuns :exec
 WITH old AS (
     SELECT r.id
     FROM run AS r
@@ -82,12 +79,9 @@ WHERE r.id = old.id
 
 // Removes runs that ended before a time, with their requests, attempts and logs,
 // unless a day's state still rests on them.
-func (q *Queries) DeleteOldRuns(ctx context.Context, before time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, DeleteOldRuns, before)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) DeleteOldRuns(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, DeleteOldRuns, before)
+	return err
 }
 
 const EventRange = `-- name: EventRange :one
@@ -233,21 +227,18 @@ func (q *Queries) ReadRunLog(ctx context.Context, arg ReadRunLogParams) ([]ReadR
 	return items, nil
 }
 
-const TrimEvents = `-- name: TrimEvents :execrows
+const TrimEvents = `-- name: TrimEvents :exec
 DELETE FROM event
 WHERE id <= (SELECT max(m.id) FROM event AS m) - $1::bigint
 `
 
 // Removes all but the newest events. event_id_key serves it.
-func (q *Queries) TrimEvents(ctx context.Context, keep int64) (int64, error) {
-	result, err := q.db.Exec(ctx, TrimEvents, keep)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) TrimEvents(ctx context.Context, keep int64) error {
+	_, err := q.db.Exec(ctx, TrimEvents, keep)
+	return err
 }
 
-const TrimRunLog = `-- name: TrimRunLog :execrows
+const TrimRunLog = `-- name: TrimRunLog :exec
 DELETE FROM run_log AS l
 USING unnest($1::bigint[]) AS r (id)
 WHERE l.run_id = r.id
@@ -267,12 +258,9 @@ type TrimRunLogParams struct {
 }
 
 // Removes all but the newest entries of some runs. run_log_run_id_idx serves it.
-func (q *Queries) TrimRunLog(ctx context.Context, arg TrimRunLogParams) (int64, error) {
-	result, err := q.db.Exec(ctx, TrimRunLog, arg.RunIds, arg.Keep)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) TrimRunLog(ctx context.Context, arg TrimRunLogParams) error {
+	_, err := q.db.Exec(ctx, TrimRunLog, arg.RunIds, arg.Keep)
+	return err
 }
 
 const TryNumbering = `-- name: TryNumbering :one

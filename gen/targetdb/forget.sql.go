@@ -56,7 +56,7 @@ func (q *Queries) ForgetPartition(ctx context.Context, arg ForgetPartitionParams
 	return err
 }
 
-const ForgetRequests = `-- name: ForgetRequests :execrows
+const ForgetRequests = `-- name: ForgetRequests :exec
 DELETE FROM run_partition
 WHERE day = $1::date
 `
@@ -64,12 +64,9 @@ WHERE day = $1::date
 // Removes the requests for a day from the runs that wanted it. It waits for a claim
 // that is under way, because ClaimPartition locks its request; afterwards none of these
 // runs can claim the day. run_partition_day_idx serves it.
-func (q *Queries) ForgetRequests(ctx context.Context, day time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, ForgetRequests, day)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) ForgetRequests(ctx context.Context, day time.Time) error {
+	_, err := q.db.Exec(ctx, ForgetRequests, day)
+	return err
 }
 
 const KnowsDay = `-- name: KnowsDay :one

@@ -44,7 +44,7 @@ func (q *Queries) BeatWorker(ctx context.Context, arg BeatWorkerParams) error {
 	return err
 }
 
-const ClearNextAttempts = `-- name: ClearNextAttempts :execrows
+const ClearNextAttempts = `-- name: ClearNextAttempts :exec
 UPDATE partition
 SET next_attempt_at = NULL
 WHERE day = ANY ($1::date[])
@@ -53,12 +53,9 @@ WHERE day = ANY ($1::date[])
 
 // Clears the time of the next attempt of days that were requested again or cancelled.
 // partition_pkey serves it.
-func (q *Queries) ClearNextAttempts(ctx context.Context, days []time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, ClearNextAttempts, days)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) ClearNextAttempts(ctx context.Context, days []time.Time) error {
+	_, err := q.db.Exec(ctx, ClearNextAttempts, days)
+	return err
 }
 
 const DelayedJobs = `-- name: DelayedJobs :many
@@ -91,7 +88,7 @@ func (q *Queries) DelayedJobs(ctx context.Context, days []time.Time) ([]int64, e
 	return items, nil
 }
 
-const DropJobs = `-- name: DropJobs :execrows
+const DropJobs = `-- name: DropJobs :exec
 UPDATE river.river_job AS j
 SET state = 'cancelled',
     finalized_at = clock_timestamp()
@@ -109,12 +106,9 @@ WHERE j.kind = 'partition'
 
 // Takes waiting jobs that nothing asks for any more off the queue. River's call
 // cancels one job, with a notification; a run may have 20,000.
-func (q *Queries) DropJobs(ctx context.Context, days []time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, DropJobs, days)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) DropJobs(ctx context.Context, days []time.Time) error {
+	_, err := q.db.Exec(ctx, DropJobs, days)
+	return err
 }
 
 const DueJobs = `-- name: DueJobs :many
@@ -191,21 +185,18 @@ func (q *Queries) DueJobs(ctx context.Context) ([]DueJobsRow, error) {
 	return items, nil
 }
 
-const ForgetWorkers = `-- name: ForgetWorkers :execrows
+const ForgetWorkers = `-- name: ForgetWorkers :exec
 DELETE FROM worker
 WHERE lease_until < clock_timestamp() - interval '1 day'
 `
 
 // Removes workers that have been gone for a day.
-func (q *Queries) ForgetWorkers(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, ForgetWorkers)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) ForgetWorkers(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, ForgetWorkers)
+	return err
 }
 
-const RaiseJobs = `-- name: RaiseJobs :execrows
+const RaiseJobs = `-- name: RaiseJobs :exec
 UPDATE river.river_job AS j
 SET priority = w.priority
 FROM (
@@ -224,12 +215,9 @@ WHERE j.kind = 'partition'
 
 // Moves waiting jobs up whose day is wanted more urgently than when they were
 // queued. River has no call that changes a priority.
-func (q *Queries) RaiseJobs(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, RaiseJobs)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) RaiseJobs(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, RaiseJobs)
+	return err
 }
 
 const RemoveWorker = `-- name: RemoveWorker :exec

@@ -49,7 +49,7 @@ func (q *Queries) CancelRun(ctx context.Context, runID int64) ([]time.Time, erro
 	return items, nil
 }
 
-const CloseAbandonedCommands = `-- name: CloseAbandonedCommands :execrows
+const CloseAbandonedCommands = `-- name: CloseAbandonedCommands :exec
 UPDATE run_partition AS rp
 SET outcome = 'cancelled',
     finished_at = clock_timestamp()
@@ -74,15 +74,12 @@ WHERE r.id = rp.run_id
 
 // Cancels what is left of runs of the command line whose process is gone: no
 // claim is theirs, and nothing has happened in them since idle.
-func (q *Queries) CloseAbandonedCommands(ctx context.Context, idle time.Duration) (int64, error) {
-	result, err := q.db.Exec(ctx, CloseAbandonedCommands, idle)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) CloseAbandonedCommands(ctx context.Context, idle time.Duration) error {
+	_, err := q.db.Exec(ctx, CloseAbandonedCommands, idle)
+	return err
 }
 
-const CloseRuns = `-- name: CloseRuns :many
+const CloseRuns = `-- name: CloseRuns :exec
 WITH ended AS (
     UPDATE run AS r
     SET closed_at = clock_timestamp()
@@ -107,33 +104,12 @@ SELECT 'run', ended.id, (
     WHERE rp.run_id = ended.id
 )
 FROM ended
-RETURNING run_id::bigint AS run_id, state
 `
 
-type CloseRunsRow struct {
-	RunID int64
-	State string
-}
-
 // Records that runs have ended, with an event for each. run_unclosed_idx serves it.
-func (q *Queries) CloseRuns(ctx context.Context) ([]CloseRunsRow, error) {
-	rows, err := q.db.Query(ctx, CloseRuns)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CloseRunsRow
-	for rows.Next() {
-		var i CloseRunsRow
-		if err := rows.Scan(&i.RunID, &i.State); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) CloseRuns(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, CloseRuns)
+	return err
 }
 
 const FindRunByKey = `-- name: FindRunByKey :one

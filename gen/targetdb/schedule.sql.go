@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const BelieveSource = `-- name: BelieveSource :execrows
+const BelieveSource = `-- name: BelieveSource :exec
 UPDATE schedule
 SET suspect_since = NULL,
     suspect_reason = NULL
@@ -18,13 +18,10 @@ WHERE id = 1
   AND suspect_since IS NOT NULL
 `
 
-// Records that the source is believed again. No row: it was.
-func (q *Queries) BelieveSource(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, BelieveSource)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// Records that the source is believed again.
+func (q *Queries) BelieveSource(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, BelieveSource)
+	return err
 }
 
 const CalledOffDays = `-- name: CalledOffDays :many
@@ -156,6 +153,14 @@ WHERE p.day BETWEEN $1::date AND $2::date
         AND rp.outcome IS NULL
         AND rp.queued
   )
+  AND (
+      SELECT rp.outcome
+      FROM run_partition AS rp
+      WHERE rp.day = p.day
+        AND rp.queued
+      ORDER BY rp.requested_at DESC, rp.run_id DESC
+      LIMIT 1
+  ) IS DISTINCT FROM 'cancelled'
 ORDER BY p.day
 `
 
@@ -171,9 +176,9 @@ type FailedDaysRow struct {
 	Asked         int32
 }
 
-// The days that have failed and that nobody asks for or works on, with how often
-// the schedule has asked for each again since somebody or something else did, or
-// since it last succeeded. partition_pkey, run_partition_day_idx and attempt_pkey
+// The days that have failed and that nobody asks for, works on or has called off
+// since, with how often the schedule has asked for each again since somebody or
+// something else did, or since it last succeeded. partition_pkey, run_partition_day_idx and attempt_pkey
 // serve it.
 func (q *Queries) FailedDays(ctx context.Context, arg FailedDaysParams) ([]FailedDaysRow, error) {
 	rows, err := q.db.Query(ctx, FailedDays, arg.FirstDay, arg.LastDay)
@@ -248,30 +253,19 @@ func (q *Queries) NoteSweepTook(ctx context.Context, took time.Duration) error {
 	return err
 }
 
-const PauseSchedule = `-- name: PauseSchedule :one
+const PauseSchedule = `-- name: PauseSchedule :exec
 UPDATE schedule
 SET paused = $1
 WHERE id = 1
-RETURNING id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
 `
 
 // Pauses or resumes the schedule.
-func (q *Queries) PauseSchedule(ctx context.Context, paused bool) (Schedule, error) {
-	row := q.db.QueryRow(ctx, PauseSchedule, paused)
-	var i Schedule
-	err := row.Scan(
-		&i.ID,
-		&i.Paused,
-		&i.CheckedAt,
-		&i.SweptAt,
-		&i.SweepTook,
-		&i.SuspectSince,
-		&i.SuspectReason,
-	)
-	return i, err
+func (q *Queries) PauseSchedule(ctx context.Context, paused bool) error {
+	_, err := q.db.Exec(ctx, PauseSchedule, paused)
+	return err
 }
 
-const PlanNextAttempt = `-- name: PlanNextAttempt :execrows
+const PlanNextAttempt = `-- name: PlanNextAttempt :exec
 UPDATE partition AS p
 SET next_attempt_at = $1::timestamptz
 WHERE p.day IN (
@@ -290,12 +284,9 @@ type PlanNextAttemptParams struct {
 
 // Says when the schedule asks for a failed day again. A row that is being written
 // is left for the next time. partition_pkey serves it.
-func (q *Queries) PlanNextAttempt(ctx context.Context, arg PlanNextAttemptParams) (int64, error) {
-	result, err := q.db.Exec(ctx, PlanNextAttempt, arg.At, arg.Day)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) PlanNextAttempt(ctx context.Context, arg PlanNextAttemptParams) error {
+	_, err := q.db.Exec(ctx, PlanNextAttempt, arg.At, arg.Day)
+	return err
 }
 
 const ReadSchedule = `-- name: ReadSchedule :one
@@ -358,7 +349,7 @@ func (q *Queries) SeenDigests(ctx context.Context, arg SeenDigestsParams) ([]See
 	return items, nil
 }
 
-const SuspectSource = `-- name: SuspectSource :execrows
+const SuspectSource = `-- name: SuspectSource :exec
 UPDATE schedule
 SET suspect_since = coalesce(suspect_since, $1::timestamptz),
     suspect_reason = $2::text
@@ -372,15 +363,12 @@ type SuspectSourceParams struct {
 
 // Records why the source is not believed, and since when. The first time counts
 // until BelieveSource.
-func (q *Queries) SuspectSource(ctx context.Context, arg SuspectSourceParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SuspectSource, arg.At, arg.Reason)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) SuspectSource(ctx context.Context, arg SuspectSourceParams) error {
+	_, err := q.db.Exec(ctx, SuspectSource, arg.At, arg.Reason)
+	return err
 }
 
-const UnseeDays = `-- name: UnseeDays :execrows
+const UnseeDays = `-- name: UnseeDays :exec
 UPDATE partition
 SET source_digest_seen = source_digest
 WHERE day < $1::date
@@ -390,10 +378,7 @@ WHERE day < $1::date
 
 // Resets the last seen digest of the days before the one from which the source is
 // believed: they count as unchanged. partition_pkey serves it.
-func (q *Queries) UnseeDays(ctx context.Context, before time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, UnseeDays, before)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) UnseeDays(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, UnseeDays, before)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/demo"
 	"github.com/delfos/delfos/internal/localpg"
@@ -52,7 +53,10 @@ fetches them.`,
 		}
 		return demo.Run(ctx, demo.Config{
 			Pair: pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI, Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log,
-			Orchestrator: service.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs(), Access: c.At(c.ConsoleAddr)},
+			Orchestrator: service.Config{
+				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs()},
+				Access: c.At(c.ConsoleAddr),
+			},
 		})
 	})
 }

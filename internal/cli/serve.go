@@ -106,8 +106,8 @@ answers 503; a second signal ends the delay.`,
 			defer func() { _ = ln.Close() }()
 		}
 		return r.orchestrate(ctx, delay, service.Config{
-			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Workers: workers, Schedule: schedule,
-			RunRetention: c.Runs(), JobRetention: c.Jobs(), Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI, Log: r.log,
+			Config:    orchestrator.Config{Workers: workers, Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs(), Log: r.log},
+			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI,
 		})
 	})
 }

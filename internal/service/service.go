@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,89 +29,88 @@ import (
 // target, which has about a hundred.
 const MaxWorkers = 64
 
-// spareSessions are those of the job's pool that no load holds for long.
-const spareSessions = 2
+const (
+	// spareSessions are those of the job's pool that no load holds for long.
+	spareSessions = 2
+	// patience is how long Open waits for a target that gives no session.
+	patience = time.Minute
+)
 
 // Config is what a Service needs.
 type Config struct {
+	orchestrator.Config // Open sets Target, Job and RunLog
+
 	TargetURL string // the database
 	SourceURL string // the source API
-	Workers   int    // days in work at once, 1 to MaxWorkers
-	Schedule  orchestrator.ScheduleConfig
-	// RunRetention is how long runs are kept, 0 for ever; JobRetention how long
-	// River keeps jobs that have ended.
-	RunRetention, JobRetention time.Duration
 	// Listener is where the API answers; a bare worker has none. Run closes it.
 	Listener net.Listener
 	Access   httpserve.Access // to the API
 	OpenAPI  []byte
 	// Drain bounds how long answers may go on after the end was asked for, 3 s if
-	// it is 0; SoftStop, 5 s if it is 0, how long loads may after that.
-	Drain, SoftStop time.Duration
-	// Patience is how long Open waits for a target that gives no session, a minute
-	// if it is 0.
-	Patience time.Duration
+	// it is 0; loads may go on for SoftStop after that.
+	Drain time.Duration
 	// Leaving is closed some time before Run's ctx ends, when the process has been
 	// told to stop; nil: never. The API says so at /ready.
 	Leaving <-chan struct{}
-	Log     *slog.Logger
 }
 
 // Service is an orchestrator that is ready to run, or runs.
 type Service struct {
 	config       Config
-	control      *pgxpool.Pool
-	loads        *pgxpool.Pool
 	reads        *pgxpool.Pool // the API's; nil in a bare worker
-	job          *etl.Job
 	orchestrator *orchestrator.Orchestrator
+	closers      []func()
 }
 
 // Open waits for the target if it is away, brings River's tables up to date and
 // makes ready what Run needs. Close the Service when it is no longer wanted, also
 // after Run.
-func Open(ctx context.Context, c Config) (_ *Service, err error) {
-	if c.Drain == 0 {
-		c.Drain = 3 * time.Second
-	}
-	runLog := orchestrator.NewRunLog()
-	c.Log = slog.New(runLog.Handler(c.Log.Handler()))
+func Open(ctx context.Context, c Config) (*Service, error) {
+	c.RunLog = orchestrator.NewRunLog()
+	c.Log = slog.New(c.RunLog.Handler(c.Log.Handler()))
 	s := &Service{config: c}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
-	if s.control, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
+	if err := s.open(ctx); err != nil {
+		s.Close()
 		return nil, err
 	}
-	if err := etl.AwaitTarget(ctx, s.control, cmp.Or(c.Patience, time.Minute), c.Log); err != nil {
-		return nil, err
+	return s, nil
+}
+
+func (s *Service) open(ctx context.Context) (err error) {
+	c := s.config
+	if c.Target, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, c.Target.Close)
+	if err := etl.AwaitTarget(ctx, c.Target, patience, c.Log); err != nil {
+		return err
 	}
 	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
 	if err != nil {
-		return nil, dberror.Target.Explain(err)
+		return dberror.Target.Explain(err)
 	}
 	if len(plan.Statements) > 0 {
 		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
 	}
-	if s.loads, err = etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions); err != nil {
-		return nil, err
+	loads, err := etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions)
+	if err != nil {
+		return err
 	}
+	s.closers = append(s.closers, loads.Close)
 	if c.Listener != nil {
 		if s.reads, err = target.OpenPool(ctx, c.TargetURL); err != nil {
-			return nil, err
+			return err
 		}
+		s.closers = append(s.closers, s.reads.Close)
 	}
-	if s.job, err = etl.New(ctx, etl.Config{Target: s.loads, SourceURL: c.SourceURL, Log: c.Log}); err != nil {
-		return nil, err
+	job, err := etl.New(ctx, etl.Config{Target: loads, SourceURL: c.SourceURL, Log: c.Log})
+	if err != nil {
+		return err
 	}
-	s.orchestrator, err = orchestrator.New(orchestrator.Config{
-		Target: s.control, Job: s.job, Workers: c.Workers, Schedule: c.Schedule,
-		RunRetention: c.RunRetention, JobRetention: c.JobRetention, SoftStop: c.SoftStop,
-		RunLog: runLog, Log: c.Log,
-	})
-	return s, err
+	s.closers = append(s.closers, job.Close)
+	c.Job = job
+	s.orchestrator, err = orchestrator.New(c.Config)
+	return err
 }
 
 // Control shows and steers the queue; it works before Run and beside it.
@@ -153,7 +153,8 @@ func (s *Service) serve(ctx, background context.Context) error {
 	handler := target.New(target.Config{
 		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
 	})
-	if err := httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: c.Drain, Leaving: c.Leaving}); err != nil {
+	err = httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: cmp.Or(c.Drain, 3*time.Second), Leaving: c.Leaving})
+	if err != nil {
 		return fmt.Errorf("target API: %w", err)
 	}
 	return nil
@@ -161,12 +162,7 @@ func (s *Service) serve(ctx, background context.Context) error {
 
 // Close gives back what Open took.
 func (s *Service) Close() {
-	if s.job != nil {
-		s.job.Close()
-	}
-	for _, pool := range []*pgxpool.Pool{s.loads, s.reads, s.control} {
-		if pool != nil {
-			pool.Close()
-		}
+	for _, closer := range slices.Backward(s.closers) {
+		closer()
 	}
 }

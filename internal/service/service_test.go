@@ -113,7 +113,7 @@ func TestLoadsEnd(t *testing.T) {
 		<-goOn
 	})
 	target := pgtest.Target(t)
-	s, stop := start(t, service.Config{TargetURL: target, SourceURL: url, Listener: ln, SoftStop: time.Minute})
+	s, stop := start(t, service.Config{TargetURL: target, SourceURL: url, Listener: ln, Config: orchestrator.Config{SoftStop: time.Minute}})
 	backfill(t, s)
 	<-asked
 	console := "http://" + ln.Addr().String()
@@ -154,7 +154,7 @@ func TestLoadIsStopped(t *testing.T) {
 		}
 	})
 	target := pgtest.Target(t)
-	first, stop := start(t, service.Config{TargetURL: target, SourceURL: url, SoftStop: time.Millisecond})
+	first, stop := start(t, service.Config{TargetURL: target, SourceURL: url, Config: orchestrator.Config{SoftStop: time.Millisecond}})
 	backfill(t, first)
 	state(t, first, "running")
 	for len(asked) == 0 {
@@ -175,7 +175,7 @@ func TestNoTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := service.Open(t.Context(), service.Config{
-		TargetURL: pgtest.Empty(t), SourceURL: "http://127.0.0.1:1", Workers: 1, Listener: ln, Log: slog.New(slog.DiscardHandler),
+		TargetURL: pgtest.Empty(t), SourceURL: "http://127.0.0.1:1", Listener: ln, Config: orchestrator.Config{Workers: 1, Log: slog.New(slog.DiscardHandler)},
 	})
 	if err != nil {
 		t.Fatal(err)

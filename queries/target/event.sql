@@ -37,12 +37,12 @@ LIMIT sqlc.arg(count)::integer;
 SELECT coalesce(min(id), 0)::bigint AS oldest, coalesce(max(id), 0)::bigint AS newest
 FROM event;
 
--- name: TrimEvents :execrows
+-- name: TrimEvents :exec
 -- Removes all but the newest events. event_id_key serves it.
 DELETE FROM event
 WHERE id <= (SELECT max(m.id) FROM event AS m) - sqlc.arg(keep)::bigint;
 
--- name: AddRunLog :execrows
+-- name: AddRunLog :exec
 -- Appends entries to the logs of runs: a JSON array of objects with run_id, day, at,
 -- level, message and attributes.
 INSERT INTO run_log (run_id, day, at, level, message, attributes)
@@ -64,7 +64,7 @@ WHERE run_id = sqlc.arg(run_id)
 ORDER BY id
 LIMIT sqlc.arg(count)::integer;
 
--- name: TrimRunLog :execrows
+-- name: TrimRunLog :exec
 -- Removes all but the newest entries of some runs. run_log_run_id_idx serves it.
 DELETE FROM run_log AS l
 USING unnest(sqlc.arg(run_ids)::bigint[]) AS r (id)
@@ -78,7 +78,7 @@ WHERE l.run_id = r.id
       LIMIT 1
   );
 
--- name: DeleteOldRuns :execrows
+-- name: DeleteOldRuns :exec
 -- Removes runs that ended before a time, with their requests, attempts and logs,
 -- unless a day's state still rests on them.
 WITH old AS (

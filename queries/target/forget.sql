@@ -21,7 +21,7 @@ SELECT (
     )
 )::boolean AS known;
 
--- name: ForgetRequests :execrows
+-- name: ForgetRequests :exec
 -- Removes the requests for a day from the runs that wanted it. It waits for a claim
 -- that is under way, because ClaimPartition locks its request; afterwards none of these
 -- runs can claim the day. run_partition_day_idx serves it.

@@ -45,7 +45,7 @@ WHERE w.parallel IS NULL
 GROUP BY w.day
 ORDER BY min(w.priority), min(w.place);
 
--- name: RaiseJobs :execrows
+-- name: RaiseJobs :exec
 -- Moves waiting jobs up whose day is wanted more urgently than when they were
 -- queued. River has no call that changes a priority.
 UPDATE river.river_job AS j
@@ -63,7 +63,7 @@ WHERE j.kind = 'partition'
   AND (j.args ->> 'day')::date = w.day
   AND j.priority > w.priority;
 
--- name: DropJobs :execrows
+-- name: DropJobs :exec
 -- Takes waiting jobs that nothing asks for any more off the queue. River's call
 -- cancels one job, with a notification; a run may have 20,000.
 UPDATE river.river_job AS j
@@ -148,7 +148,7 @@ SET jobs = excluded.jobs,
 DELETE FROM worker
 WHERE id = sqlc.arg(id);
 
--- name: ForgetWorkers :execrows
+-- name: ForgetWorkers :exec
 -- Removes workers that have been gone for a day.
 DELETE FROM worker
 WHERE lease_until < clock_timestamp() - interval '1 day';
@@ -157,7 +157,7 @@ WHERE lease_until < clock_timestamp() - interval '1 day';
 -- Reports whether this transaction may reconcile the queue with the ledger now.
 SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.queue', 0));
 
--- name: ClearNextAttempts :execrows
+-- name: ClearNextAttempts :exec
 -- Clears the time of the next attempt of days that were requested again or cancelled.
 -- partition_pkey serves it.
 UPDATE partition

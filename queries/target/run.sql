@@ -166,7 +166,7 @@ WHERE rp.day = sqlc.arg(day)
 ORDER BY r.allow_empty DESC, r.priority, rp.run_id
 LIMIT 1;
 
--- name: CloseRuns :many
+-- name: CloseRuns :exec
 -- Records that runs have ended, with an event for each. run_unclosed_idx serves it.
 WITH ended AS (
     UPDATE run AS r
@@ -191,10 +191,9 @@ SELECT 'run', ended.id, (
     FROM run_partition AS rp
     WHERE rp.run_id = ended.id
 )
-FROM ended
-RETURNING run_id::bigint AS run_id, state;
+FROM ended;
 
--- name: CloseAbandonedCommands :execrows
+-- name: CloseAbandonedCommands :exec
 -- Cancels what is left of runs of the command line whose process is gone: no
 -- claim is theirs, and nothing has happened in them since idle.
 UPDATE run_partition AS rp

@@ -18,12 +18,11 @@ WHERE id = 1
 ORDER BY id
 FOR UPDATE;
 
--- name: PauseSchedule :one
+-- name: PauseSchedule :exec
 -- Pauses or resumes the schedule.
 UPDATE schedule
 SET paused = sqlc.arg(paused)
-WHERE id = 1
-RETURNING *;
+WHERE id = 1;
 
 -- name: NoteScheduleChecked :exec
 -- Records when the schedule was last looked at.
@@ -51,7 +50,7 @@ UPDATE schedule
 SET sweep_took = sqlc.arg(took)::interval
 WHERE id = 1;
 
--- name: SuspectSource :execrows
+-- name: SuspectSource :exec
 -- Records why the source is not believed, and since when. The first time counts
 -- until BelieveSource.
 UPDATE schedule
@@ -59,15 +58,15 @@ SET suspect_since = coalesce(suspect_since, sqlc.arg(at)::timestamptz),
     suspect_reason = sqlc.arg(reason)::text
 WHERE id = 1;
 
--- name: BelieveSource :execrows
--- Records that the source is believed again. No row: it was.
+-- name: BelieveSource :exec
+-- Records that the source is believed again.
 UPDATE schedule
 SET suspect_since = NULL,
     suspect_reason = NULL
 WHERE id = 1
   AND suspect_since IS NOT NULL;
 
--- name: UnseeDays :execrows
+-- name: UnseeDays :exec
 -- Resets the last seen digest of the days before the one from which the source is
 -- believed: they count as unchanged. partition_pkey serves it.
 UPDATE partition
@@ -108,9 +107,9 @@ WHERE f.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
 ORDER BY day;
 
 -- name: FailedDays :many
--- The days that have failed and that nobody asks for or works on, with how often
--- the schedule has asked for each again since somebody or something else did, or
--- since it last succeeded. partition_pkey, run_partition_day_idx and attempt_pkey
+-- The days that have failed and that nobody asks for, works on or has called off
+-- since, with how often the schedule has asked for each again since somebody or
+-- something else did, or since it last succeeded. partition_pkey, run_partition_day_idx and attempt_pkey
 -- serve it.
 SELECT
     p.day,
@@ -149,9 +148,17 @@ WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
         AND rp.outcome IS NULL
         AND rp.queued
   )
+  AND (
+      SELECT rp.outcome
+      FROM run_partition AS rp
+      WHERE rp.day = p.day
+        AND rp.queued
+      ORDER BY rp.requested_at DESC, rp.run_id DESC
+      LIMIT 1
+  ) IS DISTINCT FROM 'cancelled'
 ORDER BY p.day;
 
--- name: PlanNextAttempt :execrows
+-- name: PlanNextAttempt :exec
 -- Says when the schedule asks for a failed day again. A row that is being written
 -- is left for the next time. partition_pkey serves it.
 UPDATE partition AS p

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -190,7 +191,7 @@ func TestPgBouncerInTransactionModeIsRefused(t *testing.T) {
 			return err
 		}},
 		{"orchestrate", func() error {
-			o, err := service.Open(t.Context(), service.Config{TargetURL: target, SourceURL: s.apiURL, Workers: 1, Log: log})
+			o, err := service.Open(t.Context(), service.Config{TargetURL: target, SourceURL: s.apiURL, Config: orchestrator.Config{Workers: 1, Log: log}})
 			if err == nil {
 				o.Close()
 			}

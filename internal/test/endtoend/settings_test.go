@@ -168,8 +168,8 @@ func (s *system) wholeWay(t *testing.T, sourceURL, targetURL string) {
 	}
 
 	today := time.Now().UTC().Truncate(24 * time.Hour)
-	o, err := service.Open(t.Context(), service.Config{TargetURL: targetURL, SourceURL: s.apiURL, Workers: 2, Log: log, Schedule: orchestrator.ScheduleConfig{
-		Cron: "0 1 * * *", CatchUpDays: 1, PartitionStart: &today,
+	o, err := service.Open(t.Context(), service.Config{TargetURL: targetURL, SourceURL: s.apiURL, Config: orchestrator.Config{
+		Workers: 2, Log: log, Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 1, PartitionStart: &today},
 	}})
 	if err != nil {
 		t.Fatal(err)
