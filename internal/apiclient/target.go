@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/delfos/delfos/gen/targetapi"
@@ -129,35 +131,66 @@ func unanswered(err error) error {
 }
 
 const (
-	// lookAgain is how often a run is looked at that is waited for.
-	lookAgain = 500 * time.Millisecond
+	// lookEvery is how often a run is looked at that is waited for, while something
+	// happens; lookAgain is how often while nothing does.
+	lookEvery = 50 * time.Millisecond
+	lookAgain = 2 * time.Second
 	// patience is how long the API may be away meanwhile, as while it restarts.
 	patience = time.Minute
 )
 
-// Follow calls look, which asks the target API, again and again until it is done
-// or fails. The API may be away for a while.
-func Follow(ctx context.Context, log *slog.Logger, look func() (done bool, err error)) error {
-	ticker := time.NewTicker(lookAgain)
+// Ended reports whether nothing more will happen in a run by itself.
+func Ended(run targetapi.Run) bool {
+	return run.State != targetapi.RunStateQueued && run.State != targetapi.RunStateRunning
+}
+
+// Follow asks for a run whenever something has happened at the target API, hands
+// the run to look, and returns it when it has ended. The API may be away for a
+// while, also when look asks it.
+func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id int64, look func(targetapi.Run) error) (run Answer[targetapi.Run], err error) {
+	ctx, stop := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer stop()
+	var happened atomic.Bool
+	following.Go(func() { noteEvents(ctx, log, api, &happened) })
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	var since *time.Time // when the API went away
+	var looked, since time.Time // since when the API is away; zero while it is not
 	for {
-		done, err := look()
-		refusal, refused := errors.AsType[*RefusalError](err)
-		switch away := refused && refusal.Away(); {
-		case away && since == nil:
-			since = new(time.Now())
-			log.WarnContext(ctx, "the target API is away; waiting for it", "error", err)
-		case away && time.Since(*since) < patience:
-		case err != nil || done:
-			return err
-		default:
-			since = nil
+		if happened.Swap(false) || time.Since(looked) > lookAgain {
+			looked = time.Now()
+			if run, err = Ask[targetapi.Run](func() (*http.Response, error) { return api.GetRun(ctx, id) }); err == nil {
+				err = look(run.Value)
+			}
+			refusal, refused := errors.AsType[*RefusalError](err)
+			switch away := refused && refusal.Away(); {
+			case away && since.IsZero():
+				since = looked
+				log.WarnContext(ctx, "the target API is away; waiting for it", "error", err)
+			case away && time.Since(since) < patience:
+			case err != nil || Ended(run.Value):
+				return run, err
+			default:
+				since = time.Time{}
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return run, ctx.Err()
 		case <-ticker.C:
+		}
+	}
+}
+
+// noteEvents notes that something has happened at the target API until ctx ends.
+func noteEvents(ctx context.Context, log *slog.Logger, api *targetclient.Client, happened *atomic.Bool) {
+	endless := *api
+	endless.Client = New(http.DefaultTransport, 0)
+	for _, err := range Events(ctx, &endless) {
+		happened.Store(true)
+		if err != nil && ctx.Err() == nil {
+			log.DebugContext(ctx, "the events of the target API broke off", "error", err)
 		}
 	}
 }

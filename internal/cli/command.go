@@ -26,12 +26,13 @@ type runner struct {
 	Program
 
 	screen *screen
-	log    *slog.Logger // set once the configuration is read
+	log    *slog.Logger // set once the configuration is read, and its level
+	level  *slog.LevelVar
 }
 
 // A configuration is a command's struct of package config.
 type configuration interface {
-	Logger(w io.Writer, terminal bool) *slog.Logger
+	Logger(w io.Writer, terminal bool) (*slog.Logger, *slog.LevelVar)
 }
 
 // configure gives cmd a flag for each variable that T reads, and has it call
@@ -67,7 +68,7 @@ func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx cont
 		if err != nil {
 			return &failure{usagef(cmd, "%w", err)}
 		}
-		r.log = c.Logger(r.screen, r.screen.terminal)
+		r.log, r.level = c.Logger(r.screen, r.screen.terminal)
 		err = run(cmd.Context(), c, args)
 		if _, ok := errors.AsType[*config.Error](err); ok {
 			err = usagef(cmd, "%w", err)

@@ -52,7 +52,8 @@ fetches them.`,
 			return errors.Join(err, ln.Close())
 		}
 		return demo.Run(ctx, demo.Config{
-			Pair: pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI, Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log,
+			Pair: pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI,
+			Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log, Level: r.level,
 			Orchestrator: service.Config{
 				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs()},
 				Access: c.At(c.ConsoleAddr),
@@ -97,7 +98,7 @@ func newPostgresStart(r *runner) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.both(pair, func(name string, cluster demo.Cluster) (string, error) {
+		return r.forBoth(pair, func(name string, cluster demo.Cluster) (string, error) {
 			d, err := localpg.StartDetached(ctx, cluster.Server)
 			if err != nil {
 				return "", fmt.Errorf("%s database: %w", name, err)
@@ -122,7 +123,7 @@ func newPostgresStop(r *runner) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.both(pair, func(name string, cluster demo.Cluster) (string, error) {
+		return r.forBoth(pair, func(name string, cluster demo.Cluster) (string, error) {
 			switch err := localpg.StopDetached(ctx, cluster.Server.Dir); {
 			case errors.Is(err, localpg.ErrNotRunning):
 				return name + ": not running", nil
@@ -134,9 +135,9 @@ func newPostgresStop(r *runner) *cobra.Command {
 	})
 }
 
-// both does the same to both servers at once and prints what came of it, the
+// forBoth calls do for both servers at once and prints what it returns, the
 // source's first.
-func (r *runner) both(pair demo.Pair, do func(name string, c demo.Cluster) (string, error)) error {
+func (r *runner) forBoth(pair demo.Pair, do func(name string, c demo.Cluster) (string, error)) error {
 	names := []string{"source", "target"}
 	said, errs := make([]string, len(names)), make([]error, len(names))
 	var work sync.WaitGroup

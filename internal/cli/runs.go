@@ -112,11 +112,6 @@ func counted(c targetapi.RunCounts) string {
 	return strings.Join(parts, ", ")
 }
 
-// ended reports whether nothing more will happen in a run by itself.
-func ended(run targetapi.Run) bool {
-	return run.State != targetapi.RunStateQueued && run.State != targetapi.RunStateRunning
-}
-
 // hindrances says what keeps queued days from being loaded, and with scheduling
 // also what keeps days from being queued. Nothing rests on the answer: an API that can't tell is one
 // without hindrances.
@@ -172,7 +167,7 @@ func aboutRun(r *runner, cmd *cobra.Command, act act) *cobra.Command {
 		if wait {
 			return r.wait(ctx, api, id, output)
 		}
-		if err := r.printRun(a, output); err != nil || output == asJSON || ended(a.Value) {
+		if err := r.printRun(a, output); err != nil || output == asJSON || apiclient.Ended(a.Value) {
 			return err
 		}
 		return r.printHindrances(hindrances(ctx, api, false))
@@ -224,16 +219,12 @@ const hindrancesEvery = 10 * time.Second
 func (r *runner) wait(ctx context.Context, api *targetclient.Client, id int64, output string) error {
 	progress, end := r.screen.progress(fmt.Sprintf("run %d", id), "days")
 	defer end()
-	var last apiclient.Answer[targetapi.Run]
 	var asked time.Time // for hindrances
 	var told string
-	err := apiclient.Follow(ctx, r.log, func() (_ bool, err error) {
-		if last, err = apiclient.Ask[targetapi.Run](func() (*http.Response, error) { return api.GetRun(ctx, id) }); err != nil {
-			return false, err
-		}
-		days := last.Value.Partitions
+	last, err := apiclient.Follow(ctx, r.log, api, id, func(run targetapi.Run) error {
+		days := run.Partitions
 		progress(days.Total-days.Queued-days.Running, days.Total)
-		if !ended(last.Value) && days.Running == 0 && time.Since(asked) > hindrancesEvery {
+		if !apiclient.Ended(run) && days.Running == 0 && time.Since(asked) > hindrancesEvery {
 			asked = time.Now()
 			reason := strings.Join(hindrances(ctx, api, false), " ")
 			if reason != "" && reason != told {
@@ -241,7 +232,7 @@ func (r *runner) wait(ctx context.Context, api *targetclient.Client, id int64, o
 			}
 			told = reason
 		}
-		return ended(last.Value), nil
+		return nil
 	})
 	end()
 	if err != nil {

@@ -39,14 +39,8 @@ line of its own.`,
 		if !follow {
 			return r.printLog(ctx, api, id, &after, output)
 		}
-		err := apiclient.Follow(ctx, r.log, func() (bool, error) {
-			// First the state: what is logged before the end is read after it.
-			run, err := apiclient.Ask[targetapi.Run](func() (*http.Response, error) { return api.GetRun(ctx, id) })
-			if err != nil {
-				return false, err
-			}
-			return ended(run.Value), r.printLog(ctx, api, id, &after, output)
-		})
+		// What is logged before the run's end is read after its state.
+		_, err := apiclient.Follow(ctx, r.log, api, id, func(targetapi.Run) error { return r.printLog(ctx, api, id, &after, output) })
 		if err != nil {
 			return fmt.Errorf("follow run %d: %w", id, err)
 		}

@@ -195,6 +195,30 @@ func (o *orchestrator) GetSchedule(context.Context, targetserver.GetScheduleRequ
 	return targetserver.GetSchedule200JSONResponse(s), nil
 }
 
+// GetEvents says again and again that something has happened.
+func (o *orchestrator) GetEvents(ctx context.Context, _ targetserver.GetEventsRequestObject) (targetserver.GetEventsResponseObject, error) {
+	return events{ctx}, nil
+}
+
+type events struct{ client context.Context }
+
+func (e events) VisitGetEventsResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/event-stream")
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for id := 1; ; id++ {
+		fmt.Fprintf(w, "id: %d\nevent: run\ndata: {\"id\":%d,\"at\":\"2025-03-01T01:00:00Z\",\"kind\":\"run\",\"run_id\":7,\"state\":\"running\"}\n\n", id, id)
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return err
+		}
+		select {
+		case <-e.client.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
 // ListPartitions knows the days from 2024-12-30 to 2025-02-28, in all states.
 func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
 	first, last := time.Date(2024, time.December, 30, 0, 0, 0, 0, time.UTC), time.Date(2025, time.February, 28, 0, 0, 0, 0, time.UTC)

@@ -306,7 +306,7 @@ func TestLogger(t *testing.T) {
 	}
 	for _, test := range tests {
 		var b strings.Builder
-		log := test.log.Logger(&b, test.terminal)
+		log, _ := test.log.Logger(&b, test.terminal)
 		log.Info("hidden")
 		log.Warn("shown", slog.Int("n", 1))
 		if got := strings.HasPrefix(b.String(), "{"); got != test.json || strings.Contains(b.String(), "hidden") {

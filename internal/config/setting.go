@@ -97,16 +97,16 @@ type Log struct {
 	LogFormat string `env:"LOG_FORMAT" help:"format of the log: text or json; without it text on a terminal, else json" kind:"FORMAT"                                                 want:"text, json"`
 }
 
-// Logger returns a logger onto w, which may be a terminal. Call it on a
-// configuration that is valid.
-func (c Log) Logger(w io.Writer, terminal bool) *slog.Logger {
-	var level slog.Level
+// Logger returns a logger onto w, which may be a terminal, and what its level can
+// be changed by. Call it on a configuration that is valid.
+func (c Log) Logger(w io.Writer, terminal bool) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // Parse has let through none but the four names
 	options := &slog.HandlerOptions{Level: level}
 	if format := strings.ToLower(c.LogFormat); format == "text" || format == "" && terminal {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(w, options)), level
 }
 
 // Access says under which addresses a server may be reached, and through whom.

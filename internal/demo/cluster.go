@@ -1,8 +1,6 @@
 package demo
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -104,12 +102,4 @@ func (c Cluster) URL(port int, serverURL string) string {
 		u.User = served.User
 	}
 	return u.String()
-}
-
-// checkPort tells whether the server's port is taken before anything starts.
-func (c Cluster) checkPort(ctx context.Context) error {
-	if err := localpg.CheckPort(ctx, c.Server.Port); err != nil {
-		return fmt.Errorf("%w, or end Delfos's own pair by `delfos postgres stop` or `docker compose down`, or set %s to a URL with a free port", err, c.variable)
-	}
-	return nil
 }

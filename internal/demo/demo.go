@@ -19,6 +19,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/server/httpserve"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Once         bool      // end after the ten days
 	Out          io.Writer
 	Log          *slog.Logger
+	Level        *slog.LevelVar // of Log
 }
 
 // Run starts the system and keeps it until ctx ends, which is no error once the
@@ -49,14 +51,18 @@ func Run(ctx context.Context, c Config) error {
 	// Closed already when it came to serving, which does no harm.
 	defer func() { _ = errors.Join(c.Listener.Close(), c.Console.Close()) }()
 	for _, cluster := range []Cluster{c.Pair.Source, c.Pair.Target} {
-		if err := cluster.checkPort(ctx); err != nil {
-			return err
+		if err := localpg.CheckPort(ctx, cluster.Server.Port); err != nil {
+			return fmt.Errorf("%w, or end Delfos's own pair by `delfos postgres stop` or `docker compose down`, or set %s to a URL with a free port", err, cluster.variable)
 		}
 	}
-	var talk func()
+	// Until the system is up, the requests of the demo's own ETL must not bury the
+	// lines that it prints. Where debugging is asked for, everything is logged.
+	level := c.Level.Level()
+	if level > slog.LevelDebug {
+		c.Level.Set(max(level, slog.LevelWarn))
+	}
 	within, fail := context.WithCancelCause(ctx)
-	c.Log, talk = newQuiet(within, c.Log)
-	s := &system{Config: c, begun: time.Now(), fail: fail, talk: talk}
+	s := &system{Config: c, level: level, begun: time.Now(), fail: fail}
 	err := s.run(within)
 	if fault, ok := errors.AsType[*partError](context.Cause(within)); ok {
 		err = fault // whatever else failed, failed because of it
@@ -76,3 +82,46 @@ type partError struct {
 
 func (e *partError) Error() string { return e.part + ": " + e.err.Error() }
 func (e *partError) Unwrap() error { return e.err }
+
+// holdBack is how long a patient handler waits: a dead part is known by then.
+const holdBack = 500 * time.Millisecond
+
+// A patient handler holds warnings and errors back for a moment, and drops them
+// if a part of the demo has died meanwhile: they follow from that, and the part's
+// end is told once.
+type patient struct {
+	slog.Handler
+
+	demo context.Context // its cause tells whether a part has died
+}
+
+// Handle implements slog.Handler.
+func (h patient) Handle(ctx context.Context, r slog.Record) error {
+	partDied := func() bool {
+		_, died := errors.AsType[*partError](context.Cause(h.demo))
+		return died
+	}
+	switch {
+	case partDied():
+		return nil
+	case r.Level < slog.LevelWarn || h.demo.Err() != nil:
+		return h.Handler.Handle(ctx, r)
+	}
+	r, ctx = r.Clone(), context.WithoutCancel(ctx)
+	time.AfterFunc(holdBack, func() {
+		if !partDied() {
+			_ = h.Handler.Handle(ctx, r)
+		}
+	})
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (h patient) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return patient{h.Handler.WithAttrs(attrs), h.demo}
+}
+
+// WithGroup implements slog.Handler.
+func (h patient) WithGroup(name string) slog.Handler {
+	return patient{h.Handler.WithGroup(name), h.demo}
+}

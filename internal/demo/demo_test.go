@@ -1,12 +1,10 @@
 package demo
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"net"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,28 +77,6 @@ func TestQuote(t *testing.T) {
 		if err != nil || string(out) != word {
 			t.Errorf("quote(%q): a shell made %q of it (%v)", word, out, err)
 		}
-	}
-}
-
-func TestQuiet(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	log, open := newQuiet(t.Context(), slog.New(slog.NewTextHandler(&b, nil)))
-	log = log.With("a", 1).WithGroup("g")
-	log.Info("before")
-	log.Warn("loud")
-	open()
-	log.Info("after", "b", 2)
-	got := b.String()
-	if strings.Contains(got, "before") || !strings.Contains(got, "loud") || !strings.Contains(got, "after a=1 g.b=2") {
-		t.Errorf("got\n%s", got)
-	}
-
-	b.Reset()
-	log, _ = newQuiet(t.Context(), slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	log.Debug("detail")
-	if b.Len() == 0 {
-		t.Error("debugging was asked for, and nothing came")
 	}
 }
 

@@ -2,14 +2,18 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/pgpool"
@@ -31,17 +35,24 @@ const (
 type system struct {
 	Config
 
+	level slog.Level // of the log, once the system is up
 	begun time.Time
 	fail  context.CancelCauseFunc
-	talk  func() // from now on, log requests
 
 	source, target *database
-	pool           *pgxpool.Pool  // the source API's
-	served         chan struct{}  // closed when the source API has ended; nil before it serves
-	orchestrated   chan struct{}  // closed when the orchestrator has; nil before it runs
-	parts          sync.WaitGroup // both, and who watches the servers
+	services       sync.WaitGroup // the source API and the orchestrator
+	watchers       sync.WaitGroup // of the databases
 
 	printing sync.Mutex
+}
+
+// part runs a part of the system, whose end by itself ends the demo.
+func (s *system) part(group *sync.WaitGroup, name string, run func() error) {
+	group.Go(func() {
+		if err := run(); err != nil {
+			s.fail(&partError{name, err})
+		}
+	})
 }
 
 // A database is an embedded server that runs, and the URL to use it by.
@@ -79,7 +90,7 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.say("%s", s.guide(api, console)); err != nil {
 		return err
 	}
-	s.talk()
+	s.Level.Set(s.level)
 	<-ctx.Done()
 	return nil
 }
@@ -118,11 +129,9 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 		return nil, fmt.Errorf("%s database: %w", sc.Name, err)
 	}
 	db := &database{Server: running, url: c.URL(running.Port(), running.URL())}
-	s.parts.Go(func() {
+	s.part(&s.watchers, sc.Name+" database", func() error {
 		<-running.Done()
-		if err := running.Err(); err != nil {
-			s.fail(&partError{sc.Name + " database", err})
-		}
+		return running.Err()
 	})
 	if err := s.step("%s: PostgreSQL on port %d", sc.Name, running.Port()); err != nil {
 		return db, err
@@ -134,17 +143,15 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 }
 
 // serve answers on the listener until ctx ends.
-func (s *system) serve(ctx context.Context) (err error) {
-	if s.pool, err = source.OpenPool(ctx, s.source.url); err != nil {
+func (s *system) serve(ctx context.Context) error {
+	pool, err := source.OpenPool(ctx, s.source.url)
+	if err != nil {
 		return err
 	}
-	s.served = make(chan struct{})
-	handler := source.New(source.Config{Pool: s.pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
-	s.parts.Go(func() {
-		defer close(s.served)
-		if err := source.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit}); err != nil {
-			s.fail(&partError{"source API", err})
-		}
+	handler := source.New(source.Config{Pool: pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
+	s.part(&s.services, "source API", func() error {
+		defer pool.Close()
+		return source.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit})
 	})
 	return nil
 }
@@ -153,7 +160,7 @@ func (s *system) serve(ctx context.Context) (err error) {
 func (s *system) orchestrate(ctx context.Context, api string) error {
 	config := s.Orchestrator
 	config.TargetURL, config.SourceURL = s.target.url, api
-	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, newPatient(ctx, s.Log)
+	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, slog.New(patient{s.Log.Handler(), ctx})
 	config.Drain, config.SoftStop = drainLimit, drainLimit
 	if config.Schedule.PartitionStart == nil {
 		// The days between the demo's and today have no samples, and needn't be
@@ -164,66 +171,116 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 	if err != nil {
 		return err
 	}
-	s.orchestrated = make(chan struct{})
-	s.parts.Go(func() {
-		defer close(s.orchestrated)
+	s.part(&s.services, "orchestrator", func() error {
 		defer orchestrator.Close()
-		if err := orchestrator.Run(ctx); err != nil {
-			if ctx.Err() != nil { // and who ended it is to be told of
-				config.Log.WarnContext(ctx, "the orchestrator did not end in good order", "error", err)
-			}
-			s.fail(&partError{"orchestrator", err})
+		err := orchestrator.Run(ctx)
+		if err != nil && ctx.Err() != nil { // what ended the demo is its error then
+			config.Log.WarnContext(ctx, "the orchestrator did not end in good order", "error", err)
 		}
+		return err
 	})
 	return nil
 }
 
-// backfill has every day loaded, as anybody would over the target API.
+// backfill has every day loaded over the target API, as anybody would, and prints
+// what that came to.
 func (s *system) backfill(ctx context.Context, console string) error {
-	api, err := newClient(console)
+	api, err := apiclient.NewTarget(console)
 	if err != nil {
 		return err
 	}
-	from, to := s.FirstDay, s.FirstDay.AddDate(0, 0, days-1)
-	run, err := api.backfill(ctx, from, to)
-	if err != nil {
-		return fmt.Errorf("etl: %w", err)
+	from, to := &targetapi.Day{Time: s.FirstDay}, &targetapi.Day{Time: s.FirstDay.AddDate(0, 0, days-1)}
+	plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
+		return api.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: *from, To: *to})
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("etl: start a backfill: %w", err)
+	case plan.Value.Id == nil:
+		return errors.New("etl: start a backfill: the answer has no run")
 	}
-	sum, err := api.totals(ctx, from, to)
+	run, err := apiclient.Follow(ctx, s.Log, api, *plan.Value.Id, func(targetapi.Run) error { return nil })
 	if err != nil {
-		return fmt.Errorf("etl: %w", err)
+		return fmt.Errorf("etl: follow the backfill: %w", err)
+	}
+	partitions, err := apiclient.Ask[targetapi.PartitionList](func() (*http.Response, error) {
+		return api.ListPartitions(ctx, &targetapi.ListPartitionsParams{From: from, To: to})
+	})
+	if err != nil {
+		return fmt.Errorf("etl: list partitions: %w", err)
+	}
+	if run.Value.State != targetapi.RunStateDone {
+		return fmt.Errorf("etl: %w", failures(partitions.Value.Partitions))
+	}
+	revisions, err := apiclient.Ask[targetapi.RevisionList](func() (*http.Response, error) {
+		return api.ListRevisions(ctx, &targetapi.ListRevisionsParams{From: from, To: to})
+	})
+	if err != nil {
+		return fmt.Errorf("etl: list revisions: %w", err)
+	}
+	var samples, rows int64
+	for _, p := range partitions.Value.Partitions {
+		rows += p.Rows
+		if p.Samples != nil {
+			samples += *p.Samples
+		}
 	}
 	return s.step("etl: %d days done, %d samples read, %d values in the target, %d of them written now",
-		run.Partitions.Done, sum.samples, sum.rows, sum.written)
+		run.Value.Partitions.Done, samples, rows, written(revisions.Value.Revisions))
 }
 
-// stop ends what runs, the orchestrator and the API first. It is called when run
-// has returned and its context has ended.
+// written counts the values that the newest revision of each day wrote; the newest
+// comes first.
+func written(revisions []targetapi.Revision) (count int64) {
+	seen := map[string]bool{}
+	for _, r := range revisions {
+		if day := r.Day.String(); !seen[day] {
+			seen[day] = true
+			for _, n := range []*int64{r.Inserted, r.Updated, r.Deleted} {
+				if n != nil {
+					count += *n
+				}
+			}
+		}
+	}
+	return count
+}
+
+// failures says which days are not done, and why.
+func failures(partitions []targetapi.Partition) error {
+	var failed []error
+	for _, p := range partitions {
+		switch {
+		case p.State == targetapi.PartitionStateDone:
+		case p.Error != nil:
+			failed = append(failed, fmt.Errorf("%s: %s", p.Day, *p.Error))
+		default:
+			failed = append(failed, fmt.Errorf("%s: it is %s", p.Day, p.State))
+		}
+	}
+	if len(failed) == 0 {
+		return errors.New("the backfill was cut short")
+	}
+	return errors.Join(failed...)
+}
+
+// stop ends what runs, the databases last. It is called when run has returned and
+// its context has ended.
 func (s *system) stop(ctx context.Context) {
-	if s.orchestrated != nil {
-		<-s.orchestrated
-	}
-	if s.served != nil {
-		<-s.served
-	}
-	if s.pool != nil {
-		s.pool.Close()
-	}
+	s.services.Wait()
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
-	var stopping sync.WaitGroup
 	for _, db := range []*database{s.source, s.target} {
 		if db == nil {
 			continue
 		}
-		stopping.Go(func() {
+		s.watchers.Go(func() {
 			if err := db.Stop(ctx); err != nil {
 				s.Log.ErrorContext(ctx, "stop PostgreSQL", "error", err)
 			}
 		})
 	}
-	stopping.Wait()
-	s.parts.Wait()
+	s.watchers.Wait()
 }
 
 // apiURL is how this machine reaches the API; localhost for people to read.
