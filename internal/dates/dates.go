@@ -2,9 +2,9 @@
 // is its midnight, UTC.
 //
 // A day can be written from 0001-01-01 to 9999-12-31. It can be believed from
-// 1980-01-01 to tomorrow: an older one comes from a clock that was never set, or
-// was mistyped, and so was a later one. Days that can't be believed are loaded
-// and shown when somebody asks for them, and count for nothing else.
+// 1980-01-01 to tomorrow: other days come from clocks that were never set, or were
+// mistyped. They are loaded and shown when somebody asks for them, and not used
+// otherwise.
 package dates
 
 import (
@@ -23,8 +23,8 @@ func Last() time.Time { return time.Date(9999, time.December, 31, 0, 0, 0, 0, ti
 // Earliest is the first day that can be believed.
 func Earliest() time.Time { return time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// Latest is the last day that can be believed: tomorrow, as the day of a turbine
-// east of here has begun already.
+// Latest is the last day that can be believed: tomorrow, because that day has begun
+// for turbines further east.
 func Latest(now time.Time) time.Time { return Of(now).AddDate(0, 0, 1) }
 
 // Of is the day of an instant.
@@ -38,7 +38,7 @@ func Believable(day, now time.Time) bool {
 	return !day.Before(Earliest()) && !day.After(Latest(now))
 }
 
-// Believed says which days can be believed, for the end of an error's sentence.
+// Believed says which days can be believed, as the end of an error's sentence.
 func Believed(now time.Time) string {
 	return fmt.Sprintf("from %s to %s, which is tomorrow", Earliest().Format(time.DateOnly), Latest(now).Format(time.DateOnly))
 }
@@ -49,18 +49,9 @@ func Count(from, to time.Time) int {
 	return int(to.Unix()/secondsOfDay-from.Unix()/secondsOfDay) + 1
 }
 
-// Add is the day n days after another, or the end of what can be written.
-func Add(day time.Time, n int) time.Time { return Clamp(day.AddDate(0, 0, n), First(), Last()) }
-
-// Clamp is the day, or the end of [first, last] that it lies beyond.
-func Clamp(day, first, last time.Time) time.Time {
-	switch {
-	case day.Before(first):
-		return first
-	case day.After(last):
-		return last
-	}
-	return day
+// Add is the day n days after another, or the first or last that can be written.
+func Add(day time.Time, n int) time.Time {
+	return Later(First(), Earlier(day.AddDate(0, 0, n), Last()))
 }
 
 // Earlier is the first of two days.

@@ -20,13 +20,13 @@ import (
 
 const (
 	initPattern = "init-*"
-	// initial names what initdb makes: a database, and the superuser's role.
+	// initial is the name of what initdb makes: a database, and the superuser's role.
 	initial = "postgres"
-	// hba lets everybody in who knows a password, and initdb's superuser has none.
+	// hba asks every role for its password, and initdb's superuser has none.
 	hba = "host all,replication all 127.0.0.1/32 scram-sha-256\n"
 )
 
-// cluster is the data of one Config.Dir, and what runs on it.
+// cluster is the data of a Config.Dir, and what is needed to run programs on it.
 type cluster struct {
 	Config
 
@@ -41,7 +41,7 @@ func dataOf(dir string) string { return filepath.Join(dir, "data") }
 func logOf(dir string) string { return filepath.Join(dir, "server.log") }
 
 // open finds the programs for the data and makes the cluster if there is none.
-// The caller closes its files.
+// The caller closes the log.
 func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
 	want, err := major(dataOf(c.Dir))
 	if err != nil {
@@ -64,14 +64,12 @@ func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
 		err = cluster.init(ctx)
 	}
 	if err != nil {
-		cluster.closeFiles()
+		_ = log.Close()
 		return nil, err
 	}
 	dropForeignPID(c.Dir)
 	return cluster, nil
 }
-
-func (c *cluster) closeFiles() { _ = c.log.Close() }
 
 // major is the major version of the cluster in data, 0 if there is none yet.
 func major(data string) (int, error) {
@@ -92,8 +90,8 @@ func major(data string) (int, error) {
 	return version, nil
 }
 
-// init makes the cluster beside its place and renames it when complete, so that
-// an interrupted one is never taken for whole.
+// init makes the cluster beside its place and renames it when it is complete, so
+// that an interrupted one is never used.
 func (c *cluster) init(ctx context.Context) error {
 	halfMade, err := filepath.Glob(filepath.Join(c.Dir, initPattern))
 	for _, path := range halfMade {
@@ -114,10 +112,10 @@ func (c *cluster) init(ctx context.Context) error {
 	if err := c.who.own(work, data); err != nil {
 		return err
 	}
-	if err := c.fill(ctx, data); err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("make a PostgreSQL cluster in %s: %w", dataOf(c.Dir), ctx.Err())
-		}
+	switch err := c.fill(ctx, data); {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("make a PostgreSQL cluster in %s: %w", dataOf(c.Dir), ctx.Err())
+	case err != nil:
 		return fmt.Errorf("make a PostgreSQL cluster in %s: %w%s", dataOf(c.Dir), err, lastLines(c.Dir))
 	}
 	if err := os.Rename(data, dataOf(c.Dir)); err != nil {
@@ -134,8 +132,8 @@ func (c *cluster) fill(ctx context.Context, data string) error {
 		superuser = "superuser"
 	}
 	err := c.run(ctx, data, "", "initdb", "--username", superuser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C",
-		// Waiting for the disk would quadruple the time. What a crash of the
-		// machine in the next half minute could spoil is seconds old.
+		// Waiting for the disk would take four times as long, and a crash of the
+		// machine could only damage a cluster that was just made.
 		"--no-sync")
 	if err != nil {
 		return err
@@ -185,7 +183,7 @@ func (c *cluster) serve(port int, attached bool) (*process, error) {
 	for _, setting := range c.settings(port) {
 		args = append(args, "-c", setting)
 	}
-	// Not of the caller's context: a server is asked to leave.
+	// Not the caller's context, which would kill the server.
 	cmd, folder, err := c.command(context.Background(), dataOf(c.Dir), "postgres", args...)
 	if err != nil {
 		return nil, err
@@ -194,15 +192,15 @@ func (c *cluster) serve(port int, attached bool) (*process, error) {
 	if attached {
 		dieWithParent(cmd, syscall.SIGINT) // the fast shutdown: sessions are cut, data is written out
 	} else {
-		// A session of its own (and with it a group), or the end of the terminal
-		// would reach it.
+		// In a session of its own, which is a process group too, the end of the
+		// terminal does not reach the server.
 		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true
 	}
 	return launch(cmd)
 }
 
-// ensureDatabase checks that user and password are those of the cluster, and
-// makes the database if it is absent.
+// ensureDatabase checks that user and password are the cluster's, and makes the
+// database if it is absent.
 func ensureDatabase(ctx context.Context, c Config, port int) error {
 	conn, err := pgpool.Connect(ctx, c.url(port, c.Database), pgpool.Options{})
 	if err == nil {
@@ -220,8 +218,8 @@ func ensureDatabase(ctx context.Context, c Config, port int) error {
 	return fmt.Errorf("connect to the PostgreSQL of %s: %w", c.Dir, err)
 }
 
-// createDatabase runs the one statement that can't stand in queries/: it takes
-// no parameters, and no database to check it against holds its result.
+// createDatabase runs a statement that can't stand in queries/, because it takes no
+// parameters.
 func createDatabase(ctx context.Context, c Config, port int) error {
 	conn, err := pgpool.Connect(ctx, c.url(port, initial), pgpool.Options{})
 	if err != nil {
@@ -236,8 +234,8 @@ func createDatabase(ctx context.Context, c Config, port int) error {
 
 func pidFile(dir string) string { return filepath.Join(dataOf(dir), "postmaster.pid") }
 
-// readPostmaster reads what the server says about itself in postmaster.pid; pid
-// is 0 if there is none, or none that is complete enough to name a process.
+// readPostmaster reads what the server says about itself in postmaster.pid. pid is
+// 0 if there is no such file, or it does not name a process yet.
 func readPostmaster(dir string) (pid, port int, ready bool) {
 	text, err := os.ReadFile(pidFile(dir))
 	if err != nil {
@@ -252,9 +250,9 @@ func readPostmaster(dir string) (pid, port int, ready bool) {
 }
 
 // dropForeignPID removes a postmaster.pid whose number belongs to another program
-// by now: PostgreSQL would take that one for a server, where it has the same
-// account. A server works in its data folder. Where that can't be seen, the file
-// stays, and PostgreSQL decides.
+// by now: PostgreSQL would take that program for a server if it has the same
+// account. A server's working folder is its data. Where the folder can't be seen,
+// the file stays, and PostgreSQL decides.
 func dropForeignPID(dir string) {
 	pid, _, _ := readPostmaster(dir)
 	if pid == 0 || runtime.GOOS != "linux" {

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// background stands in the lock's file where the server is to outlive the process
-// that started it. Otherwise that process's number does.
+// background is the content of the lock's file where the server outlives the process
+// that started it. Otherwise the content is the number of that process.
 const background = "background"
 
 // lock marks a folder as in use. Every process that we start for the folder
-// inherits it, and so do the sessions of a server: the kernel frees the lock when
-// the last of them has ended, however they end.
+// inherits it, and so do the sessions of a server. The kernel frees the lock when
+// the last of them has ended, in whatever way.
 type lock struct{ *os.File }
 
 func lockFile(dir string) string { return filepath.Join(dir, "lock") }
 
-// acquire makes the folder if need be and takes its lock. It waits for what is
-// left of a killed process to end; for a live one it doesn't, and says who it is.
+// acquire makes the folder if need be and takes its lock. It waits for the server of
+// a killed process to end. For a live process it does not wait, and names it.
 func acquire(ctx context.Context, dir string) (*lock, error) {
 	//nolint:gosec // The server's account has to come through; the data in it is closed.
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -83,8 +83,8 @@ func (l *lock) write(text string) error {
 	return nil
 }
 
-// release frees the lock by name: closing the file would not, as long as a
-// process that is just being started has it open too.
+// release frees the lock explicitly, because closing the file does not free it while
+// a process that is just being started has it open too.
 func (l *lock) release() {
 	_ = syscall.Flock(int(l.Fd()), syscall.LOCK_UN)
 	_ = l.Close()
@@ -93,13 +93,14 @@ func (l *lock) release() {
 // leave hands the lock to the server, which inherited it.
 func (l *lock) leave() error { return errors.Join(l.write(background), l.Close()) }
 
-// holder is what stands in the lock's file.
+// holder is the content of the lock's file.
 func holder(dir string) string {
 	text, _ := os.ReadFile(lockFile(dir)) // nobody, if there is none
 	return strings.TrimSpace(string(text))
 }
 
-// heldByAnother says who uses a locked folder; it is nil if that process is dead.
+// heldByAnother is the error that names who uses a locked folder; nil if that
+// process is dead.
 func heldByAnother(dir string) error {
 	name := holder(dir)
 	if name == background {
@@ -112,8 +113,8 @@ func heldByAnother(dir string) error {
 	return fmt.Errorf("%s is in use by process %s: end that one first, or choose another folder", dir, name)
 }
 
-// InUse reports whether a process uses the folder: one that has, starts or stops
-// a server there, or the server.
+// InUse reports whether a process uses the folder: a server, or one that starts,
+// has or stops a server there.
 func InUse(dir string) bool {
 	file, err := os.Open(lockFile(dir))
 	if err != nil {
@@ -129,4 +130,78 @@ func InUse(dir string) bool {
 
 func unwritable(dir string, err error) error {
 	return fmt.Errorf("can't write PostgreSQL's data to %s: %w; make the folder writable, or choose another", dir, err)
+}
+
+// ErrNotRunning is what StopDetached returns when there is nothing to stop.
+var ErrNotRunning = errors.New("not running")
+
+// Detached is a server that runs in the background.
+type Detached struct {
+	PID, Port int
+	URL       string
+	Already   bool // it ran before this call
+}
+
+// StartDetached starts a server that outlives this process, for StopDetached
+// to stop. One that runs already in that folder is left as it is, unless it has
+// another port.
+func StartDetached(ctx context.Context, c Config) (Detached, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return Detached{}, err
+	}
+	if InUse(c.Dir) && holder(c.Dir) == background {
+		pid, port, ready := readPostmaster(c.Dir)
+		if ready && (c.Port == 0 || c.Port == port) {
+			return Detached{PID: pid, Port: port, URL: c.url(port, c.Database), Already: true}, nil
+		}
+		if err := StopDetached(ctx, c.Dir); err != nil && !errors.Is(err, ErrNotRunning) {
+			return Detached{}, err
+		}
+	}
+	held, err := acquire(ctx, c.Dir)
+	if err != nil {
+		return Detached{}, err
+	}
+	server, err := start(ctx, c, held, false)
+	if err != nil {
+		held.release()
+		return Detached{}, err
+	}
+	return Detached{PID: server.PID(), Port: server.port, URL: server.URL()}, held.leave()
+}
+
+// StopDetached stops the server that StartDetached started in dir, and returns
+// when it is gone. If none runs there, the error is ErrNotRunning.
+func StopDetached(ctx context.Context, dir string) error {
+	c, err := Config{Dir: dir}.withDefaults()
+	if err != nil {
+		return err
+	}
+	pid, _, _ := readPostmaster(c.Dir)
+	if pid == 0 || !InUse(c.Dir) {
+		return fmt.Errorf("stop the PostgreSQL of %s: %w", c.Dir, ErrNotRunning)
+	}
+	if err := heldByAnother(c.Dir); err != nil && holder(c.Dir) != background {
+		return err
+	}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for _, step := range waysToStop() {
+		if err := syscall.Kill(pid, step.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("stop the PostgreSQL of %s (process %d): %w", c.Dir, pid, err)
+		}
+		// Its sessions hold the lock as well.
+		for deadline := time.Now().Add(step.limit); time.Now().Before(deadline); {
+			if !InUse(c.Dir) {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("stop the PostgreSQL of %s (process %d): %w", c.Dir, pid, ctx.Err())
+			case <-ticker.C:
+			}
+		}
+	}
+	return fmt.Errorf("the PostgreSQL of %s (process %d) doesn't end, not even by SIGKILL", c.Dir, pid)
 }

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// account is who the server runs as. PostgreSQL refuses to run as root, so
-// root hands it to an unprivileged account; everyone else runs it themselves.
+// account is the user that the server runs as. PostgreSQL refuses to run as root, so
+// under root it runs as an unprivileged user, otherwise as the user of this process.
 type account struct {
 	uid, gid uint32
 	other    bool // not the account of this process
@@ -84,10 +84,10 @@ func (a account) become(cmd *exec.Cmd) {
 // program inherits the folder's lock. If ctx ends, it is killed with what it
 // started.
 //
-// Root's folder may be closed to the account (a clone under /root), so it is
-// opened here and inherited as well; the caller closes it once the program runs.
-// That needs no privilege in the server: with a capability, whoever has the
-// database's password could read and write any file of the machine.
+// Root's folder may be closed to the account (a clone under /root), so the program
+// inherits it opened; the caller closes it once the program runs. With a capability
+// instead, whoever has the database's password could read and write any file of the
+// machine.
 func (c *cluster) command(ctx context.Context, data, name string, args ...string) (*exec.Cmd, *os.File, error) {
 	folder, err := os.Open(data)
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *cluster) command(ctx context.Context, data, name string, args ...string
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.ExtraFiles = []*os.File{c.lock.File, folder} // 3 and 4
 	cmd.Stdout, cmd.Stderr = c.log, c.log
-	// Ours without what would change the server's behaviour.
+	// Our environment without what would change the server's behaviour.
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "TZ"
@@ -111,24 +111,21 @@ func (c *cluster) command(ctx context.Context, data, name string, args ...string
 
 // process is a child that is running or has ended.
 type process struct {
-	pid  int
+	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended and been reaped
-	err  error         // what Wait said; read it after done
+	err  error         // the result of Wait; read it after done
 }
 
 // launch starts cmd and waits for its end in the background.
 func launch(cmd *exec.Cmd) (*process, error) {
-	p := &process{done: make(chan struct{})}
+	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// Linux sends the parent-death signal when the thread that started the
-		// child ends, not the process. So this thread is kept for the child.
+		// child ends, so this thread is kept as long as the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
-		if err == nil {
-			p.pid = cmd.Process.Pid
-		}
 		started <- err
 		if err == nil {
 			p.err = cmd.Wait()
@@ -150,14 +147,7 @@ func (p *process) ended() bool {
 	}
 }
 
-func (p *process) exit() string {
-	if p.err == nil {
-		return "exit status 0"
-	}
-	return p.err.Error()
-}
-
-// A wayToStop is a signal to a server, and how long it is given.
+// A wayToStop is a signal to a server, and how long to wait for its end.
 type wayToStop struct {
 	signal syscall.Signal
 	limit  time.Duration
@@ -168,19 +158,19 @@ func waysToStop() []wayToStop {
 	return []wayToStop{{syscall.SIGINT, fastLimit}, {syscall.SIGQUIT, immediateLimit}, {syscall.SIGKILL, immediateLimit}}
 }
 
-// end makes a server's process leave, each way of asking ruder than the last.
-// If ctx ends, it goes on at once to the second.
+// end stops a server's process, by one way after the other. If ctx ends, it goes on
+// at once to the second way.
 func (p *process) end(ctx context.Context) {
 	hurry := ctx.Done()
 	for _, step := range waysToStop() {
 		if p.ended() {
-			return // reaped: the number may belong to another process by now
+			return // its number may belong to another process by now
 		}
-		_ = syscall.Kill(p.pid, step.signal)
+		_ = syscall.Kill(p.cmd.Process.Pid, step.signal)
 		select {
 		case <-p.done:
 		case <-hurry:
-			// The others aren't shortened: killed, a server may leave sessions
+			// The later ways get their time: a killed server may leave sessions
 			// behind for a moment.
 			hurry = nil
 		case <-time.After(step.limit):

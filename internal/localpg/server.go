@@ -1,13 +1,13 @@
-// Package localpg runs a PostgreSQL server as a child process, from the
-// server programs that are installed or, if there are none, from fetched ones.
+// Package localpg runs a PostgreSQL server as a child process, with the server
+// programs that are installed or, if there are none, with programs that it fetches.
 //
 // The server listens on 127.0.0.1 alone, asks for the configured password,
 // and works in UTC and UTF-8. Everything it writes is under Config.Dir:
 //
 //	data/         the database cluster
 //	server.log    what initdb and the server said since the last start
-//	lock          held by whoever uses the folder, the server's own processes included
-//	init-*/       a cluster in the making; it becomes data/ when complete
+//	lock          held by each process that uses the folder, the server's included
+//	init-*/       a new cluster that is not complete; it becomes data/ then
 //
 // A server goes through these states:
 //
@@ -15,9 +15,15 @@
 //	  │          └─ the process ends by itself ──> gone (Done, Err)
 //	  └─ fails or is cancelled ──> gone
 //
-// A server from Start never outlives its process on Linux: the kernel stops it
-// when the process dies, kill -9 included. Elsewhere a killed process leaves the
+// On Linux a server from Start never outlives its process: the kernel stops it
+// when the process dies, also by kill -9. Elsewhere a killed process leaves the
 // server running, and StopDetached ends it, as it ends one from StartDetached.
+//
+//	server.go    the configuration, and a server from start to stop
+//	cluster.go   its data: making it, and what the server says of itself
+//	process.go   the server's programs as child processes, and their account
+//	lock.go      who uses the folder; servers that outlive their process
+//	programs.go  finding the programs, and fetching them
 package localpg
 
 import (
@@ -26,6 +32,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -41,7 +48,7 @@ const (
 	startLimit = 60 * time.Second // recovery after a crash included
 	poll       = 10 * time.Millisecond
 
-	// How long Stop waits for each way of asking. Together they stay below the
+	// How long Stop waits for each way of stopping. Together they stay below the
 	// five seconds in which Ctrl-C has to end everything.
 	fastLimit      = 3 * time.Second
 	immediateLimit = time.Second
@@ -55,13 +62,13 @@ type Config struct {
 	Password string // its password; "delfos" if empty
 	Database string // made if absent; "delfos" if empty
 
-	// Superuser makes User one, for tests. Otherwise it may create databases
-	// and nothing more: a superuser whose password is well known would let
-	// everybody on this machine run programs as the server's account.
+	// Superuser makes User one, for tests. Otherwise User may create databases
+	// and nothing more: with a superuser's password, which is well known here,
+	// everybody on this machine could run programs as the server's account.
 	Superuser bool
 
-	// BinDir is the folder of postgres and initdb. If empty, the folders of
-	// Search are looked through, and after them the programs are fetched.
+	// BinDir is the folder of postgres and initdb. If empty, they are searched for
+	// in the folders of Search, and fetched if they are in none of them.
 	BinDir string
 	// Search lists folders to look in, as glob patterns. Nil means PATH and
 	// where the usual packages install to.
@@ -72,7 +79,7 @@ type Config struct {
 	// CacheDir keeps the fetched programs; the user's cache folder if empty.
 	CacheDir string
 
-	// Fast gives up safety against a crash of the machine for speed. For tests.
+	// Fast gives up safety against a crash of the machine for speed, for tests.
 	Fast bool
 
 	Log *slog.Logger // discards if nil
@@ -185,7 +192,7 @@ func start(ctx context.Context, c Config, held *lock, attached bool) (*Server, e
 	if err != nil {
 		return nil, err
 	}
-	defer cluster.closeFiles()
+	defer func() { _ = cluster.log.Close() }()
 	s := &Server{cluster: cluster}
 	if err := s.launch(ctx, attached); err != nil {
 		return nil, err
@@ -197,8 +204,8 @@ func start(ctx context.Context, c Config, held *lock, attached bool) (*Server, e
 	return s, nil
 }
 
-// launch starts the process and waits until it is ready. Somebody may take a
-// free port between our look and the server's: another is tried then.
+// launch starts the process and waits until it is ready. Where any free port will
+// do and another program takes it before the server, it tries another port.
 func (s *Server) launch(ctx context.Context, attached bool) error {
 	const tries = 5
 	for try := 1; ; try++ {
@@ -230,12 +237,12 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		if pid, _, ready := readPostmaster(s.cluster.Dir); ready && pid == s.process.pid {
+		if pid, _, ready := readPostmaster(s.cluster.Dir); ready && pid == s.process.cmd.Process.Pid {
 			return nil
 		}
 		select {
 		case <-s.process.done:
-			return fmt.Errorf("start PostgreSQL in %s: it ended at once (%s)%s", s.cluster.Dir, s.process.exit(), lastLines(s.cluster.Dir))
+			return fmt.Errorf("start PostgreSQL in %s: it ended at once (%s)%s", s.cluster.Dir, s.process.cmd.ProcessState, lastLines(s.cluster.Dir))
 		case <-ctx.Done():
 			return fmt.Errorf("start PostgreSQL in %s: %w%s", s.cluster.Dir, context.Cause(ctx), lastLines(s.cluster.Dir))
 		case <-ticker.C:
@@ -250,7 +257,7 @@ func (s *Server) URL() string { return s.cluster.url(s.port, s.cluster.Database)
 func (s *Server) Port() int { return s.port }
 
 // PID is the number of the server's process.
-func (s *Server) PID() int { return s.process.pid }
+func (s *Server) PID() int { return s.process.cmd.Process.Pid }
 
 // Done is closed when the server has ended, by Stop or by itself.
 func (s *Server) Done() <-chan struct{} { return s.process.done }
@@ -261,16 +268,16 @@ func (s *Server) Err() error {
 	if !s.process.ended() || s.stopping.Load() {
 		return nil
 	}
-	return fmt.Errorf("the PostgreSQL of %s ended by itself (%s)%s", s.cluster.Dir, s.process.exit(), lastLines(s.cluster.Dir))
+	return fmt.Errorf("the PostgreSQL of %s ended by itself (%s)%s", s.cluster.Dir, s.process.cmd.ProcessState, lastLines(s.cluster.Dir))
 }
 
 // Stop ends the server and returns when it is gone: sessions are cut and the
 // data is written out, within three seconds. After that, or when ctx ends, the
-// server is made to leave at once, and recovers at its next start. So don't
-// pass a ctx that has ended already. The error is nil, whichever way it went.
+// server is stopped at once, and recovers at its next start. So don't pass a ctx
+// that has ended already. The error is always nil.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
-		if !s.process.ended() { // else it ended by itself, and Err says so
+		if !s.process.ended() { // otherwise it ended by itself, as Err says
 			s.stopping.Store(true)
 			s.process.end(ctx)
 		}
@@ -280,12 +287,12 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// CheckPort says whether another program listens on a port of the loopback
+// CheckPort returns an error if another program listens on a port of the loopback
 // address.
 func CheckPort(ctx context.Context, port int) error {
 	var config net.ListenConfig
-	// A client that is told "localhost" tries IPv6 first, and would reach
-	// whoever listens there.
+	// A client that connects to localhost tries IPv6 first, and would reach the
+	// program that listens there.
 	for network, host := range map[string]string{"tcp4": loopback, "tcp6": "::1"} {
 		listener, err := config.Listen(ctx, network, net.JoinHostPort(host, strconv.Itoa(port)))
 		switch {
@@ -307,9 +314,6 @@ func freePort(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, fmt.Errorf("find a free port: got the address %v", listener.Addr())
-	}
-	return address.Port, nil
+	address, err := netip.ParseAddrPort(listener.Addr().String())
+	return int(address.Port()), err
 }

@@ -1,42 +1,46 @@
 // Package pgpool opens the databases. Every session of Delfos, of a pool or
-// alone, is opened here, and has the settings that statements rest on, whatever
-// role, database, server or environment say (session.go). A pooler in between is
-// found out and lived with, or refused (pooler.go).
+// alone, is opened here, and has the settings that statements depend on, whatever
+// role, database, server or environment say (session.go). A connection pooler on
+// the way is recognized, and accepted or refused (pooler.go).
 package pgpool
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectTimeout bounds one attempt, so that a database that does not answer is
-// an error and not a wait without end.
-const connectTimeout = 5 * time.Second
-
-// idleTime is how long a pool keeps a session that nobody uses: a server that has
-// few gives it to somebody else then, and a new one takes a few milliseconds.
-const idleTime = 10 * time.Second
+const (
+	// connectTimeout bounds one attempt to connect.
+	connectTimeout = 5 * time.Second
+	// idleTime is how long a pool keeps a session that nobody uses. A server may
+	// have few, and a new one takes a few milliseconds.
+	idleTime = 10 * time.Second
+)
 
 // Options are what the sessions of a pool have of their own.
 type Options struct {
 	// Name is how the sessions show up in pg_stat_activity; "delfos" if empty.
 	Name string
-	// Settings of the session, by name. What the URL sets counts more.
+	// Settings of the session, by name. Those of the URL have precedence.
 	Settings map[string]string
 	// MaxConns bounds the sessions; pgx's default if 0. pool_max_conns in the URL
-	// counts more.
+	// has precedence.
 	MaxConns int32
-	// AtLeast is how many the pool may have even if the URL allows fewer, as it
-	// could not work with fewer.
+	// AtLeast is how many sessions the pool may have even if the URL allows fewer,
+	// because it can't work with fewer.
 	AtLeast int32
 	// Shared says that nothing has to last in a session from one acquisition of
-	// the pool to the next, and that all is reading. Then a pooler may give each
-	// transaction another session.
+	// the pool to the next, and that nothing is written. Then a pooler may give
+	// each transaction another session.
 	Shared bool
 }
 
@@ -56,20 +60,24 @@ func Open(ctx context.Context, url string, options Options) (*pgxpool.Pool, erro
 	return pool, nil
 }
 
-// Config is what such a pool is opened by.
+// Config is the configuration of such a pool.
 func Config(url string, options Options) (*pgxpool.Config, error) {
 	config, err := Parse(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}
-	if options.MaxConns > 0 && !says(url, "pool_max_conns") {
+	given, err := pgx.ParseConfig(url) // which keeps the pool's parameters
+	if err != nil {
+		return nil, fmt.Errorf("read the database's URL: %w", err)
+	}
+	if options.MaxConns > 0 && given.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = options.MaxConns
 	}
 	config.MaxConns = max(config.MaxConns, options.AtLeast)
-	if !says(url, "pool_max_conn_idle_time") {
+	if given.RuntimeParams["pool_max_conn_idle_time"] == "" {
 		config.MaxConnIdleTime = idleTime
 	}
-	if !says(url, "pool_health_check_period") {
+	if given.RuntimeParams["pool_health_check_period"] == "" {
 		config.HealthCheckPeriod = idleTime / 2
 	}
 	s := newSession(config.ConnConfig, options)
@@ -91,8 +99,8 @@ func Config(url string, options Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// Single is what a session is opened by that belongs to no pool. The error is
-// of the URL alone.
+// Single is the configuration of a session that belongs to no pool. The error is of
+// the URL alone.
 func Single(url string, options Options) (*pgx.ConnConfig, error) {
 	config, err := Parse(url)
 	if err != nil {
@@ -117,12 +125,6 @@ func Connect(ctx context.Context, url string, options Options) (*pgx.Conn, error
 	return conn, nil
 }
 
-// says reports whether a URL has a parameter of the pool's.
-func says(url, parameter string) bool {
-	config, err := pgx.ParseConfig(url)
-	return err == nil && config.RuntimeParams[parameter] != ""
-}
-
 // readUTC has instants read as UTC; pgx scans a timestamptz into the machine's
 // time zone.
 func readUTC(conn *pgx.Conn) {
@@ -130,4 +132,74 @@ func readUTC(conn *pgx.Conn) {
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
+}
+
+// Parse reads a database's URL, or keywords, as pgx and psql do: a socket's
+// folder, several hosts and services too. The error is the reason alone; it
+// quotes nothing that may be a piece of a password.
+func Parse(url string) (*pgxpool.Config, error) {
+	const encoded = "; in a user's name and a password, such as / ? # % are %-encoded"
+	if url == "" { // which pgx would fill from PGHOST and the like alone
+		return nil, errors.New("it is empty")
+	}
+	if foreignScheme(url) {
+		return nil, errors.New("its scheme is not postgres")
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err == nil && !cutByPath(url) {
+		return config, nil
+	}
+	if err == nil {
+		return nil, errors.New("an @ stands behind its first /" + encoded)
+	}
+	if !strings.Contains(url, "=") && !strings.Contains(url, "://") {
+		return nil, errors.New("it is neither a URL nor keywords such as host=localhost dbname=delfos")
+	}
+	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); !ok {
+		return nil, errors.New("it can't be read")
+	}
+	// pgx quotes the URL, and gives the reason after it.
+	said := err.Error()
+	said = said[strings.LastIndex(said, "`: ")+len("`: "):]
+	switch {
+	case strings.HasPrefix(said, "failed to parse as URL"):
+		said = "it can't be read as a URL" + encoded
+	case strings.HasPrefix(said, "failed to parse as keyword/value"):
+		said = "it can't be read as keywords; a value with blanks stands in single quotes"
+	case strings.HasPrefix(said, "invalid port"):
+		said = "what stands in the place of its port is not one" + encoded
+	}
+	return nil, errors.New(said)
+}
+
+// foreignScheme reports whether url begins with another scheme than
+// PostgreSQL's; pgx would take it for keywords when it holds a =.
+func foreignScheme(url string) bool {
+	scheme, _, ok := strings.Cut(url, "://")
+	return ok && !strings.ContainsAny(scheme, "= ") && scheme != "postgres" && scheme != "postgresql"
+}
+
+// cutByPath reports whether url begins like postgres://user:12/34@host: pgx takes
+// 12 for the port and the rest of the password for the database's name.
+func cutByPath(url string) bool {
+	_, rest, isURL := strings.Cut(url, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	i := strings.IndexAny(rest, "@/")
+	return isURL && !foreignScheme(url) && strings.HasPrefix(url, "postgres") && i >= 0 && rest[i] == '/' && strings.Contains(rest, "@")
+}
+
+var passwordKeyword = regexp.MustCompile(`(?i)(password\s*=\s*)(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\])*)`)
+
+// Mask is url with xxxxx for its password; false if it can't be read, because then it
+// is not known where the password is.
+func Mask(url string) (string, bool) {
+	if _, err := Parse(url); err != nil {
+		return "", false
+	}
+	if !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://") {
+		return passwordKeyword.ReplaceAllString(url, "${1}xxxxx"), true
+	}
+	// pgx masks a URL where it quotes one, and exactly where it can read it.
+	quoted := pgconn.NewParseConfigError(url, "", nil).Error()
+	return strings.TrimSuffix(strings.TrimPrefix(quoted, "cannot parse `"), "`: "), true
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrShared says that a pooler gives each transaction any of its sessions, where
-// one is needed that lasts.
+// ErrShared says that a pooler gives each transaction any of its sessions, and that
+// this needs a session that lasts.
 var ErrShared = errors.New("the database is reached through a connection pooler in transaction mode, which keeps no session, and claims, LISTEN and settings need one: want the pooler in session mode (pool_mode = session), or the database's own port; only `delfos serve` works in transaction mode")
 
 // pooled marks a connection that a pooler answers: true if it prepares nothing.
 const pooled = "delfos: pooled"
 
 const (
-	// looks is how often two connections are compared; idle poolers give them
-	// the same session at the first.
+	// looks is how often two connections are compared. An idle pooler gives them
+	// the same session at the first comparison.
 	looks = 10
-	// lookTimeout bounds that. A pooler that lets the second connection wait
-	// while the first one idles keeps sessions.
+	// lookTimeout bounds the comparisons. A pooler that lets the second connection
+	// wait while the first one is idle keeps sessions.
 	lookTimeout = 2 * time.Second
 )
 
-// refuseSharing compares the sessions that conn and another connection are
-// given. While both are open, a pooler that keeps sessions never gives the two
-// the same, nor one of them another.
+// refuseSharing returns ErrShared if conn and another connection are given the same
+// session, or one of them is given two. A pooler that keeps sessions does neither
+// while both are open.
 func (s *session) refuseSharing(ctx context.Context, conn *pgconn.PgConn) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -37,7 +37,7 @@ func (s *session) refuseSharing(ctx context.Context, conn *pgconn.PgConn) error 
 	config.AfterConnect = nil
 	other, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil // no second session, so nobody to share with
+		return nil // without a second session nothing is shared
 	}
 	defer func() { _ = other.Close(ctx) }()
 	owner := map[string]*pgconn.PgConn{}
@@ -51,10 +51,9 @@ func (s *session) refuseSharing(ctx context.Context, conn *pgconn.PgConn) error 
 			if err != nil {
 				return err
 			}
-			if last, ok := seen[c]; ok && last != pid {
-				return ErrShared
-			}
-			if first, ok := owner[pid]; ok && first != c {
+			last, known := seen[c]
+			first, owned := owner[pid]
+			if known && last != pid || owned && first != c {
 				return ErrShared
 			}
 			owner[pid], seen[c] = c, pid
@@ -72,15 +71,16 @@ func backend(ctx context.Context, conn *pgconn.PgConn) (string, error) {
 	return string(results[0].Rows[0][0]), nil
 }
 
-// acquired begins a transaction when a connection to a pooler is taken out of
-// the pool: it is the only thing that settings last for. Others are as they are.
+// acquired begins a transaction when a connection to a pooler is taken out of the
+// pool, because settings last no longer than that there. It does nothing to other
+// connections.
 func (s *session) acquired(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	c := conn.PgConn()
 	fit, isPooled := c.CustomData()[pooled].(bool)
 	if !isPooled {
 		return true, nil
 	}
-	if !fit { // the first: the pool opens another
+	if !fit { // the first one, in the place of which the pool opens another
 		return false, nil
 	}
 	args, err := s.arguments(c, true, true)
@@ -96,8 +96,8 @@ func (s *session) acquired(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	return true, nil
 }
 
-// released ends that transaction when the connection goes back. pgx calls it,
-// as a tracer, before it looks whether the connection may stay in the pool.
+// released ends that transaction when the connection is given back. pgx calls it, as
+// a tracer, before it decides whether the connection may stay in the pool.
 type released struct{}
 
 var _ pgxpool.ReleaseTracer = released{}
@@ -110,7 +110,7 @@ func (released) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	_, _ = c.Exec(ctx, "ROLLBACK").ReadAll() // or pgx closes it
+	_, _ = c.Exec(ctx, "ROLLBACK").ReadAll() // if it fails, pgx closes the connection
 }
 
 // TraceQueryStart implements pgx.QueryTracer, which a tracer is.

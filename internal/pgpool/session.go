@@ -1,6 +1,7 @@
 package pgpool
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// fixed are the settings that the meaning of statements and values rests on.
+// fixed are the settings on which the meaning of statements and values depends.
 // Nothing overrides them.
 func fixed() map[string]string {
 	return map[string]string{
@@ -34,21 +35,21 @@ func fixed() map[string]string {
 	}
 }
 
-// usual are the settings of a session that has no others of its own. The limits
-// of a role are for people and programs that forget a session; ours have bounds
-// of their own, and a load or an export takes as long as it takes.
+// usual are the settings that Options and the URL may override. The limits of a role
+// are for people and programs that forget a session. Ours have bounds of their own,
+// and a load or an export may take long.
 func usual() map[string]string {
 	return map[string]string{
 		"statement_timeout":                   "0",
 		"lock_timeout":                        "0",
 		"idle_in_transaction_session_timeout": "0",
 		"idle_session_timeout":                "0",
-		// A killed client's session ends within this time even while it waits:
-		// what it was writing is rolled back, and the day it claimed is free.
+		// The session of a killed client ends within this time even while it waits:
+		// what it wrote is rolled back, and the day that it claimed is free.
 		checkInterval: "500ms",
-		// Compiling takes a tenth of a second, and saves none in queries as
-		// short as ours. A planner setting such as enable_sort = off makes
-		// costs look so high that it would always be done.
+		// Compiling takes a tenth of a second, which our short queries do not
+		// save. A planner setting such as enable_sort = off makes costs so high
+		// that PostgreSQL would always compile.
 		"jit": "off",
 	}
 }
@@ -58,12 +59,9 @@ const (
 	transactionTimeout = "transaction_timeout" // from PostgreSQL 17 on
 )
 
-// start are the parameters that go with the request for a session, as poolers
-// and old servers take them: the name, and what a person's URL has as options.
-func start() []string { return []string{"application_name", "options"} }
-
-// begin is the statement that a session begins with, if it is the process that
-// the server said it is. Another one is a pooler's, and may be others' too.
+// begin is the statement that a session begins with. It makes the settings if the
+// session is the process that the server named at the start ($1), or if $4 says so.
+// Another process is a pooler's, and other clients may use it too.
 const begin = `SELECT pg_catalog.pg_backend_pid() = $1::integer,
     CASE WHEN pg_catalog.pg_backend_pid() = $1::integer OR $4::boolean THEN (
         SELECT pg_catalog.count(pg_catalog.set_config(key, value, $3::boolean))
@@ -80,19 +78,17 @@ type session struct {
 	unwatched atomic.Bool // the server can't look after its client
 }
 
-// newSession takes from config what would go with the request for a session and
-// is set once there is one.
+// newSession moves the settings of config from the request for a session to the
+// statement that the session begins with.
 func newSession(config *pgx.ConnConfig, options Options) *session {
 	s := &session{config: config, settings: usual(), shared: options.Shared}
 	maps.Copy(s.settings, options.Settings)
-	params := map[string]string{"application_name": "delfos"}
-	if options.Name != "" {
-		params["application_name"] = options.Name
-	}
+	params := map[string]string{"application_name": cmp.Or(options.Name, "delfos")}
 	for name, value := range config.RuntimeParams {
-		s.settings[canonical(name)] = value
+		s.settings[strings.ToLower(name)] = value // PostgreSQL takes any case
 	}
-	for _, name := range start() {
+	for _, name := range []string{"application_name", "options"} { // which poolers and old servers take at the start
+
 		if value, ok := s.settings[name]; ok {
 			params[name] = value
 			delete(s.settings, name)
@@ -102,23 +98,18 @@ func newSession(config *pgx.ConnConfig, options Options) *session {
 		delete(s.settings, name) // the server has set it already
 	}
 	for name, value := range fixed() {
-		s.settings[canonical(name)] = value
+		s.settings[strings.ToLower(name)] = value
 	}
 	config.RuntimeParams = params
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
 	keep := config.OnPgError
 	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		// A session keeps default_transaction_read_only as it was at its start:
-		// one that can't write would not when others can again.
+		// A session keeps default_transaction_read_only as it was at its start. One
+		// that can't write is closed, because a new one may.
 		return err.Code != pgerrcode.ReadOnlySQLTransaction && keep(conn, err)
 	}
 	return s
 }
-
-// canonical is how a setting is named here; PostgreSQL takes any case.
-func canonical(name string) string { return strings.ToLower(name) }
 
 var optionName = regexp.MustCompile(`(?:-c\s*|--)([A-Za-z_][A-Za-z0-9_.-]*)=`)
 
@@ -126,12 +117,12 @@ var optionName = regexp.MustCompile(`(?:-c\s*|--)([A-Za-z_][A-Za-z0-9_.-]*)=`)
 func inOptions(options string) []string {
 	var names []string
 	for _, found := range optionName.FindAllStringSubmatch(options, -1) {
-		names = append(names, canonical(strings.ReplaceAll(found[1], "-", "_")))
+		names = append(names, strings.ToLower(strings.ReplaceAll(found[1], "-", "_")))
 	}
 	return names
 }
 
-// of are the settings that a server of this version has.
+// of returns the settings that the server of conn knows.
 func (s *session) of(conn *pgconn.PgConn) map[string]string {
 	settings := maps.Clone(s.settings)
 	major, _, _ := strings.Cut(conn.ParameterStatus("server_version"), ".")
@@ -167,8 +158,8 @@ func (s *session) begin(config *pgx.ConnConfig) pgconn.AfterConnectFunc {
 	}
 }
 
-// set makes the settings, of any session or of one that is no pooler's, and
-// reports whether it is none.
+// set makes the settings of a session, of a pooler's only if anyway is true, and
+// reports whether the session is not a pooler's.
 func (s *session) set(ctx context.Context, conn *pgconn.PgConn, anyway bool) (own bool, err error) {
 	args, err := s.arguments(conn, false, anyway)
 	if err != nil {
@@ -176,7 +167,7 @@ func (s *session) set(ctx context.Context, conn *pgconn.PgConn, anyway bool) (ow
 	}
 	result := conn.ExecParams(ctx, begin, args, nil, nil, nil).Read()
 	if refused, ok := result.Err.(*pgconn.PgError); ok && strings.Contains(refused.Message, checkInterval) && !s.unwatched.Swap(true) { //nolint:errorlint // as pgconn gives it
-		return s.set(ctx, conn, anyway) // a platform that can't
+		return s.set(ctx, conn, anyway) // without it, which not every platform has
 	}
 	if result.Err != nil {
 		return false, fmt.Errorf("set up the session: %w", result.Err)
@@ -184,7 +175,7 @@ func (s *session) set(ctx context.Context, conn *pgconn.PgConn, anyway bool) (ow
 	return len(result.Rows) == 1 && string(result.Rows[0][0]) == "t", nil
 }
 
-// arguments are those of begin, in text.
+// arguments are the arguments of begin, as text.
 func (s *session) arguments(conn *pgconn.PgConn, local, anyway bool) ([][]byte, error) {
 	settings, err := json.Marshal(s.of(conn))
 	if err != nil {

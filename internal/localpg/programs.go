@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -45,8 +46,8 @@ func usualPlaces() []string {
 	)
 }
 
-// findBin returns the folder of the programs to use for a cluster of major
-// version want (0: any), for an account. It fetches them if none are installed.
+// findBin returns the folder of the programs for a cluster of major version want
+// (0: any) that the account can run. It fetches them if none are installed.
 func findBin(ctx context.Context, c Config, who account, want int) (string, error) {
 	search := c.Search
 	if c.BinDir != "" {
@@ -166,7 +167,7 @@ func fetch(ctx context.Context, c Config, who account) (string, error) {
 }
 
 // fetchTo fetches into a folder beside home and renames it, so that home is
-// complete or absent, also when several processes fetch at once.
+// complete or absent, also when several processes fetch at the same time.
 func fetchTo(ctx context.Context, repository, cache, home string) error {
 	//nolint:gosec // The server's account has to come through.
 	if err := os.MkdirAll(cache, 0o755); err != nil {
@@ -205,7 +206,7 @@ func fetchTo(ctx context.Context, repository, cache, home string) error {
 }
 
 // download gets this machine's archive of github.com/zonkyio/embedded-postgres-binaries
-// and compares it with its checksum.
+// and checks its checksum.
 func download(ctx context.Context, repository string) ([]byte, error) {
 	arch := map[string]string{"arm64": "arm64v8", "386": "i386"}[runtime.GOARCH]
 	machine := runtime.GOOS + "-" + cmp.Or(arch, runtime.GOARCH)
@@ -249,21 +250,21 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	return body, nil
 }
 
-// unpack writes out the tar, compressed by xz, that the jar (a zip) holds.
+// unpack writes out the files of the jar: a zip of a tar that is compressed by xz.
 func unpack(ctx context.Context, jar []byte, to string) error {
 	archive, err := zip.NewReader(bytes.NewReader(jar), int64(len(jar)))
 	if err != nil {
 		return err
 	}
-	inside := slices.IndexFunc(archive.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, ".txz") })
-	if inside < 0 {
-		return errors.New("there is no .txz in it")
+	names, err := fs.Glob(archive, "*.txz")
+	if err != nil || len(names) == 0 {
+		return errors.Join(err, errors.New("there is no .txz in it"))
 	}
-	packed, err := archive.File[inside].Open()
+	packed, err := archive.Open(names[0])
 	if err != nil {
 		return err
 	}
-	defer packed.Close()
+	defer func() { _ = packed.Close() }()
 	unpacked, err := xz.NewReader(packed)
 	if err != nil {
 		return err
