@@ -10,119 +10,109 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
-// Defines values for Format.
-const (
-	Arrow   Format = "arrow"
-	Csv     Format = "csv"
-	Json    Format = "json"
-	Ndjson  Format = "ndjson"
-	Parquet Format = "parquet"
-)
-
 // Defines values for HealthStatus.
 const (
 	Ok HealthStatus = "ok"
 )
 
-// Defines values for Variable.
-const (
-	AmbientTemperature Variable = "ambient_temperature"
-	Power              Variable = "power"
-	WindSpeed          Variable = "wind_speed"
-)
+// Day A day, from midnight to midnight UTC.
+//
+// Examples: 2025-01-01
+type Day = openapi_types.Date
 
-// Digest What a turbine's samples of one day amount to.
+// Digest The samples of one turbine on one day, in short.
 //
 // Examples: {"day":"2025-01-01","digest":"9f86d081884c7d65","first":"2025-01-01T00:00:00Z","last":"2025-01-01T23:59:00Z","samples":1440,"turbine_id":1}
 type Digest struct {
-	// Day The UTC day.
+	// Day A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
-	Day openapi_types.Date `json:"day"`
+	Day Day `json:"day"`
 
-	// Digest 64 bits in hexadecimal, independent of the samples' order.
+	// Digest A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
 	//
 	// Examples: 9f86d081884c7d65
-	Digest string `json:"digest"`
+	Digest DigestValue `json:"digest"`
 
-	// First An instant; without an offset it is UTC, and a bare date is its midnight.
+	// First An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	First Timestamp `json:"first"`
 
-	// Last An instant; without an offset it is UTC, and a bare date is its midnight.
+	// Last An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	Last Timestamp `json:"last"`
 
-	// Samples How many samples there are.
-	//
-	// Examples: 1440
+	// Samples The number of samples.
 	Samples int64 `json:"samples"`
 
 	// TurbineId The turbine.
-	//
-	// Examples: 1
 	TurbineId int32 `json:"turbine_id"`
 }
+
+// DigestValue A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
+//
+// Examples: 9f86d081884c7d65
+type DigestValue = string
 
 // Format A format of rows.
 //
 // Examples: parquet
-type Format string
+type Format = string
 
-// Health That all is well.
+// Health The server can do what was asked about.
 //
 // Examples: {"status":"ok"}
 type Health struct {
-	// Status Always `ok`; anything else is a problem.
+	// Status Always `ok`; any other answer is a problem.
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus Always `ok`; anything else is a problem.
+// HealthStatus Always `ok`; any other answer is a problem.
 type HealthStatus string
 
-// ParameterFault What is wrong with one parameter.
+// ParameterFault What is wrong with one parameter, or one property of the body.
 //
 // Examples: {"detail":"is required","parameter":"start"}
 type ParameterFault struct {
-	// Detail What is allowed.
+	// Detail What is wrong, and what is allowed.
 	Detail string `json:"detail"`
 
-	// Parameter The parameter's name.
+	// Parameter The name of the parameter.
 	Parameter string `json:"parameter"`
 
-	// Value What was sent, when something was.
+	// Value What was sent, if something was.
 	Value *string `json:"value,omitempty"`
 }
 
-// Problem An error as of RFC 9457.
+// Problem An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type Problem struct {
-	// Detail What was wrong, in a sentence that names it.
+	// Detail What is wrong, in a sentence that names it.
 	Detail string `json:"detail"`
 
-	// Errors The faults of single parameters.
+	// Errors What is wrong with each parameter, or property of the body.
 	Errors *[]ParameterFault `json:"errors,omitempty"`
 
 	// Instance The path of the request.
 	Instance *string `json:"instance,omitempty"`
 
-	// RequestId The request's id, to quote when asking why.
+	// RequestId The id of the request, by which the log can be searched.
 	RequestId *string `json:"request_id,omitempty"`
 
 	// Status The HTTP status.
 	Status int `json:"status"`
 
-	// Title The status in words.
+	// Title The HTTP status in words.
 	Title string `json:"title"`
 
-	// Type A URI for the kind of problem; `about:blank` says that `status` tells all.
+	// Type A URI for the kind of problem. `about:blank` means that `status` says it all.
 	Type string `json:"type"`
 }
 
-// Sample One turbine's readings at one minute; only the variables asked for are there.
+// Sample The readings of one turbine at one minute. Only the variables that were asked for are present.
 //
 // Examples: {"ambient_temperature":21.37,"power":304.16,"timestamp":"2025-01-01T00:00:00Z","wind_speed":6.745}
 type Sample struct {
@@ -132,49 +122,58 @@ type Sample struct {
 	AmbientTemperature *float64 `json:"ambient_temperature,omitempty"`
 
 	// Power Active power in kW.
-	//
-	// Examples: 304.16
 	Power *float64 `json:"power,omitempty"`
 
-	// Timestamp An instant; without an offset it is UTC, and a bare date is its midnight.
+	// Timestamp An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	Timestamp Timestamp `json:"timestamp"`
 
-	// TurbineId The turbine; there when the request names `turbines`.
-	//
-	// Examples: 1
+	// TurbineId The turbine, when the request names `turbines`.
 	TurbineId *int32 `json:"turbine_id,omitempty"`
 
 	// WindSpeed Wind speed in m/s.
-	//
-	// Examples: 6.745
 	WindSpeed *float64 `json:"wind_speed,omitempty"`
 }
 
-// Timestamp An instant; without an offset it is UTC, and a bare date is its midnight.
+// Timestamp An instant, in RFC 3339 with `Z`.
 //
 // Examples: 2025-01-01T00:00:00Z
-type Timestamp = timestamp.Time
+type Timestamp = time.Time
+
+// TimestampParameter An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight.
+//
+// Examples: 2025-01-01T00:00:00Z
+type TimestampParameter = timestamp.Time
 
 // Turbine A wind turbine.
 //
-// Examples: {"id":1,"name":"Turbine 1"}
+// Examples: {"first":"2025-01-01T00:00:00Z","id":1,"last":"2025-01-10T23:59:00Z","name":"Turbine 1"}
 type Turbine struct {
-	// First The instant of its first sample; there when the request asks for `span` and it has samples.
-	First *time.Time `json:"first,omitempty"`
+	// First An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	First *Timestamp `json:"first,omitempty"`
 
-	// Id The turbine's id.
+	// Id The id of the turbine.
 	Id int32 `json:"id"`
 
-	// Last The instant of its last sample; there when `first` is.
-	Last *time.Time `json:"last,omitempty"`
+	// Last An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	Last *Timestamp `json:"last,omitempty"`
 
-	// Name The turbine's name.
+	// Name The name of the turbine.
 	Name string `json:"name"`
 }
 
-// TurbineSelector An id (`80`), a range of ids with both ends (`1-50`) or `all`.
+// TurbineSelection A choice of turbines.
+//
+// Examples: ["1-50","80"]
+type TurbineSelection = []TurbineSelector
+
+// TurbineSelector An id (`80`), a range of ids with both ends (`1-50`), or `all`.
 //
 // Examples: 1-50
 type TurbineSelector = string
@@ -183,94 +182,92 @@ type TurbineSelector = string
 // `ambient_temperature` in °C.
 //
 // Examples: wind_speed
-type Variable string
+type Variable = string
 
-// BadRequest An error as of RFC 9457.
+// End An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight.
+//
+// Examples: 2025-01-01T00:00:00Z
+type End = TimestampParameter
+
+// Start An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight.
+//
+// Examples: 2025-01-01T00:00:00Z
+type Start = TimestampParameter
+
+// Turbines A choice of turbines.
+//
+// Examples: ["1-50","80"]
+type Turbines = TurbineSelection
+
+// BadRequest An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type BadRequest = Problem
 
-// InternalServerError An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type InternalServerError = Problem
-
-// MethodNotAllowed An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type MethodNotAllowed = Problem
-
-// NotAcceptable An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type NotAcceptable = Problem
-
-// NotFound An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type NotFound = Problem
-
-// ServiceUnavailable An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type ServiceUnavailable = Problem
-
-// UnprocessableContent An error as of RFC 9457.
+// UnprocessableContent An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type UnprocessableContent = Problem
 
 // GetDataParams defines parameters for GetData.
 type GetDataParams struct {
-	// Start First instant, inclusive; earlier than `end`.
-	Start Timestamp `form:"start" json:"start"`
+	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
+	Start Start `form:"start" json:"start"`
 
-	// End Last instant, inclusive.
-	End Timestamp `form:"end" json:"end"`
+	// End The last instant, inclusive.
+	End End `form:"end" json:"end"`
 
-	// Variables The variables wanted, as `a,b` or repeated; all of them by default.
+	// Variables The variables wanted, as `a,b` or repeated. Without it, all of them.
 	Variables *[]Variable `form:"variables,omitempty" json:"variables,omitempty"`
 
-	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated. An id
-	// that no turbine has contributes no rows.
-	Turbines *[]TurbineSelector `form:"turbines,omitempty" json:"turbines,omitempty"`
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Each row then carries `turbine_id`.
+	//
+	// Without it the answer is turbine 1 alone, and a row is `timestamp` and the variables, as
+	// clients of the system that Delfos replaces expect. In every other operation the absence
+	// of `turbines` means all turbines.
+	Turbines *TurbineSelection `form:"turbines,omitempty" json:"turbines,omitempty"`
 
-	// Format The format of the answer; it wins over `Accept`.
+	// Format The format of the answer. It takes precedence over `Accept`.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 
-	// Limit At most so many rows; such an answer is no stream, and `Link` with `rel="next"`
-	// has the address of the rows that follow, if there are any.
+	// Limit The largest number of rows. With it the answer is not a stream, and `Link` with
+	// `rel="next"` has the address of the rows that follow, if there are any.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where a `Link` with `rel="next"` goes on; with the `start`, `end` and `turbines` of its
-	// request. Without `limit` all the rows that are left follow.
+	// Cursor Where the previous answer stopped, taken from its `Link` with `rel="next"`. It goes with
+	// the `start`, `end` and `turbines` of that request. Without `limit` all the remaining rows
+	// follow.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// IfNoneMatch Entity tags that the client holds; one that is still true is answered with 304.
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // GetDataDigestParams defines parameters for GetDataDigest.
 type GetDataDigestParams struct {
-	// Start First instant, inclusive; earlier than `end`.
-	Start Timestamp `form:"start" json:"start"`
+	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
+	Start Start `form:"start" json:"start"`
 
-	// End Last instant, inclusive.
-	End Timestamp `form:"end" json:"end"`
+	// End The last instant, inclusive.
+	End End `form:"end" json:"end"`
 
-	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated.
-	Turbines *[]TurbineSelector `form:"turbines,omitempty" json:"turbines,omitempty"`
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
 }
 
 // ListTurbinesParams defines parameters for ListTurbines.
 type ListTurbinesParams struct {
-	// Span Whether to tell when each turbine's samples begin and end; `false` by default.
+	// Span Whether to say when the samples of each turbine begin and end.
 	Span *bool `form:"span,omitempty" json:"span,omitempty"`
 
-	// Start With `span=true`: samples before this instant do not count, such as those of a clock
-	// that was never set. Earlier than `end`.
-	Start *Timestamp `form:"start,omitempty" json:"start,omitempty"`
+	// Start With `span=true`, samples before this instant do not count, such as those of a clock that
+	// was never set. It must be earlier than `end`.
+	Start *TimestampParameter `form:"start,omitempty" json:"start,omitempty"`
 
-	// End With `span=true`: samples after this instant do not count.
-	End *Timestamp `form:"end,omitempty" json:"end,omitempty"`
+	// End With `span=true`, samples after this instant do not count.
+	End *TimestampParameter `form:"end,omitempty" json:"end,omitempty"`
 }

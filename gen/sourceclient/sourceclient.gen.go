@@ -78,11 +78,9 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 
 // GetData Read one-minute samples
 //
-// Every sample from `start` to `end`, both inclusive, ordered by turbine, then time.
-// Without `turbines` it is turbine 1 and a row is `timestamp` and the variables; with
-// `turbines` each row carries `turbine_id` too. A missing reading is `null`; a range
-// without samples is `[]`. The answer is streamed: a year costs the server no more
-// memory than a day.
+// Every sample from `start` to `end`, ordered by turbine, then time. A missing reading is
+// `null`; a range without samples is `[]`. The answer is streamed: a year costs the server
+// no more memory than a day.
 //
 // Corresponds with GET /data (the `GetData` operationId).
 func (c *Client) GetData(ctx context.Context, params *GetDataParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -99,10 +97,9 @@ func (c *Client) GetData(ctx context.Context, params *GetDataParams, reqEditors 
 
 // GetDataDigest Digest the samples by day and turbine
 //
-// A line for each UTC day and turbine that has samples from `start` to `end`, both
-// inclusive: how many, the first, the last, and a digest that changes when any
-// reading does. Computed in the database, without sending rows. Ordered by day, then
-// turbine. Without `turbines` it is every turbine.
+// For each UTC day and turbine that has samples from `start` to `end`: how many samples there
+// are, the first, the last, and a digest that changes when any reading does. The database
+// computes it; no rows are sent. Ordered by day, then turbine.
 //
 // Corresponds with GET /data/digest (the `GetDataDigest` operationId).
 func (c *Client) GetDataDigest(ctx context.Context, params *GetDataDigestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -180,7 +177,7 @@ func NewGetDataRequest(server string, params *GetDataParams) (*http.Request, err
 
 		if params.Variables != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "variables", *params.Variables, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "variables", *params.Variables, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -192,7 +189,7 @@ func NewGetDataRequest(server string, params *GetDataParams) (*http.Request, err
 
 		if params.Turbines != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "turbines", *params.Turbines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "turbines", *params.Turbines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -313,7 +310,7 @@ func NewGetDataDigestRequest(server string, params *GetDataDigestParams) (*http.
 
 		if params.Turbines != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "turbines", *params.Turbines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "turbines", *params.Turbines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

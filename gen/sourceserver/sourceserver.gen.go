@@ -48,7 +48,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	// ------------- Optional query parameter "variables" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "variables", r.URL.Query(), &params.Variables, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "variables", r.URL.Query(), &params.Variables, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("variables"))
 		return
@@ -56,7 +56,7 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 
 	// ------------- Optional query parameter "turbines" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("turbines"))
 		return
@@ -137,7 +137,7 @@ func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.
 
 	// ------------- Optional query parameter "turbines" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("turbines"))
 		return
@@ -204,9 +204,9 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 	handlers := map[string]http.HandlerFunc{
 		"getData":       wrapper.GetData,
 		"getDataDigest": wrapper.GetDataDigest,
-		"listTurbines":  wrapper.ListTurbines,
 		"getHealth":     wrapper.GetHealth,
 		"getReady":      wrapper.GetReady,
+		"listTurbines":  wrapper.ListTurbines,
 	}
 	for _, operation := range Operations() {
 		handler := http.Handler(handlers[operation.ID])
@@ -220,7 +220,7 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 // Operations are all operations, with what the contract says of their requests.
 func Operations() []param.Operation {
 	return []param.Operation{
-		{ID: "getData", Method: http.MethodGet, Path: "/data", Params: []param.Param{
+		{ID: "getData", Method: http.MethodGet, Path: "/data", Tags: []string{"source"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "variables", In: "query", List: true, Rule: param.Rule{Type: "string", Enum: []string{"wind_speed", "power", "ambient_temperature"}}},
@@ -229,19 +229,19 @@ func Operations() []param.Operation {
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
 			{Name: "cursor", In: "query", Rule: param.Rule{Type: "string", Format: "cursor"}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
-		}},
-		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Params: []param.Param{
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
+		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Tags: []string{"source"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
-		}},
-		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Params: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
+		{ID: "getReady", Method: http.MethodGet, Path: "/ready", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
+		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source"}, Params: []param.Param{
 			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
-		}},
-		{ID: "getHealth", Method: http.MethodGet, Path: "/health"},
-		{ID: "getReady", Method: http.MethodGet, Path: "/ready"},
+		}, Produces: []string{"application/json"}},
 	}
 }
 
@@ -333,10 +333,10 @@ type StrictServerInterface interface {
 	// GetDataDigest Digest the samples by day and turbine
 	// (GET /data/digest)
 	GetDataDigest(ctx context.Context, request GetDataDigestRequestObject) (GetDataDigestResponseObject, error)
-	// GetHealth Is the process up?
+	// GetHealth Check that the process is up
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// GetReady Can requests be answered?
+	// GetReady Check that requests can be answered
 	// (GET /ready)
 	GetReady(ctx context.Context, request GetReadyRequestObject) (GetReadyResponseObject, error)
 	// ListTurbines List the turbines

@@ -6,15 +6,9 @@ package targetapi
 import (
 	"time"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/timestamp"
 	openapi_types "github.com/oapi-codegen/runtime/types"
-)
-
-// Defines values for CheckStatus.
-const (
-	CheckStatusBlock CheckStatus = "block"
-	CheckStatusPass  CheckStatus = "pass"
-	CheckStatusWarn  CheckStatus = "warn"
 )
 
 // Defines values for EventKind.
@@ -23,15 +17,6 @@ const (
 	EventKindReset     EventKind = "reset"
 	EventKindRun       EventKind = "run"
 	EventKindSchedule  EventKind = "schedule"
-)
-
-// Defines values for Format.
-const (
-	Arrow   Format = "arrow"
-	Csv     Format = "csv"
-	Json    Format = "json"
-	Ndjson  Format = "ndjson"
-	Parquet Format = "parquet"
 )
 
 // Defines values for HealthStatus.
@@ -47,321 +32,242 @@ const (
 	SourceSuspect  HindranceCause = "source_suspect"
 )
 
-// Defines values for LogEntryLevel.
+// Defines values for Naming.
 const (
-	LogEntryLevelDebug LogEntryLevel = "debug"
-	LogEntryLevelError LogEntryLevel = "error"
-	LogEntryLevelInfo  LogEntryLevel = "info"
-	LogEntryLevelWarn  LogEntryLevel = "warn"
+	Delfos Naming = "delfos"
+	Openoa Naming = "openoa"
 )
 
-// Defines values for PartitionState.
+// Defines values for WindowLabel.
 const (
-	PartitionStateCancelled PartitionState = "cancelled"
-	PartitionStateDone      PartitionState = "done"
-	PartitionStateEmpty     PartitionState = "empty"
-	PartitionStateFailed    PartitionState = "failed"
-	PartitionStateMissing   PartitionState = "missing"
-	PartitionStateQueued    PartitionState = "queued"
-	PartitionStateRunning   PartitionState = "running"
-	PartitionStateStale     PartitionState = "stale"
+	WindowLabelEnd   WindowLabel = "end"
+	WindowLabelStart WindowLabel = "start"
 )
 
-// Defines values for RevisionCause.
-const (
-	FirstLoad     RevisionCause = "first_load"
-	Requested     RevisionCause = "requested"
-	SourceChanged RevisionCause = "source_changed"
-	TargetChanged RevisionCause = "target_changed"
-)
-
-// Defines values for RevisionOutcome.
-const (
-	RevisionOutcomeCancelled RevisionOutcome = "cancelled"
-	RevisionOutcomeDone      RevisionOutcome = "done"
-	RevisionOutcomeEmpty     RevisionOutcome = "empty"
-	RevisionOutcomeFailed    RevisionOutcome = "failed"
-	RevisionOutcomeLost      RevisionOutcome = "lost"
-	RevisionOutcomeRunning   RevisionOutcome = "running"
-)
-
-// Defines values for RunTrigger.
-const (
-	RunTriggerBackfill RunTrigger = "backfill"
-	RunTriggerCommand  RunTrigger = "command"
-	RunTriggerSchedule RunTrigger = "schedule"
-	RunTriggerSweep    RunTrigger = "sweep"
-)
-
-// Defines values for RunScope.
-const (
-	RunScopeAll     RunScope = "all"
-	RunScopeFailed  RunScope = "failed"
-	RunScopeMissing RunScope = "missing"
-	RunScopeStale   RunScope = "stale"
-)
-
-// Defines values for RunState.
-const (
-	RunStateCancelled RunState = "cancelled"
-	RunStateDone      RunState = "done"
-	RunStateFailed    RunState = "failed"
-	RunStateQueued    RunState = "queued"
-	RunStateRunning   RunState = "running"
-)
-
-// Defines values for SignalStatistic.
-const (
-	Count SignalStatistic = "count"
-	Max   SignalStatistic = "max"
-	Mean  SignalStatistic = "mean"
-	Min   SignalStatistic = "min"
-	Std   SignalStatistic = "std"
-)
-
-// Defines values for GetWindowsParamsNaming.
-const (
-	Delfos GetWindowsParamsNaming = "delfos"
-	Openoa GetWindowsParamsNaming = "openoa"
-)
-
-// Defines values for GetWindowsParamsLabel.
-const (
-	GetWindowsParamsLabelEnd   GetWindowsParamsLabel = "end"
-	GetWindowsParamsLabelStart GetWindowsParamsLabel = "start"
-)
-
-// CheckList Results of checks.
+// CheckList Results of data checks.
+//
+// Examples: {"checks":[{"check":"range","checked_at":"2025-01-02T01:00:01Z","day":"2025-01-01","detail":"every reading within its limits","faults":0,"status":"pass","variable":"wind_speed","version":1}]}
 type CheckList struct {
-	// Checks By day, check, variable.
-	//
-	// Examples: [{"check":"range","checked_at":"2025-01-02T01:00:01Z","day":"2025-01-01","detail":"every reading within its limits","faults":0,"status":"pass","variable":"wind_speed","version":1}]
+	// Checks The results, by day, check and variable.
 	Checks []CheckResult `json:"checks"`
 }
 
-// CheckResult What a check found on a day.
+// CheckResult What a data check found on a day.
+//
+// Examples: {"check":"range","checked_at":"2025-01-02T01:00:01Z","day":"2025-01-01","detail":"every reading within its limits","faults":0,"status":"pass","variable":"wind_speed","version":1}
 type CheckResult struct {
-	// Check The check.
-	//
-	// Examples: range
+	// Check The name of the check.
 	Check string `json:"check"`
 
-	// CheckedAt When.
+	// CheckedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:01Z
-	CheckedAt time.Time `json:"checked_at"`
+	// Examples: 2025-01-01T00:00:00Z
+	CheckedAt Timestamp `json:"checked_at"`
 
 	// Day A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
 	Day Day `json:"day"`
 
-	// Detail In a sentence.
-	//
-	// Examples: 3 readings outside [0, 60] m/s
+	// Detail The result as a sentence.
 	Detail string `json:"detail"`
 
-	// Faults How much it points at.
-	//
-	// Examples: 3
+	// Faults The number of readings, windows or samples that the check doubts.
 	Faults int64 `json:"faults"`
 
-	// Status `pass`; `warn`: loaded and doubted; `block`: refused, the day failed.
+	// Status - `pass`: the check found nothing.
+	// - `warn`: the day is loaded, and the check doubts it.
+	// - `block`: the check refused the day, which failed.
+	//
 	//
 	// Examples: warn
 	Status CheckStatus `json:"status"`
 
-	// Variable The variable, empty when it is of none.
-	//
-	// Examples: wind_speed
+	// Variable The variable that was checked. Empty for a check that concerns no single variable.
 	Variable string `json:"variable"`
 
 	// Version The version of the check.
-	//
-	// Examples: 1
 	Version int32 `json:"version"`
 }
 
-// CheckStatus `pass`; `warn`: loaded and doubted; `block`: refused, the day failed.
+// CheckStatus - `pass`: the check found nothing.
+// - `warn`: the day is loaded, and the check doubts it.
+// - `block`: the check refused the day, which failed.
 //
 // Examples: warn
-type CheckStatus string
+type CheckStatus = enum.CheckStatus
 
 // Day A day, from midnight to midnight UTC.
 //
 // Examples: 2025-01-01
 type Day = openapi_types.Date
 
-// Event Something that changed.
-type Event struct {
-	// At When.
-	//
-	// Examples: 2025-01-02T01:00:03Z
-	At time.Time `json:"at"`
+// DigestValue A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
+//
+// Examples: 9f86d081884c7d65
+type DigestValue = string
 
-	// Day The day, of a partition.
+// Event A change of a partition, a run or the schedule.
+//
+// Examples: {"at":"2025-01-02T01:00:03Z","day":"2025-01-01","id":1042,"kind":"partition","run_id":7,"state":"done"}
+type Event struct {
+	// At An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	At Timestamp `json:"at"`
+
+	// Day A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
-	Day *openapi_types.Date `json:"day,omitempty"`
+	Day *Day `json:"day,omitempty"`
 
-	// Id Grows by one.
-	//
-	// Examples: 1042
+	// Id The id of the event, larger than that of the one before.
 	Id int64 `json:"id"`
 
-	// Kind What changed; `reset`: events in between are gone.
-	//
-	// Examples: partition
+	// Kind What changed. `reset` says that events before this one are no longer kept.
 	Kind EventKind `json:"kind"`
 
-	// RunId The run.
-	//
-	// Examples: 7
+	// RunId The run that changed, or that the partition was loaded for.
 	RunId *int64 `json:"run_id,omitempty"`
 
-	// State What it changed to.
-	//
-	// Examples: done
+	// State The state after the change.
 	State string `json:"state"`
 }
 
-// EventKind What changed; `reset`: events in between are gone.
-//
-// Examples: partition
+// EventKind What changed. `reset` says that events before this one are no longer kept.
 type EventKind string
 
-// Flag A window that a check doubts.
+// Flag A window that a data check doubts.
+//
+// Examples: {"check":"frozen","detail":"6.7 m/s for 42 minutes","timestamp":"2025-01-01T00:10:00Z","turbine_id":1,"variable":"wind_speed","version":1}
 type Flag struct {
-	// Check The check.
-	//
-	// Examples: frozen
+	// Check The name of the check.
 	Check string `json:"check"`
 
-	// Detail In a sentence.
-	//
-	// Examples: 6.7 m/s for 42 minutes
+	// Detail The reason as a sentence.
 	Detail string `json:"detail"`
 
-	// Timestamp An instant; without an offset it is UTC, and a bare date is its midnight.
+	// Timestamp An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	Timestamp Timestamp `json:"timestamp"`
 
 	// TurbineId The turbine.
-	//
-	// Examples: 1
 	TurbineId int32 `json:"turbine_id"`
 
-	// Variable The variable.
-	//
-	// Examples: wind_speed
+	// Variable The variable whose readings are doubted.
 	Variable string `json:"variable"`
 
 	// Version The version of the check.
-	//
-	// Examples: 1
 	Version int32 `json:"version"`
 }
 
-// FlagList Doubted windows.
+// FlagList Doubtful windows.
+//
+// Examples: {"flags":[{"check":"frozen","detail":"6.7 m/s for 42 minutes","timestamp":"2025-01-01T00:10:00Z","turbine_id":1,"variable":"wind_speed","version":1}]}
 type FlagList struct {
-	// Flags By turbine, variable, time.
-	//
-	// Examples: [{"check":"frozen","detail":"6.7 m/s for 42 minutes","timestamp":"2025-01-01T00:10:00Z","turbine_id":1,"variable":"wind_speed","version":1}]
+	// Flags The windows, by turbine, variable and time.
 	Flags []Flag `json:"flags"`
 }
 
 // Format A format of rows.
 //
 // Examples: parquet
-type Format string
+type Format = string
 
-// Health That all is well.
+// Health The server can do what was asked about.
 //
 // Examples: {"status":"ok"}
 type Health struct {
-	// Status Always `ok`; anything else is a problem.
+	// Status Always `ok`; any other answer is a problem.
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus Always `ok`; anything else is a problem.
+// HealthStatus Always `ok`; any other answer is a problem.
 type HealthStatus string
 
 // Hindrance Something that keeps days from being loaded.
+//
+// Examples: {"cause":"no_workers","detail":"No worker is alive, so no day is loaded: start one with `delfos orchestrate`."}
 type Hindrance struct {
-	// Cause What it is; `schedule_paused` stops what nobody asked for, `source_suspect` the search for late data, the others every day.
+	// Cause - `queue_paused` and `no_workers` keep every day from being loaded.
+	// - `schedule_paused` stops the days that nobody asked for.
+	// - `source_suspect` stops the search for late data.
+	//
 	//
 	// Examples: no_workers
 	Cause HindranceCause `json:"cause"`
 
-	// Detail What it is, and what ends it.
-	//
-	// Examples: No worker is alive, so no day is loaded: start one with `delfos orchestrate`.
+	// Detail What the hindrance is, and how to end it.
 	Detail string `json:"detail"`
 }
 
-// HindranceCause What it is; `schedule_paused` stops what nobody asked for, `source_suspect` the search for late data, the others every day.
+// HindranceCause - `queue_paused` and `no_workers` keep every day from being loaded.
+// - `schedule_paused` stops the days that nobody asked for.
+// - `source_suspect` stops the search for late data.
 //
 // Examples: no_workers
 type HindranceCause string
 
-// LogEntry What a worker had to say.
+// LogEntry What a worker logged about a day of a run.
+//
+// Examples: {"at":"2025-01-02T01:00:01Z","attributes":{},"id":311,"level":"info","message":"partition done"}
 type LogEntry struct {
-	// At When.
+	// At An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:01Z
-	At time.Time `json:"at"`
+	// Examples: 2025-01-01T00:00:00Z
+	At Timestamp `json:"at"`
 
-	// Attributes The facts.
-	//
-	// Examples: {"rows":2160}
+	// Attributes Details by name, such as the number of rows.
 	Attributes map[string]interface{} `json:"attributes"`
 
-	// Day The day that it is of.
+	// Day A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
-	Day *openapi_types.Date `json:"day,omitempty"`
+	Day *Day `json:"day,omitempty"`
 
-	// Id Grows with each entry.
-	//
-	// Examples: 311
+	// Id The id of the entry, larger than that of every earlier one.
 	Id int64 `json:"id"`
 
-	// Level How grave it is.
+	// Level The severity of a log entry.
 	//
 	// Examples: info
-	Level LogEntryLevel `json:"level"`
+	Level LogLevel `json:"level"`
 
 	// Message What happened.
-	//
-	// Examples: partition done
 	Message string `json:"message"`
 }
 
-// LogEntryLevel How grave it is.
+// LogLevel The severity of a log entry.
 //
 // Examples: info
-type LogEntryLevel string
+type LogLevel = enum.LogLevel
 
-// ParameterFault What is wrong with one parameter.
+// Naming The names of columns, Delfos's own or OpenOA's.
+//
+// Examples: openoa
+type Naming string
+
+// ParameterFault What is wrong with one parameter, or one property of the body.
 //
 // Examples: {"detail":"is required","parameter":"start"}
 type ParameterFault struct {
-	// Detail What is allowed.
+	// Detail What is wrong, and what is allowed.
 	Detail string `json:"detail"`
 
-	// Parameter The parameter's name.
+	// Parameter The name of the parameter.
 	Parameter string `json:"parameter"`
 
-	// Value What was sent, when something was.
+	// Value What was sent, if something was.
 	Value *string `json:"value,omitempty"`
 }
 
 // Partition What is known of one day.
+//
+// Examples: {"attempt":0,"day":"2025-01-02","rows":0,"state":"missing","warnings":0}
 type Partition struct {
-	// Attempt The attempt that the state is of, 0 before the first.
-	//
-	// Examples: 1
+	// Attempt How often the job that the state is of has been tried; 0 before the first attempt. The
+	// `token` of `/revisions` is another number.
 	Attempt int32 `json:"attempt"`
 
 	// Day A day, from midnight to midnight UTC.
@@ -370,122 +276,117 @@ type Partition struct {
 	Day Day `json:"day"`
 
 	// Error Why the last attempt failed.
-	//
-	// Examples: null
 	Error *string `json:"error,omitempty"`
 
-	// Expected Samples that a day without gaps has.
-	//
-	// Examples: 1440
+	// Expected The number of samples that the day would have without gaps.
 	Expected *int64 `json:"expected,omitempty"`
 
-	// FinishedAt When the last attempt ended.
+	// FinishedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:01Z
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	FinishedAt *Timestamp `json:"finished_at,omitempty"`
 
-	// LoadedAt When values were last committed.
+	// LoadedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:01Z
-	LoadedAt *time.Time `json:"loaded_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	LoadedAt *Timestamp `json:"loaded_at,omitempty"`
 
-	// NextAttemptAt When a failed day is tried again: by its job, or asked for anew by the schedule.
+	// NextAttemptAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:08Z
-	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	NextAttemptAt *Timestamp `json:"next_attempt_at,omitempty"`
 
-	// Rows Values that the target holds.
-	//
-	// Examples: 2160
+	// Rows The number of values that the target holds of the day.
 	Rows int64 `json:"rows"`
 
 	// RunId The run of the last attempt.
-	//
-	// Examples: 7
 	RunId *int64 `json:"run_id,omitempty"`
 
-	// Samples Samples that the last load read.
-	//
-	// Examples: 1440
+	// Samples The number of samples that the last load read.
 	Samples *int64 `json:"samples,omitempty"`
 
-	// StartedAt When the last attempt began.
+	// StartedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:00Z
-	StartedAt *time.Time `json:"started_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	StartedAt *Timestamp `json:"started_at,omitempty"`
 
-	// State `missing`: never loaded. `queued`: asked for. `running`: in work. `done`: the target holds
-	// the windows of what the source held. `stale`: done, but the source has changed since.
-	// `empty`: the source held no samples. `failed`: the last attempt failed; with
-	// `next_attempt_at` another follows. `cancelled`: asked for, and called off before it was
-	// ever loaded.
+	// State - `missing`: the day was never loaded.
+	// - `queued`: it waits to be loaded.
+	// - `running`: it is being loaded.
+	// - `done`: the target holds the windows of what the source held.
+	// - `stale`: it is done, but the source has changed since.
+	// - `empty`: the source held no samples of it.
+	// - `failed`: the last attempt failed; with `next_attempt_at` another follows.
+	// - `cancelled`: it was asked for, and cancelled before it was ever loaded.
 	//
 	//
 	// Examples: done
 	State PartitionState `json:"state"`
 
-	// Warnings Data checks that did not pass.
-	//
-	// Examples: 0
+	// Warnings The number of data checks that did not pass.
 	Warnings int64 `json:"warnings"`
 
-	// Windows Windows that had samples.
-	//
-	// Examples: 144
+	// Windows The number of windows that had samples.
 	Windows *int64 `json:"windows,omitempty"`
 }
 
-// PartitionList A range of days.
+// PartitionList The days of a range.
+//
+// Examples: {"partitions":[{"attempt":0,"day":"2025-01-02","rows":0,"state":"missing","warnings":0}]}
 type PartitionList struct {
-	// Partitions A row a day.
-	//
-	// Examples: [{"attempt":0,"day":"2025-01-02","rows":0,"state":"missing","warnings":0}]
+	// Partitions The days in order, with no day left out.
 	Partitions []Partition `json:"partitions"`
 }
 
-// PartitionState `missing`: never loaded. `queued`: asked for. `running`: in work. `done`: the target holds
-// the windows of what the source held. `stale`: done, but the source has changed since.
-// `empty`: the source held no samples. `failed`: the last attempt failed; with
-// `next_attempt_at` another follows. `cancelled`: asked for, and called off before it was
-// ever loaded.
+// PartitionState - `missing`: the day was never loaded.
+// - `queued`: it waits to be loaded.
+// - `running`: it is being loaded.
+// - `done`: the target holds the windows of what the source held.
+// - `stale`: it is done, but the source has changed since.
+// - `empty`: the source held no samples of it.
+// - `failed`: the last attempt failed; with `next_attempt_at` another follows.
+// - `cancelled`: it was asked for, and cancelled before it was ever loaded.
 //
 // Examples: done
-type PartitionState string
+type PartitionState = enum.PartitionState
 
-// Problem An error as of RFC 9457.
+// Problem An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type Problem struct {
-	// Detail What was wrong, in a sentence that names it.
+	// Detail What is wrong, in a sentence that names it.
 	Detail string `json:"detail"`
 
-	// Errors The faults of single parameters.
+	// Errors What is wrong with each parameter, or property of the body.
 	Errors *[]ParameterFault `json:"errors,omitempty"`
 
 	// Instance The path of the request.
 	Instance *string `json:"instance,omitempty"`
 
-	// RequestId The request's id, to quote when asking why.
+	// RequestId The id of the request, by which the log can be searched.
 	RequestId *string `json:"request_id,omitempty"`
 
 	// Status The HTTP status.
 	Status int `json:"status"`
 
-	// Title The status in words.
+	// Title The HTTP status in words.
 	Title string `json:"title"`
 
-	// Type A URI for the kind of problem; `about:blank` says that `status` tells all.
+	// Type A URI for the kind of problem. `about:blank` means that `status` says it all.
 	Type string `json:"type"`
 }
 
-// Revision One attempt at a day. Digests are 64 bits in hexadecimal.
+// Revision One load of a day, or one attempt at it.
+//
+// Examples: {"cause":"first_load","day":"2025-01-01","outcome":"done","run_id":9,"started_at":"2025-01-03T01:00:00Z","token":3,"trigger":"backfill"}
 type Revision struct {
-	// Attempt Its number, and its fencing token.
+	// Cause Why there was something to load.
 	//
-	// Examples: 3
-	Attempt int64 `json:"attempt"`
-
-	// Cause What there was to load.
+	// - `first_load`: the day had no values.
+	// - `source_changed`: the samples were others than those of the last load.
+	// - `target_changed`: the values were others than those of the last load.
+	// - `requested`: neither; the run asked for the day.
+	//
 	//
 	// Examples: source_changed
 	Cause RevisionCause `json:"cause"`
@@ -495,144 +396,146 @@ type Revision struct {
 	// Examples: 2025-01-01
 	Day Day `json:"day"`
 
-	// Deleted Values deleted.
-	//
-	// Examples: 0
+	// Deleted The number of values deleted.
 	Deleted *int64 `json:"deleted,omitempty"`
 
-	// Error Why it failed.
-	//
-	// Examples: null
+	// Error Why the load failed.
 	Error *string `json:"error,omitempty"`
 
-	// Expected Samples that a day without gaps has.
-	//
-	// Examples: 1440
+	// Expected The number of samples that the day would have without gaps.
 	Expected *int64 `json:"expected,omitempty"`
 
-	// FinishedAt When it ended.
+	// FinishedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:01Z
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	FinishedAt *Timestamp `json:"finished_at,omitempty"`
 
-	// Inserted Values inserted.
-	//
-	// Examples: 0
+	// Inserted The number of values inserted.
 	Inserted *int64 `json:"inserted,omitempty"`
 
-	// Outcome How it ended.
+	// Outcome How the load ended. `running` has not ended yet; `empty` found no samples; `lost` had a worker
+	// that ended before the load did.
+	//
 	//
 	// Examples: done
 	Outcome RevisionOutcome `json:"outcome"`
 
-	// RunId The run.
-	//
-	// Examples: 7
+	// RunId The run that asked for the load.
 	RunId int64 `json:"run_id"`
 
-	// Samples Samples that it read.
-	//
-	// Examples: 1440
+	// Samples The number of samples that were read.
 	Samples *int64 `json:"samples,omitempty"`
 
-	// SourceAfter Digest of the samples that it loaded.
-	//
-	// Examples: 2c26b46b68ffc68f
-	SourceAfter *string `json:"source_after,omitempty"`
-
-	// SourceBefore Digest of the samples that were loaded before.
+	// SourceAfter A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
 	//
 	// Examples: 9f86d081884c7d65
-	SourceBefore *string `json:"source_before,omitempty"`
+	SourceAfter *DigestValue `json:"source_after,omitempty"`
 
-	// StartedAt When it began.
+	// SourceBefore A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
 	//
-	// Examples: 2025-01-02T01:00:00Z
-	StartedAt time.Time `json:"started_at"`
+	// Examples: 9f86d081884c7d65
+	SourceBefore *DigestValue `json:"source_before,omitempty"`
 
-	// TargetAfter Digest of the values after.
+	// StartedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 486ea46224d1bb4f
-	TargetAfter *string `json:"target_after,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	StartedAt Timestamp `json:"started_at"`
 
-	// TargetBefore Digest of the values before.
+	// TargetAfter A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
 	//
-	// Examples: fcde2b2edba56bf4
-	TargetBefore *string `json:"target_before,omitempty"`
+	// Examples: 9f86d081884c7d65
+	TargetAfter *DigestValue `json:"target_after,omitempty"`
 
-	// Trigger What asked for the run.
+	// TargetBefore A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
 	//
-	// Examples: sweep
-	Trigger string `json:"trigger"`
+	// Examples: 9f86d081884c7d65
+	TargetBefore *DigestValue `json:"target_before,omitempty"`
 
-	// Updated Values updated.
+	// Token The fencing token of the load. Each load of a day has a larger one than those before, and
+	// only the largest may write the day.
+	Token int64 `json:"token"`
+
+	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
+	// (`schedule`), or the search for late data (`sweep`).
 	//
-	// Examples: 12
+	//
+	// Examples: backfill
+	Trigger RunTrigger `json:"trigger"`
+
+	// Updated The number of values updated.
 	Updated *int64 `json:"updated,omitempty"`
 }
 
-// RevisionCause What there was to load.
+// RevisionCause Why there was something to load.
+//
+// - `first_load`: the day had no values.
+// - `source_changed`: the samples were others than those of the last load.
+// - `target_changed`: the values were others than those of the last load.
+// - `requested`: neither; the run asked for the day.
 //
 // Examples: source_changed
-type RevisionCause string
+type RevisionCause = string
 
-// RevisionOutcome How it ended.
+// RevisionList Loads of days.
 //
-// Examples: done
-type RevisionOutcome string
-
-// RevisionList Attempts.
+// Examples: {"revisions":[{"cause":"first_load","day":"2025-01-01","outcome":"done","run_id":9,"started_at":"2025-01-03T01:00:00Z","token":3,"trigger":"backfill"}]}
 type RevisionList struct {
-	// Revisions The newest first.
-	//
-	// Examples: [{"attempt":3,"cause":"first_load","day":"2025-01-01","outcome":"done","run_id":9,"started_at":"2025-01-03T01:00:00Z","trigger":"backfill"}]
+	// Revisions The loads, the newest first.
 	Revisions []Revision `json:"revisions"`
 }
 
-// Run A request for days, and what became of them.
+// RevisionOutcome How the load ended. `running` has not ended yet; `empty` found no samples; `lost` had a worker
+// that ended before the load did.
+//
+// Examples: done
+type RevisionOutcome = string
+
+// Run A request for days, and how far they are.
+//
+// Examples: {"created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}
 type Run struct {
-	// AllowEmpty Whether it may remove values that the source no longer has samples for.
-	//
-	// Examples: false
+	// AllowEmpty Whether the run may remove values that the source no longer has samples for.
 	AllowEmpty *bool `json:"allow_empty,omitempty"`
 
-	// CreatedAt When it was asked for.
+	// CreatedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-02T01:00:00Z
-	CreatedAt time.Time `json:"created_at"`
+	// Examples: 2025-01-01T00:00:00Z
+	CreatedAt Timestamp `json:"created_at"`
 
-	// FinishedAt When its last day ended.
+	// FinishedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: null
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	FinishedAt *Timestamp `json:"finished_at,omitempty"`
 
 	// From A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
 	From Day `json:"from"`
 
-	// Id The run.
-	//
-	// Examples: 7
+	// Id The id of the run.
 	Id int64 `json:"id"`
 
-	// Only `all` days of the range; `missing`, those never loaded; `failed`, those whose last attempt
-	// failed; `stale`, those whose source has changed since they were loaded.
+	// Only Which days of the range are loaded.
+	//
+	// - `all`: every day.
+	// - `missing`: the days that were never loaded.
+	// - `failed`: the days whose last attempt failed.
+	// - `stale`: the days whose source has changed since they were loaded.
 	//
 	//
 	// Examples: missing
 	Only RunScope `json:"only"`
 
-	// Parallel Its bound on days in work at once.
-	//
-	// Examples: null
+	// Parallel The largest number of days that are loaded at once, if the request bounds it.
 	Parallel *int32 `json:"parallel,omitempty"`
 
-	// Partitions How many of a run's days are how far.
+	// Partitions The number of days of a run, by how far they are.
+	//
+	// Examples: {"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365}
 	Partitions RunCounts `json:"partitions"`
 
-	// State `queued` until a first day is in work, `running` until all have ended; then `failed` if
-	// any failed, else `cancelled` if any was, else `done`.
+	// State `queued` until a first day is being loaded, then `running` until all days have ended. Then
+	// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`.
 	//
 	//
 	// Examples: running
@@ -643,81 +546,64 @@ type Run struct {
 	// Examples: 2025-01-01
 	To Day `json:"to"`
 
-	// Trigger What asked for it.
+	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
+	// (`schedule`), or the search for late data (`sweep`).
+	//
 	//
 	// Examples: backfill
 	Trigger RunTrigger `json:"trigger"`
 
-	// Turbines A command's selection of turbines.
-	//
-	// Examples: null
+	// Turbines The turbines that a command of the command line selected, such as `1-50,80`.
 	Turbines *string `json:"turbines,omitempty"`
 }
 
-// RunTrigger What asked for it.
+// RunCounts The number of days of a run, by how far they are.
 //
-// Examples: backfill
-type RunTrigger string
-
-// RunCounts How many of a run's days are how far.
+// Examples: {"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365}
 type RunCounts struct {
-	// Cancelled Called off.
-	//
-	// Examples: 0
+	// Cancelled Days that were cancelled.
 	Cancelled int64 `json:"cancelled"`
 
-	// Done Loaded.
-	//
-	// Examples: 363
+	// Done Days that are loaded.
 	Done int64 `json:"done"`
 
-	// Empty Without samples.
-	//
-	// Examples: 0
+	// Empty Days of which the source has no samples.
 	Empty int64 `json:"empty"`
 
-	// Failed Given up.
-	//
-	// Examples: 0
+	// Failed Days that failed and are not tried again.
 	Failed int64 `json:"failed"`
 
-	// Queued Asked for and not in work.
-	//
-	// Examples: 0
+	// Queued Days that wait to be loaded.
 	Queued int64 `json:"queued"`
 
-	// Running In work.
-	//
-	// Examples: 2
+	// Running Days that are being loaded.
 	Running int64 `json:"running"`
 
-	// Total All of them.
-	//
-	// Examples: 365
+	// Total All days of the run.
 	Total int64 `json:"total"`
 }
 
-// RunList Runs.
+// RunList A part of all runs.
+//
+// Examples: {"runs":[{"created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}]}
 type RunList struct {
-	// Runs The newest first.
-	//
-	// Examples: [{"created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}]
+	// Runs The runs, the newest first.
 	Runs []Run `json:"runs"`
 }
 
-// RunLog A part of a run's log.
+// RunLog A part of the log of a run.
+//
+// Examples: {"entries":[{"at":"2025-01-02T01:00:01Z","attributes":{},"id":311,"level":"info","message":"partition done"}]}
 type RunLog struct {
-	// Entries The oldest first.
-	//
-	// Examples: [{"at":"2025-01-02T01:00:01Z","attributes":{"rows":2160},"id":311,"level":"info","message":"partition done"}]
+	// Entries The entries, the oldest first.
 	Entries []LogEntry `json:"entries"`
 }
 
-// RunPlan What a request for days amounts to.
+// RunPlan What a request for days comes to.
+//
+// Examples: {"dry_run":false,"from":"2025-01-01","id":7,"only":"all","partitions":365,"to":"2025-12-31","up_to_date":0}
 type RunPlan struct {
-	// DryRun Whether it was one.
-	//
-	// Examples: false
+	// DryRun Whether it was a dry run.
 	DryRun bool `json:"dry_run"`
 
 	// From A day, from midnight to midnight UTC.
@@ -725,31 +611,32 @@ type RunPlan struct {
 	// Examples: 2025-01-01
 	From Day `json:"from"`
 
-	// Id The run; none after a dry run.
-	//
-	// Examples: 7
+	// Id The run. Absent after a dry run.
 	Id *int64 `json:"id,omitempty"`
 
-	// Only `all` days of the range; `missing`, those never loaded; `failed`, those whose last attempt
-	// failed; `stale`, those whose source has changed since they were loaded.
+	// Only Which days of the range are loaded.
+	//
+	// - `all`: every day.
+	// - `missing`: the days that were never loaded.
+	// - `failed`: the days whose last attempt failed.
+	// - `stale`: the days whose source has changed since they were loaded.
 	//
 	//
 	// Examples: missing
 	Only RunScope `json:"only"`
 
-	// Partitions Days that are (or would be) queued.
-	//
-	// Examples: 365
+	// Partitions The number of days that are queued, or would be. (In a Run, `partitions` counts the days
+	// by state; in `/partitions` it is the list of days.)
 	Partitions int64 `json:"partitions"`
 
-	// RefusedDays Of a dry run: how many of the days would fail, as they would have to remove such values without `allow_empty`. Null when the source can't tell.
-	//
-	// Examples: 0
+	// RefusedDays After a dry run, the number of days that would fail because they would lose such values
+	// without `allow_empty`. Absent when the source cannot tell.
 	RefusedDays *int64 `json:"refused_days,omitempty"`
 
-	// RemovedValues Of a dry run: how many values the target holds of days, and of turbines on a day, that the source has no samples of now. With `allow_empty` the run removes them, without it keeps them. Smaller losses show in the attempts alone. Null when the source can't tell.
-	//
-	// Examples: 0
+	// RemovedValues After a dry run, the number of values that the target holds of days, or of turbines on a
+	// day, of which the source has no samples now. With `allow_empty` the run removes them;
+	// without it they stay. Smaller losses show only when the run loads the days. Absent when
+	// the source cannot tell.
 	RemovedValues *int64 `json:"removed_values,omitempty"`
 
 	// To A day, from midnight to midnight UTC.
@@ -757,29 +644,23 @@ type RunPlan struct {
 	// Examples: 2025-01-01
 	To Day `json:"to"`
 
-	// UpToDate Days of the range that are done or empty already.
-	//
-	// Examples: 0
+	// UpToDate The number of days of the range that are done or empty already.
 	UpToDate int64 `json:"up_to_date"`
 }
 
-// RunRequest Which days to load.
+// RunRequest Which days to load, and how.
 //
 // Examples: {"from":"2025-01-01","only":"missing","to":"2025-12-31"}
 type RunRequest struct {
-	// AllowDates Take days before 1980-01-01 or after tomorrow (UTC) too.
-	//
-	// Examples: false
+	// AllowDates Whether days before 1980-01-01 or after tomorrow (UTC) are taken too.
 	AllowDates *bool `json:"allow_dates,omitempty"`
 
-	// AllowEmpty Let the run remove values that the source no longer has samples for, however many they are. Without it a day fails, and keeps its values, when it would lose all of them or more than half, or a turbine of the day would.
-	//
-	// Examples: false
+	// AllowEmpty Whether the run may remove values that the source no longer has samples for, however many
+	// they are. Without it a day fails and keeps its values if it, or one of its turbines,
+	// would lose all of them or more than half.
 	AllowEmpty *bool `json:"allow_empty,omitempty"`
 
-	// DryRun Tell what would be queued and make no run.
-	//
-	// Examples: false
+	// DryRun Whether to say what would be queued, and make no run.
 	DryRun *bool `json:"dry_run,omitempty"`
 
 	// From A day, from midnight to midnight UTC.
@@ -787,16 +668,19 @@ type RunRequest struct {
 	// Examples: 2025-01-01
 	From Day `json:"from"`
 
-	// Only `all` days of the range; `missing`, those never loaded; `failed`, those whose last attempt
-	// failed; `stale`, those whose source has changed since they were loaded.
+	// Only Which days of the range are loaded.
+	//
+	// - `all`: every day.
+	// - `missing`: the days that were never loaded.
+	// - `failed`: the days whose last attempt failed.
+	// - `stale`: the days whose source has changed since they were loaded.
 	//
 	//
 	// Examples: missing
 	Only *RunScope `json:"only,omitempty"`
 
-	// Parallel At most so many days in work at once; as many as there are workers by default.
-	//
-	// Examples: 4
+	// Parallel The largest number of days that are loaded at once. Without it, or with null, as many as
+	// there are workers.
 	Parallel *int32 `json:"parallel,omitempty"`
 
 	// To A day, from midnight to midnight UTC.
@@ -805,93 +689,90 @@ type RunRequest struct {
 	To Day `json:"to"`
 }
 
-// RunScope `all` days of the range; `missing`, those never loaded; `failed`, those whose last attempt
-// failed; `stale`, those whose source has changed since they were loaded.
+// RunScope Which days of the range are loaded.
+//
+// - `all`: every day.
+// - `missing`: the days that were never loaded.
+// - `failed`: the days whose last attempt failed.
+// - `stale`: the days whose source has changed since they were loaded.
 //
 // Examples: missing
-type RunScope string
+type RunScope = enum.RunScope
 
-// RunState `queued` until a first day is in work, `running` until all have ended; then `failed` if
-// any failed, else `cancelled` if any was, else `done`.
+// RunState `queued` until a first day is being loaded, then `running` until all days have ended. Then
+// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`.
 //
 // Examples: running
-type RunState string
+type RunState = enum.RunState
 
-// Schedule When which day is loaded without anybody asking.
+// RunTrigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
+// (`schedule`), or the search for late data (`sweep`).
+//
+// Examples: backfill
+type RunTrigger = enum.RunTrigger
+
+// Schedule When days are loaded without anybody asking for them, and what keeps days from being loaded now.
+//
+// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","workers":2}
 type Schedule struct {
-	// CatchUpDays How many past days are caught up with.
-	//
-	// Examples: 7
+	// CatchUpDays How many past days are queued if they are missing.
 	CatchUpDays int32 `json:"catch_up_days"`
 
-	// CheckedAt When it was last looked at.
+	// CheckedAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-11T01:00:00Z
-	CheckedAt *time.Time `json:"checked_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	CheckedAt *Timestamp `json:"checked_at,omitempty"`
 
-	// Cron The expression, UTC unless it names a zone.
-	//
-	// Examples: 0 1 * * *
+	// Cron The times, as a cron expression. They are UTC unless the expression names a zone.
 	Cron string `json:"cron"`
 
 	// Hindrances Everything that keeps days from being loaded; empty when nothing does.
-	//
-	// Examples: [{"cause":"no_workers","detail":"No worker is alive, so no day is loaded: start one with `delfos orchestrate`."}]
 	Hindrances []Hindrance `json:"hindrances"`
 
-	// NextAt When the next day is due; none while paused.
+	// NextAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-12T01:00:00Z
-	NextAt *time.Time `json:"next_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	NextAt *Timestamp `json:"next_at,omitempty"`
 
-	// NextDay Which day that is.
-	//
-	// Examples: 2025-01-11
-	NextDay *openapi_types.Date `json:"next_day,omitempty"`
-
-	// PartitionStart No day before it is scheduled.
+	// NextDay A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
-	PartitionStart *openapi_types.Date `json:"partition_start,omitempty"`
+	NextDay *Day `json:"next_day,omitempty"`
 
-	// Paused Whether it is paused.
+	// PartitionStart A day, from midnight to midnight UTC.
 	//
-	// Examples: false
+	// Examples: 2025-01-01
+	PartitionStart *Day `json:"partition_start,omitempty"`
+
+	// Paused Whether the schedule is paused.
 	Paused bool `json:"paused"`
 
-	// QueuePaused Whether the queue of days is paused in River's pages; then no day is loaded, whoever asked for it.
-	//
-	// Examples: false
+	// QueuePaused Whether the queue of days is paused in River's pages. Then no day is loaded, whoever asks.
 	QueuePaused bool `json:"queue_paused"`
 
-	// SourceRetentionDays How far back the source is believed, in days; 0 is however far.
-	//
-	// Examples: 0
+	// SourceRetentionDays The number of past days of which the source is trusted to have all samples; 0 means all
+	// days.
 	SourceRetentionDays int32 `json:"source_retention_days"`
 
-	// SourceSuspect Why the source is not believed, so that no day is loaded again for what has changed there: it has no samples of several days that are loaded, or lists no turbines. Null while it is believed.
-	//
-	// Examples: null
+	// SourceSuspect Why the source is not trusted: it has no samples of several loaded days, or lists no
+	// turbines. As long as it is not trusted, no day is loaded again because it has changed
+	// there. Absent while the source is trusted.
 	SourceSuspect *string `json:"source_suspect,omitempty"`
 
-	// SourceSuspectSince When that was first found.
+	// SourceSuspectSince An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: null
-	SourceSuspectSince *time.Time `json:"source_suspect_since,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	SourceSuspectSince *Timestamp `json:"source_suspect_since,omitempty"`
 
-	// StaleDays How many past days are followed for late data.
-	//
-	// Examples: 30
+	// StaleDays How many past days are searched for late data.
 	StaleDays int32 `json:"stale_days"`
 
-	// SweptAt When late data was last looked for.
+	// SweptAt An instant, in RFC 3339 with `Z`.
 	//
-	// Examples: 2025-01-11T01:00:00Z
-	SweptAt *time.Time `json:"swept_at,omitempty"`
+	// Examples: 2025-01-01T00:00:00Z
+	SweptAt *Timestamp `json:"swept_at,omitempty"`
 
-	// Workers How many days the workers that are alive can load at once; with 0 no day is loaded.
-	//
-	// Examples: 2
+	// Workers How many days all running workers can load at once. With 0 no day is loaded.
 	Workers int64 `json:"workers"`
 }
 
@@ -899,17 +780,15 @@ type Schedule struct {
 //
 // Examples: {"paused":true}
 type ScheduleUpdate struct {
-	// Paused Pause or resume.
-	//
-	// Examples: true
+	// Paused Whether the schedule is to be paused.
 	Paused bool `json:"paused"`
 }
 
 // Signal One statistic of one variable.
+//
+// Examples: {"id":1,"name":"wind_speed_mean","statistic":"mean","unit":"m/s","variable":"wind_speed"}
 type Signal struct {
-	// Id The signal's id.
-	//
-	// Examples: 1
+	// Id The id of the signal.
 	Id int32 `json:"id"`
 
 	// Name `{variable}_{mean|min|max|std|count}`.
@@ -917,32 +796,23 @@ type Signal struct {
 	// Examples: wind_speed_mean
 	Name SignalName `json:"name"`
 
-	// Statistic The statistic.
+	// Statistic A statistic of the readings of a window. `std` is the sample deviation, by n − 1.
 	//
 	// Examples: mean
-	Statistic SignalStatistic `json:"statistic"`
+	Statistic Statistic `json:"statistic"`
 
-	// Unit The unit of its values; 1 for a count.
-	//
-	// Examples: m/s
+	// Unit The unit of the values; 1 for a count.
 	Unit string `json:"unit"`
 
-	// Variable The variable.
-	//
-	// Examples: wind_speed
+	// Variable The name of the variable.
 	Variable string `json:"variable"`
 }
 
-// SignalStatistic The statistic.
+// SignalList All signals.
 //
-// Examples: mean
-type SignalStatistic string
-
-// SignalList The signals.
+// Examples: {"signals":[{"id":1,"name":"wind_speed_mean","statistic":"mean","unit":"m/s","variable":"wind_speed"}]}
 type SignalList struct {
-	// Signals By id.
-	//
-	// Examples: [{"id":1,"name":"wind_speed_mean","statistic":"mean","unit":"m/s","variable":"wind_speed"}]
+	// Signals The signals, by id.
 	Signals []Signal `json:"signals"`
 }
 
@@ -951,20 +821,42 @@ type SignalList struct {
 // Examples: wind_speed_mean
 type SignalName = string
 
-// Timestamp An instant; without an offset it is UTC, and a bare date is its midnight.
+// Statistic A statistic of the readings of a window. `std` is the sample deviation, by n − 1.
+//
+// Examples: mean
+type Statistic = string
+
+// Timestamp An instant, in RFC 3339 with `Z`.
 //
 // Examples: 2025-01-01T00:00:00Z
-type Timestamp = timestamp.Time
+type Timestamp = time.Time
 
-// TurbineSelector An id (`80`), a range of ids with both ends (`1-50`) or `all`.
+// TimestampParameter An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight.
+//
+// Examples: 2025-01-01T00:00:00Z
+type TimestampParameter = timestamp.Time
+
+// TurbineSelection A choice of turbines.
+//
+// Examples: ["1-50","80"]
+type TurbineSelection = []TurbineSelector
+
+// TurbineSelector An id (`80`), a range of ids with both ends (`1-50`), or `all`.
 //
 // Examples: 1-50
 type TurbineSelector = string
 
-// End An instant; without an offset it is UTC, and a bare date is its midnight.
+// WindowLabel An end of a window.
+//
+// Examples: start
+type WindowLabel string
+
+// End An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight.
 //
 // Examples: 2025-01-01T00:00:00Z
-type End = Timestamp
+type End = TimestampParameter
 
 // From A day, from midnight to midnight UTC.
 //
@@ -974,124 +866,108 @@ type From = Day
 // RunId defines model for RunId.
 type RunId = int64
 
-// Start An instant; without an offset it is UTC, and a bare date is its midnight.
+// Start An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight.
 //
 // Examples: 2025-01-01T00:00:00Z
-type Start = Timestamp
+type Start = TimestampParameter
 
 // To A day, from midnight to midnight UTC.
 //
 // Examples: 2025-01-01
 type To = Day
 
-// Turbines defines model for Turbines.
-type Turbines = []TurbineSelector
+// Turbines A choice of turbines.
+//
+// Examples: ["1-50","80"]
+type Turbines = TurbineSelection
 
-// BadRequest An error as of RFC 9457.
+// BadRequest An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type BadRequest = Problem
 
-// Conflict An error as of RFC 9457.
+// Conflict An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type Conflict = Problem
 
-// InternalServerError An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type InternalServerError = Problem
-
-// MethodNotAllowed An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type MethodNotAllowed = Problem
-
-// NotAcceptable An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type NotAcceptable = Problem
-
-// NotFound An error as of RFC 9457.
+// NotFound An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type NotFound = Problem
 
-// ServiceUnavailable An error as of RFC 9457.
-//
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
-type ServiceUnavailable = Problem
-
-// UnprocessableContent An error as of RFC 9457.
+// UnprocessableContent An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type UnprocessableContent = Problem
 
-// UnsupportedMediaType An error as of RFC 9457.
+// UnsupportedMediaType An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
 type UnsupportedMediaType = Problem
 
 // ListChecksParams defines parameters for ListChecks.
 type ListChecksParams struct {
-	// From The first day, inclusive.
+	// From The first day, inclusive. (Instants are called `start` and `end`.)
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, inclusive; not before `from`.
+	// To The last day, inclusive, not earlier than `from`.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
-	// Status Only results of this kind.
+	// Status Only results with this status.
 	Status *CheckStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // GetEventsParams defines parameters for GetEvents.
 type GetEventsParams struct {
-	// LastEventID The last event that the client has seen.
+	// LastEventID The id of the last event that the client has seen.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListFlagsParams defines parameters for ListFlags.
 type ListFlagsParams struct {
-	// Start First instant, inclusive; earlier than `end`.
+	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
 	Start Start `form:"start" json:"start"`
 
-	// End Last instant, inclusive.
+	// End The last instant, inclusive.
 	End End `form:"end" json:"end"`
 
-	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated; all of them by default.
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
 	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
 }
 
 // ListPartitionsParams defines parameters for ListPartitions.
 type ListPartitionsParams struct {
-	// From The first day, inclusive.
+	// From The first day, inclusive. (Instants are called `start` and `end`.)
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, inclusive; not before `from`.
+	// To The last day, inclusive, not earlier than `from`.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // ForgetPartitionParams defines parameters for ForgetPartition.
 type ForgetPartitionParams struct {
-	// Force Forget the day whatever the source has of it, and without asking the source.
+	// Force Forget the day even if the source has samples of it. The source is not asked.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
-	// From The first day, inclusive.
+	// From The first day, inclusive. (Instants are called `start` and `end`.)
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, inclusive; not before `from`.
+	// To The last day, inclusive, not earlier than `from`.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
-	// Limit At most so many.
+	// Limit The largest number of loads.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
-	// Limit At most so many.
+	// Limit The largest number of runs.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Before Only runs older than the one with this id.
@@ -1100,7 +976,8 @@ type ListRunsParams struct {
 
 // CreateRunParams defines parameters for CreateRun.
 type CreateRunParams struct {
-	// IdempotencyKey Sent again with the same body, it finds the run that it made; with another body it is refused.
+	// IdempotencyKey A key of the client's choice. The same key with the same body finds the run that the first
+	// request made; the same key with another body is a 422.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1109,45 +986,40 @@ type GetRunLogParams struct {
 	// After Only entries after the one with this id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The largest number of entries.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // GetWindowsParams defines parameters for GetWindows.
 type GetWindowsParams struct {
-	// Start First instant, inclusive; earlier than `end`.
+	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
 	Start Start `form:"start" json:"start"`
 
-	// End Last instant, inclusive.
+	// End The last instant, inclusive.
 	End End `form:"end" json:"end"`
 
-	// Signals The signals wanted, as `a,b` or repeated; all of them by default.
+	// Signals The signals wanted, as `a,b` or repeated. Without it, all of them.
 	Signals *[]SignalName `form:"signals,omitempty" json:"signals,omitempty"`
 
-	// Turbines Turbines as ids, ranges of ids or `all`, comma-separated or repeated; all of them by default.
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
 	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
 
-	// Wide A column for each signal.
+	// Wide One row a window, with a column for each signal.
 	Wide *bool `form:"wide,omitempty" json:"wide,omitempty"`
 
-	// Naming `openoa` gives a wide table with OpenOA's names and units: `time`, `asset_id` (a text),
-	// `WMET_HorWdSpd` (m/s), `WTUR_W` (kW), `WMET_EnvTmp` (°C), `WTUR_SupWh` (kWh: the mean
-	// power over the minutes that have readings).
-	// It goes neither with `signals` nor with `wide=false`.
-	Naming *GetWindowsParamsNaming `form:"naming,omitempty" json:"naming,omitempty"`
+	// Naming The names of the columns. `openoa` gives a wide table with OpenOA's names and units:
+	// `time`, `asset_id` (a text), `WMET_HorWdSpd` (m/s), `WTUR_W` (kW), `WMET_EnvTmp` (°C),
+	// `WTUR_SupWh` (kWh: the mean power over the minutes that have readings). It cannot be
+	// combined with `signals` or with `wide=false`.
+	Naming *Naming `form:"naming,omitempty" json:"naming,omitempty"`
 
-	// Label Which end of its window `timestamp` shows; windows are selected by their start all the same.
-	Label *GetWindowsParamsLabel `form:"label,omitempty" json:"label,omitempty"`
+	// Label Which end of its window `timestamp` shows. Windows are selected by their start in any case.
+	Label *WindowLabel `form:"label,omitempty" json:"label,omitempty"`
 
-	// Format The format of the answer; it wins over `Accept`.
+	// Format The format of the answer. It takes precedence over `Accept`.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
-
-// GetWindowsParamsNaming defines parameters for GetWindows.
-type GetWindowsParamsNaming string
-
-// GetWindowsParamsLabel defines parameters for GetWindows.
-type GetWindowsParamsLabel string
 
 // CreateRunJSONRequestBody defines body for CreateRun for application/json ContentType.
 type CreateRunJSONRequestBody = RunRequest

@@ -79,12 +79,13 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 	}
 }
 
-// GetEvents Follow what happens
+// GetEvents Follow changes
 //
-// Server-sent events of changes of partitions, runs and the schedule, as they are
-// committed. An event's `id` grows by one; `Last-Event-ID` resumes after it, as browsers do
-// by themselves. Without it the stream starts with what happens next. When events after
-// `Last-Event-ID` are no longer kept, the first event is `reset`: read everything anew.
+// Server-sent events of changes of partitions, runs and the schedule, as they are committed.
+// The id of an event is larger than that of the one before. `Last-Event-ID` resumes after an
+// event, as browsers do by themselves; without it the stream starts with the next change. When
+// events after `Last-Event-ID` are no longer kept, the first event is `reset`: the client then
+// has to read everything anew. A comment every 15 s shows that the stream is alive.
 //
 // Corresponds with GET /events (the `GetEvents` operationId).
 func (c *Client) GetEvents(ctx context.Context, params *GetEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -101,15 +102,15 @@ func (c *Client) GetEvents(ctx context.Context, params *GetEventsParams, reqEdit
 
 // ListPartitions Read the state of each day
 //
-// A row for each day from `from` to `to`, both inclusive, in order; at most 20,000 days.
+// One element for each day from `from` to `to`, in order; at most 20,000 days.
 //
-// A list of days always has an answer without `from` and `to`: the 400 days up to the newest
-// that is loaded, asked for or has samples, and those after it up to yesterday, unless they
-// are more than 400. With `to` alone it is the 400 days up to it, with `from` alone the days
-// from it on. Days before the first that is known are left out. A day before 1980-01-01 or
-// after tomorrow (UTC), as a mistyped one or that of a clock which was never set, never
-// counts for what is left out; it is shown when `from` or `to` asks for it. `Link` leads to
-// days before and after that are known.
+// Without `from` and `to` the answer is the 400 days up to the newest that is loaded, asked for
+// or has samples, and the days after it up to yesterday, unless those are more than 400. With
+// `to` alone it is the 400 days up to it; with `from` alone, the days from it on. Days before
+// the first known one are left out. `Link` leads to known days before and after.
+//
+// A day before 1980-01-01 or after tomorrow (UTC) is mistyped, or comes from a clock that was
+// never set. It never counts for these defaults; it is shown when `from` or `to` asks for it.
 //
 // Corresponds with GET /partitions (the `ListPartitions` operationId).
 func (c *Client) ListPartitions(ctx context.Context, params *ListPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -126,15 +127,15 @@ func (c *Client) ListPartitions(ctx context.Context, params *ListPartitionsParam
 
 // ForgetPartition Forget a day
 //
-// Removes the values of the day, and what the ledger has of it: its state, its attempts, the
-// results of its checks, and the requests for it, so that runs count it no longer. The day is
-// `missing` then, and the schedule does not ask for it by itself. Requests for it that are
-// waiting leave the queue. A day that nothing is known of is not found, as one that was
-// forgotten already.
+// Removes the values of the day and everything that the ledger has of it: its state, its
+// attempts, the results of its checks, and the requests for it, so that runs no longer count
+// it. The day is `missing` afterwards, and the schedule does not ask for it by itself. Requests
+// for it that are waiting leave the queue. A day that nothing is known of, for example because
+// it was forgotten already, is a 404.
 //
-// A day of which the source has samples is a conflict unless `force` is true, as a run would
-// load it again. A day that is being loaded is waited for, for some seconds; then it is a
-// conflict, whatever `force` is.
+// A day of which the source has samples is a conflict unless `force` is true, because a run
+// would load it again. The server waits some seconds for a day that is being loaded; after
+// that it is a conflict, whatever `force` is.
 //
 // Corresponds with DELETE /partitions/{day} (the `ForgetPartition` operationId).
 func (c *Client) ForgetPartition(ctx context.Context, day Day, params *ForgetPartitionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -151,9 +152,9 @@ func (c *Client) ForgetPartition(ctx context.Context, day Day, params *ForgetPar
 
 // ListRevisions List the loads of days
 //
-// Every attempt at the days from `from` to `to`, both inclusive, the newest first: what caused
-// it, the digests before and after, and the rows that it inserted, updated and deleted.
-// Without `from` and `to` it is the days of `/partitions`.
+// Every load of the days from `from` to `to`, the newest first: what caused it, how it ended,
+// the digests before and after, and the values that it inserted, updated and deleted. Without
+// `from` and `to`, the days of `/partitions`.
 //
 // Corresponds with GET /revisions (the `ListRevisions` operationId).
 func (c *Client) ListRevisions(ctx context.Context, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -170,7 +171,8 @@ func (c *Client) ListRevisions(ctx context.Context, params *ListRevisionsParams,
 
 // ListRuns List runs
 //
-// The newest first.
+// Every request for days, the newest first: those of this API, of the schedule, of the search
+// for late data, and of the command line.
 //
 // Corresponds with GET /runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -187,13 +189,13 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 
 // CreateRun Start a backfill
 //
-// Queues the days from `from` to `to`, both inclusive, or those of them that `only` names.
-// A day that somebody else has queued already runs once, and counts in both runs. `only:
-// stale` asks the source first. A dry run tells what would be queued and makes no run.
+// Queues the days from `from` to `to`, or those of them that `only` selects. A day that another
+// run has queued already is loaded once, and counts in both runs. `only: stale` asks the source
+// first. A dry run says what would be queued and makes no run.
 //
-// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true: it
-// is more often mistyped than meant. The schedule and the search for late data pass such days
-// over, however they came to be loaded.
+// A day before 1980-01-01 or after tomorrow (UTC) is refused unless `allow_dates` is true,
+// because it is more often mistyped than meant. The schedule and the search for late data skip
+// such days, however they came to be loaded.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -212,7 +214,7 @@ func (c *Client) CreateRun(ctx context.Context, params *CreateRunParams, body Cr
 
 // GetRun Read a run
 //
-// What became of a run's days so far.
+// What a run asked for, and how far its days are.
 //
 // Corresponds with GET /runs/{id} (the `GetRun` operationId).
 func (c *Client) GetRun(ctx context.Context, id RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -229,8 +231,9 @@ func (c *Client) GetRun(ctx context.Context, id RunId, reqEditors ...RequestEdit
 
 // CancelRun Cancel a run
 //
-// Takes the run's waiting days off the queue and stops those in work, unless another run wants
-// them; a stopped day is as it was before. With nothing left to cancel it answers the same.
+// Takes the waiting days of the run off the queue and stops those that are being loaded, unless
+// another run wants them. A stopped day keeps the values that it had before. The answer is the
+// same when nothing is left to cancel.
 //
 // Corresponds with POST /runs/{id}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, id RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -247,8 +250,8 @@ func (c *Client) CancelRun(ctx context.Context, id RunId, reqEditors ...RequestE
 
 // GetRunLog Read the log of a run
 //
-// What the workers had to say, oldest first. Entries are kept up to a bound, and the oldest
-// go first.
+// What the workers logged about the days of a run, the oldest entry first. The number of kept
+// entries is bounded; the oldest are removed first.
 //
 // Corresponds with GET /runs/{id}/log (the `GetRunLog` operationId).
 func (c *Client) GetRunLog(ctx context.Context, id RunId, params *GetRunLogParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -265,8 +268,8 @@ func (c *Client) GetRunLog(ctx context.Context, id RunId, params *GetRunLogParam
 
 // RetryRun Retry a run
 //
-// Queues the failed and cancelled days of the run again, under the same id. With nothing to
-// retry it answers the same.
+// Queues the failed and cancelled days of the run again, under the same id. The answer is the
+// same when there is nothing to retry.
 //
 // Corresponds with POST /runs/{id}/retry (the `RetryRun` operationId).
 func (c *Client) RetryRun(ctx context.Context, id RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -283,7 +286,8 @@ func (c *Client) RetryRun(ctx context.Context, id RunId, reqEditors ...RequestEd
 
 // GetSchedule Read the schedule
 //
-// When which day is loaded without anybody asking, and what keeps days from being loaded.
+// When days are loaded without anybody asking for them, and what keeps days from being loaded
+// now.
 //
 // Corresponds with GET /schedule (the `GetSchedule` operationId).
 func (c *Client) GetSchedule(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {

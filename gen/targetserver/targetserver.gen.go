@@ -118,7 +118,7 @@ func (siw *ServerInterfaceWrapper) ListFlags(w http.ResponseWriter, r *http.Requ
 
 	// ------------- Optional query parameter "turbines" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("turbines"))
 		return
@@ -429,7 +429,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	// ------------- Optional query parameter "signals" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "signals", r.URL.Query(), &params.Signals, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "signals", r.URL.Query(), &params.Signals, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("signals"))
 		return
@@ -437,7 +437,7 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 
 	// ------------- Optional query parameter "turbines" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("turbines"))
 		return
@@ -486,24 +486,24 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		fail:    fail,
 	}
 	handlers := map[string]http.HandlerFunc{
+		"listChecks":      wrapper.ListChecks,
+		"getEvents":       wrapper.GetEvents,
+		"listFlags":       wrapper.ListFlags,
+		"getHealth":       wrapper.GetHealth,
 		"listPartitions":  wrapper.ListPartitions,
 		"forgetPartition": wrapper.ForgetPartition,
+		"getReady":        wrapper.GetReady,
+		"listRevisions":   wrapper.ListRevisions,
 		"listRuns":        wrapper.ListRuns,
 		"createRun":       wrapper.CreateRun,
 		"getRun":          wrapper.GetRun,
-		"getRunLog":       wrapper.GetRunLog,
 		"cancelRun":       wrapper.CancelRun,
+		"getRunLog":       wrapper.GetRunLog,
 		"retryRun":        wrapper.RetryRun,
 		"getSchedule":     wrapper.GetSchedule,
 		"updateSchedule":  wrapper.UpdateSchedule,
-		"listChecks":      wrapper.ListChecks,
-		"listFlags":       wrapper.ListFlags,
 		"listSignals":     wrapper.ListSignals,
-		"listRevisions":   wrapper.ListRevisions,
 		"getWindows":      wrapper.GetWindows,
-		"getEvents":       wrapper.GetEvents,
-		"getHealth":       wrapper.GetHealth,
-		"getReady":        wrapper.GetReady,
 	}
 	for _, operation := range Operations() {
 		handler := http.Handler(handlers[operation.ID])
@@ -517,64 +517,69 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 // Operations are all operations, with what the contract says of their requests.
 func Operations() []param.Operation {
 	return []param.Operation{
-		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Params: []param.Param{
+		{ID: "listChecks", Method: http.MethodGet, Path: "/checks", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
-		}},
-		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Params: []param.Param{
+			{Name: "status", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"pass", "warn", "block"}}},
+		}, Produces: []string{"application/json"}},
+		{ID: "getEvents", Method: http.MethodGet, Path: "/events", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "Last-Event-ID", In: "header", Rule: param.Rule{Type: "string", Pattern: "^[0-9]{1,18}$"}},
+		}, Produces: []string{"text/event-stream"}},
+		{ID: "listFlags", Method: http.MethodGet, Path: "/flags", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+		}, Produces: []string{"application/json"}},
+		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
+		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+		}, Produces: []string{"application/json"}},
+		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "day", In: "path", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "force", In: "query", Rule: param.Rule{Type: "boolean"}},
 		}},
-		{ID: "listRuns", Method: http.MethodGet, Path: "/runs", Params: []param.Param{
+		{ID: "getReady", Method: http.MethodGet, Path: "/ready", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
+		{ID: "listRevisions", Method: http.MethodGet, Path: "/revisions", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
+		}, Produces: []string{"application/json"}},
+		{ID: "listRuns", Method: http.MethodGet, Path: "/runs", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 1000}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
-		}},
-		{ID: "createRun", Method: http.MethodPost, Path: "/runs", Params: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "createRun", Method: http.MethodPost, Path: "/runs", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "Idempotency-Key", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Body: []param.Param{
 			{Name: "from", In: "body", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "body", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
-			{Name: "only", In: "body", Rule: param.Rule{Type: "string", Enum: []string{"all", "missing", "failed", "stale"}}},
-			{Name: "dry_run", In: "body", Rule: param.Rule{Type: "boolean"}},
-			{Name: "allow_empty", In: "body", Rule: param.Rule{Type: "boolean"}},
 			{Name: "allow_dates", In: "body", Rule: param.Rule{Type: "boolean"}},
+			{Name: "allow_empty", In: "body", Rule: param.Rule{Type: "boolean"}},
+			{Name: "dry_run", In: "body", Rule: param.Rule{Type: "boolean"}},
+			{Name: "only", In: "body", Rule: param.Rule{Type: "string", Enum: []string{"all", "missing", "failed", "stale"}}},
 			{Name: "parallel", In: "body", Rule: param.Rule{Type: "integer", Nullable: true, Format: "int32", Min: 1, Max: 1000}},
-		}},
-		{ID: "getRun", Method: http.MethodGet, Path: "/runs/{id}", Params: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "getRun", Method: http.MethodGet, Path: "/runs/{id}", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
-		}},
-		{ID: "getRunLog", Method: http.MethodGet, Path: "/runs/{id}/log", Params: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "cancelRun", Method: http.MethodPost, Path: "/runs/{id}/cancel", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
+		}, Produces: []string{"application/json"}},
+		{ID: "getRunLog", Method: http.MethodGet, Path: "/runs/{id}/log", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
 			{Name: "after", In: "query", Rule: param.Rule{Type: "integer", Format: "int64", Min: 0}},
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
-		}},
-		{ID: "cancelRun", Method: http.MethodPost, Path: "/runs/{id}/cancel", Params: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "retryRun", Method: http.MethodPost, Path: "/runs/{id}/retry", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
-		}},
-		{ID: "retryRun", Method: http.MethodPost, Path: "/runs/{id}/retry", Params: []param.Param{
-			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
-		}},
-		{ID: "getSchedule", Method: http.MethodGet, Path: "/schedule"},
-		{ID: "updateSchedule", Method: http.MethodPatch, Path: "/schedule", Body: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "getSchedule", Method: http.MethodGet, Path: "/schedule", Tags: []string{"target"}, Produces: []string{"application/json"}},
+		{ID: "updateSchedule", Method: http.MethodPatch, Path: "/schedule", Tags: []string{"target"}, Body: []param.Param{
 			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
-		}},
-		{ID: "listChecks", Method: http.MethodGet, Path: "/checks", Params: []param.Param{
-			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
-			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
-			{Name: "status", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"pass", "warn", "block"}}},
-		}},
-		{ID: "listFlags", Method: http.MethodGet, Path: "/flags", Params: []param.Param{
-			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
-			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
-			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
-		}},
-		{ID: "listSignals", Method: http.MethodGet, Path: "/signals"},
-		{ID: "listRevisions", Method: http.MethodGet, Path: "/revisions", Params: []param.Param{
-			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
-			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
-			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
-		}},
-		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Params: []param.Param{
+		}, Produces: []string{"application/json"}},
+		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
+		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "signals", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "signal-name", Pattern: "^[a-z_]+_(mean|min|max|std|count)$"}},
@@ -583,12 +588,7 @@ func Operations() []param.Operation {
 			{Name: "naming", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"delfos", "openoa"}}},
 			{Name: "label", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"start", "end"}}},
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
-		}},
-		{ID: "getEvents", Method: http.MethodGet, Path: "/events", Params: []param.Param{
-			{Name: "Last-Event-ID", In: "header", Rule: param.Rule{Type: "string", Pattern: "^[0-9]{1,18}$"}},
-		}},
-		{ID: "getHealth", Method: http.MethodGet, Path: "/health"},
-		{ID: "getReady", Method: http.MethodGet, Path: "/ready"},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
 	}
 }
 
@@ -984,13 +984,13 @@ type StrictServerInterface interface {
 	// ListChecks Read the results of data checks
 	// (GET /checks)
 	ListChecks(ctx context.Context, request ListChecksRequestObject) (ListChecksResponseObject, error)
-	// GetEvents Follow what happens
+	// GetEvents Follow changes
 	// (GET /events)
 	GetEvents(ctx context.Context, request GetEventsRequestObject) (GetEventsResponseObject, error)
-	// ListFlags List doubted windows
+	// ListFlags List doubtful windows
 	// (GET /flags)
 	ListFlags(ctx context.Context, request ListFlagsRequestObject) (ListFlagsResponseObject, error)
-	// GetHealth Is the process up?
+	// GetHealth Check that the process is up
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
 	// ListPartitions Read the state of each day
@@ -999,7 +999,7 @@ type StrictServerInterface interface {
 	// ForgetPartition Forget a day
 	// (DELETE /partitions/{day})
 	ForgetPartition(ctx context.Context, request ForgetPartitionRequestObject) (ForgetPartitionResponseObject, error)
-	// GetReady Can requests be answered?
+	// GetReady Check that requests can be answered
 	// (GET /ready)
 	GetReady(ctx context.Context, request GetReadyRequestObject) (GetReadyResponseObject, error)
 	// ListRevisions List the loads of days

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
 )
@@ -141,7 +142,7 @@ const (
 
 // Ended reports whether nothing more will happen in a run by itself.
 func Ended(run targetapi.Run) bool {
-	return run.State != targetapi.RunStateQueued && run.State != targetapi.RunStateRunning
+	return run.State != enum.RunStateQueued && run.State != enum.RunStateRunning
 }
 
 // Follow asks for a run whenever something has happened at the target API, hands

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/apiclient"
@@ -21,7 +22,7 @@ import (
 
 // A stateMark is how a state looks in the grid.
 type stateMark struct {
-	state  targetapi.PartitionState
+	state  enum.PartitionState
 	letter string
 	colour string // an SGR parameter
 }
@@ -29,14 +30,14 @@ type stateMark struct {
 // stateMarks are those of all states, in the order of the legend.
 func stateMarks() [8]stateMark {
 	return [...]stateMark{
-		{targetapi.PartitionStateDone, "d", "32"},
-		{targetapi.PartitionStateEmpty, "e", "36"},
-		{targetapi.PartitionStateStale, "s", "33"},
-		{targetapi.PartitionStateFailed, "F", "1;31"},
-		{targetapi.PartitionStateRunning, "r", "1;34"},
-		{targetapi.PartitionStateQueued, "q", "34"},
-		{targetapi.PartitionStateCancelled, "c", "35"},
-		{targetapi.PartitionStateMissing, ".", "2"},
+		{enum.PartitionStateDone, "d", "32"},
+		{enum.PartitionStateEmpty, "e", "36"},
+		{enum.PartitionStateStale, "s", "33"},
+		{enum.PartitionStateFailed, "F", "1;31"},
+		{enum.PartitionStateRunning, "r", "1;34"},
+		{enum.PartitionStateQueued, "q", "34"},
+		{enum.PartitionStateCancelled, "c", "35"},
+		{enum.PartitionStateMissing, ".", "2"},
 	}
 }
 
@@ -161,7 +162,7 @@ func (r *runner) colours() bool {
 
 // calendar draws days, which are in order, without a newline at the end.
 func calendar(days []targetapi.Partition, colours bool) string {
-	cells := map[targetapi.PartitionState]string{}
+	cells := map[enum.PartitionState]string{}
 	for _, m := range stateMarks() {
 		cells[m.state] = m.letter
 		if colours {
@@ -184,7 +185,7 @@ func calendar(days []targetapi.Partition, colours bool) string {
 		b.WriteString(strings.TrimRight(row.String(), " "))
 		row.Reset()
 	}
-	counts := map[targetapi.PartitionState]int{}
+	counts := map[enum.PartitionState]int{}
 	for _, p := range days {
 		if first := p.Day.AddDate(0, 0, 1-p.Day.Day()); !first.Equal(month) {
 			flush()
@@ -207,7 +208,7 @@ func calendar(days []targetapi.Partition, colours bool) string {
 			separator = "   "
 		}
 	}
-	failures(&b, days, counts[targetapi.PartitionStateFailed])
+	failures(&b, days, counts[enum.PartitionStateFailed])
 	return b.String()
 }
 
@@ -216,7 +217,7 @@ func failures(b *strings.Builder, days []targetapi.Partition, count int) {
 	shown := 0
 	for i := len(days) - 1; i >= 0 && shown < failuresShown; i-- {
 		p := days[i]
-		if p.State != targetapi.PartitionStateFailed {
+		if p.State != enum.PartitionStateFailed {
 			continue
 		}
 		shown++

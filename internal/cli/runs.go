@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/apiclient"
@@ -242,9 +243,9 @@ func (r *runner) wait(ctx context.Context, api *targetclient.Client, id int64, o
 		return err
 	}
 	switch last.Value.State {
-	case targetapi.RunStateFailed:
+	case enum.RunStateFailed:
 		return fmt.Errorf("run %d failed: %d of its days did; `delfos runs logs %d` says why, `delfos runs retry %d` tries again", id, last.Value.Partitions.Failed, id, id)
-	case targetapi.RunStateCancelled:
+	case enum.RunStateCancelled:
 		return fmt.Errorf("run %d was cancelled", id)
 	default:
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/apiclient"
@@ -22,7 +23,7 @@ func newRunsStart(r *runner) *cobra.Command {
 	var dryRun, allowEmpty, wait bool
 	var parallel int
 	var key string
-	only := string(targetapi.RunScopeAll)
+	only := string(enum.RunScopeAll)
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Queue days, as a backfill",
@@ -63,7 +64,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 			return err
 		}
 		body := targetapi.RunRequest{
-			From: targetapi.Day{Time: *from}, To: targetapi.Day{Time: *to}, Only: new(targetapi.RunScope(only)),
+			From: targetapi.Day{Time: *from}, To: targetapi.Day{Time: *to}, Only: new(enum.RunScope(only)),
 			DryRun: &dryRun, AllowEmpty: &allowEmpty, AllowDates: given(*allowed), Parallel: given(int32(parallel)),
 		}
 		plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {

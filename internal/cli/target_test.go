@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetserver"
 )
@@ -47,7 +48,7 @@ type orchestrator struct {
 	away    int // answers of 503 that are left; a run of all days meets one
 }
 
-func (o *orchestrator) log(level targetapi.LogEntryLevel, message string, attributes map[string]any) {
+func (o *orchestrator) log(level enum.LogLevel, message string, attributes map[string]any) {
 	at := time.Date(2025, time.March, 1, 1, 0, len(o.entries), 0, time.UTC)
 	day := o.run.From
 	o.entries = append(o.entries, targetapi.LogEntry{Id: int64(len(o.entries) + 1), At: at, Day: &day, Level: level, Message: message, Attributes: attributes})
@@ -73,11 +74,11 @@ func (o *orchestrator) CreateRun(_ context.Context, r targetserver.CreateRunRequ
 	}
 	id := int64(7)
 	o.run = &targetapi.Run{
-		Id: id, Trigger: targetapi.RunTriggerBackfill, State: targetapi.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
+		Id: id, Trigger: enum.RunTriggerBackfill, State: enum.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
 		Partitions: targetapi.RunCounts{Total: days, Queued: days}, CreatedAt: time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC),
 	}
 	o.fails, o.looks, o.entries = body.From.Month() > time.January, 0, nil
-	o.log(targetapi.LogEntryLevelInfo, "run queued", map[string]any{"partitions": days, "only": string(*body.Only)})
+	o.log(enum.LogLevelInfo, "run queued", map[string]any{"partitions": days, "only": string(*body.Only)})
 	plan.Id = &id
 	return targetserver.CreateRun202JSONResponse{Body: plan}, nil
 }
@@ -95,20 +96,20 @@ func (o *orchestrator) GetRun(_ context.Context, r targetserver.GetRunRequestObj
 	o.looks++
 	n := o.run.Partitions.Total
 	switch {
-	case o.run.State == targetapi.RunStateQueued:
-		o.run.State, o.run.Partitions = targetapi.RunStateRunning, targetapi.RunCounts{Total: n, Queued: n - 1, Running: 1}
-		o.log(targetapi.LogEntryLevelDebug, "partition begun", map[string]any{})
-		if o.run.Only == targetapi.RunScopeAll {
+	case o.run.State == enum.RunStateQueued:
+		o.run.State, o.run.Partitions = enum.RunStateRunning, targetapi.RunCounts{Total: n, Queued: n - 1, Running: 1}
+		o.log(enum.LogLevelDebug, "partition begun", map[string]any{})
+		if o.run.Only == enum.RunScopeAll {
 			o.away = 1
 		}
-	case o.run.State == targetapi.RunStateRunning && o.fails:
-		o.run.State, o.run.Partitions = targetapi.RunStateFailed, targetapi.RunCounts{Total: n, Failed: 1, Done: n - 1}
-		o.log(targetapi.LogEntryLevelError, "partition failed", map[string]any{"error": "1 broken: turbine 3", "attempt": 3})
-	case o.run.State == targetapi.RunStateRunning:
-		o.run.State, o.run.Partitions = targetapi.RunStateDone, targetapi.RunCounts{Total: n, Empty: 1, Done: n - 1}
-		o.log(targetapi.LogEntryLevelInfo, "partition done", map[string]any{"rows": 1_000_000})
+	case o.run.State == enum.RunStateRunning && o.fails:
+		o.run.State, o.run.Partitions = enum.RunStateFailed, targetapi.RunCounts{Total: n, Failed: 1, Done: n - 1}
+		o.log(enum.LogLevelError, "partition failed", map[string]any{"error": "1 broken: turbine 3", "attempt": 3})
+	case o.run.State == enum.RunStateRunning:
+		o.run.State, o.run.Partitions = enum.RunStateDone, targetapi.RunCounts{Total: n, Empty: 1, Done: n - 1}
+		o.log(enum.LogLevelInfo, "partition done", map[string]any{"rows": 1_000_000})
 	}
-	if o.run.State != targetapi.RunStateRunning && o.run.FinishedAt == nil {
+	if o.run.State != enum.RunStateRunning && o.run.FinishedAt == nil {
 		at := o.run.CreatedAt.Add(time.Minute)
 		o.run.FinishedAt = &at
 	}
@@ -157,7 +158,7 @@ func (o *orchestrator) CancelRun(_ context.Context, r targetserver.CancelRunRequ
 		return nil, noRun(r.Id)
 	}
 	n := o.run.Partitions.Total
-	o.run.State, o.run.Partitions = targetapi.RunStateCancelled, targetapi.RunCounts{Total: n, Cancelled: n}
+	o.run.State, o.run.Partitions = enum.RunStateCancelled, targetapi.RunCounts{Total: n, Cancelled: n}
 	return targetserver.CancelRun200JSONResponse(*o.run), nil
 }
 
@@ -168,7 +169,7 @@ func (o *orchestrator) RetryRun(_ context.Context, r targetserver.RetryRunReques
 		return nil, noRun(r.Id)
 	}
 	n := o.run.Partitions.Total
-	o.run.State, o.run.Partitions, o.fails, o.run.FinishedAt = targetapi.RunStateQueued, targetapi.RunCounts{Total: n, Queued: n}, false, nil
+	o.run.State, o.run.Partitions, o.fails, o.run.FinishedAt = enum.RunStateQueued, targetapi.RunCounts{Total: n, Queued: n}, false, nil
 	return targetserver.RetryRun200JSONResponse(*o.run), nil
 }
 
@@ -234,19 +235,19 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPart
 	}
 	reason, next := "1 broken: turbine 3:\nno answer", time.Date(2025, time.March, 1, 1, 0, 8, 0, time.UTC)
 	odd := map[string]targetapi.Partition{
-		"2024-12-30": {State: targetapi.PartitionStateMissing},
-		"2024-12-31": {State: targetapi.PartitionStateEmpty},
-		"2025-01-10": {State: targetapi.PartitionStateStale},
-		"2025-02-01": {State: targetapi.PartitionStateFailed, Error: &reason, Attempt: 2, NextAttemptAt: &next},
-		"2025-02-26": {State: targetapi.PartitionStateCancelled},
-		"2025-02-27": {State: targetapi.PartitionStateRunning},
-		"2025-02-28": {State: targetapi.PartitionStateQueued},
+		"2024-12-30": {State: enum.PartitionStateMissing},
+		"2024-12-31": {State: enum.PartitionStateEmpty},
+		"2025-01-10": {State: enum.PartitionStateStale},
+		"2025-02-01": {State: enum.PartitionStateFailed, Error: &reason, Attempt: 2, NextAttemptAt: &next},
+		"2025-02-26": {State: enum.PartitionStateCancelled},
+		"2025-02-27": {State: enum.PartitionStateRunning},
+		"2025-02-28": {State: enum.PartitionStateQueued},
 	}
 	list := targetapi.PartitionList{Partitions: []targetapi.Partition{}}
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
 		p, ok := odd[day.Format(time.DateOnly)]
 		if !ok {
-			p.State = targetapi.PartitionStateDone
+			p.State = enum.PartitionStateDone
 		}
 		p.Day = targetapi.Day{Time: day}
 		list.Partitions = append(list.Partitions, p)

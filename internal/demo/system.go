@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dates"
@@ -209,7 +210,7 @@ func (s *system) backfill(ctx context.Context, console string) error {
 	if err != nil {
 		return fmt.Errorf("etl: list partitions: %w", err)
 	}
-	if run.Value.State != targetapi.RunStateDone {
+	if run.Value.State != enum.RunStateDone {
 		return fmt.Errorf("etl: %w", failures(partitions.Value.Partitions))
 	}
 	revisions, err := apiclient.Ask[targetapi.RevisionList](func() (*http.Response, error) {
@@ -251,7 +252,7 @@ func failures(partitions []targetapi.Partition) error {
 	var failed []error
 	for _, p := range partitions {
 		switch {
-		case p.State == targetapi.PartitionStateDone:
+		case p.State == enum.PartitionStateDone:
 		case p.Error != nil:
 			failed = append(failed, fmt.Errorf("%s: %s", p.Day, *p.Error))
 		default:

@@ -19,8 +19,10 @@ import (
 // tables of them are generated.
 type Operation struct {
 	ID, Method, Path string
+	Tags             []string
 	Params           []Param
-	Body             []Param // the properties of a JSON object; nil: no body is read
+	Body             []Param  // the properties of a JSON object; nil: no body is read
+	Produces         []string // the media types of its answer
 }
 
 // Rule is what a schema says of a value. Without a Max it is that of the Format.
@@ -37,8 +39,8 @@ type Formats map[string]func(string) string
 
 // Hook returns what checks the requests of an operation before next is asked:
 // fail answers a faulty one, with a *problem.Error that lists its faults, those of
-// the body when the rest has none. A sound one goes on with the lists of its query
-// split.
+// the body when the rest has none. A sound one goes on with each list of its query
+// in one value, as the generated code reads lists.
 func (f Formats) Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, http.Handler) http.Handler {
 	return func(o Operation, next http.Handler) http.Handler {
 		params, body := f.checked(o.Params), f.fields(o.Body)
@@ -49,10 +51,15 @@ func (f Formats) Hook(fail func(http.ResponseWriter, *http.Request, error)) func
 				fail(w, r, problem.Parameters(faults...))
 				return
 			}
-			split := *r.URL
-			split.RawQuery = values.Encode()
+			joined := *r.URL
+			for _, p := range params {
+				if p.List && values.Has(p.Name) {
+					values.Set(p.Name, strings.Join(values[p.Name], ","))
+				}
+			}
+			joined.RawQuery = values.Encode()
 			sound := r.WithContext(r.Context()) // a copy; the log keeps the query as it came
-			sound.URL = &split
+			sound.URL = &joined
 			if body != nil {
 				if err := body.read(sound); err != nil {
 					fail(w, r, err)

@@ -2,7 +2,7 @@
 // Of itself that code takes unknown parameters, values outside an enum and
 // empty or repeated ones, stops at the first fault, and reads a list by commas
 // or by repetition, never both. Here every fault is found at once, by name, and
-// lists are split, so that what is bound afterwards is sound.
+// lists are taken both ways, so that what is bound afterwards is sound.
 package param
 
 import (
@@ -17,11 +17,10 @@ import (
 	"github.com/delfos/delfos/server/problem"
 )
 
-// What one query may cost. net/url refuses more than 10,000 values, which the
-// lists of a query become when they are split.
+// What one query may cost.
 const (
-	maxItems  = 9_000
-	maxFaults = 20 // told; a missing parameter always is
+	maxItems  = 9_000 // of all lists together
+	maxFaults = 20    // told; a missing parameter always is
 )
 
 // Param is one parameter of an operation, or property of its body.

@@ -126,9 +126,11 @@ func TestHook(t *testing.T) {
 		}
 	}
 
-	call(http.MethodGet, "/paint?at=2025-01-01&colour=red,green")
-	if diff := cmp.Diff([]string{"red", "green"}, seen["colour"]); diff != "" || failed != nil {
-		t.Errorf("lists are not split: %v (-want +got):\n%s", failed, diff)
+	for _, list := range []string{"colour=red,green", "colour=red&colour=green"} {
+		call(http.MethodGet, "/paint?at=2025-01-01&"+list)
+		if diff := cmp.Diff([]string{"red,green"}, seen["colour"]); diff != "" || failed != nil {
+			t.Errorf("%s is not one list: %v (-want +got):\n%s", list, failed, diff)
+		}
 	}
 	call(http.MethodHead, "/paint?at=x")
 	if e, ok := errors.AsType[*problem.Error](failed); !ok || seen != nil {

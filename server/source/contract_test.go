@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,17 +21,20 @@ type document struct {
 	Paths map[string]struct {
 		Get struct {
 			Tags       []string
-			Parameters []struct {
-				Name     string
-				In       string
-				Required bool
-				Example  any
-			}
+			Parameters []parameter
 		}
 	}
 	Components struct {
-		Schemas map[string]struct{ Enum []string }
+		Schemas    map[string]struct{ Enum []string }
+		Parameters map[string]parameter
 	}
+}
+
+type parameter struct {
+	Ref     string `json:"$ref"`
+	Name    string
+	In      string
+	Example any
 }
 
 // The contract is served as it is, and its lists are the program's.
@@ -82,6 +86,9 @@ func TestExamplesTogether(t *testing.T) {
 		query := url.Values{}
 		var headers []string
 		for _, p := range op.Parameters {
+			if p.Ref != "" {
+				p = doc.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
+			}
 			switch example := p.Example.(type) {
 			case []any:
 				for _, item := range example {

@@ -11,6 +11,7 @@ import (
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
@@ -39,7 +40,7 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 	r := httpserve.RequestOf(ctx)
 	var format string
 	if p.Format != nil {
-		format = string(*p.Format)
+		format = *p.Format
 	}
 	chosen, err := stream.Negotiate(r.Header.Values("Accept"), format, stream.Formats())
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 }
 
 // queryOf is what start, end and turbines say together.
-func queryOf(start, end sourceapi.Timestamp, turbines *[]sourceapi.TurbineSelector) (query, error) {
+func queryOf(start, end timestamp.Time, turbines *sourceapi.TurbineSelection) (query, error) {
 	q := query{start: start.Time(), stop: end.Time()}
 	if !q.start.Before(q.stop) {
 		return query{}, problem.BadRequest("start must be earlier than end")
@@ -82,7 +83,7 @@ func queryOf(start, end sourceapi.Timestamp, turbines *[]sourceapi.TurbineSelect
 
 // layout returns the columns of the answer, in the contract's order whatever
 // the order asked for, and the place of each in a row of ReadSamples.
-func layout(variables *[]sourceapi.Variable, turbines bool) (columns []stream.Column, places []int) {
+func layout(variables *[]string, turbines bool) (columns []stream.Column, places []int) {
 	add := func(wanted func(stream.Column) bool) {
 		for place, c := range sourcedb.ReadSamplesColumns {
 			if wanted(c) {
@@ -93,7 +94,7 @@ func layout(variables *[]sourceapi.Variable, turbines bool) (columns []stream.Co
 	add(func(c stream.Column) bool { return c.Kind == stream.Timestamp })
 	add(func(c stream.Column) bool { return turbines && c.Kind == stream.Int32 })
 	add(func(c stream.Column) bool {
-		return c.Unit != "" && (variables == nil || slices.Contains(*variables, sourceapi.Variable(c.Name)))
+		return c.Unit != "" && (variables == nil || slices.Contains(*variables, c.Name))
 	})
 	return columns, places
 }

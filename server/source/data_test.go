@@ -165,7 +165,7 @@ func TestGeneratedClient(t *testing.T) {
 	}
 
 	// To the last microsecond of the day, as the ETL asks.
-	variables := []sourceapi.Variable{sourceapi.Power, sourceapi.WindSpeed}
+	variables := []string{"power", "wind_speed"}
 	selectors := []sourceapi.TurbineSelector{"1-2", "7"}
 	data := read(api.GetData(ctx, &sourceapi.GetDataParams{
 		Start:     timestamp.New(time.Date(2025, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))),
@@ -179,7 +179,7 @@ func TestGeneratedClient(t *testing.T) {
 	}
 	last := rows[3]
 	if *last.TurbineId != 1 || *last.Power != 8 || last.AmbientTemperature != nil ||
-		last.Timestamp.Time() != time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC) {
+		last.Timestamp != time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC) {
 		t.Errorf("the last row of turbine 1 is %+v", last)
 	}
 	if got := data.Trailer.Get("Delfos-Rows"); got != "6" {

@@ -26,20 +26,14 @@ func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetData
 		all := selector.All()
 		q.turbines = &all
 	}
-	r := httpserve.RequestOf(ctx)
-	format, err := stream.Negotiate(r.Header.Values("Accept"), "", stream.Formats()[:1])
-	if err != nil {
-		return nil, err
-	}
-	return digestAnswer{s, r, q, format}, nil
+	return digestAnswer{s, httpserve.RequestOf(ctx), q}, nil
 }
 
 // digestAnswer is the streamed 200 of getDataDigest.
 type digestAnswer struct {
-	s      *Server
-	r      *http.Request
-	q      query
-	format stream.Format
+	s *Server
+	r *http.Request
+	q query
 }
 
 // VisitGetDataDigestResponse implements sourceserver.GetDataDigestResponseObject.
@@ -55,9 +49,10 @@ func (d digestAnswer) VisitGetDataDigestResponse(w http.ResponseWriter) error {
 
 func (d digestAnswer) write(w http.ResponseWriter, outgrown func() error) error {
 	encoder := &digestEncoder{}
-	d.format.New = func([]stream.Column) stream.Encoder { return encoder }
+	format := stream.Formats()[0]
+	format.New = func([]stream.Column) stream.Encoder { return encoder }
 	response := stream.Response{
-		Format:   d.format,
+		Format:   format,
 		Filename: d.q.filename("digest"),
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {

@@ -199,12 +199,12 @@ func TestDigestByGeneratedClient(t *testing.T) {
 	}
 	got := digests[0]
 	if got.Day.String() != "2025-01-01" || got.TurbineId != 1 || got.Samples != 4 || len(got.Digest) != 16 ||
-		got.First.String() != "2025-01-01T00:00:00Z" || got.Last.String() != "2025-01-01T23:59:59.999999Z" {
+		!got.First.Equal(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)) || !got.Last.Equal(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC)) {
 		t.Errorf("got %+v", got)
 	}
 
 	// The same client asks for a page, and whether it has changed since.
-	limit, format := int32(3), sourceapi.Json
+	limit, format := int32(3), "json"
 	params := &sourceapi.GetDataParams{Start: start, End: end, Turbines: &selectors, Limit: &limit, Format: &format}
 	page := read(api.GetData(ctx, params))
 	tag := page.Header.Get("ETag")

@@ -27,6 +27,7 @@ import (
 	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/readiness"
 	"github.com/delfos/delfos/server/sessions"
+	"github.com/delfos/delfos/server/stream"
 )
 
 // Config is what the API needs. Zero durations take the defaults named.
@@ -71,7 +72,7 @@ func New(config Config) http.Handler {
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	checks := param.Formats{"cursor": checkCursor}
-	sourceserver.Route(r, s, problem.Of(dberror.Source), checks.Hook(problem.Write), withRequest)
+	sourceserver.Route(r, s, problem.Of(dberror.Source), checks.Hook(problem.Write), stream.Acceptable(problem.Write), withRequest)
 	return r
 }
 

@@ -10,17 +10,11 @@ import (
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/timestamp"
-	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/problem"
-	"github.com/delfos/delfos/server/stream"
 )
 
 // ListTurbines implements sourceserver.StrictServerInterface.
 func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRequestObject) (sourceserver.ListTurbinesResponseObject, error) {
-	accept := httpserve.RequestOf(ctx).Header.Values("Accept")
-	if _, err := stream.Negotiate(accept, "", stream.Formats()[:1]); err != nil {
-		return nil, err
-	}
 	spans := r.Params.Span != nil && *r.Params.Span
 	within, err := spanOf(spans, r.Params.Start, r.Params.End)
 	if err != nil {

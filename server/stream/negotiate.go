@@ -2,9 +2,12 @@ package stream
 
 import (
 	"mime"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -36,6 +39,25 @@ func Negotiate(accept []string, format string, onOffer []Format) (Format, error)
 		return Format{}, problem.NotAcceptable(all, types)
 	}
 	return best, nil
+}
+
+// Acceptable is the hook of operations that answers, by fail, a request whose
+// Accept headers take nothing of what the operation produces, before anything is
+// done for it. Probes are answered whatever they accept, and where there are
+// several formats the handler negotiates.
+func Acceptable(fail func(http.ResponseWriter, *http.Request, error)) func(param.Operation, http.Handler) http.Handler {
+	return func(o param.Operation, next http.Handler) http.Handler {
+		if len(o.Produces) != 1 || slices.Contains(o.Tags, "health") {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := Negotiate(r.Header.Values("Accept"), "", []Format{{MediaType: o.Produces[0]}}); err != nil {
+				fail(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // named is the format of the name.

@@ -121,7 +121,7 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	targetserver.Route(r, s, fail, param.Formats{}.Hook(problem.Write), acceptable, momentary)
+	targetserver.Route(r, s, fail, param.Formats{}.Hook(problem.Write), stream.Acceptable(problem.Write), momentary)
 	return r
 }
 
@@ -132,25 +132,6 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		err = problem.SourceUnavailable(err)
 	}
 	problem.Of(dberror.Target)(w, r, err)
-}
-
-// acceptable refuses requests that don't take what an operation answers, before
-// anything is done for them. The formats of /windows are its own matter.
-func acceptable(operation param.Operation, next http.Handler) http.Handler {
-	offer := stream.Formats()[:1]
-	switch operation.ID {
-	case "getWindows", "getHealth", "getReady", "forgetPartition":
-		return next
-	case "getEvents":
-		offer = []stream.Format{{Name: "events", MediaType: eventStream}}
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := stream.Negotiate(r.Header.Values("Accept"), "", offer); err != nil {
-			fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // momentary says that what is answered holds for the moment.

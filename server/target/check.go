@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/selector"
-	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 )
 
@@ -34,7 +34,7 @@ func (s *Server) ListChecks(ctx context.Context, request targetserver.ListChecks
 			if err == nil {
 				err = yield(targetapi.CheckResult{
 					Day: dateOf(row.Day), Check: row.CheckName, Variable: row.Variable, Version: row.Version,
-					Status: targetapi.CheckStatus(row.Status), Faults: row.Faults, Detail: row.Detail, CheckedAt: row.CheckedAt.Time(),
+					Status: enum.CheckStatus(row.Status), Faults: row.Faults, Detail: row.Detail, CheckedAt: row.CheckedAt.Time(),
 				})
 			}
 			if err != nil {
@@ -66,7 +66,7 @@ func (s *Server) ListFlags(ctx context.Context, request targetserver.ListFlagsRe
 		for row, err := range targetdb.New(session).ReadFlags(ctx, targetdb.ReadFlagsParams{Start: asked.start, Stop: asked.stop}) {
 			if err == nil && asked.turbines.Contains(row.TurbineID) {
 				err = yield(targetapi.Flag{
-					TurbineId: row.TurbineID, Variable: row.Variable, Timestamp: timestamp.New(row.Timestamp.Time()),
+					TurbineId: row.TurbineID, Variable: row.Variable, Timestamp: row.Timestamp.Time(),
 					Check: row.CheckName, Version: row.Version, Detail: row.Detail,
 				})
 			}

@@ -8,6 +8,7 @@ import (
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/golden"
@@ -94,7 +95,7 @@ func TestNothingKnown(t *testing.T) {
 	if len(days) != 2 {
 		t.Fatalf("from two days before today: %v", days)
 	}
-	if p := days[1]; p.Day.String() != "2025-01-09" || p.State != targetapi.PartitionStateMissing {
+	if p := days[1]; p.Day.String() != "2025-01-09" || p.State != enum.PartitionStateMissing {
 		t.Errorf("yesterday is %v", p)
 	}
 }

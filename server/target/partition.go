@@ -69,7 +69,7 @@ const sourceRetry = 2 * time.Second
 func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 	p := targetapi.Partition{
 		Day:           dateOf(row.Day),
-		State:         targetapi.PartitionState(row.State),
+		State:         row.State,
 		Samples:       row.Samples,
 		Expected:      row.Expected,
 		Windows:       row.Windows,
@@ -122,11 +122,11 @@ func (s *Server) ListRevisions(ctx context.Context, request targetserver.ListRev
 func revisionOf(row targetdb.ReadRevisionsRow) targetapi.Revision {
 	return targetapi.Revision{
 		Day:          dateOf(row.Day),
-		Attempt:      row.Token,
+		Token:        row.Token,
 		RunId:        row.RunID,
-		Trigger:      string(row.Trigger),
-		Cause:        targetapi.RevisionCause(row.Cause),
-		Outcome:      targetapi.RevisionOutcome(row.Outcome),
+		Trigger:      row.Trigger,
+		Cause:        row.Cause,
+		Outcome:      row.Outcome,
 		Error:        row.Error,
 		StartedAt:    row.StartedAt,
 		FinishedAt:   row.FinishedAt,

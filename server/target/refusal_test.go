@@ -119,7 +119,7 @@ func TestBodiesRefused(t *testing.T) {
 		faulty []string
 		words  []string
 	}{
-		{"", []string{"body"}, []string{"body is empty", "from, to, only, dry_run, allow_empty, allow_dates, parallel"}},
+		{"", []string{"body"}, []string{"body is empty", "from, to, allow_dates, allow_empty, dry_run, only, parallel"}},
 		{"  \n", []string{"body"}, nil},
 		{"{", []string{"body"}, []string{"is no JSON", "byte 1"}},
 		{`{"from": "2025-01-01", "to": "2025-01-02"} x`, []string{"body"}, []string{"is no JSON"}},

@@ -62,11 +62,11 @@ func nextRuns(asked *http.Request, id int64) string {
 func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 	return targetapi.Run{
 		Id:         row.Run.ID,
-		Trigger:    targetapi.RunTrigger(row.Run.Trigger),
-		State:      targetapi.RunState(row.State),
+		Trigger:    row.Run.Trigger,
+		State:      row.State,
 		From:       dateOf(row.Run.FirstDay),
 		To:         dateOf(row.Run.LastDay),
-		Only:       targetapi.RunScope(row.Run.Scope),
+		Only:       row.Run.Scope,
 		Parallel:   row.Run.Parallel,
 		Turbines:   row.Run.Turbines,
 		AllowEmpty: &row.Run.AllowEmpty,
@@ -94,11 +94,11 @@ func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRe
 	if err := checkDays(body.From.Time, body.To.Time); err != nil {
 		return nil, err
 	}
-	only := orElse(body.Only, targetapi.RunScopeAll)
+	only := orElse(body.Only, enum.RunScopeAll)
 	start := orchestrator.StartRequest{
 		From:       body.From.Time,
 		To:         body.To.Time,
-		Only:       enum.RunScope(only),
+		Only:       only,
 		DryRun:     orElse(body.DryRun, false),
 		Parallel:   orElse(body.Parallel, 0),
 		AllowEmpty: orElse(body.AllowEmpty, false),
@@ -225,7 +225,7 @@ func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRe
 func entryOf(row targetdb.ReadRunLogRow) (targetapi.LogEntry, error) {
 	e := targetapi.LogEntry{
 		Id: row.ID, Day: dateOfPointer(row.Day), At: row.At,
-		Level: targetapi.LogEntryLevel(row.Level), Message: row.Message,
+		Level: row.Level, Message: row.Message,
 	}
 	attributes := json.NewDecoder(bytes.NewReader(row.Attributes))
 	attributes.UseNumber() // an int64 stays one

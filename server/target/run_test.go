@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/internal/test/apitest"
 )
@@ -34,10 +35,10 @@ func TestBackfill(t *testing.T) {
 	b.ledger()
 	valid := b.validator()
 
-	for only, want := range map[targetapi.RunScope][2]int64{ // days queued, days up to date
-		targetapi.RunScopeAll:     {9, 2},
-		targetapi.RunScopeMissing: {2, 2},
-		targetapi.RunScopeFailed:  {2, 2},
+	for only, want := range map[enum.RunScope][2]int64{ // days queued, days up to date
+		enum.RunScopeAll:     {9, 2},
+		enum.RunScopeMissing: {2, 2},
+		enum.RunScopeFailed:  {2, 2},
 	} {
 		body := fill(t)
 		body.Only, body.DryRun = &only, new(true)
@@ -45,7 +46,7 @@ func TestBackfill(t *testing.T) {
 		plan := apitest.Decode[targetapi.RunPlan](t, a, http.StatusOK)
 		valid.check(t, "RunPlan", []byte(a.Body))
 		p := targetapi.RunPlan{From: body.From, To: body.To, Only: only, DryRun: true, Partitions: want[0], UpToDate: want[1]}
-		if only != targetapi.RunScopeAll { // of which nobody knows, as the source is away; the others hold nothing to lose
+		if only != enum.RunScopeAll { // of which nobody knows, as the source is away; the others hold nothing to lose
 			p.RemovedValues, p.RefusedDays = new(int64), new(int64)
 		}
 		if diff := cmp.Diff(p, plan); diff != "" {
@@ -57,7 +58,7 @@ func TestBackfill(t *testing.T) {
 	}
 
 	body := fill(t)
-	body.Only, body.Parallel = new(targetapi.RunScopeMissing), new(int32(3))
+	body.Only, body.Parallel = new(enum.RunScopeMissing), new(int32(3))
 	a := b.Post("/runs", jsonOf(t, body))
 	made := apitest.Decode[targetapi.RunPlan](t, a, http.StatusAccepted)
 	valid.check(t, "RunPlan", []byte(a.Body))
@@ -67,21 +68,21 @@ func TestBackfill(t *testing.T) {
 	if got := a.Header.Get("Location"); got != b.URL+"/runs/5" {
 		t.Fatalf("Location is %q", got)
 	}
-	want := func(what string, a apitest.Answer, state targetapi.RunState, counts targetapi.RunCounts) {
+	want := func(what string, a apitest.Answer, state enum.RunState, counts targetapi.RunCounts) {
 		t.Helper()
 		got := apitest.Decode[targetapi.Run](t, a, http.StatusOK)
 		valid.check(t, "Run", []byte(a.Body))
-		if got.State != state || got.Partitions != counts || got.Trigger != targetapi.RunTriggerBackfill || *got.Parallel != 3 {
+		if got.State != state || got.Partitions != counts || got.Trigger != enum.RunTriggerBackfill || *got.Parallel != 3 {
 			t.Errorf("%s: got %s, want %s %+v", what, a.Body, state, counts)
 		}
 	}
 	queued := targetapi.RunCounts{Total: 2, Queued: 2}
-	want("made", b.Get("/runs/5"), targetapi.RunStateQueued, queued)
+	want("made", b.Get("/runs/5"), enum.RunStateQueued, queued)
 	for range 2 { // the second time there is nothing to do
-		want("cancelled", b.Post("/runs/5/cancel", ""), targetapi.RunStateCancelled, targetapi.RunCounts{Total: 2, Cancelled: 2})
+		want("cancelled", b.Post("/runs/5/cancel", ""), enum.RunStateCancelled, targetapi.RunCounts{Total: 2, Cancelled: 2})
 	}
 	for range 2 {
-		want("retried", b.Post("/runs/5/retry", ""), targetapi.RunStateQueued, queued)
+		want("retried", b.Post("/runs/5/retry", ""), enum.RunStateQueued, queued)
 	}
 	// A body is not wanted, and is no harm whatever its type.
 	for _, contentType := range []string{"text/plain", "application/json", ""} {

@@ -26,7 +26,7 @@ func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequ
 		variable, statistic, _ := signal.Split(row.Name)
 		list.Signals = append(list.Signals, targetapi.Signal{
 			Id: row.ID, Name: row.Name, Variable: variable,
-			Statistic: targetapi.SignalStatistic(statistic), Unit: signal.Unit(row.Name),
+			Statistic: statistic, Unit: signal.Unit(row.Name),
 		})
 	}
 	return targetserver.ListSignals200JSONResponse(list), nil

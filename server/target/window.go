@@ -13,19 +13,11 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
-)
-
-// The namings and labels of windows.
-const (
-	namingDelfos = "delfos"
-	namingOpenOA = "openoa"
-
-	labelStart = "start"
-	labelEnd   = "end"
 )
 
 // GetWindows implements targetserver.StrictServerInterface: it checks what the
@@ -36,14 +28,14 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	if err != nil {
 		return nil, err
 	}
-	openOA := orElse(p.Naming, namingDelfos) == namingOpenOA
+	openOA := orElse(p.Naming, targetapi.Delfos) == targetapi.Openoa
 	if openOA {
 		if faults := besideOpenOA(p); len(faults) > 0 {
 			return nil, problem.Parameters(faults...)
 		}
 	}
 	r := httpserve.RequestOf(ctx)
-	format, err := stream.Negotiate(r.Header.Values("Accept"), string(orElse(p.Format, "")), stream.Formats())
+	format, err := stream.Negotiate(r.Header.Values("Accept"), orElse(p.Format, ""), stream.Formats())
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +48,7 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	default:
 		answer.shape = longShape
 	}
-	if orElse(p.Label, labelStart) == labelEnd {
+	if orElse(p.Label, targetapi.WindowLabelStart) == targetapi.WindowLabelEnd {
 		answer.shift = window.Width
 	}
 	return answer, nil
@@ -75,7 +67,7 @@ func besideOpenOA(p targetapi.GetWindowsParams) (faults []problem.Fault) {
 }
 
 // spanOf is what start, end and turbines say together.
-func spanOf(start, end targetapi.Timestamp, turbines *targetapi.Turbines) (span, error) {
+func spanOf(start, end timestamp.Time, turbines *targetapi.Turbines) (span, error) {
 	// Instants are whole microseconds: the first one beyond end.
 	s := span{start: start.Time(), stop: end.Time().Add(time.Microsecond), turbines: selector.All()}
 	if !s.start.Before(end.Time()) {
