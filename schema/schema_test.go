@@ -3,7 +3,6 @@ package schema_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,11 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
@@ -30,7 +28,7 @@ func TestApply(t *testing.T) {
 			db := setup(t)
 
 			planned := db.apply(t, s, schema.Options{DryRun: true})
-			wantGolden(t, filepath.Join("testdata", s.Name+".plan.sql"), planned.SQL())
+			golden.Equal(t, s.Name+".plan.sql", planned.SQL())
 			if got := db.relations(t, "public"); len(got) > 0 {
 				t.Errorf("relations after a dry run: got %q, want none", got)
 			}
@@ -48,22 +46,6 @@ func TestApply(t *testing.T) {
 				t.Errorf("second run changed relations (-before +after):\n%s", diff)
 			}
 		})
-	}
-}
-
-func wantGolden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update accepts it):\n%s", path, diff)
 	}
 }
 

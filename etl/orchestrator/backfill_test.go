@@ -10,6 +10,8 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestBackfillLoadsItsDays(t *testing.T) {
@@ -27,7 +29,7 @@ func TestBackfillLoadsItsDays(t *testing.T) {
 	}
 
 	plan := startRun(t, c, days(7, ""))
-	run := await(t, c, plan.RunID, "the end of the run", ended)
+	run := awaitRun(t, c, plan.RunID, "the end of the run", ended)
 	if run.State != "done" || run.Total != 7 || run.Done != 5 || run.Empty != 2 {
 		t.Errorf("run: %+v, want 5 days done and 2 empty", run)
 	}
@@ -35,7 +37,7 @@ func TestBackfillLoadsItsDays(t *testing.T) {
 		t.Errorf("states: %s", got)
 	}
 	s.checkWhole(t)
-	if n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND state = 'completed'"); n != 7 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND state = 'completed'"); n != 7 {
 		t.Errorf("%d jobs completed, want 7", n)
 	}
 
@@ -44,7 +46,7 @@ func TestBackfillLoadsItsDays(t *testing.T) {
 		t.Errorf("only missing: %+v, want nothing left of 7", plan)
 	}
 	again := startRun(t, c, days(7, ""))
-	run = await(t, c, again.RunID, "the end of the second run", ended)
+	run = awaitRun(t, c, again.RunID, "the end of the second run", ended)
 	if run.Total != 7 || run.Done != 5 || run.Empty != 2 {
 		t.Errorf("a finished day was not run again: %+v", run)
 	}
@@ -85,11 +87,11 @@ func TestDayOfTwoRunsRunsOnce(t *testing.T) {
 	a, b := startRun(t, o.Control(), days(3, "")), startRun(t, o.Control(), days(2, ""))
 	c := s.start(t, 2).Control()
 	for _, id := range []int64{a.RunID, b.RunID} {
-		if run := await(t, c, id, "the end of a run", ended); run.Done != run.Total || run.State != "done" {
+		if run := awaitRun(t, c, id, "the end of a run", ended); run.Done != run.Total || run.State != "done" {
 			t.Errorf("run %d: %+v", id, run)
 		}
 	}
-	if n := query[int](t, s.target, "SELECT count(*) FROM attempt"); n != 3 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt"); n != 3 {
 		t.Errorf("%d attempts for 3 days", n)
 	}
 }
@@ -100,20 +102,20 @@ func TestCancelStopsAndRetryGoesOn(t *testing.T) {
 	s.seed(t, 12)
 	c := s.start(t, 2).Control()
 	plan := startRun(t, c, days(12, ""))
-	await(t, c, plan.RunID, "four days", func(r targetdb.ReadRunsRow) bool { return r.Done >= 4 })
+	awaitRun(t, c, plan.RunID, "four days", func(r targetdb.ReadRunsRow) bool { return r.Done >= 4 })
 	s.slow.Store(int64(time.Minute))
-	await(t, c, plan.RunID, "two days in work", func(r targetdb.ReadRunsRow) bool { return r.Running == 2 })
+	awaitRun(t, c, plan.RunID, "two days in work", func(r targetdb.ReadRunsRow) bool { return r.Running == 2 })
 
 	if err := c.Cancel(t.Context(), plan.RunID); err != nil {
 		t.Fatal(err)
 	}
-	run := await(t, c, plan.RunID, "nothing in work", func(r targetdb.ReadRunsRow) bool { return ended(r) && r.Running == 0 })
+	run := awaitRun(t, c, plan.RunID, "nothing in work", func(r targetdb.ReadRunsRow) bool { return ended(r) && r.Running == 0 })
 	if run.State != "cancelled" || run.Done+run.Cancelled != 12 {
 		t.Errorf("cancelled run: %+v", run)
 	}
-	eventually(t, "the workers to let go", func() (bool, any) {
-		n := query[int](t, s.target, "SELECT count(*) FROM partition WHERE lease_until IS NOT NULL")
-		return n == 0, n
+	await.Value(t, "the workers to let go", func() (any, bool) {
+		n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM partition WHERE lease_until IS NOT NULL")
+		return n, n == 0
 	})
 	s.checkWhole(t)
 	if got := states(t, c, 12); strings.Trim(got, "dc") != "" {
@@ -124,7 +126,7 @@ func TestCancelStopsAndRetryGoesOn(t *testing.T) {
 	if err := c.Retry(t.Context(), plan.RunID); err != nil {
 		t.Fatal(err)
 	}
-	if run := await(t, c, plan.RunID, "the end of the retry", ended); run.State != "done" || run.Done != 12 {
+	if run := awaitRun(t, c, plan.RunID, "the end of the retry", ended); run.State != "done" || run.Done != 12 {
 		t.Errorf("retried run: %+v", run)
 	}
 	s.checkWhole(t)
@@ -140,7 +142,7 @@ func TestCancelLeavesTheDaysOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := s.start(t, 1).Control()
-	if run := await(t, c, b.RunID, "the end of the other run", ended); run.State != "done" {
+	if run := awaitRun(t, c, b.RunID, "the end of the other run", ended); run.State != "done" {
 		t.Errorf("the other run: %+v", run)
 	}
 	if got := states(t, c, 3); got != "dcc" {
@@ -156,11 +158,11 @@ func TestBoundOnParallelDays(t *testing.T) {
 	r := days(6, "")
 	r.Parallel = 1
 	plan := startRun(t, c, r)
-	if run := await(t, c, plan.RunID, "the end of the run", ended); run.Done != 6 {
+	if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.Done != 6 {
 		t.Errorf("run: %+v", run)
 	}
 	const overlaps = `SELECT count(*) FROM attempt AS a JOIN attempt AS b ON a.day < b.day AND a.started_at < b.finished_at AND b.started_at < a.finished_at`
-	if n := query[int](t, s.target, overlaps); n != 0 {
+	if n := pgtest.Query[int](t, s.target, overlaps); n != 0 {
 		t.Errorf("%d pairs of days were in work at once, want one at a time", n)
 	}
 }
@@ -170,20 +172,20 @@ func TestManyDaysDoNotStarveTheUrgent(t *testing.T) {
 	s := setup(t)
 	c := s.orchestrator(t, 1).Control()
 	plan := startRun(t, c, days(10_000, ""))
-	if n := query[int64](t, s.target, "SELECT count(*) FROM river.river_job WHERE state = 'available' AND priority = 3"); n != plan.Partitions {
+	if n := pgtest.Query[int64](t, s.target, "SELECT count(*) FROM river.river_job WHERE state = 'available' AND priority = 3"); n != plan.Partitions {
 		t.Fatalf("%d jobs queued, want %d", n, plan.Partitions)
 	}
 	// As the schedule does for a day that the backfill has queued already.
-	s.exec(t, s.target, `WITH r AS (INSERT INTO run (trigger, first_day, last_day) VALUES ('schedule', '2025-06-01', '2025-06-01') RETURNING id)
+	pgtest.Exec(t, s.target, `WITH r AS (INSERT INTO run (trigger, first_day, last_day) VALUES ('schedule', '2025-06-01', '2025-06-01') RETURNING id)
 		INSERT INTO run_partition (run_id, day) SELECT id, '2025-06-01' FROM r`)
 	startRun(t, c, orchestrator.StartRequest{From: date("2024-01-01"), To: date("2024-01-01")})
-	if p := query[int](t, s.target, "SELECT priority FROM river.river_job WHERE args ->> 'day' = '2025-06-01'"); p != 1 {
+	if p := pgtest.Query[int](t, s.target, "SELECT priority FROM river.river_job WHERE args ->> 'day' = '2025-06-01'"); p != 1 {
 		t.Errorf("the urgent day has priority %d", p)
 	}
 	if err := c.Cancel(t.Context(), plan.RunID); err != nil {
 		t.Fatal(err)
 	}
-	if n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE state = 'available'"); n != 2 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE state = 'available'"); n != 2 {
 		t.Errorf("%d jobs are left after the cancel, want the two of others", n)
 	}
 }

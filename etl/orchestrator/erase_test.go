@@ -13,6 +13,8 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // farm is a system whose first days of 2025 are loaded, and which has lost samples
@@ -53,7 +55,7 @@ func (f *farm) run(only enum.RunScope, allow bool) [3]int64 {
 	if plan.Partitions == 0 {
 		return [3]int64{}
 	}
-	run := await(f.t, f.control, plan.RunID, "the end of a run", ended)
+	run := awaitRun(f.t, f.control, plan.RunID, "the end of a run", ended)
 	return [3]int64{run.Done, run.Empty, run.Failed}
 }
 
@@ -65,9 +67,9 @@ func (f *farm) sweep() string {
 	if err := f.sweeper.Sweep(f.t.Context(), f.now); err != nil {
 		f.t.Fatal(err)
 	}
-	eventually(f.t, "the days of the sweep", func() (bool, any) {
-		open := query[int](f.t, f.target, "SELECT count(*) FROM run_partition WHERE outcome IS NULL")
-		return open == 0, open
+	await.Value(f.t, "the days of the sweep", func() (any, bool) {
+		open := pgtest.Query[int](f.t, f.target, "SELECT count(*) FROM run_partition WHERE outcome IS NULL")
+		return open, open == 0
 	})
 	state, err := f.control.Schedule(f.t.Context())
 	if err != nil {
@@ -96,7 +98,7 @@ func (f *farm) rows() []int64 {
 	f.t.Helper()
 	counts := make([]int64, f.days)
 	for i := range counts {
-		counts[i] = query[int64](f.t, f.target, "SELECT count(*) FROM data WHERE timestamp >= $1::date AT TIME ZONE 'UTC' AND timestamp < ($1::date + 1) AT TIME ZONE 'UTC'",
+		counts[i] = pgtest.Query[int64](f.t, f.target, "SELECT count(*) FROM data WHERE timestamp >= $1::date AT TIME ZONE 'UTC' AND timestamp < ($1::date + 1) AT TIME ZONE 'UTC'",
 			date("2025-01-01").AddDate(0, 0, i))
 	}
 	return counts
@@ -164,7 +166,7 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 			t.Parallel()
 			f := loaded(t, tt.days, tt.turbines, tt.retention)
 			want := f.rows()
-			f.exec(t, f.source, tt.change)
+			pgtest.Exec(t, f.source, tt.change)
 			check := func(what, states string) {
 				t.Helper()
 				if diff := cmp.Diff(want, f.rows()); diff != "" {
@@ -232,35 +234,35 @@ func statesOf(t *testing.T, f *farm) string {
 func TestSuspectSourceComesBack(t *testing.T) {
 	t.Parallel()
 	f := loaded(t, 3, 1, 0)
-	f.exec(t, f.source, "CREATE TABLE away AS TABLE data; DELETE FROM data")
+	pgtest.Exec(t, f.source, "CREATE TABLE away AS TABLE data; DELETE FROM data")
 	want := f.rows()
 	first := f.sweep()
-	since := query[time.Time](t, f.target, "SELECT suspect_since FROM schedule")
+	since := pgtest.Query[time.Time](t, f.target, "SELECT suspect_since FROM schedule")
 	f.sweeper = f.orchestrator(t, 1, func(c *orchestrator.Config) { c.Schedule.StaleDays = 30 }) // as after a restart
-	if again := f.sweep(); first == "" || again != first || !since.Equal(query[time.Time](t, f.target, "SELECT suspect_since FROM schedule")) {
+	if again := f.sweep(); first == "" || again != first || !since.Equal(pgtest.Query[time.Time](t, f.target, "SELECT suspect_since FROM schedule")) {
 		t.Errorf("suspect for %q, then for %q, want the same", first, again)
 	}
-	f.exec(t, f.source, "INSERT INTO data TABLE away; UPDATE data SET power = power + 1 WHERE timestamp = '2025-01-02 12:00Z'")
+	pgtest.Exec(t, f.source, "INSERT INTO data TABLE away; UPDATE data SET power = power + 1 WHERE timestamp = '2025-01-02 12:00Z'")
 	if got := f.sweep(); got != "" {
 		t.Errorf("suspect for %q once the source is back", got)
 	}
 	if diff := cmp.Diff(want, f.rows()); diff != "" || statesOf(t, f) != "ddd" {
 		t.Errorf("states %s, values by day (-want +got):\n%s", statesOf(t, f), diff)
 	}
-	if got := query[string](t, f.target, "SELECT string_agg(state::text, ' ' ORDER BY entry) FROM event WHERE kind = 'schedule'"); got != "source_suspect source_believed" {
+	if got := pgtest.Query[string](t, f.target, "SELECT string_agg(state::text, ' ' ORDER BY entry) FROM event WHERE kind = 'schedule'"); got != "source_suspect source_believed" {
 		t.Errorf("events: got %s", got)
 	}
-	if n := query[int](t, f.target, "SELECT count(*) FROM run_partition AS rp JOIN run AS r ON r.id = rp.run_id WHERE r.trigger = 'sweep'"); n != 1 {
+	if n := pgtest.Query[int](t, f.target, "SELECT count(*) FROM run_partition AS rp JOIN run AS r ON r.id = rp.run_id WHERE r.trigger = 'sweep'"); n != 1 {
 		t.Errorf("the sweeps asked for %d days, want the one that has changed", n)
 	}
 
 	// Days that have failed meanwhile, as somebody ran them, are done again too.
-	f.exec(t, f.source, "DELETE FROM data")
+	pgtest.Exec(t, f.source, "DELETE FROM data")
 	f.sweep()
 	if f.run(enum.RunScopeStale, false); statesOf(t, f) != "fff" {
 		t.Errorf("states %s, want all failed", statesOf(t, f))
 	}
-	f.exec(t, f.source, "INSERT INTO data TABLE away")
+	pgtest.Exec(t, f.source, "INSERT INTO data TABLE away")
 	if got := f.sweep(); got != "" || statesOf(t, f) != "ddd" {
 		t.Errorf("suspect for %q, states %s, want all done", got, statesOf(t, f))
 	}
@@ -273,7 +275,7 @@ func TestSuspectSourceComesBack(t *testing.T) {
 func TestPermissionIsOfARun(t *testing.T) {
 	t.Parallel()
 	f := loaded(t, 1, 1, 0)
-	f.exec(t, f.source, "DELETE FROM data")
+	pgtest.Exec(t, f.source, "DELETE FROM data")
 	idle := f.orchestrator(t, 1).Control()
 	ask := func(allow bool) int64 {
 		t.Helper()
@@ -290,9 +292,9 @@ func TestPermissionIsOfARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowing, other := ask(true), ask(false)
-	eventually(t, "the first run's attempt", func() (bool, any) {
-		by := query[int64](t, f.target, "SELECT coalesce(claim_run_id, 0) FROM partition")
-		return by == allowing, by
+	await.Value(t, "the first run's attempt", func() (any, bool) {
+		by := pgtest.Query[int64](t, f.target, "SELECT coalesce(claim_run_id, 0) FROM partition")
+		return by, by == allowing
 	})
 	// The attempt under way is the first run's; called off, it is not done for the other.
 	if err := idle.Cancel(t.Context(), allowing); err != nil {
@@ -301,7 +303,7 @@ func TestPermissionIsOfARun(t *testing.T) {
 	if err := held.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if run := await(t, idle, other, "the end of the other", ended); run.State != "failed" {
+	if run := awaitRun(t, idle, other, "the end of the other", ended); run.State != "failed" {
 		t.Errorf("the other: %+v", run)
 	}
 	if got := f.rows()[0]; got != 2160 {
@@ -310,13 +312,13 @@ func TestPermissionIsOfARun(t *testing.T) {
 	if err := idle.Retry(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if run := await(t, idle, other, "the end of its retry", ended); run.State != "failed" || f.rows()[0] != 2160 {
+	if run := awaitRun(t, idle, other, "the end of its retry", ended); run.State != "failed" || f.rows()[0] != 2160 {
 		t.Errorf("the retry of a run without permission: %+v", run)
 	}
 	if err := idle.Retry(t.Context(), allowing); err != nil {
 		t.Fatal(err)
 	}
-	if run := await(t, idle, allowing, "the end of the retry", ended); run.State != "done" || run.Empty != 1 || f.rows()[0] != 0 {
+	if run := awaitRun(t, idle, allowing, "the end of the retry", ended); run.State != "done" || run.Empty != 1 || f.rows()[0] != 0 {
 		t.Errorf("the retry of a run with permission: %+v", run)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // What passes by itself is tried again, and the day ends done.
@@ -28,13 +30,14 @@ func TestFaultsThatPass(t *testing.T) {
 		}, "57P01"},
 		"a read-only switch": {func(t *testing.T, s *system) {
 			t.Helper()
+			s.whileLoading(t, "SELECT") // before, a fault is one of the start, and ends the worker
 			admin := s.session(t)
 			const ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'delfos%'"
 			alter(t, admin, "SET default_transaction_read_only = 'on'")
 			count(t, admin, "SELECT count(pg_terminate_backend(pid)) "+ours)
-			eventually(t, "sessions that can't write", func() (bool, any) {
+			await.Value(t, "sessions that can't write", func() (any, bool) {
 				n := count(t, admin, "SELECT count(*) "+ours)
-				return n > 0, n
+				return n, n > 0
 			})
 			alter(t, admin, "RESET default_transaction_read_only")
 		}, ""},
@@ -49,15 +52,15 @@ func TestFaultsThatPass(t *testing.T) {
 			plan := startRun(t, c, days(1, ""))
 			tt.fault(t, s)
 			if tt.failed != "" {
-				eventually(t, "the attempt to have failed", func() (bool, any) {
-					got := query[string](t, s.target, "SELECT coalesce(string_agg(error, ' '), '') FROM attempt WHERE outcome = 'failed'")
-					return strings.Contains(got, tt.failed), got
+				await.Value(t, "the attempt to have failed", func() (any, bool) {
+					got := pgtest.Query[string](t, s.target, "SELECT coalesce(string_agg(error, ' '), '') FROM attempt WHERE outcome = 'failed'")
+					return got, strings.Contains(got, tt.failed)
 				})
 			}
 			release()
-			eventually(t, "the end of the run", func() (bool, any) { // by a session that nobody ends
-				got := query[string](t, s.target, "SELECT coalesce(outcome::text, '') FROM run_partition WHERE run_id = $1", plan.RunID)
-				return got == "done", got
+			await.Value(t, "the end of the run", func() (any, bool) { // by a session that nobody ends
+				got := pgtest.Query[string](t, s.target, "SELECT coalesce(outcome::text, '') FROM run_partition WHERE run_id = $1", plan.RunID)
+				return got, got == "done"
 			})
 			s.checkWhole(t)
 		})
@@ -74,12 +77,12 @@ func TestIdleInTransaction(t *testing.T) {
 	c := s.start(t, 1).Control()
 	plan := startRun(t, c, days(1, ""))
 	// With the session's own setting, which is not the role's, nothing fails.
-	eventually(t, "an attempt to have ended", func() (bool, any) {
-		n := query[int](t, s.target, "SELECT count(*) FROM attempt WHERE outcome IS NOT NULL")
-		return n > 0, n
+	await.Value(t, "an attempt to have ended", func() (any, bool) {
+		n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt WHERE outcome IS NOT NULL")
+		return n, n > 0
 	})
 	s.slow.Store(0)
-	if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+	if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
 		t.Errorf("run: %+v", run)
 	}
 	s.checkWhole(t)
@@ -116,26 +119,26 @@ func TestFaultsThatStay(t *testing.T) {
 			if tt.inSource {
 				pool = s.source
 			}
-			s.exec(t, pool, tt.spoil)
+			pgtest.Exec(t, pool, tt.spoil)
 			c := s.start(t, 2).Control()
 			plan := startRun(t, c, days(2, ""))
-			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "failed" || run.Failed != 2 {
+			if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "failed" || run.Failed != 2 {
 				t.Errorf("run: %+v", run)
 			}
-			if n := query[int](t, s.target, "SELECT count(*) FROM attempt"); n != 2 {
+			if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt"); n != 2 {
 				t.Errorf("%d attempts at two days that can't succeed", n)
 			}
-			got := query[string](t, s.target, "SELECT string_agg(error, E'\n') FROM partition WHERE next_attempt_at IS NULL")
+			got := pgtest.Query[string](t, s.target, "SELECT string_agg(error, E'\n') FROM partition WHERE next_attempt_at IS NULL")
 			for _, want := range tt.want {
 				if strings.Count(got, want) != 2 {
 					t.Errorf("the ledger says %q, want %q of each day", got, want)
 				}
 			}
-			s.exec(t, pool, tt.mend)
+			pgtest.Exec(t, pool, tt.mend)
 			if err := c.Retry(t.Context(), plan.RunID); err != nil {
 				t.Fatal(err)
 			}
-			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+			if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
 				t.Errorf("run: %+v", run)
 			}
 			s.checkWhole(t)
@@ -150,17 +153,17 @@ func TestLedgerThatCantBeTold(t *testing.T) {
 	s := setup(t)
 	s.seed(t, 1)
 	c := s.start(t, 1).Control()
-	s.exec(t, s.target, "REVOKE INSERT ON attempt FROM CURRENT_USER")
+	pgtest.Exec(t, s.target, "REVOKE INSERT ON attempt FROM CURRENT_USER")
 	plan := startRun(t, c, days(1, ""))
-	eventually(t, "the job to have failed once", func() (bool, any) {
-		n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND errors[1] ->> 'error' LIKE '%42501%'")
-		return n > 0, n
+	await.Value(t, "the job to have failed once", func() (any, bool) {
+		n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND errors[1] ->> 'error' LIKE '%42501%'")
+		return n, n > 0
 	})
-	s.exec(t, s.target, "GRANT INSERT ON attempt TO CURRENT_USER")
-	if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+	pgtest.Exec(t, s.target, "GRANT INSERT ON attempt TO CURRENT_USER")
+	if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
 		t.Errorf("run: %+v", run)
 	}
-	if n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition'"); n != 1 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition'"); n != 1 {
 		t.Errorf("%d jobs were made for a day, want one", n)
 	}
 }
@@ -178,24 +181,24 @@ func TestDayThatKillsItsWorkers(t *testing.T) {
 			s := setup(t)
 			s.seed(t, 1)
 			plan := startRun(t, s.orchestrator(t, 1).Control(), days(1, ""))
-			s.exec(t, s.target, "INSERT INTO partition (day, token) VALUES ('2025-01-01', $1)", tt.lost)
-			s.exec(t, s.target, "INSERT INTO attempt (day, token, run_id) SELECT '2025-01-01', n, $2 FROM generate_series(1, $1::bigint) AS n", tt.lost, plan.RunID)
+			pgtest.Exec(t, s.target, "INSERT INTO partition (day, token) VALUES ('2025-01-01', $1)", tt.lost)
+			pgtest.Exec(t, s.target, "INSERT INTO attempt (day, token, run_id) SELECT '2025-01-01', n, $2 FROM generate_series(1, $1::bigint) AS n", tt.lost, plan.RunID)
 			c := s.start(t, 1).Control()
-			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != tt.state {
+			if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != tt.state {
 				t.Errorf("run: %+v, want %s", run, tt.state)
 			}
 			if tt.state == "done" {
 				s.checkWhole(t)
 				return
 			}
-			got := query[string](t, s.target, "SELECT outcome || ' ' || error FROM partition WHERE next_attempt_at IS NULL")
+			got := pgtest.Query[string](t, s.target, "SELECT outcome || ' ' || error FROM partition WHERE next_attempt_at IS NULL")
 			if !strings.HasPrefix(got, "failed the last 5 attempts ended without a word") {
 				t.Errorf("the ledger says %q", got)
 			}
 			if err := c.Retry(t.Context(), plan.RunID); err != nil {
 				t.Fatal(err)
 			}
-			if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+			if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
 				t.Errorf("asked for again: %+v", run)
 			}
 			s.checkWhole(t)
@@ -233,11 +236,11 @@ func TestFailedAfterItWasCalledOff(t *testing.T) {
 	startRun(t, c, days(1, ""))
 	s.whileLoading(t, "UPDATE run_partition SET outcome = 'cancelled', finished_at = now()")
 	s.whileLoading(t, "SELECT pg_cancel_backend(claim_pid) FROM partition WHERE lease_until IS NOT NULL")
-	eventually(t, "the attempt to have failed", func() (bool, any) {
-		got := query[string](t, s.target, "SELECT coalesce(string_agg(coalesce(outcome::text, ''), ' '), '') FROM partition WHERE lease_until IS NULL")
-		return got == "failed", got
+	await.Value(t, "the attempt to have failed", func() (any, bool) {
+		got := pgtest.Query[string](t, s.target, "SELECT coalesce(string_agg(coalesce(outcome::text, ''), ' '), '') FROM partition WHERE lease_until IS NULL")
+		return got, got == "failed"
 	})
-	if n := query[int](t, s.target, "SELECT count(*) FROM partition WHERE next_attempt_at IS NOT NULL"); n != 0 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM partition WHERE next_attempt_at IS NOT NULL"); n != 0 {
 		t.Error("it announces another attempt")
 	}
 	release()
@@ -261,11 +264,11 @@ func (s *system) lock(t *testing.T) (release func()) {
 func (s *system) whileLoading(t *testing.T, sql string) {
 	t.Helper()
 	const waits = "SELECT count(*) FROM partition AS p JOIN pg_stat_activity AS a ON a.pid = p.claim_pid WHERE a.wait_event_type = 'Lock'"
-	eventually(t, "a load to wait", func() (bool, any) {
-		n := query[int](t, s.target, waits)
-		return n > 0, n
+	await.Value(t, "a load to wait", func() (any, bool) {
+		n := pgtest.Query[int](t, s.target, waits)
+		return n, n > 0
 	})
-	s.exec(t, s.target, sql)
+	pgtest.Exec(t, s.target, sql)
 }
 
 // session is one of the test's own, with the settings that the database had

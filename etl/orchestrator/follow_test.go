@@ -1,7 +1,6 @@
 package orchestrator_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // errSeen ends a follower.
@@ -17,10 +18,8 @@ var errSeen = errors.New("seen")
 // collect follows events up to the one that is the last.
 func collect(t *testing.T, c *orchestrator.Control, after int64, last func(orchestrator.Event) bool) []orchestrator.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	var events []orchestrator.Event
-	err := c.Events(ctx, after, func(e orchestrator.Event) error {
+	err := c.Events(t.Context(), after, func(e orchestrator.Event) error {
 		events = append(events, e)
 		if last(e) {
 			return errSeen
@@ -60,7 +59,7 @@ func TestEventsTellAllThatHappens(t *testing.T) {
 	if len(resumed) != len(events)-4 || resumed[0].ID != events[4].ID {
 		t.Errorf("resumed after %d: %+v", events[3].ID, resumed)
 	}
-	s.exec(t, s.target, "DELETE FROM event WHERE id <= $1", events[5].ID)
+	pgtest.Exec(t, s.target, "DELETE FROM event WHERE id <= $1", events[5].ID)
 	if first := collect(t, c, events[2].ID, func(orchestrator.Event) bool { return true }); first[0].Kind != orchestrator.ResetEvent {
 		t.Errorf("first event after a gap: %+v, want a reset", first[0])
 	}
@@ -72,8 +71,8 @@ func TestRunKeepsItsLog(t *testing.T) {
 	s.seed(t, 2)
 	c := s.start(t, 1).Control()
 	plan := startRun(t, c, days(2, ""))
-	await(t, c, plan.RunID, "the end of the run", ended)
-	eventually(t, "the log", func() (bool, any) {
+	awaitRun(t, c, plan.RunID, "the end of the run", ended)
+	await.Value(t, "the log", func() (any, bool) {
 		log, err := targetdb.New(s.target).ReadRunLog(t.Context(), targetdb.ReadRunLogParams{RunID: plan.RunID, Count: 100})
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +83,7 @@ func TestRunKeepsItsLog(t *testing.T) {
 				told++
 			}
 		}
-		return told == 2, log
+		return log, told == 2
 	})
 }
 
@@ -96,8 +95,8 @@ func TestScheduleLoadsWhatIsDue(t *testing.T) {
 	c := s.start(t, 1, func(c *orchestrator.Config) {
 		c.Now = func() time.Time { return date("2025-01-02").Add(12 * time.Hour) }
 	}).Control()
-	eventually(t, "the day to be loaded", func() (bool, any) {
+	await.Value(t, "the day to be loaded", func() (any, bool) {
 		got := states(t, c, 1)
-		return got == "d", got
+		return got, got == "d"
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // traces are how many rows each table has of a day.
@@ -22,7 +24,7 @@ func (s *system) traces(t *testing.T, day string) map[string]int {
 		"data": "timestamp >= $1::date AT TIME ZONE 'UTC' AND timestamp < ($1::date + 1) AT TIME ZONE 'UTC'",
 		"flag": "timestamp >= $1::date AT TIME ZONE 'UTC' AND timestamp < ($1::date + 1) AT TIME ZONE 'UTC'",
 	} {
-		if n := query[int](t, s.target, "SELECT count(*) FROM "+table+" WHERE "+where, date(day)); n > 0 {
+		if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM "+table+" WHERE "+where, date(day)); n > 0 {
 			traces[table] = n
 		}
 	}
@@ -40,10 +42,10 @@ func TestForget(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 4)
-	s.exec(t, s.source, "UPDATE data SET wind_speed = 99 WHERE timestamp < '2025-01-03'") // to be flagged
+	pgtest.Exec(t, s.source, "UPDATE data SET wind_speed = 99 WHERE timestamp < '2025-01-03'") // to be flagged
 	c := s.start(t, 2).Control()
 	plan := startRun(t, c, days(4, ""))
-	await(t, c, plan.RunID, "the end of the run", ended)
+	awaitRun(t, c, plan.RunID, "the end of the run", ended)
 	if got := s.traces(t, "2025-01-02"); len(got) != 6 {
 		t.Fatalf("a loaded day has rows in %v, want them in all", got)
 	}
@@ -60,7 +62,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("by force, the source is away: got %v", err)
 	}
 	s.away.Store(false)
-	s.exec(t, s.source, "DELETE FROM data WHERE timestamp >= '2025-01-02' AND timestamp < '2025-01-03'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp >= '2025-01-02' AND timestamp < '2025-01-03'")
 	if err := c.Forget(t.Context(), date("2025-01-02"), false); err != nil {
 		t.Errorf("a day without samples: got %v", err)
 	}
@@ -73,21 +75,21 @@ func TestForget(t *testing.T) {
 	if got := states(t, c, 5); got != "d..d." {
 		t.Errorf("states: %s", got)
 	}
-	if run := await(t, c, plan.RunID, "the run", ended); run.State != "done" || run.Total != 2 || run.Done != 2 {
+	if run := awaitRun(t, c, plan.RunID, "the run", ended); run.State != "done" || run.Total != 2 || run.Done != 2 {
 		t.Errorf("the run that counted the days: %+v", run)
 	}
 	s.checkWhole(t)
-	if n := query[int](t, s.target, "SELECT count(*) FROM event WHERE kind = 'partition' AND state = 'missing' AND day IN ('2025-01-02', '2025-01-03')"); n != 2 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM event WHERE kind = 'partition' AND state = 'missing' AND day IN ('2025-01-02', '2025-01-03')"); n != 2 {
 		t.Errorf("%d events, want one for each day", n)
 	}
 
 	// Asked for again it is loaded as for the first time, but for its token.
 	plan = startRun(t, c, days(4, enum.RunScopeMissing))
-	if run := await(t, c, plan.RunID, "the end of the second run", ended); run.Total != 2 || run.Done != 1 || run.Empty != 1 {
+	if run := awaitRun(t, c, plan.RunID, "the end of the second run", ended); run.Total != 2 || run.Done != 1 || run.Empty != 1 {
 		t.Errorf("second run: %+v", run)
 	}
 	s.checkWhole(t)
-	if token := query[int64](t, s.target, "SELECT token FROM partition WHERE day = '2025-01-03'"); token != 2 {
+	if token := pgtest.Query[int64](t, s.target, "SELECT token FROM partition WHERE day = '2025-01-03'"); token != 2 {
 		t.Errorf("the token after a forgotten one is %d, want 2", token)
 	}
 }
@@ -99,10 +101,10 @@ func TestForgetUnbelievableDays(t *testing.T) {
 	c := s.start(t, 2).Control()
 	for _, day := range []string{"0001-01-01", "0225-01-01", "1970-01-01", "2099-01-01", "9999-12-31"} {
 		plan := startRun(t, c, orchestrator.StartRequest{From: date(day), To: date(day)})
-		if run := await(t, c, plan.RunID, "the run of "+day, ended); run.Empty != 1 {
+		if run := awaitRun(t, c, plan.RunID, "the run of "+day, ended); run.Empty != 1 {
 			t.Errorf("%s: %+v", day, run)
 		}
-		s.exec(t, s.target, "INSERT INTO data VALUES (7, 1, ($1::text || ' 23:50Z')::timestamptz, 1)", day) // of whoever
+		pgtest.Exec(t, s.target, "INSERT INTO data VALUES (7, 1, ($1::text || ' 23:50Z')::timestamptz, 1)", day) // of whoever
 		if err := c.Forget(t.Context(), date(day), false); err != nil {
 			t.Errorf("forget %s: %v", day, err)
 		}
@@ -123,14 +125,14 @@ func TestForgetWaitingDay(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := s.start(t, 1).Control()
-	if run := await(t, c, plan.RunID, "the end of the run", ended); run.State != "done" || run.Total != 2 || run.Done != 2 {
+	if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" || run.Total != 2 || run.Done != 2 {
 		t.Errorf("run: %+v", run)
 	}
-	if run := await(t, c, only.RunID, "the end of the run of the day alone", ended); run.Total != 0 {
+	if run := awaitRun(t, c, only.RunID, "the end of the run of the day alone", ended); run.Total != 0 {
 		t.Errorf("run of the day alone: %+v", run)
 	}
 	s.wantNoTraces(t, "2025-01-02")
-	if n := query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE args ->> 'day' = '2025-01-02' AND state <> 'cancelled'"); n != 0 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE args ->> 'day' = '2025-01-02' AND state <> 'cancelled'"); n != 0 {
 		t.Errorf("%d jobs are left of the day", n)
 	}
 }
@@ -142,20 +144,20 @@ func TestForgetWaitsForALoad(t *testing.T) {
 	s.slow.Store(int64(time.Minute))
 	c := s.start(t, 1).Control()
 	plan := startRun(t, c, days(1, ""))
-	await(t, c, plan.RunID, "the day to be in work", func(r targetdb.ReadRunsRow) bool { return r.Running == 1 })
+	awaitRun(t, c, plan.RunID, "the day to be in work", func(r targetdb.ReadRunsRow) bool { return r.Running == 1 })
 	var busy *orchestrator.InWorkError
 	if err := c.Forget(t.Context(), date("2025-01-01"), true); !errors.As(err, &busy) || busy.RunID != plan.RunID {
 		t.Errorf("a day in work: got %v", err)
 	}
-	if run := await(t, c, plan.RunID, "the run to go on", func(r targetdb.ReadRunsRow) bool { return r.Running == 1 }); run.Total != 1 {
+	if run := awaitRun(t, c, plan.RunID, "the run to go on", func(r targetdb.ReadRunsRow) bool { return r.Running == 1 }); run.Total != 1 {
 		t.Errorf("after a refusal: %+v", run)
 	}
 	if err := c.Cancel(t.Context(), plan.RunID); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the day to be forgotten", func() (bool, any) {
+	await.Value(t, "the day to be forgotten", func() (any, bool) {
 		err := c.Forget(t.Context(), date("2025-01-01"), true)
-		return err == nil, err
+		return err, err == nil
 	})
 	s.wantNoTraces(t, "2025-01-01")
 }
@@ -170,7 +172,7 @@ func TestForgetAmidLoads(t *testing.T) {
 	a, b := s.start(t, 2), s.start(t, 2)
 	tokens := map[int64]bool{}
 	for range 12 {
-		before := query[int64](t, s.target, "SELECT coalesce(max(entry), 0) FROM event")
+		before := pgtest.Query[int64](t, s.target, "SELECT coalesce(max(entry), 0) FROM event")
 		var work sync.WaitGroup
 		for _, c := range []*orchestrator.Control{a.Control(), b.Control()} {
 			work.Go(func() {
@@ -187,11 +189,11 @@ func TestForgetAmidLoads(t *testing.T) {
 			})
 		}
 		work.Wait()
-		eventually(t, "the runs to end", func() (bool, any) {
-			n := query[int](t, s.target, `SELECT (SELECT count(*) FROM run_partition WHERE outcome IS NULL)
+		await.Value(t, "the runs to end", func() (any, bool) {
+			n := pgtest.Query[int](t, s.target, `SELECT (SELECT count(*) FROM run_partition WHERE outcome IS NULL)
 				+ (SELECT count(*) FROM partition WHERE lease_until IS NOT NULL)
 				+ (SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND state IN ('available', 'running', 'retryable', 'scheduled'))`)
-			return n == 0, n
+			return n, n == 0
 		})
 		got := s.traces(t, "2025-01-01")
 		if got["partition"] != min(got["data"], 1) || got["run_partition"] > 0 != (got["partition"] > 0) || got["attempt"] > 0 != (got["partition"] > 0) {
@@ -199,8 +201,8 @@ func TestForgetAmidLoads(t *testing.T) {
 		}
 		s.checkWhole(t)
 		if got["partition"] > 0 {
-			token := query[int64](t, s.target, "SELECT token FROM partition")
-			if tokens[token] && query[bool](t, s.target, "SELECT EXISTS (SELECT FROM event WHERE entry > $1 AND kind = 'partition' AND state = 'running')", before) {
+			token := pgtest.Query[int64](t, s.target, "SELECT token FROM partition")
+			if tokens[token] && pgtest.Query[bool](t, s.target, "SELECT EXISTS (SELECT FROM event WHERE entry > $1 AND kind = 'partition' AND state = 'running')", before) {
 				t.Fatalf("token %d was handed out again", token)
 			}
 			tokens[token] = true

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // A queue that is paused in River's pages, and a target that nobody works on,
@@ -25,10 +27,10 @@ func TestWhatKeepsDaysFromBeingLoaded(t *testing.T) {
 		t.Errorf("before anybody works: %d workers, paused %t", got.Workers, got.QueuePaused)
 	}
 	w := s.start(t, 3)
-	eventually(t, "workers and their queue", func() (bool, any) {
+	await.Value(t, "workers and their queue", func() (any, bool) {
 		got := schedule()
-		queues := query[int](t, s.target, "SELECT count(*) FROM river.river_queue WHERE name = 'partition'")
-		return got.Workers == 3 && queues == 1, got
+		queues := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_queue WHERE name = 'partition'")
+		return got, got.Workers == 3 && queues == 1
 	})
 	if err := w.River().QueuePause(t.Context(), "partition", nil); err != nil {
 		t.Fatal(err)

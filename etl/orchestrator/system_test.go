@@ -19,6 +19,7 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server/source"
 )
@@ -82,17 +83,16 @@ func (s *system) start(t *testing.T, workers int, configure ...func(*orchestrato
 	t.Helper()
 	o := s.orchestrator(t, workers, configure...)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- o.Run(ctx) }()
-	var stopped atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := o.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("run: %v", err) // await sees it
+		}
+	}()
 	stop := func() {
 		cancel()
-		if stopped.Swap(true) {
-			return
-		}
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("run: %v", err)
-		}
+		<-ended
 	}
 	t.Cleanup(stop)
 	return &worker{o, stop}
@@ -155,22 +155,6 @@ func (s *system) seedFarm(t *testing.T, days, turbines int) {
 	}
 }
 
-func (s *system) exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
-	t.Helper()
-	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
-func query[T any](t *testing.T, pool *pgxpool.Pool, sql string, args ...any) T {
-	t.Helper()
-	var v T
-	if err := pool.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return v
-}
-
 func date(s string) time.Time {
 	d, err := time.Parse(time.DateOnly, s)
 	if err != nil {
@@ -193,40 +177,20 @@ func startRun(t *testing.T, c *orchestrator.Control, r orchestrator.StartRequest
 	return plan
 }
 
-// await waits until a run is as cond wants it.
-func await(t *testing.T, c *orchestrator.Control, id int64, what string, cond func(targetdb.ReadRunsRow) bool) targetdb.ReadRunsRow {
+// awaitRun waits until a run is as cond wants it.
+func awaitRun(t *testing.T, c *orchestrator.Control, id int64, what string, cond func(targetdb.ReadRunsRow) bool) targetdb.ReadRunsRow {
 	t.Helper()
-	var run targetdb.ReadRunsRow
-	eventually(t, what, func() (bool, any) {
-		var err error
-		if run, err = c.Run(t.Context(), id); err != nil {
+	return await.Value(t, what, func() (targetdb.ReadRunsRow, bool) {
+		run, err := c.Run(t.Context(), id)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return cond(run), run
+		return run, cond(run)
 	})
-	return run
 }
 
 func ended(r targetdb.ReadRunsRow) bool {
 	return r.State == "done" || r.State == "failed" || r.State == "cancelled"
-}
-
-// patience is for a condition that comes true on any machine, however slow.
-const patience = 5 * time.Minute
-
-func eventually(t *testing.T, what string, cond func() (bool, any)) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		ok, seen := cond()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s; last seen: %+v", patience, what, seen)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // states are those of the first days of 2025, a letter each.
@@ -256,7 +220,7 @@ func (s *system) checkWhole(t *testing.T) {
 		FROM partition AS p
 		FULL JOIN (SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, count(*) AS rows FROM data GROUP BY 1) AS d ON d.day = p.day
 		WHERE coalesce(d.rows, 0) <> CASE WHEN p.outcome = 'done' THEN 2160 ELSE 0 END`
-	if faults := query[string](t, s.target, wrong); faults != "" {
+	if faults := pgtest.Query[string](t, s.target, wrong); faults != "" {
 		t.Errorf("not whole: %s", faults)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/delfos/delfos/etl/verify"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // lines is what a person reads of a report: days that aren't clean, findings.
@@ -148,10 +149,10 @@ func TestDifferencesAreNamed(t *testing.T) {
 				t.Fatalf("before: %+v", clean)
 			}
 			if tt.target != "" {
-				exec(t, s.target, tt.target)
+				pgtest.Exec(t, s.target, tt.target)
 			}
 			if tt.source != "" {
-				exec(t, s.source, tt.source)
+				pgtest.Exec(t, s.source, tt.source)
 			}
 			report := s.verify(t, tt.request)
 			if diff := cmp.Diff(tt.want, lines(report), cmpopts.EquateEmpty()); diff != "" {

@@ -79,13 +79,6 @@ func (s *system) verify(t *testing.T, r verify.Request) verify.Report {
 	return report
 }
 
-func exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
-	t.Helper()
-	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
 func date(t *testing.T, s string) time.Time {
 	t.Helper()
 	day, err := time.Parse(time.DateOnly, s)

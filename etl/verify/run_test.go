@@ -20,6 +20,7 @@ import (
 	"github.com/delfos/delfos/etl/verify"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // TestReference compares what the job makes of the replaced system's own sample.
@@ -107,11 +108,11 @@ func TestErrors(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	exec(t, s.target, "DELETE FROM signal WHERE id = 4")
+	pgtest.Exec(t, s.target, "DELETE FROM signal WHERE id = 4")
 	if err := run(verify.Request{From: &first, To: &first}); err == nil || err.Error() != "the target has no signal wind_speed_std; `delfos schema apply target` writes it" {
 		t.Errorf("without a signal: %v", err)
 	}
-	exec(t, s.target, "DROP TABLE signal")
+	pgtest.Exec(t, s.target, "DROP TABLE signal")
 	if err := run(verify.Request{From: &first, To: &first}); err == nil || !strings.Contains(err.Error(), "; `delfos schema apply target`") {
 		t.Errorf("without a table: %v", err)
 	}
@@ -122,7 +123,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	s := setup(t)
 	s.seed(t, 2)
 	s.load(t, "2025-01-01", "2025-01-02")
-	exec(t, s.target, "UPDATE data SET value = value + 1 WHERE turbine_id = 3 OR timestamp = '2025-01-02'")
+	pgtest.Exec(t, s.target, "UPDATE data SET value = value + 1 WHERE turbine_id = 3 OR timestamp = '2025-01-02'")
 	report := s.verify(t, verify.Request{Parallel: 2})
 	want := verify.Counts{Wrong: 2*2160 + 2*15}
 	if diff := cmp.Diff(want, report.Counts); diff != "" {
@@ -137,7 +138,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		}
 	}
 	// What is not finite is JSON, too.
-	exec(t, s.target, "ALTER TABLE data DROP CONSTRAINT data_value_finite; UPDATE data SET value = 'NaN' WHERE turbine_id = 1 AND signal_id = 1 AND timestamp = '2025-01-01'")
+	pgtest.Exec(t, s.target, "ALTER TABLE data DROP CONSTRAINT data_value_finite; UPDATE data SET value = 'NaN' WHERE turbine_id = 1 AND signal_id = 1 AND timestamp = '2025-01-01'")
 	report = s.verify(t, verify.Request{})
 	text, err := json.Marshal(report)
 	if err != nil || !strings.Contains(string(text), `"signal":"wind_speed_mean","window":"2025-01-01T00:00:00Z","got":"NaN","want":`) {

@@ -2,18 +2,15 @@ package cli
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"github.com/delfos/delfos/internal/test/golden"
+)
 
 // TestHelp holds the help of every command against its golden file, and sees
 // to it that there is an example. It is inside the package to walk the commands.
@@ -34,19 +31,7 @@ func TestHelp(t *testing.T) {
 			if !strings.Contains(stdout.String(), "\nExamples:\n") {
 				t.Error("the help has no example")
 			}
-			golden := filepath.Join("testdata", "help", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, stdout.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), stdout.String()); diff != "" {
-				t.Errorf("help (-want +got), -update writes it:\n%s", diff)
-			}
+			golden.Equal(t, filepath.Join("help", name+".txt"), stdout.String())
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/internal/localpg"
+	"github.com/delfos/delfos/internal/test/await"
 )
 
 // sleeping is a program that does nothing.
@@ -48,7 +49,7 @@ func TestKilledPredecessor(t *testing.T) {
 	pid := pidOf(t, dir)
 	predecessor.kill()
 	if runtime.GOOS == "linux" {
-		await(t, "the server of a killed process to end", func() bool { return gone(pid) })
+		await.True(t, "the server of a killed process to end", func() bool { return gone(pid) })
 		wantNothingLeft(t, dir)
 	}
 	server := start(t, config(dir))
@@ -61,7 +62,7 @@ func TestPredecessorKilledInInitdb(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
 	predecessor := startHelper(t, "attached", dir)
-	await(t, "initdb to begin", func() bool {
+	await.True(t, "initdb to begin", func() bool {
 		found, _ := filepath.Glob(filepath.Join(dir, "init-*/data/PG_VERSION"))
 		return len(found) > 0
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/internal/localpg"
+	"github.com/delfos/delfos/internal/test/await"
 )
 
 //nolint:tparallel // The subtests follow each other on one server.
@@ -178,7 +179,7 @@ func TestCancelledStart(t *testing.T) {
 				}
 				ended <- err
 			}()
-			await(t, sign, func() bool {
+			await.True(t, sign, func() bool {
 				found, _ := filepath.Glob(filepath.Join(dir, sign))
 				return len(found) > 0
 			})

@@ -12,12 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/delfos/delfos/internal/localpg"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -192,19 +192,6 @@ func with(t *testing.T, address string, user *url.Userinfo) string {
 	return u.String()
 }
 
-// await waits until done says so.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(5 * time.Minute)
-	for !done() {
-		select {
-		case <-deadline:
-			t.Fatalf("waited five minutes for: %s", what)
-		case <-time.After(2 * time.Millisecond):
-		}
-	}
-}
-
 // pidOf is the number that the server of dir wrote down.
 func pidOf(t *testing.T, dir string) int {
 	t.Helper()
@@ -247,7 +234,7 @@ func wantSentence(t *testing.T, err error, parts ...string) {
 // half-made cluster, and no lock.
 func wantNothingLeft(t *testing.T, dir string) {
 	t.Helper()
-	await(t, "processes of "+dir+" to end", func() bool { return len(processesOf(dir)) == 0 })
+	await.True(t, "processes of "+dir+" to end", func() bool { return len(processesOf(dir)) == 0 })
 	if left, _ := filepath.Glob(filepath.Join(dir, "init-*")); len(left) > 0 {
 		t.Errorf("half-made clusters: got %q, want none", left)
 	}

@@ -2,11 +2,13 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/service"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/server/source"
 )
@@ -87,17 +90,13 @@ func backfill(t *testing.T, s *service.Service) {
 // state is that of the day once it is one of the wanted.
 func state(t *testing.T, s *service.Service, wanted ...enum.PartitionState) enum.PartitionState {
 	t.Helper()
-	for {
+	return await.Value(t, fmt.Sprintf("the day to be one of %v", wanted), func() (enum.PartitionState, bool) {
 		grid, err := s.Control().Grid(t.Context(), day(), day())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, w := range wanted {
-			if grid[0].State == w {
-				return w
-			}
-		}
-	}
+		return grid[0].State, slices.Contains(wanted, grid[0].State)
+	})
 }
 
 // The listener closes first, and a load under way gets its time to end.
@@ -125,13 +124,13 @@ func TestLoadsEnd(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	for {
+	await.True(t, "the listener to close", func() bool {
 		conn, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			break
+		if err == nil {
+			_ = conn.Close()
 		}
-		_ = conn.Close()
-	}
+		return err != nil
+	})
 	close(goOn)
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/internal/pgrow"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/server/stream"
 )
 
 func TestJSONGolden(t *testing.T) {
 	t.Parallel()
 	got := encode(t, format(t, "json"), columns(), sampleRows())
-	golden(t, "rows.json", got)
+	golden.Equal(t, "rows.json", got)
 	if !json.Valid(got) {
 		t.Error("is no JSON")
 	}

@@ -6,17 +6,18 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/internal/pgrow"
+	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/server/stream"
 )
 
 func TestNDJSONGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "rows.ndjson", encode(t, format(t, "ndjson"), columns(), sampleRows()))
+	golden.Equal(t, "rows.ndjson", encode(t, format(t, "ndjson"), columns(), sampleRows()))
 }
 
 func TestCSVGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "rows.csv", encode(t, format(t, "csv"), columns(), sampleRows()))
+	golden.Equal(t, "rows.csv", encode(t, format(t, "csv"), columns(), sampleRows()))
 }
 
 func TestTextWithoutRows(t *testing.T) {

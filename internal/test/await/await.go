@@ -1,4 +1,6 @@
-// Package await waits in tests until something holds.
+// Package await waits in tests until something holds. It waits no longer once
+// the test has failed meanwhile, as by a goroutine that reports the end of what
+// is waited for.
 package await
 
 import (
@@ -24,10 +26,14 @@ func Value[T any](tb testing.TB, what string, look func() (seen T, ok bool)) T {
 	tb.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	failed := tb.Failed()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
 		seen, ok := look()
 		if ok {
 			return seen
+		}
+		if tb.Failed() && !failed {
+			tb.Fatalf("the test failed while it waited for: %s; last seen: %+v", what, seen)
 		}
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited %s for: %s; last seen: %+v", patience, what, seen)

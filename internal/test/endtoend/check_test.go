@@ -19,6 +19,7 @@ import (
 	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func (s *system) lines(t *testing.T, sql string) []string {
@@ -77,7 +78,7 @@ func TestNothingToDoubt(t *testing.T) {
 			}
 			wantLines(t, "doubts", s.doubts(t))
 			wantLines(t, "flags", s.flags(t))
-			passed := query[int](t, s.target, "SELECT count(*) FROM check_result WHERE status = 'pass' AND version = 1 AND faults = 0")
+			passed := pgtest.Query[int](t, s.target, "SELECT count(*) FROM check_result WHERE status = 'pass' AND version = 1 AND faults = 0")
 			if all := 10 * len(checkrule.Defaults()); passed != all {
 				t.Errorf("results: got %d passed, want %d", passed, all)
 			}
@@ -90,17 +91,17 @@ func TestNothingToDoubt(t *testing.T) {
 // anemometer jump, and turbine 1 lose half an hour and a reading.
 func (s *system) spoilSource(t *testing.T) {
 	t.Helper()
-	s.exec(t, s.source, "CREATE TABLE kept AS TABLE data")
-	s.exec(t, s.source, "UPDATE data SET ambient_temperature = 6.7 WHERE turbine_id = 2 AND timestamp >= '2025-01-01 05:00' AND timestamp < '2025-01-01 06:00'")
-	s.exec(t, s.source, "UPDATE data SET wind_speed = 99 WHERE turbine_id = 3 AND timestamp IN ('2025-01-01 07:07', '2025-01-01 07:08', '2025-01-01 07:10')")
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1 AND timestamp >= '2025-01-01 09:00' AND timestamp < '2025-01-01 09:30'")
-	s.exec(t, s.source, "UPDATE data SET power = NULL WHERE turbine_id = 1 AND timestamp = '2025-01-01 10:00'")
+	pgtest.Exec(t, s.source, "CREATE TABLE kept AS TABLE data")
+	pgtest.Exec(t, s.source, "UPDATE data SET ambient_temperature = 6.7 WHERE turbine_id = 2 AND timestamp >= '2025-01-01 05:00' AND timestamp < '2025-01-01 06:00'")
+	pgtest.Exec(t, s.source, "UPDATE data SET wind_speed = 99 WHERE turbine_id = 3 AND timestamp IN ('2025-01-01 07:07', '2025-01-01 07:08', '2025-01-01 07:10')")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1 AND timestamp >= '2025-01-01 09:00' AND timestamp < '2025-01-01 09:30'")
+	pgtest.Exec(t, s.source, "UPDATE data SET power = NULL WHERE turbine_id = 1 AND timestamp = '2025-01-01 10:00'")
 }
 
 func (s *system) repairSource(t *testing.T) {
 	t.Helper()
-	s.exec(t, s.source, "DELETE FROM data")
-	s.exec(t, s.source, "INSERT INTO data TABLE kept")
+	pgtest.Exec(t, s.source, "DELETE FROM data")
+	pgtest.Exec(t, s.source, "INSERT INTO data TABLE kept")
 }
 
 func spoiledDoubts() []string {
@@ -179,7 +180,7 @@ func TestRuleBlocksADay(t *testing.T) {
 	s.run(t, 1)
 	before, digest := s.values(t), s.lines(t, "SELECT concat(rows, source_digest, target_digest) FROM partition")
 	s.spoilSource(t)
-	s.exec(t, s.target, "UPDATE check_rule SET severity = 'block', high = 50 WHERE check_name = 'range' AND variable = 'wind_speed'")
+	pgtest.Exec(t, s.target, "UPDATE check_rule SET severity = 'block', high = 50 WHERE check_name = 'range' AND variable = 'wind_speed'")
 
 	sentence := "the check range of wind_speed blocks the day: 3 readings outside [0, 50] m/s: turbine 3: 99 at 2025-01-01T07:07:00Z"
 	for _, dry := range []bool{true, false} {
@@ -197,7 +198,7 @@ func TestRuleBlocksADay(t *testing.T) {
 	wantLines(t, "digests", s.lines(t, "SELECT concat(rows, source_digest, target_digest) FROM partition"), digest...)
 	wantLines(t, "ledger", s.lines(t, "SELECT outcome || ' ' || error FROM partition"), "failed "+sentence)
 
-	s.exec(t, s.target, "UPDATE check_rule SET severity = 'off' WHERE check_name = 'range' AND variable = 'wind_speed'")
+	pgtest.Exec(t, s.target, "UPDATE check_rule SET severity = 'off' WHERE check_name = 'range' AND variable = 'wind_speed'")
 	if got := s.run(t, 1); got.Done != 1 || got.Warnings != 3 {
 		t.Errorf("run under a rule that is off: got %d done, %d warnings, want 1 and 3", got.Done, got.Warnings)
 	}
@@ -271,7 +272,7 @@ func TestSourceChangesWhileItIsRead(t *testing.T) {
 	s.seed(t, 1, 1)
 	s.gateway.spoil(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		next.ServeHTTP(w, r)
-		s.exec(t, s.source, "UPDATE data SET power = 7 WHERE timestamp = '2025-01-01 10:00'")
+		pgtest.Exec(t, s.source, "UPDATE data SET power = 7 WHERE timestamp = '2025-01-01 10:00'")
 		return true
 	})
 	if got := s.run(t, 1); got.Warnings != 1 || got.Done != 1 {

@@ -8,6 +8,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/verify"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // Days that can't be believed, to both ends of what can be written, are loaded
@@ -17,7 +18,7 @@ func TestUnbelievableDaysAreLoaded(t *testing.T) {
 	s := setup(t)
 	unbelievable := []string{"0001-01-01", "0225-01-01", "1970-01-01", "2099-06-30", "9999-12-31"}
 	for _, day := range unbelievable {
-		s.exec(t, s.source, "INSERT INTO data SELECT 1, $1::text::timestamptz + n * interval '479 min 59.5 s', n, 2 * n, 3 FROM generate_series(0, 3) AS n", day+"Z")
+		pgtest.Exec(t, s.source, "INSERT INTO data SELECT 1, $1::text::timestamptz + n * interval '479 min 59.5 s', n, 2 * n, 3 FROM generate_series(0, 3) AS n", day+"Z")
 	}
 	for _, text := range unbelievable {
 		day := date(text)
@@ -31,7 +32,7 @@ func TestUnbelievableDaysAreLoaded(t *testing.T) {
 		if got := s.stale(t, of); len(got) > 0 {
 			t.Errorf("%s: it is stale", text)
 		}
-		s.exec(t, s.source, "UPDATE data SET power = power + 1 WHERE timestamp >= $1::text::timestamptz", text+"Z")
+		pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1 WHERE timestamp >= $1::text::timestamptz", text+"Z")
 		if got := s.stale(t, of); len(got) != 1 {
 			t.Errorf("%s: it is not stale after a change", text)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // refused are the turbines that an error says keep their values, and how many
@@ -33,15 +34,15 @@ func TestTurbineThatIsLostKeepsItsValues(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 1, 4)
-	s.exec(t, s.source, "UPDATE data SET wind_speed = 70 WHERE turbine_id > 1 AND timestamp = '2025-01-01 23:00'") // flagged
+	pgtest.Exec(t, s.source, "UPDATE data SET wind_speed = 70 WHERE turbine_id > 1 AND timestamp = '2025-01-01 23:00'") // flagged
 	s.run(t, 1)
 	kept := collect(t, s.target, "SELECT d.turbine_id, d.timestamp, s.name, d.value FROM data d JOIN signal s ON s.id = d.signal_id WHERE turbine_id > 1")
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id IN (2, 3)")
-	s.exec(t, s.source, "DELETE FROM turbine WHERE id = 3")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id IN (2, 3)")
+	pgtest.Exec(t, s.source, "DELETE FROM turbine WHERE id = 3")
 	// Turbine 4 has six hours left, with a reading of its own to flag.
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 4 AND timestamp >= '2025-01-01 06:00'")
-	s.exec(t, s.source, "UPDATE data SET wind_speed = 80 WHERE turbine_id = 4 AND timestamp = '2025-01-01 01:00'")
-	s.exec(t, s.source, "UPDATE data SET power = power + 1000 WHERE turbine_id = 1 AND timestamp = '2025-01-01 10:03'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 4 AND timestamp >= '2025-01-01 06:00'")
+	pgtest.Exec(t, s.source, "UPDATE data SET wind_speed = 80 WHERE turbine_id = 4 AND timestamp = '2025-01-01 01:00'")
+	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1000 WHERE turbine_id = 1 AND timestamp = '2025-01-01 10:03'")
 
 	dry := request(1)
 	dry.DryRun = true
@@ -64,10 +65,10 @@ func TestTurbineThatIsLostKeepsItsValues(t *testing.T) {
 			want.Updated, want.Written = 0, 0 // it is loaded
 		}
 	}
-	if got, want := query[string](t, s.target, "SELECT string_agg(turbine_id || ' ' || to_char(timestamp, 'HH24:MI'), ', ' ORDER BY turbine_id) FROM flag"), "2 23:00, 3 23:00, 4 23:00"; got != want {
+	if got, want := pgtest.Query[string](t, s.target, "SELECT string_agg(turbine_id || ' ' || to_char(timestamp, 'HH24:MI'), ', ' ORDER BY turbine_id) FROM flag"), "2 23:00, 3 23:00, 4 23:00"; got != want {
 		t.Errorf("flags: got %s, want %s", got, want)
 	}
-	if got := query[string](t, s.target, "SELECT outcome || ' ' || error FROM partition"); !strings.HasPrefix(got, "failed turbine 2 would lose 2160 of its 2160 values") {
+	if got := pgtest.Query[string](t, s.target, "SELECT outcome || ' ' || error FROM partition"); !strings.HasPrefix(got, "failed turbine 2 would lose 2160 of its 2160 values") {
 		t.Errorf("ledger: got %s", got)
 	}
 
@@ -122,7 +123,7 @@ func TestHowMuchMayBeRemoved(t *testing.T) {
 		{"all but a day's last minute", "DELETE FROM data WHERE timestamp < '2025-01-01 23:59'", 1092 - 8, 1092},
 		{"everything", "DELETE FROM data", 1092, 1092},
 	} {
-		s.exec(t, s.source, tt.change)
+		pgtest.Exec(t, s.source, tt.change)
 		got, err := s.job.Run(t.Context(), request(1))
 		if tt.refused > 0 {
 			turbines, removed := refused(t, err)
@@ -132,30 +133,30 @@ func TestHowMuchMayBeRemoved(t *testing.T) {
 		} else if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if rows := query[int64](t, s.target, "SELECT count(*) FROM data"); rows != tt.rows || got.Partitions[0].Rows != tt.rows {
+		if rows := pgtest.Query[int64](t, s.target, "SELECT count(*) FROM data"); rows != tt.rows || got.Partitions[0].Rows != tt.rows {
 			t.Errorf("%s: the target holds %d values, the run says %d, want %d", tt.name, rows, got.Partitions[0].Rows, tt.rows)
 		}
-		if n := query[int64](t, s.target, "SELECT rows FROM partition"); n != tt.rows {
+		if n := pgtest.Query[int64](t, s.target, "SELECT rows FROM partition"); n != tt.rows {
 			t.Errorf("%s: the ledger has %d values, want %d", tt.name, n, tt.rows)
 		}
 	}
 	// Once it was allowed, the day is held against what it has since.
 	allowed := request(1)
 	allowed.AllowEmpty = true
-	s.exec(t, s.source, "INSERT INTO data SELECT 1, t, 1, 2, 3 + random() FROM generate_series('2025-01-01 12:00'::timestamptz, '2025-01-01 12:59', '1 min') AS t")
+	pgtest.Exec(t, s.source, "INSERT INTO data SELECT 1, t, 1, 2, 3 + random() FROM generate_series('2025-01-01 12:00'::timestamptz, '2025-01-01 12:59', '1 min') AS t")
 	if got, err := s.job.Run(t.Context(), allowed); err != nil || got.Rows != 90 {
 		t.Errorf("allowed: got %d values, %v, want 90", got.Rows, err)
 	}
 	// A day of an hour may lose nine readings, wherever they are, and not all.
-	s.exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01 12:50'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01 12:50'")
 	if got := s.run(t, 1); got.Rows != 15 {
 		t.Errorf("ten minutes of an hour: got %d values, want 15", got.Rows)
 	}
-	s.exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01 12:59'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01 12:59'")
 	if got := s.run(t, 1); got.Rows != 12 {
 		t.Errorf("one reading: got %d values, want 12", got.Rows)
 	}
-	s.exec(t, s.source, "DELETE FROM data")
+	pgtest.Exec(t, s.source, "DELETE FROM data")
 	if _, removed := refused(t, second(s.job.Run(t.Context(), request(1)))); removed != 12 {
 		t.Errorf("the last reading: refused to remove %d values, want 12", removed)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // TestDayThatKillsItsWorker has every attempt at a day killed in the middle of
@@ -37,8 +38,8 @@ func TestDayThatKillsItsWorker(t *testing.T) {
 	// Some are the ledger's word alone: each kill takes a second or two to be found
 	// out.
 	const lease, attempts, killed = 500 * time.Millisecond, 5, 2
-	s.exec(t, s.target, "INSERT INTO partition (day, token) VALUES ('2025-01-01', $1)", attempts-killed)
-	s.exec(t, s.target, "INSERT INTO attempt (day, token, run_id) SELECT '2025-01-01', n, $2 FROM generate_series(1, $1::bigint) AS n", attempts-killed, plan.RunID)
+	pgtest.Exec(t, s.target, "INSERT INTO partition (day, token) VALUES ('2025-01-01', $1)", attempts-killed)
+	pgtest.Exec(t, s.target, "INSERT INTO attempt (day, token, run_id) SELECT '2025-01-01', n, $2 FROM generate_series(1, $1::bigint) AS n", attempts-killed, plan.RunID)
 	for range killed {
 		w := s.process(t, orchestratorWorkers, 1, lease, s.targetURL)
 		<-asked
@@ -47,13 +48,13 @@ func TestDayThatKillsItsWorker(t *testing.T) {
 	}
 	last := s.process(t, orchestratorWorkers, 1, lease, s.targetURL)
 	s.await(t, "the end of the run", "SELECT count(*) = 0 FROM run_partition WHERE outcome IS NULL")
-	if got := query[string](t, s.target, "SELECT string_agg(outcome::text, ' ' ORDER BY day) FROM partition"); got != "failed done" {
+	if got := pgtest.Query[string](t, s.target, "SELECT string_agg(outcome::text, ' ' ORDER BY day) FROM partition"); got != "failed done" {
 		t.Errorf("days: got %s, want failed done", got)
 	}
-	if got := query[string](t, s.target, "SELECT error FROM partition WHERE day = '2025-01-01'"); !strings.HasPrefix(got, "the last 5 attempts ended without a word") {
+	if got := pgtest.Query[string](t, s.target, "SELECT error FROM partition WHERE day = '2025-01-01'"); !strings.HasPrefix(got, "the last 5 attempts ended without a word") {
 		t.Errorf("the ledger says %q", got)
 	}
-	if n := query[int](t, s.target, "SELECT count(*) FROM attempt WHERE day = '2025-01-01'"); n != attempts+1 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt WHERE day = '2025-01-01'"); n != attempts+1 {
 		t.Errorf("attempts: got %d, want %d", n, attempts+1)
 	}
 

@@ -16,6 +16,7 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestReferenceSampleEqualsPandas(t *testing.T) {
@@ -35,11 +36,11 @@ func TestEqualsPostgreSQL(t *testing.T) {
 	s := setup(t)
 	s.seed(t, 2, 3)
 	// Gaps, missing readings, windows with one reading, none of one variable.
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1 AND timestamp >= '2025-01-01 03:00' AND timestamp < '2025-01-01 05:07'")
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 2 AND timestamp >= '2025-01-02 00:01' AND timestamp < '2025-01-02 00:10'")
-	s.exec(t, s.source, "UPDATE data SET wind_speed = NULL WHERE turbine_id = 3 AND extract(minute FROM timestamp) < 20")
-	s.exec(t, s.source, "UPDATE data SET power = NULL WHERE extract(minute FROM timestamp)::int % 7 = 0")
-	s.exec(t, s.source, "INSERT INTO data VALUES (1, '2025-01-01 23:59:59.999999', 1, 2, 3), (1, '2025-01-01 03:00:30', 1, 2, 3)")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1 AND timestamp >= '2025-01-01 03:00' AND timestamp < '2025-01-01 05:07'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 2 AND timestamp >= '2025-01-02 00:01' AND timestamp < '2025-01-02 00:10'")
+	pgtest.Exec(t, s.source, "UPDATE data SET wind_speed = NULL WHERE turbine_id = 3 AND extract(minute FROM timestamp) < 20")
+	pgtest.Exec(t, s.source, "UPDATE data SET power = NULL WHERE extract(minute FROM timestamp)::int % 7 = 0")
+	pgtest.Exec(t, s.source, "INSERT INTO data VALUES (1, '2025-01-01 23:59:59.999999', 1, 2, 3), (1, '2025-01-01 03:00:30', 1, 2, 3)")
 	s.run(t, 2)
 	near(t, s.values(t), s.expected(t))
 }
@@ -57,13 +58,13 @@ func TestDayOfOneTurbine(t *testing.T) {
 	if diff := cmp.Diff(want, first.Partitions[0], ignore); diff != "" {
 		t.Errorf("first run (-want +got):\n%s", diff)
 	}
-	version := query[string](t, s.target, "SELECT max(xmin::text) FROM data")
+	version := pgtest.Query[string](t, s.target, "SELECT max(xmin::text) FROM data")
 	second := s.run(t, 1)
 	want.Inserted, want.Written, want.Token = 0, 0, 2
 	if diff := cmp.Diff(want, second.Partitions[0], ignore); diff != "" {
 		t.Errorf("second run (-want +got):\n%s", diff)
 	}
-	if now := query[string](t, s.target, "SELECT max(xmin::text) FROM data"); now != version {
+	if now := pgtest.Query[string](t, s.target, "SELECT max(xmin::text) FROM data"); now != version {
 		t.Error("the second run rewrote rows that had not changed")
 	}
 }
@@ -88,7 +89,7 @@ func TestFollowsTheSource(t *testing.T) {
 		{"its row deleted too", "DELETE FROM turbine WHERE id = 2", 0, 0, 0},
 	}
 	for _, tt := range tests {
-		s.exec(t, s.source, tt.change)
+		pgtest.Exec(t, s.source, tt.change)
 		allowed := request(2)
 		allowed.AllowEmpty = true // the last changes remove a turbine's whole day
 		got, err := s.job.Run(t.Context(), allowed)
@@ -115,7 +116,7 @@ func TestTruncatedTargetIsFilledAgain(t *testing.T) {
 	s.seed(t, 3, 1)
 	s.run(t, 3)
 	want := s.values(t)
-	s.exec(t, s.target, "TRUNCATE data")
+	pgtest.Exec(t, s.target, "TRUNCATE data")
 	if got := s.run(t, 3); got.Inserted != 3*2160 {
 		t.Errorf("inserted: got %d, want %d", got.Inserted, 3*2160)
 	}
@@ -126,7 +127,7 @@ func TestExtremeReadings(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for i, v := range []float64{1e9, 1e9 + 1e-3, 1e9 + 2e-3, -1e9, math.SmallestNonzeroFloat64, 1e300} {
-		s.exec(t, s.source, "INSERT INTO data VALUES (1, $1, $2, NULL, NULL)", date("2025-01-01").Add(time.Duration(i/3)*10*time.Minute+time.Duration(i)*time.Second), v)
+		pgtest.Exec(t, s.source, "INSERT INTO data VALUES (1, $1, $2, NULL, NULL)", date("2025-01-01").Add(time.Duration(i/3)*10*time.Minute+time.Duration(i)*time.Second), v)
 	}
 	s.run(t, 1)
 	got := s.values(t)
@@ -162,7 +163,7 @@ func TestDayWithoutSamples(t *testing.T) {
 	// A day that had samples once keeps its values until that is allowed.
 	s.seed(t, 1, 1)
 	s.run(t, 1)
-	s.exec(t, s.source, "DELETE FROM data")
+	pgtest.Exec(t, s.source, "DELETE FROM data")
 	if _, err := s.job.Run(t.Context(), request(1)); !errors.Is(err, etl.ErrNoSamples) || !strings.Contains(err.Error(), "2160 of the 2160 values") {
 		t.Errorf("run of a day whose samples are gone: got %v, want %v and how many values that would remove", err, etl.ErrNoSamples)
 	}
@@ -188,12 +189,12 @@ func TestDryRunWritesNothing(t *testing.T) {
 		{"before the first load", func() {}, 8640, 0, 0},
 		{"after it", func() { s.run(t, 2) }, 0, 0, 0},
 		{"after a change", func() {
-			s.exec(t, s.source, "UPDATE data SET power = power + 1000 WHERE turbine_id = 1 AND timestamp = '2025-01-01 10:03'")
-			s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 2 AND timestamp < '2025-01-01 00:10'")
+			pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1000 WHERE turbine_id = 1 AND timestamp = '2025-01-01 10:03'")
+			pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 2 AND timestamp < '2025-01-01 00:10'")
 		}, 0, 3, 15},
 	} {
 		step.prepare()
-		values, ledger := s.values(t), query[string](t, s.target, "SELECT coalesce(string_agg(p::text, ';' ORDER BY day), '') || (SELECT count(*) FROM run) FROM partition p")
+		values, ledger := s.values(t), pgtest.Query[string](t, s.target, "SELECT coalesce(string_agg(p::text, ';' ORDER BY day), '') || (SELECT count(*) FROM run) FROM partition p")
 		got, err := s.job.Run(t.Context(), dry)
 		if err != nil {
 			t.Fatalf("%s: %v", step.name, err)
@@ -203,7 +204,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 				step.name, got.RunID, got.Inserted, got.Updated, got.Deleted, step.inserted, step.updated, step.deleted)
 		}
 		same(t, s.values(t), values, 0)
-		if now := query[string](t, s.target, "SELECT coalesce(string_agg(p::text, ';' ORDER BY day), '') || (SELECT count(*) FROM run) FROM partition p"); now != ledger {
+		if now := pgtest.Query[string](t, s.target, "SELECT coalesce(string_agg(p::text, ';' ORDER BY day), '') || (SELECT count(*) FROM run) FROM partition p"); now != ledger {
 			t.Errorf("%s: the ledger changed from %s to %s", step.name, ledger, now)
 		}
 	}
@@ -231,7 +232,7 @@ func TestSubsetNeverMakesADayDone(t *testing.T) {
 		t.Errorf("run of all: got %d inserted, %d done, want 4320 and 1", got.Inserted, got.Done)
 	}
 	// It leaves the others alone, and a done day done.
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1 OR timestamp < '2025-01-01 01:00'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1 OR timestamp < '2025-01-01 01:00'")
 	if got, err = s.job.Run(t.Context(), subset); err != nil || got.Deleted != 2*6*15 {
 		t.Errorf("second run of turbines 2-3: got %d deleted, %v, want %d", got.Deleted, err, 2*6*15)
 	}
@@ -250,11 +251,11 @@ func TestTargetWithoutTables(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 1, 1)
-	s.exec(t, s.target, "DELETE FROM signal WHERE id = 3")
+	pgtest.Exec(t, s.target, "DELETE FROM signal WHERE id = 3")
 	if _, err := s.job.Run(t.Context(), request(1)); !errors.Is(err, load.ErrNoSignals) || !strings.Contains(err.Error(), "wind_speed_max") {
 		t.Errorf("run without a signal: got %v, want %v, naming it", err, load.ErrNoSignals)
 	}
-	s.exec(t, s.target, "DROP TABLE data")
+	pgtest.Exec(t, s.target, "DROP TABLE data")
 	if _, err := s.job.Run(t.Context(), request(1)); err == nil || !strings.Contains(err.Error(), "delfos schema apply target") {
 		t.Errorf("run without a table: got %v, want the way out", err)
 	}
@@ -266,10 +267,10 @@ func TestUnchangedDayIsNotExtracted(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 1, 3)
-	s.exec(t, s.source, "UPDATE data SET power = NULL WHERE timestamp = '2025-01-01 00:05'")
-	s.exec(t, s.source, "UPDATE data SET power = 0 WHERE timestamp = '2025-01-01 00:06'")
+	pgtest.Exec(t, s.source, "UPDATE data SET power = NULL WHERE timestamp = '2025-01-01 00:05'")
+	pgtest.Exec(t, s.source, "UPDATE data SET power = 0 WHERE timestamp = '2025-01-01 00:06'")
 	const swapped = " WHERE turbine_id = 2 AND timestamp IN ('2025-01-01 00:20', '2025-01-01 00:21')"
-	s.exec(t, s.source, "UPDATE data SET power = CASE extract(minute FROM timestamp) WHEN 20 THEN 1 ELSE 2 END"+swapped)
+	pgtest.Exec(t, s.source, "UPDATE data SET power = CASE extract(minute FROM timestamp) WHEN 20 THEN 1 ELSE 2 END"+swapped)
 	for _, step := range []struct {
 		name     string
 		pool     *pgxpool.Pool
@@ -287,7 +288,7 @@ func TestUnchangedDayIsNotExtracted(t *testing.T) {
 		{"the target is emptied", s.target, "TRUNCATE data", 2, 3 * 2160},
 		{"nothing at last", s.source, "SELECT 1", 0, 0},
 	} {
-		s.exec(t, step.pool, step.change)
+		pgtest.Exec(t, step.pool, step.change)
 		s.gateway.spoil()
 		got := s.run(t, 1)
 		if n := s.gateway.count(); n != step.requests || got.Done != 1 {
@@ -306,7 +307,7 @@ func TestDigestOfACopyIsTheDatabases(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 1, 3)
-	s.exec(t, s.source, "UPDATE data SET power = 0 WHERE timestamp < '2025-01-01 00:10'") // values of 0
+	pgtest.Exec(t, s.source, "UPDATE data SET power = 0 WHERE timestamp < '2025-01-01 00:10'") // values of 0
 	s.run(t, 1)
 	ledger := targetdb.New(s.target)
 	p, err := ledger.ReadPartition(t.Context(), date("2025-01-01"))

@@ -17,12 +17,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/service"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
@@ -79,16 +79,13 @@ pool_mode = %s
 		_ = cmd.Wait()
 	})
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	await.True(t, "PgBouncer to answer", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			_ = conn.Close()
-			break
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("PgBouncer does not answer: %v", err)
-		}
-	}
+		return err == nil
+	})
 	return func(database string) string {
 		through, err := url.Parse(database)
 		if err != nil {
@@ -143,10 +140,10 @@ func TestPgBouncerServesTheSourceAPI(t *testing.T) {
 	s.seed(t, 2, 3)
 	source := s.source.Config().ConnString()
 	name := strings.TrimPrefix(must(url.Parse(source)).Path, "/")
-	s.exec(t, s.source, "CREATE SCHEMA first")
-	s.exec(t, s.source, "CREATE TABLE first.data (LIKE public.data)")
-	s.exec(t, s.source, "CREATE TABLE first.turbine (LIKE public.turbine)")
-	s.exec(t, s.source, fmt.Sprintf("ALTER DATABASE %s SET search_path TO first, public", name))
+	pgtest.Exec(t, s.source, "CREATE SCHEMA first")
+	pgtest.Exec(t, s.source, "CREATE TABLE first.data (LIKE public.data)")
+	pgtest.Exec(t, s.source, "CREATE TABLE first.turbine (LIKE public.turbine)")
+	pgtest.Exec(t, s.source, fmt.Sprintf("ALTER DATABASE %s SET search_path TO first, public", name))
 	through := bouncer(t, "transaction", source)
 	s.serve(t, through(source), slog.New(slog.NewTextHandler(t.Output(), nil)))
 
@@ -165,10 +162,10 @@ func TestPgBouncerServesTheSourceAPI(t *testing.T) {
 	// What another program finds in the pooler's sessions is its own.
 	other := pgtest.Pool(t, through(source)+"&default_query_exec_mode=exec")
 	for range 8 {
-		if path := query[string](t, other, "SHOW search_path"); path != "first, public" {
+		if path := pgtest.Query[string](t, other, "SHOW search_path"); path != "first, public" {
 			t.Errorf("another program's search_path is %s, want first, public", path)
 		}
-		if path := query[string](t, other, "SHOW enable_sort"); path != "on" {
+		if path := pgtest.Query[string](t, other, "SHOW enable_sort"); path != "on" {
 			t.Errorf("another program's enable_sort is %s, want on", path)
 		}
 	}
@@ -215,7 +212,7 @@ func TestPgBouncerInTransactionModeIsRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want once that the pooler keeps no session", test.name, err)
 		}
 	}
-	if n := query[int](t, s.target, "SELECT count(*) FROM data"); n != 0 {
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM data"); n != 0 {
 		t.Errorf("%d values were written, want none", n)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/delfos/delfos/etl/verify"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // behind puts a proxy between the API and jobs to come; the proxy counts the
@@ -158,7 +159,7 @@ func TestProxiesThatSpoilAnswers(t *testing.T) {
 	loaded.seed(t, 1, 5)
 	loaded.run(t, 1)
 	before := loaded.values(t)
-	loaded.exec(t, loaded.source, "UPDATE data SET power = power + 1")
+	pgtest.Exec(t, loaded.source, "UPDATE data SET power = power + 1")
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := *loaded
@@ -201,7 +202,7 @@ func TestProxiesThatSpeakHTTP10(t *testing.T) {
 			s.behind(t, http10(most))
 			s.run(t, 2)
 			near(t, s.values(t), s.expected(t))
-			s.exec(t, s.source, "UPDATE data SET power = power + 1")
+			pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 			s.run(t, 2)
 			near(t, s.values(t), s.expected(t))
 		})

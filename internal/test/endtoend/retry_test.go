@@ -10,6 +10,7 @@ import (
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 func TestRetries(t *testing.T) {
@@ -104,7 +105,7 @@ func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 	s.seed(t, 1, 5)
 	s.run(t, 1)
 	before := s.values(t)
-	s.exec(t, s.source, "UPDATE data SET power = power + 1")
+	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		return slices.Contains(r.URL.Query()["turbines"], "3") && status(500)(w, r, next)
 	})

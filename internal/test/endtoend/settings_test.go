@@ -14,12 +14,12 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/verify"
-	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/service"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
 )
@@ -61,7 +61,7 @@ func TestSettingsOfRoleAndDatabase(t *testing.T) {
 			sourceURL, targetURL := s.other(t, s.source, of, sourceURL), s.other(t, s.target, of, s.targetURL)
 			s.wholeWay(t, sourceURL, targetURL)
 			for _, pool := range []*pgxpool.Pool{s.source, s.target} {
-				if n := query[int](t, pool, "SELECT count(*) FROM first.data"); n != 0 {
+				if n := pgtest.Query[int](t, pool, "SELECT count(*) FROM first.data"); n != 0 {
 					t.Errorf("another schema's table has %d rows, want none", n)
 				}
 			}
@@ -78,7 +78,7 @@ func TestFewSessions(t *testing.T) {
 	for i, pool := range []*pgxpool.Pool{s.source, s.target} {
 		u := must(url.Parse(urls[i]))
 		role := "few_" + strings.TrimPrefix(u.Path, "/")
-		s.exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'few' CONNECTION LIMIT 8 IN ROLE %s", role, u.User.Username()))
+		pgtest.Exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'few' CONNECTION LIMIT 8 IN ROLE %s", role, u.User.Username()))
 		t.Cleanup(func() {
 			if _, err := pool.Exec(context.WithoutCancel(t.Context()), "DROP ROLE "+role); err != nil {
 				t.Error(err)
@@ -108,27 +108,27 @@ func (s *system) other(t *testing.T, pool *pgxpool.Pool, of, address string) str
 	}
 	database := strings.TrimPrefix(u.Path, "/")
 	role := "other_" + database
-	s.exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'ab/cd#e%%f' IN ROLE %s", role, u.User.Username()))
+	pgtest.Exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'ab/cd#e%%f' IN ROLE %s", role, u.User.Username()))
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		if _, err := pool.Exec(ctx, "DROP SCHEMA first CASCADE; DROP ROLE "+role); err != nil {
 			t.Error(err)
 		}
 	})
-	s.exec(t, pool, "CREATE SCHEMA first")
+	pgtest.Exec(t, pool, "CREATE SCHEMA first")
 	for _, table := range []string{"data", "signal", "turbine", "partition"} {
-		if query[bool](t, pool, "SELECT to_regclass($1) IS NOT NULL", "public."+table) {
-			s.exec(t, pool, fmt.Sprintf("CREATE TABLE first.%[1]s (LIKE public.%[1]s INCLUDING ALL)", table))
+		if pgtest.Query[bool](t, pool, "SELECT to_regclass($1) IS NOT NULL", "public."+table) {
+			pgtest.Exec(t, pool, fmt.Sprintf("CREATE TABLE first.%[1]s (LIKE public.%[1]s INCLUDING ALL)", table))
 		}
 	}
-	s.exec(t, pool, "GRANT ALL ON SCHEMA first TO "+role)
+	pgtest.Exec(t, pool, "GRANT ALL ON SCHEMA first TO "+role)
 	whose := "ROLE " + role
 	if of == "database" {
 		whose = "DATABASE " + database
 	}
-	s.exec(t, pool, fmt.Sprintf("ALTER %s SET search_path TO first, public", whose))
+	pgtest.Exec(t, pool, fmt.Sprintf("ALTER %s SET search_path TO first, public", whose))
 	for name, value := range hostile() {
-		s.exec(t, pool, fmt.Sprintf("ALTER %s SET %s TO %s", whose, name, value))
+		pgtest.Exec(t, pool, fmt.Sprintf("ALTER %s SET %s TO %s", whose, name, value))
 	}
 	u.User = url.UserPassword(role, "ab/cd#e%f")
 	return u.String()
@@ -182,13 +182,13 @@ func (s *system) wholeWay(t *testing.T, sourceURL, targetURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for state := enum.RunState(""); state != "done"; time.Sleep(10 * time.Millisecond) {
+	await.True(t, "the run to be done", func() bool {
 		run, err := o.Control().Run(t.Context(), plan.RunID)
 		if err != nil || run.State == "failed" {
 			t.Fatalf("run: got %s, %v, want done", run.State, err)
 		}
-		state = run.State
-	}
+		return run.State == "done"
+	})
 	stop()
 	if err := <-worked; err != nil {
 		t.Errorf("orchestrator: %v", err)

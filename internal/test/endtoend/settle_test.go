@@ -12,6 +12,7 @@ import (
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // forever is a fault that never answers; reached is closed when the request
@@ -61,14 +62,14 @@ func TestSessionEndedWhileTheSourceHangs(t *testing.T) {
 	s.gateway.spoil(pass, hung)
 	go func() {
 		<-reached
-		s.exec(t, s.target, "SELECT pg_terminate_backend(claim_pid) FROM partition")
+		pgtest.Exec(t, s.target, "SELECT pg_terminate_backend(claim_pid) FROM partition")
 	}()
 	_, err := s.job.Run(t.Context(), request(1))
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "57P01" || errors.Is(err, extract.ErrAway) {
 		t.Errorf("run: got %v, want that the session was ended", err)
 	}
-	if outcome := query[string](t, s.target, "SELECT outcome FROM partition"); outcome != "failed" {
+	if outcome := pgtest.Query[string](t, s.target, "SELECT outcome FROM partition"); outcome != "failed" {
 		t.Errorf("ledger: got %s, want failed", outcome)
 	}
 	s.run(t, 1)
@@ -86,7 +87,7 @@ func TestCancelled(t *testing.T) {
 			s.seed(t, 3, twoGroups)
 			if reload {
 				s.run(t, 3)
-				s.exec(t, s.source, "UPDATE data SET power = power + 1")
+				pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 			}
 			want := s.values(t)
 			hung, reached := forever()
@@ -105,7 +106,7 @@ func TestCancelled(t *testing.T) {
 			}
 			same(t, s.values(t), want, 0)
 			s.noOverlap(t)
-			left := query[int](t, s.target, `SELECT count(*) FROM run_partition
+			left := pgtest.Query[int](t, s.target, `SELECT count(*) FROM run_partition
 				WHERE run_id = (SELECT max(id) FROM run) AND outcome IS DISTINCT FROM 'cancelled'`)
 			if left != 0 {
 				t.Errorf("%d of the run's days are not cancelled", left)
@@ -114,7 +115,7 @@ func TestCancelled(t *testing.T) {
 			if reload {
 				outcome = "done"
 			}
-			if got := query[string](t, s.target, "SELECT outcome FROM partition WHERE day = '2025-01-01'"); got != outcome {
+			if got := pgtest.Query[string](t, s.target, "SELECT outcome FROM partition WHERE day = '2025-01-01'"); got != outcome {
 				t.Errorf("the day: got %s, want %s", got, outcome)
 			}
 		})
@@ -148,7 +149,7 @@ func TestEmptiedSourceWithABrokenTurbine(t *testing.T) {
 	s.seed(t, 1, 2)
 	s.run(t, 1)
 	want := s.values(t)
-	s.exec(t, s.source, "DELETE FROM data")
+	pgtest.Exec(t, s.source, "DELETE FROM data")
 	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		return strings.Contains(r.URL.RawQuery, "turbines=2") && status(500)(w, r, next)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // late asks for the days from 2024-12-31 to 2025-01-12: one that failed, ten that
@@ -71,12 +72,12 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 		"INSERT INTO data VALUES (1, '2025-01-07 00:00:30', 1, 2, 3)",
 		"DELETE FROM data WHERE timestamp >= '2025-01-09' AND timestamp < '2025-01-10'",
 	} {
-		s.exec(t, s.source, sql)
+		pgtest.Exec(t, s.source, sql)
 	}
 	const want = "2025-01-03 2025-01-05 2025-01-07 2025-01-09"
 	dry := late()
 	dry.DryRun = true
-	before := query[string](t, s.target, ledgerText)
+	before := pgtest.Query[string](t, s.target, ledgerText)
 	dry.Days = s.stale(t, dry)
 	if got := days(dry.Days); got != want {
 		t.Errorf("stale, dry: got %s, want %s", got, want)
@@ -84,7 +85,7 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 	if got, err := s.job.Run(t.Context(), dry); err != nil || len(got.Partitions) != 4 || got.Written == 0 {
 		t.Errorf("dry run: got %+v, %v, want 4 days with something to write", got, err)
 	}
-	if diff := cmp.Diff(before, query[string](t, s.target, ledgerText)); diff != "" {
+	if diff := cmp.Diff(before, pgtest.Query[string](t, s.target, ledgerText)); diff != "" {
 		t.Errorf("ledger after a dry run (-before +after):\n%s", diff)
 	}
 
@@ -93,18 +94,18 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 	if got := days(r.Days); got != want {
 		t.Errorf("stale: got %s, want %s", got, want)
 	}
-	if got := query[string](t, s.target, ledgerStale); got != want {
+	if got := pgtest.Query[string](t, s.target, ledgerStale); got != want {
 		t.Errorf("the ledger's stale days: got %s, want %s", got, want)
 	}
 	got, err := s.job.Run(t.Context(), r)
 	if err != nil || got.Done != 3 || got.Empty != 1 || got.From != "2024-12-31" || got.To != "2025-01-12" {
 		t.Errorf("run: got %+v, %v, want 3 done and 1 empty", got, err)
 	}
-	if of := query[string](t, s.target, "SELECT string_agg(day || '', ' ' ORDER BY day) FROM run_partition WHERE run_id = $1", got.RunID); of != want {
+	if of := pgtest.Query[string](t, s.target, "SELECT string_agg(day || '', ' ' ORDER BY day) FROM run_partition WHERE run_id = $1", got.RunID); of != want {
 		t.Errorf("days of the run: got %s, want %s", of, want)
 	}
 	const tokens = "31:1 01:1 02:1 03:2 04:1 05:2 06:1 07:2 08:1 09:2 10:1"
-	if got := query[string](t, s.target, attempts); got != tokens {
+	if got := pgtest.Query[string](t, s.target, attempts); got != tokens {
 		t.Errorf("attempts: got %s, want %s", got, tokens)
 	}
 
@@ -112,13 +113,13 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 	if r.Days = s.stale(t, r); len(r.Days) > 0 {
 		t.Errorf("stale after the rerun: got %s, want none", days(r.Days))
 	}
-	if got := query[string](t, s.target, ledgerStale); got != "" {
+	if got := pgtest.Query[string](t, s.target, ledgerStale); got != "" {
 		t.Errorf("the ledger's stale days after the rerun: got %s, want none", got)
 	}
 	if got, err := s.job.Run(t.Context(), r); err != nil || got.RunID != 0 || got.Partitions == nil || len(got.Partitions) > 0 {
 		t.Errorf("run of no days: got %+v, %v, want no run", got, err)
 	}
-	s.exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01' OR timestamp >= '2025-01-11'")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01' OR timestamp >= '2025-01-11'")
 	near(t, s.values(t), s.expected(t))
 }
 
@@ -162,11 +163,11 @@ func TestStaleWhenUnknown(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "UPDATE partition SET error = NULL WHERE day = '2025-01-01'"); err != nil {
 		t.Fatal(err)
 	}
-	s.exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1")
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE turbine_id = 1")
 	if got := s.stale(t, r); days(got) != "2025-01-01 2025-01-02" {
 		t.Errorf("stale while a day is being written: got %q, want both", days(got))
 	}
-	if got := query[string](t, s.target, ledgerStale); got != "2025-01-02" {
+	if got := pgtest.Query[string](t, s.target, ledgerStale); got != "2025-01-02" {
 		t.Errorf("the ledger's stale days meanwhile: got %q, want 2025-01-02", got)
 	}
 }

@@ -125,22 +125,6 @@ func (s *system) seed(t *testing.T, days, turbines int) {
 	}
 }
 
-func (s *system) exec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
-	t.Helper()
-	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
-func query[T any](t *testing.T, pool *pgxpool.Pool, sql string, args ...any) T {
-	t.Helper()
-	var v T
-	if err := pool.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return v
-}
-
 // run runs the days from 2025-01-01 on and fails the test when they fail.
 func (s *system) run(t *testing.T, days int) etl.Summary {
 	t.Helper()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // wire passes bytes between the job and the target's server, until it is cut.
@@ -230,7 +232,7 @@ func TestTargetBackAtOnce(t *testing.T) {
 	if err == nil || got.Failed == 0 {
 		t.Errorf("run: got %v, %d failed, want an error and 1", err, got.Failed)
 	}
-	if outcome := query[string](t, s.target, "SELECT outcome FROM partition WHERE day = '2025-01-01'"); outcome != "failed" {
+	if outcome := pgtest.Query[string](t, s.target, "SELECT outcome FROM partition WHERE day = '2025-01-01'"); outcome != "failed" {
 		t.Errorf("ledger: got %s, want failed", outcome)
 	}
 	s.noOverlap(t)
