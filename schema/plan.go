@@ -12,6 +12,7 @@ import (
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/postgres"
 	"ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgx/v5"
 )
 
 // What a former version of a schema had and this version does not have: nothing
@@ -93,33 +94,22 @@ func (s Schema) tables(desired *schema.Schema) []string {
 // relation is a thing in public that has the name of a table or an index of ours,
 // or could have.
 type relation struct {
-	name    string
-	kind    string // "a table", "an index on data"
-	isTable bool
-	// required are the columns that every INSERT has to name, because they are
+	Name    string
+	Kind    string // "a table", "an index on data"
+	IsTable bool
+	// Required are the columns that every INSERT has to name, because they are
 	// NOT NULL and have no default.
-	required []string
+	Required []string
 }
 
 //go:embed relations.sql
 var relationsSQL string
 
-func (s *session) relations(ctx context.Context) ([]relation, error) {
-	var found []relation
-	err := s.raw(func(conn querier) error {
-		rows, err := conn.Query(ctx, relationsSQL)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var r relation
-			if err := rows.Scan(&r.name, &r.kind, &r.isTable, &r.required); err != nil {
-				return err
-			}
-			found = append(found, r)
-		}
-		return rows.Err()
+func (s *session) relations(ctx context.Context) (found []relation, err error) {
+	err = s.raw(func(conn querier) error {
+		rows, _ := conn.Query(ctx, relationsSQL) // CollectRows returns its error
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[relation])
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list tables of public: %w", err)
@@ -138,8 +128,8 @@ func checkNames(found []relation, desired *schema.Schema) error {
 	}
 	var faults []error
 	for _, r := range found {
-		if need, ours := needed[r.name]; ours && r.kind != need {
-			faults = append(faults, fmt.Errorf("%s is %s, and this version needs %s of that name: rename what has it, or drop it", r.name, r.kind, need))
+		if need, ours := needed[r.Name]; ours && r.Kind != need {
+			faults = append(faults, fmt.Errorf("%s is %s, and this version needs %s of that name: rename what has it, or drop it", r.Name, r.Kind, need))
 		}
 	}
 	return refusal(faults)
@@ -150,12 +140,12 @@ func checkNames(found []relation, desired *schema.Schema) error {
 func (s Schema) checkColumns(found []relation, desired *schema.Schema, dropped []string) error {
 	var faults []error
 	for _, r := range found {
-		table, ours := desired.Table(r.name)
+		table, ours := desired.Table(r.Name)
 		if !ours {
 			continue
 		}
-		for _, column := range r.required {
-			name := "column " + r.name + "." + column
+		for _, column := range r.Required {
+			name := "column " + r.Name + "." + column
 			if _, known := table.Column(column); known || slices.Contains(dropped, name) {
 				continue
 			}
@@ -265,8 +255,8 @@ func (c choice) added() (columns []string) {
 func (s Schema) foreignTables(found []relation, desired *schema.Schema) []string {
 	var foreign []string
 	for _, r := range found {
-		_, ours := desired.Table(r.name)
-		if name := "table " + r.name; !ours && r.isTable && !slices.Contains(s.retired, name) {
+		_, ours := desired.Table(r.Name)
+		if name := "table " + r.Name; !ours && r.IsTable && !slices.Contains(s.retired, name) {
 			foreign = append(foreign, name)
 		}
 	}

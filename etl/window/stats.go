@@ -69,8 +69,8 @@ func Of(readings []float64) Stats {
 	return s
 }
 
-// safe tells whether x and its square stay clear of overflow and of the loss
-// of digits near zero.
+// safe reports whether x and its square are far from overflow and from the loss of
+// digits near zero.
 func safe(x float64) bool { x = math.Abs(x); return x > 1e-140 && x < 1e140 }
 
 // exact computes mean and sample deviation in rational arithmetic and rounds

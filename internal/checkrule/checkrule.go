@@ -1,6 +1,6 @@
-// Package checkrule holds how the data checks treat each variable unless
-// somebody says otherwise: the target's reference rows of check_rule. What the
-// checks do stands in etl/check.
+// Package checkrule holds the default rules of the data checks: how a check treats a
+// variable. They are reference rows of the target's table check_rule. The checks
+// themselves are in etl/check.
 package checkrule
 
 import (
@@ -12,12 +12,12 @@ import (
 	"github.com/delfos/delfos/gen/variable"
 )
 
-// Rule is how a check treats a variable, "" when it is of none.
+// Rule is how a check treats a variable, "" if the check has none.
 type Rule struct {
 	Check, Variable string
 	Severity        enum.Severity
-	// Low and High are the limits, both allowed, in the variable's unit; NaN
-	// where there is none.
+	// Low and High are the limits in the variable's unit, which are allowed
+	// themselves; NaN for no limit.
 	Low, High float64
 }
 
@@ -42,9 +42,9 @@ func Defaults() []Rule {
 	return rules
 }
 
-// limits are what an instrument can mean at all: no anemometer has seen 60 m/s
-// and no rotor makes more than 20 MW. A turbine at rest consumes, so power may be
-// negative. A variable that is not here has none until somebody sets them.
+// limits are what an instrument can measure: no anemometer has seen 60 m/s and no
+// rotor makes more than 20 MW. A turbine at rest consumes, so power may be negative.
+// Another variable has no limits until somebody sets them.
 func limits(place int) (low, high float64) {
 	switch place {
 	case variable.WindSpeed:

@@ -21,20 +21,20 @@ const (
 
 var (
 	errEnded     = errors.New("the server ended the copy")
-	errAbandoned = errors.New("the rows of the copy ended without a word")
+	errAbandoned = errors.New("the function that writes the rows of the copy did not return")
 )
 
 // Copy runs sql, a COPY … FROM STDIN (FORMAT binary), with the rows that write
 // puts, and returns how many the server took. An error of write ends the COPY and
 // is returned as it is; the transaction around it is then aborted. Copy waits for
-// write: one that itself waits has to look at Copier.Done.
+// write, so a write that waits for something has to watch Copier.Done.
 func Copy[R any](ctx context.Context, conn *pgx.Conn, sql string, encode func(*R, []byte) []byte, write func(*Copier[R]) error) (int64, error) {
 	p := &pipe{chunks: make(chan []byte), taken: make(chan int), done: make(chan struct{}), tick: time.NewTicker(look)}
 	defer p.tick.Stop()
 	written := make(chan error, 1)
 	go func() {
 		err := errAbandoned
-		defer func() { // also when write does not return, as in a test that fails
+		defer func() { // also when write ends its goroutine, as a failing test does
 			p.end(err)
 			written <- err
 		}()
@@ -70,13 +70,12 @@ type Copier[R any] struct {
 }
 
 // NewCopier returns a Copier onto w, with the format's header in its buffer. Copy
-// has one of its own.
+// makes its own.
 func NewCopier[R any](w io.Writer, encode func(*R, []byte) []byte) *Copier[R] {
 	return &Copier[R]{w: w, encode: encode, buf: append(make([]byte, 0, size+1024), signature...)}
 }
 
-// Put adds a row. Its error, if any, may be of a row before: the server has ended
-// the COPY, and nothing more is wanted.
+// Put adds a row. Its error may come from a row before, and ends the COPY.
 func (c *Copier[R]) Put(row *R) error {
 	if len(c.buf) >= size {
 		c.flush()
@@ -89,8 +88,8 @@ func (c *Copier[R]) Put(row *R) error {
 // Rows returns how many rows were put.
 func (c *Copier[R]) Rows() int64 { return c.rows }
 
-// Done is closed when the COPY has ended before its rows did: who waits for
-// something to put need wait no longer.
+// Done is closed when the COPY has ended before its rows: nothing more needs to be
+// put.
 func (c *Copier[R]) Done() <-chan struct{} { return c.done }
 
 // close ends the stream; without it PostgreSQL refuses the whole COPY.
@@ -110,8 +109,8 @@ func (c *Copier[R]) flush() {
 // look is how often a Read that waits for bytes returns without any.
 const look = 100 * time.Millisecond
 
-// pipe is an io.Pipe whose Read does not wait for ever: pgx finds out that the
-// server has ended a COPY, but then waits for the Read that is under way.
+// pipe is an io.Pipe whose Read does not wait forever. When the server ends a COPY,
+// pgx waits for the current Read.
 type pipe struct {
 	chunks chan []byte
 	taken  chan int // how many bytes of the chunk were read
@@ -120,13 +119,13 @@ type pipe struct {
 	err    error // set before chunks is closed
 }
 
-// end tells the reader that nothing more comes, or why not.
+// end ends what the reader gets, with an error if err is one.
 func (p *pipe) end(err error) {
 	p.err = err
 	close(p.chunks)
 }
 
-// Write implements io.Writer. It returns when b is not looked at any more.
+// Write implements io.Writer. It returns when b is no longer used.
 func (p *pipe) Write(b []byte) (int, error) {
 	for n := 0; n < len(b); {
 		select {

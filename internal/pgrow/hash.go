@@ -12,14 +12,12 @@ const Seed = 0x7A5B22367996DCFD
 // Hash computes PostgreSQL's hash_record_extended(row(…), Seed). The zero Hash has
 // no columns yet; add them in their order.
 //
-// A query that reads rows out needs no hash of its own then, which would cost
-// the database two thirds of what the rows do, and still the result equals what
-// a digest in the database says.
+// So a query that reads rows needs no hash, which would cost the database two thirds
+// of what the rows cost, and the result still equals a digest in the database.
 //
-// The functions are those of hash partitions, so they stay as they are from
-// version to version. A database on a big-endian machine hashes floats in
-// another way: there the two never agree, which is safe, as nothing passes for
-// unchanged that is not.
+// The functions are those of hash partitions, so they do not change from version to
+// version. A database on a big-endian machine hashes floats in another way. There
+// the two never agree, which is safe: nothing that changed is taken for unchanged.
 type Hash uint64
 
 // Null adds a NULL of any type.

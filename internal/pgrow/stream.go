@@ -15,16 +15,16 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Stream yields the rows of a query as they come off the wire. An error is the
-// last that it yields. The database must answer with the columns; decode reads
-// a row's values, nil for NULL, and reports whether each that is not nullable is
-// there. A loop that is left ends the query on the server.
+// Stream yields the rows of a query as the server sends them. After an error it
+// yields nothing more. The answer must have the given columns. decode reads a row's
+// values, nil for NULL, and reports whether each value that is not nullable is
+// there. Leaving the loop ends the query on the server.
 func Stream[R any](
 	ctx context.Context, db Querier, name, sql string, args []any, columns []Column, decode func(*R, [][]byte) bool,
 ) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		// Ended early, rows.Close would read all that is left of the answer; a
-		// cancelled context cancels the query instead.
+		// rows.Close alone would read all that is left of the answer; a cancelled
+		// context ends the query.
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var row, zero R
@@ -61,10 +61,11 @@ func Stream[R any](
 	}
 }
 
-// firstUserOID is where the types begin that somebody made, as enums are.
+// firstUserOID is the first OID of types that PostgreSQL does not bring along, such
+// as enums.
 const firstUserOID = 16384
 
-// check holds the columns of an answer against those that are expected.
+// check compares the columns of an answer with those that are expected.
 func check(got []pgconn.FieldDescription, want []Column) error {
 	if len(got) != len(want) {
 		return fmt.Errorf("the database sends %d columns, %d are expected", len(got), len(want))
@@ -77,7 +78,7 @@ func check(got []pgconn.FieldDescription, want []Column) error {
 	return nil
 }
 
-// sentAs reports whether values of the kind come as the type.
+// sentAs reports whether the server sends values of the kind as the type.
 func (k Kind) sentAs(oid uint32) bool {
 	switch k {
 	case Int32:
@@ -97,7 +98,7 @@ func (k Kind) sentAs(oid uint32) bool {
 	}
 }
 
-// missing is the error of a row that lacks a value which it must have.
+// missing is the error of a row without a value that it must have.
 func missing(raw [][]byte, columns []Column) error {
 	for i, c := range columns {
 		if raw[i] == nil && !c.Nullable {

@@ -4,8 +4,8 @@
 // Accepted are RFC 3339 and the looser ISO 8601 forms that the replaced
 // system's clients send: a blank or a lower-case t between date and time, no
 // seconds, an offset without a colon, no offset at all (then UTC), a bare date
-// (then midnight UTC). A number is no timestamp, nor is an instant outside the
-// years 0001 to 9999, which RFC 3339 can't write. Written is RFC 3339 in UTC
+// (then midnight UTC). A number is not a timestamp, and neither is an instant outside
+// the years 0001 to 9999, which RFC 3339 can't write. Written is RFC 3339 in UTC
 // with Z, with a fraction only where there is one, in microseconds.
 package timestamp
 
@@ -77,9 +77,9 @@ func Parse(s string) (Time, error) {
 	return Time{}, ErrMalformed
 }
 
-// normalize writes the forms that layouts does not list as those that it does, and
-// reports whether b is none of the malformed ones that time.Parse takes: one digit
-// for an hour, and a comma for a fraction.
+// normalize turns the forms that layouts lacks into those that it has. ok is false
+// for malformed ones that time.Parse would take: one digit for an hour, and a comma
+// for a fraction.
 func normalize(s string) (b []byte, ok bool) {
 	b = []byte(strings.TrimSpace(s))
 	if len(b) > 10 {
