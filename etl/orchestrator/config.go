@@ -94,8 +94,8 @@ type ScheduleConfig struct {
 	SweepEvery time.Duration
 }
 
-// withDefaults fills what c leaves open, and refuses what is out of range.
-func (c Config) withDefaults() (Config, error) {
+// withDefaults fills what c leaves open.
+func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -113,19 +113,7 @@ func (c Config) withDefaults() (Config, error) {
 	if start := c.Schedule.PartitionStart; start != nil {
 		c.Schedule.PartitionStart = new(dates.Of(*start))
 	}
-	for _, bounded := range []struct {
-		name  string
-		value int
-	}{
-		{"CATCH_UP_DAYS", c.Schedule.CatchUpDays},
-		{"STALE_DAYS", c.Schedule.StaleDays},
-		{"SOURCE_RETENTION_DAYS", int(c.Schedule.SourceRetention)},
-	} {
-		if bounded.value < 0 || bounded.value > MaxDays {
-			return Config{}, fmt.Errorf("%s %d: want 0 to %d", bounded.name, bounded.value, MaxDays)
-		}
-	}
-	return c, nil
+	return c
 }
 
 // OpenControl returns a pool of short sessions on the target: no transaction of

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,12 +38,13 @@ type events struct {
 	pool    *pgxpool.Pool // of the target
 	readers chan struct{} // a token each
 
-	mu   sync.Mutex
-	news chan struct{} // closed when events have got their numbers
+	news atomic.Value // a chan struct{} that is closed when events have got their numbers
 }
 
 func newEvents(pool *pgxpool.Pool) *events {
-	return &events{pool: pool, readers: make(chan struct{}, eventReaders), news: make(chan struct{})}
+	e := &events{pool: pool, readers: make(chan struct{}, eventReaders)}
+	e.news.Store(make(chan struct{}))
+	return e
 }
 
 // Events calls each with the events after one, in order and as they are
@@ -66,7 +67,7 @@ func (e *events) Events(ctx context.Context, after int64, each func(Event) error
 	ticker := time.NewTicker(eventPoll)
 	defer ticker.Stop()
 	for {
-		news := e.next()
+		news, _ := e.news.Load().(chan struct{})
 		page, err := e.read(ctx, after)
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("read events: %w", err)
@@ -100,21 +101,6 @@ func (e *events) read(ctx context.Context, after int64) ([]Event, error) {
 	return targetdb.New(e.pool).ReadEvents(ctx, targetdb.ReadEventsParams{After: after, Count: eventPage})
 }
 
-// next is closed when the next events have got their numbers.
-func (e *events) next() <-chan struct{} {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.news
-}
-
-// wake wakes the followers of this process.
-func (e *events) wake() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	close(e.news)
-	e.news = make(chan struct{})
-}
-
 // numberAll keeps the events numbered until ctx ends or it fails. It waits for the
 // notification of an event, and looks by itself if none comes.
 func (e *events) numberAll(ctx context.Context) error {
@@ -133,7 +119,8 @@ func (e *events) numberAll(ctx context.Context) error {
 			return fmt.Errorf("number events: %w", err)
 		}
 		if numbered > 0 {
-			e.wake()
+			news, _ := e.news.Swap(make(chan struct{})).(chan struct{})
+			close(news) // wakes the followers of this process
 		}
 		waited, cancel := context.WithTimeout(ctx, eventPoll)
 		_, err = conn.Conn().WaitForNotification(waited)

@@ -59,7 +59,12 @@ func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
 	case !known:
 		err = ErrUnknownDay
 	case !force:
-		err = c.unsampled(ctx, day)
+		var samples int64
+		if samples, err = c.config.Job.Samples(ctx, day); err != nil {
+			err = fmt.Errorf("%w: %w", ErrSourceUnasked, err)
+		} else if samples > 0 {
+			err = &SampledError{Day: day, Samples: samples}
+		}
 	}
 	if err == nil {
 		err = c.forgetOnceFree(ctx, day)
@@ -68,18 +73,6 @@ func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
 		return fmt.Errorf("forget %s: %w", day.Format(time.DateOnly), err)
 	}
 	c.config.Log.InfoContext(ctx, "a day was forgotten", "day", day.Format(time.DateOnly), "force", force)
-	return nil
-}
-
-// unsampled makes sure that the source has no samples of a day.
-func (c *Control) unsampled(ctx context.Context, day time.Time) error {
-	samples, err := c.config.Job.Samples(ctx, day)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSourceUnasked, err)
-	}
-	if samples > 0 {
-		return &SampledError{Day: day, Samples: samples}
-	}
 	return nil
 }
 

@@ -35,9 +35,6 @@ type worker struct {
 	running *runningJobs
 }
 
-// Timeout implements river.Worker.
-func (w *worker) Timeout(*river.Job[PartitionArgs]) time.Duration { return partitionTimeout }
-
 // NextRetry implements river.Worker.
 func (w *worker) NextRetry(job *river.Job[PartitionArgs]) time.Time {
 	return time.Now().Add(wait(job.ID, job.Attempt))
@@ -77,16 +74,11 @@ type dayJob struct {
 }
 
 // Settle implements ledger.Settler: it closes the requests that the attempt answers and
-// completes the job, or tells when there will be another attempt. Whoever holds the
+// completes the job, or says when there will be another attempt. Whoever holds the
 // ledger's token may complete the job, even if River has begun another attempt of it
 // meanwhile, because that one will find nothing to do.
 func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (again *time.Time, err error) {
-	again, err = r.settle(ctx, tx, s)
-	r.answered = err == nil && again == nil
-	return again, err
-}
-
-func (r *dayJob) settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (*time.Time, error) {
+	defer func() { r.answered = err == nil && again == nil }()
 	if s.Outcome == enum.OutcomeCancelled {
 		return nil, nil //nolint:nilnil // Requests that are still open are answered by another attempt.
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/schema"
 )
 
 const (
@@ -57,7 +59,7 @@ func New(c Config) (*Orchestrator, error) {
 	river.AddWorker(workers, &worker{config: c, queue: q, running: o.running})
 	o.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
 		ID:                          fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
-		Schema:                      Schema,
+		Schema:                      schema.RiverName,
 		Queues:                      map[string]river.QueueConfig{partitionQueue: {MaxWorkers: c.Workers}},
 		Workers:                     workers,
 		JobTimeout:                  partitionTimeout,
@@ -87,10 +89,7 @@ func (o *Orchestrator) River() *river.Client[pgx.Tx] { return o.client }
 // then; those that don't end by themselves are stopped and go back to the queue.
 func (o *Orchestrator) Run(ctx context.Context) error {
 	if err := o.beat(ctx); err != nil {
-		return err
-	}
-	if err := targetdb.New(o.config.Target).EnsureSchedule(ctx); err != nil {
-		return fmt.Errorf("ensure the schedule: %w", err)
+		return fmt.Errorf("enter this worker: %w", err)
 	}
 	// Upkeep goes on while loads end.
 	upkeep, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -99,23 +98,21 @@ func (o *Orchestrator) Run(ctx context.Context) error {
 	for _, t := range o.tasks() {
 		tasks.Go(func() { o.repeat(upkeep, t) })
 	}
-	err := o.client.Start(context.WithoutCancel(ctx))
-	if err == nil {
-		<-ctx.Done()
-		err = o.end(context.WithoutCancel(ctx))
-	} else {
-		err = fmt.Errorf("start the queue's client: %w", err)
-	}
+	err := o.work(ctx)
 	stop()
 	tasks.Wait()
 	return errors.Join(err, o.leave(context.WithoutCancel(ctx)))
 }
 
-// end stops River's client, after what it works on.
-func (o *Orchestrator) end(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, o.config.SoftStop+20*time.Second)
+// work loads days until ctx ends and what is under way has ended.
+func (o *Orchestrator) work(ctx context.Context) error {
+	if err := o.client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the queue's client: %w", err)
+	}
+	<-ctx.Done()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.config.SoftStop+20*time.Second)
 	defer cancel()
-	if err := o.client.Stop(ctx); err != nil {
+	if err := o.client.Stop(ending); err != nil {
 		return fmt.Errorf("stop the queue's client: %w", err)
 	}
 	return nil
@@ -133,7 +130,7 @@ func (o *Orchestrator) leave(ctx context.Context) error {
 type task struct {
 	name  string
 	do    func(context.Context) error
-	limit time.Duration        // bounds do; 0: it ends with the Orchestrator
+	limit time.Duration        // bounds do
 	wait  func() time.Duration // until do is called again
 }
 
@@ -148,7 +145,7 @@ func (o *Orchestrator) tasks() []task {
 		{"tidy up", o.tidy, time.Minute, every(time.Minute)},
 		{"look for due days", func(ctx context.Context) error { return s.tick(ctx, s.config.Now()) }, limit, func() time.Duration { return untilTick(s.cron, time.Now()) }},
 		{"look for late data", func(ctx context.Context) error { return s.sweep(ctx, s.config.Now()) }, s.config.Schedule.SweepEvery + time.Minute, every(tickEvery)},
-		{"number events", o.control.numberAll, 0, every(time.Second)},
+		{"number events", o.control.numberAll, math.MaxInt64, every(time.Second)},
 		{"write the logs of runs", func(ctx context.Context) error { return o.config.RunLog.flush(ctx, o.config.Target) }, limit, every(flushEvery)},
 	}
 }
@@ -166,22 +163,23 @@ func untilTick(cron Cron, now time.Time) time.Duration {
 func (o *Orchestrator) repeat(ctx context.Context, t task) {
 	failing := false
 	for ctx.Err() == nil {
-		bounded, cancel := ctx, context.CancelFunc(func() {})
-		if t.limit > 0 {
-			bounded, cancel = context.WithTimeout(ctx, t.limit)
-		}
+		bounded, cancel := context.WithTimeout(ctx, t.limit)
 		begun := time.Now()
 		err := t.do(bounded)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && (!failing || time.Since(begun) > time.Minute): // for so long it worked
-			o.config.Log.WarnContext(ctx, "upkeep failed; trying again", "task", t.name, "error", err)
-		case err == nil && failing:
+		case errors.Is(err, errNotDue):
+		case err != nil:
+			if !failing || time.Since(begun) > time.Minute { // for so long it worked
+				o.config.Log.WarnContext(ctx, "upkeep failed; trying again", "task", t.name, "error", err)
+			}
+			failing = true
+		case failing:
 			o.config.Log.InfoContext(ctx, "upkeep works again", "task", t.name)
+			failing = false
 		}
-		failing = err != nil
 		select {
 		case <-ctx.Done():
 		case <-time.After(t.wait()):
@@ -191,13 +189,10 @@ func (o *Orchestrator) repeat(ctx context.Context, t task) {
 
 // beat tells the others that this process is alive, and what it works on.
 func (o *Orchestrator) beat(ctx context.Context) error {
-	if err := targetdb.New(o.config.Target).BeatWorker(ctx, targetdb.BeatWorkerParams{
+	return targetdb.New(o.config.Target).BeatWorker(ctx, targetdb.BeatWorkerParams{
 		ID: o.client.ID(), Host: o.host, Pid: int32(os.Getpid()), Workers: int32(o.config.Workers),
 		Jobs: o.running.list(), Lease: o.config.Lease,
-	}); err != nil {
-		return fmt.Errorf("enter this worker: %w", err)
-	}
-	return nil
+	})
 }
 
 // reconcile brings the queue to what the ledger asks for: sessions of expired
@@ -212,7 +207,7 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 	for _, e := range ended {
 		log.WarnContext(ctx, "a worker stopped; its session was ended", "day", e.Day.Format(time.DateOnly), "token", e.Token)
 	}
-	err = pgx.BeginFunc(ctx, o.config.Target, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, o.config.Target, func(tx pgx.Tx) error {
 		db := targetdb.New(tx)
 		mine, err := db.TryReconciling(ctx)
 		if err != nil || !mine {
@@ -230,10 +225,6 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 		}
 		return db.CloseRuns(ctx)
 	})
-	if err != nil {
-		return fmt.Errorf("put the queue in order: %w", err)
-	}
-	return nil
 }
 
 // tidy removes what is no longer wanted.
@@ -243,8 +234,5 @@ func (o *Orchestrator) tidy(ctx context.Context) error {
 	if o.config.RunRetention > 0 {
 		err = errors.Join(err, db.DeleteOldRuns(ctx, o.config.Now().Add(-o.config.RunRetention)))
 	}
-	if err != nil {
-		return fmt.Errorf("tidy up: %w", err)
-	}
-	return nil
+	return err
 }

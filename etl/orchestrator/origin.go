@@ -62,19 +62,14 @@ func (o *origin) first(ctx context.Context, now, need time.Time) (day time.Time,
 	return ledger.First, true, nil
 }
 
-// sampled is the first and the last day of which the source has samples; nil if
-// it has none, or can't be asked.
-func (o *origin) sampled(ctx context.Context, now time.Time) *etl.Span {
+// sampled is the first and the last day of which the source has samples, as it says
+// now or said the last time; nil if it has none, or did not answer.
+func (o *origin) sampled(ctx context.Context, now time.Time, ask bool) *etl.Span {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.ask(ctx, now)
-	return o.samples
-}
-
-// remembered is what the source said the last time.
-func (o *origin) remembered() *etl.Span {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	if ask {
+		o.ask(ctx, now)
+	}
 	return o.samples
 }
 

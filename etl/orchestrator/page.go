@@ -26,33 +26,32 @@ type Page struct {
 func (c *Control) Page(ctx context.Context, from, to *time.Time) (page Page, err error) {
 	now := c.config.Now()
 	within := etl.Span{First: dates.Earliest(), Last: dates.Latest(now)}
-	var known *etl.Span
-	switch {
-	case from != nil && to != nil:
-		page.Days = &etl.Span{First: *from, Last: *to}
-	case to != nil:
+	if to != nil {
 		within.Last = *to
 		if to.Before(within.First) {
 			within.First = dates.First()
 		}
-		if known, err = c.known(ctx, within, c.origin.remembered(), false); known != nil {
-			page.Days = lastPage(etl.Span{First: known.First, Last: *to})
-		}
-	case from != nil:
+	}
+	if from != nil {
 		within.First = *from
 		if from.After(within.Last) {
 			within.Last = dates.Last()
 		}
-		if known, err = c.known(ctx, within, c.origin.sampled(ctx, now), false); err == nil {
-			page.Days = since(*from, known, yesterday(now))
-		}
-	default:
-		if known, err = c.known(ctx, within, c.origin.sampled(ctx, now), false); err == nil {
-			page.Days = newest(known, c.config.Schedule.PartitionStart, yesterday(now))
-		}
 	}
-	if err != nil {
-		return Page{}, err
+	if from != nil && to != nil {
+		page.Days = &etl.Span{First: *from, Last: *to}
+	} else {
+		known, err := c.known(ctx, within, c.origin.sampled(ctx, now, to == nil), false)
+		switch {
+		case err != nil:
+			return Page{}, err
+		case from != nil:
+			page.Days = since(*from, known, yesterday(now))
+		case to == nil:
+			page.Days = newest(known, c.config.Schedule.PartitionStart, yesterday(now))
+		case known != nil:
+			page.Days = lastPage(etl.Span{First: known.First, Last: *to})
+		}
 	}
 	if page.Days != nil {
 		within = *page.Days
@@ -109,7 +108,7 @@ func (c *Control) nearest(ctx context.Context, within etl.Span, page func(etl.Sp
 	if within.First.After(within.Last) {
 		return nil, nil //nolint:nilnil // Nothing is before the first day, or after the last.
 	}
-	samples := c.origin.remembered()
+	samples := c.origin.sampled(ctx, time.Time{}, false)
 	known, err := c.known(ctx, within, samples, true)
 	if err != nil || known == nil {
 		return nil, err

@@ -13,9 +13,6 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
-// Schema is where River has its tables.
-const Schema = "river"
-
 // partitionQueue is River's queue of days.
 const partitionQueue = "partition"
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,16 +33,10 @@ type scheduler struct {
 	queue  *queue
 	cron   Cron
 	origin origin
-
-	mu           sync.Mutex
-	sweepFailing bool
 }
 
 func newScheduler(c Config, q *queue) (*scheduler, error) {
-	c, err := c.withDefaults()
-	if err != nil {
-		return nil, err
-	}
+	c = c.withDefaults()
 	cron, err := ParseCron(c.Schedule.Cron)
 	if err != nil {
 		return nil, err
@@ -80,7 +73,7 @@ func (r scheduledRun) facts() []any {
 func (s *scheduler) tick(ctx context.Context, now time.Time) error {
 	days, err := s.due(ctx, now)
 	if err != nil {
-		return fmt.Errorf("schedule: %w", err)
+		return err
 	}
 	var again, due scheduledRun
 	err = s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
@@ -101,7 +94,7 @@ func (s *scheduler) tick(ctx context.Context, now time.Time) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("schedule: %w", err)
+		return err
 	}
 	if again.id != 0 {
 		s.config.Log.InfoContext(ctx, "failed days are asked for again", again.facts()...)
@@ -217,14 +210,7 @@ func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (sch
 // held calls f in a transaction that holds the schedule's row.
 func (s *scheduler) held(ctx context.Context, f func(pgx.Tx, targetdb.Schedule) error) error {
 	return pgx.BeginFunc(ctx, s.config.Target, func(tx pgx.Tx) error {
-		db := targetdb.New(tx)
-		row, err := db.LockSchedule(ctx)
-		if errors.Is(err, pgx.ErrNoRows) {
-			if err := db.EnsureSchedule(ctx); err != nil {
-				return fmt.Errorf("enter the schedule: %w", err)
-			}
-			row, err = db.LockSchedule(ctx)
-		}
+		row, err := targetdb.New(tx).LockSchedule(ctx)
 		if err != nil {
 			return fmt.Errorf("hold the schedule: %w", err)
 		}

@@ -97,7 +97,10 @@ func TestManyTickAtOnce(t *testing.T) {
 		other := s.other()
 		all.Go(func() {
 			for range 3 {
-				if err := errors.Join(other.tick(t.Context(), s.clock.read()), other.sweep(t.Context(), s.clock.read())); err != nil {
+				if err := other.tick(t.Context(), s.clock.read()); err != nil {
+					t.Error(err)
+				}
+				if err := other.sweep(t.Context(), s.clock.read()); err != nil && !errors.Is(err, errNotDue) {
 					t.Error(err)
 				}
 			}
@@ -181,9 +184,7 @@ func TestScheduleState(t *testing.T) {
 func TestScheduleConfigRefused(t *testing.T) {
 	t.Parallel()
 	for want, c := range map[string]ScheduleConfig{
-		`SCHEDULE "daily": `:                {Cron: "daily"},
-		"CATCH_UP_DAYS -1: want 0 to 20000": {CatchUpDays: -1},
-		"STALE_DAYS 20001: want 0 to 20000": {StaleDays: 20001},
+		`SCHEDULE "daily": `: {Cron: "daily"},
 	} {
 		if _, err := newScheduler(Config{Schedule: c}, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%+v: got %v, want %s", c, err, want)

@@ -1,7 +1,9 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,28 +20,24 @@ import (
 // large fleet's source must not digest all day.
 const sweepShare = 20
 
-// sweep asks the source which of the last StaleDays days have changed since they
-// were loaded, and asks for exactly those as one run of trigger Sweep. It does
-// nothing while the schedule is paused, or before it is time again; one process
-// at a time does it. A source that is away is not an error: it is logged, and the
-// source is asked the next time. What a suspect source says (see etl.Look) is not
-// followed, which the schedule says until the source is believed again.
-func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
-	if err := s.lookForLateData(ctx, now); err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	return nil
-}
+// errNotDue is returned by a task that had nothing to do, and so neither failed nor
+// shows that it works.
+var errNotDue = errors.New("it is not yet time")
 
-func (s *scheduler) lookForLateData(ctx context.Context, now time.Time) error {
+// sweep asks the source which of the last StaleDays days have changed since they
+// were loaded, and asks for exactly those as one run of trigger Sweep. It returns
+// errNotDue while the schedule is paused, or before it is time again; one process
+// at a time does it. What a suspect source says (see etl.Look) is not followed, which
+// the schedule says until the source is believed again.
+func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 	c := s.config.Schedule
 	if c.StaleDays == 0 {
-		return nil
+		return errNotDue
 	}
 	db := targetdb.New(s.config.Target)
 	turn, err := db.ClaimSweep(ctx, targetdb.ClaimSweepParams{At: now, Every: c.SweepEvery, Share: sweepShare})
 	if err != nil || turn == 0 {
-		return err
+		return cmp.Or(err, errNotDue)
 	}
 	if since, bounded := c.SourceRetention.Since(now); bounded {
 		// Days that the source is not believed of would be stale for ever.
@@ -67,9 +65,8 @@ func (s *scheduler) lookForLateData(ctx context.Context, now time.Time) error {
 	if err := db.NoteSweepTook(ctx, max(s.config.Now().Sub(begun), 0)); err != nil {
 		return fmt.Errorf("note how long it took: %w", err)
 	}
-	s.logSweepFailure(ctx, failure)
 	if failure != nil {
-		return nil
+		return failure
 	}
 	if suspect, err := s.suspect(ctx, now, look.Suspect()); err != nil || suspect {
 		return err
@@ -80,36 +77,33 @@ func (s *scheduler) lookForLateData(ctx context.Context, now time.Time) error {
 // suspect reports whether the source is suspect, which it is if there is a reason,
 // and records, notes and logs when that changes.
 func (s *scheduler) suspect(ctx context.Context, now time.Time, reason string) (bool, error) {
-	var before *string
+	before := ""
 	err := s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
-		db := targetdb.New(tx)
-		before = row.SuspectReason
+		if row.SuspectReason != nil {
+			before = *row.SuspectReason
+		}
+		if reason == before {
+			return nil
+		}
+		if err := targetdb.New(tx).NoteSuspicion(ctx, targetdb.NoteSuspicionParams{At: now, Reason: reason}); err != nil {
+			return fmt.Errorf("record whether the source is believed: %w", err)
+		}
 		switch {
-		case reason == "" && before == nil:
-			return nil
 		case reason == "":
-			if err := db.BelieveSource(ctx); err != nil {
-				return fmt.Errorf("record that the source is believed: %w", err)
-			}
 			return note(ctx, tx, sourceBelieved)
+		case before == "":
+			return note(ctx, tx, sourceSuspect)
 		}
-		if err := db.SuspectSource(ctx, targetdb.SuspectSourceParams{At: now, Reason: reason}); err != nil {
-			return fmt.Errorf("record that the source is suspect: %w", err)
-		}
-		if before != nil {
-			return nil
-		}
-		return note(ctx, tx, sourceSuspect)
+		return nil
 	})
 	switch {
-	case err != nil:
-		return false, err
-	case reason != "" && (before == nil || *before != reason):
+	case err != nil || reason == before:
+	case reason != "":
 		s.config.Log.ErrorContext(ctx, "the source is suspect: what is loaded stays, and late data is not followed", "reason", reason)
-	case reason == "" && before != nil:
+	default:
 		s.config.Log.InfoContext(ctx, "the source is believed again: late data is followed")
 	}
-	return reason != "", nil
+	return reason != "", err
 }
 
 // askForStale asks for the stale days. The ledger says which, as the source was
@@ -157,17 +151,4 @@ func seenDigests(ctx context.Context, db *targetdb.Queries, days etl.Span) (map[
 		seen[row.Day] = row.Digest
 	}
 	return seen, nil
-}
-
-// logSweepFailure logs the first of failures in a row, and their end.
-func (s *scheduler) logSweepFailure(ctx context.Context, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case err != nil && !s.sweepFailing:
-		s.config.Log.WarnContext(ctx, "looking for late data failed; trying again", "error", err)
-	case err == nil && s.sweepFailing:
-		s.config.Log.InfoContext(ctx, "looking for late data works again")
-	}
-	s.sweepFailing = err != nil
 }

@@ -1,7 +1,9 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -92,8 +94,7 @@ func TestSweepInterval(t *testing.T) {
 	}
 }
 
-// A source that is away is logged once, and neither stops the schedule nor the
-// next sweep.
+// A source that is away neither stops the schedule nor the next sweep.
 func TestSweepOfASourceThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := newSchedule(t, ScheduleConfig{StaleDays: 30, CatchUpDays: 1, PartitionStart: new(dayAt("2025-01-01"))})
@@ -102,37 +103,55 @@ func TestSweepOfASourceThatIsAway(t *testing.T) {
 	s.source.err = errors.New("away")
 	for range 3 {
 		s.tick()
-		s.sweep()
+		if err := s.scheduler.sweep(t.Context(), s.clock.read()); !errors.Is(err, s.source.err) {
+			t.Errorf("a sweep of a source that is away: got %v", err)
+		}
 		s.clock.advance(DefaultSweepEvery)
 	}
 	s.wantRuns("while it is away", "schedule missing 06-29")
 	s.source.err = nil
 	s.sweep()
 	s.wantRuns("when it is back", "schedule missing 06-29", "sweep stale 06-20")
-	var lines []string
-	for line := range strings.Lines(s.logged.String()) {
-		if _, message, ok := strings.Cut(line, "msg="); ok && strings.Contains(message, "late data") {
-			lines = append(lines, message)
+}
+
+// The first of failures in a row is logged, and their end; a turn that somebody else
+// has is neither.
+func TestRepeatLogsOnce(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	away := errors.New("away")
+	results := []error{nil, away, away, errNotDue, away, nil, errNotDue, nil, away}
+	logged := &strings.Builder{}
+	o := &Orchestrator{config: Config{Log: slog.New(slog.NewTextHandler(logged, nil))}}
+	o.repeat(ctx, task{"look", func(context.Context) (err error) {
+		if len(results) == 0 {
+			stop()
+			return nil
 		}
+		err, results = results[0], results[1:]
+		return err
+	}, time.Minute, func() time.Duration { return 0 }})
+	var lines []string
+	for line := range strings.Lines(logged.String()) {
+		_, message, _ := strings.Cut(line, "msg=")
+		lines = append(lines, message)
 	}
 	want := []string{
-		"\"looking for late data failed; trying again\" error=away\n",
-		"\"looking for late data works again\"\n",
+		"\"upkeep failed; trying again\" task=look error=away\n",
+		"\"upkeep works again\" task=look\n",
+		"\"upkeep failed; trying again\" task=look error=away\n",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
-// Without days to follow, or without the schedule's row, nobody is asked.
+// Without days to follow nobody is asked.
 func TestSweepOfNothing(t *testing.T) {
 	t.Parallel()
 	s := newSchedule(t, ScheduleConfig{})
 	s.tick()
-	s.sweep()
-	s.config.Schedule.StaleDays = 3
-	s.restart()
-	s.exec("DELETE FROM schedule")
 	s.sweep()
 	if len(s.source.asked) != 0 {
 		t.Errorf("the source was asked for %v", s.source.asked)

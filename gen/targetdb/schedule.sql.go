@@ -10,20 +10,6 @@ import (
 	"time"
 )
 
-const BelieveSource = `-- name: BelieveSource :exec
-UPDATE schedule
-SET suspect_since = NULL,
-    suspect_reason = NULL
-WHERE id = 1
-  AND suspect_since IS NOT NULL
-`
-
-// Records that the source is believed again.
-func (q *Queries) BelieveSource(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, BelieveSource)
-	return err
-}
-
 const CalledOffDays = `-- name: CalledOffDays :many
 SELECT latest.day
 FROM (
@@ -75,14 +61,15 @@ func (q *Queries) CalledOffDays(ctx context.Context, arg CalledOffDaysParams) ([
 }
 
 const ClaimSweep = `-- name: ClaimSweep :execrows
-UPDATE schedule
-SET swept_at = $1::timestamptz
-WHERE id = 1
-  AND NOT paused
+INSERT INTO schedule AS s (id, swept_at)
+VALUES (1, $1::timestamptz)
+ON CONFLICT (id) DO UPDATE
+SET swept_at = excluded.swept_at
+WHERE NOT s.paused
   AND (
-      swept_at IS NULL
-      OR swept_at + greatest($2::interval, sweep_took * $3::integer) <= $1::timestamptz
-      OR swept_at > $1::timestamptz + $2::interval
+      s.swept_at IS NULL
+      OR s.swept_at + greatest($2::interval, s.sweep_took * $3::integer) <= excluded.swept_at
+      OR s.swept_at > excluded.swept_at + $2::interval
   )
 `
 
@@ -94,25 +81,13 @@ type ClaimSweepParams struct {
 
 // Takes the turn of looking for late data. No row: it is paused, or not yet time
 // again, after share times what the last look took. A time ahead of this clock's
-// by more than the interval is a wrong clock's.
+// by more than the interval is a wrong clock's. schedule_pkey serves it.
 func (q *Queries) ClaimSweep(ctx context.Context, arg ClaimSweepParams) (int64, error) {
 	result, err := q.db.Exec(ctx, ClaimSweep, arg.At, arg.Every, arg.Share)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const EnsureSchedule = `-- name: EnsureSchedule :exec
-INSERT INTO schedule (id)
-VALUES (1)
-ON CONFLICT (id) DO NOTHING
-`
-
-// Inserts the schedule's row if it is missing.
-func (q *Queries) EnsureSchedule(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, EnsureSchedule)
-	return err
 }
 
 const FailedDays = `-- name: FailedDays :many
@@ -206,14 +181,15 @@ func (q *Queries) FailedDays(ctx context.Context, arg FailedDaysParams) ([]Faile
 }
 
 const LockSchedule = `-- name: LockSchedule :one
-SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
-FROM schedule
-WHERE id = 1
-ORDER BY id
-FOR UPDATE
+INSERT INTO schedule AS s (id)
+VALUES (1)
+ON CONFLICT (id) DO UPDATE
+SET id = excluded.id
+RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.suspect_since, s.suspect_reason
 `
 
-// Holds the schedule, so that what is due is found by one at a time.
+// Holds the schedule, so that what is due is found by one at a time, and gives it its
+// row if it has none. schedule_pkey serves it.
 func (q *Queries) LockSchedule(ctx context.Context) (Schedule, error) {
 	row := q.db.QueryRow(ctx, LockSchedule)
 	var i Schedule
@@ -238,6 +214,25 @@ WHERE id = 1
 // Records when the schedule was last looked at.
 func (q *Queries) NoteScheduleChecked(ctx context.Context, at time.Time) error {
 	_, err := q.db.Exec(ctx, NoteScheduleChecked, at)
+	return err
+}
+
+const NoteSuspicion = `-- name: NoteSuspicion :exec
+UPDATE schedule
+SET suspect_since = CASE WHEN $1::text <> '' THEN coalesce(suspect_since, $2::timestamptz) END,
+    suspect_reason = nullif($1::text, '')
+WHERE id = 1
+`
+
+type NoteSuspicionParams struct {
+	Reason string
+	At     time.Time
+}
+
+// Records why the source is not believed, ” once it is, and since when: the first
+// time counts until then.
+func (q *Queries) NoteSuspicion(ctx context.Context, arg NoteSuspicionParams) error {
+	_, err := q.db.Exec(ctx, NoteSuspicion, arg.Reason, arg.At)
 	return err
 }
 
@@ -347,25 +342,6 @@ func (q *Queries) SeenDigests(ctx context.Context, arg SeenDigestsParams) ([]See
 		return nil, err
 	}
 	return items, nil
-}
-
-const SuspectSource = `-- name: SuspectSource :exec
-UPDATE schedule
-SET suspect_since = coalesce(suspect_since, $1::timestamptz),
-    suspect_reason = $2::text
-WHERE id = 1
-`
-
-type SuspectSourceParams struct {
-	At     time.Time
-	Reason string
-}
-
-// Records why the source is not believed, and since when. The first time counts
-// until BelieveSource.
-func (q *Queries) SuspectSource(ctx context.Context, arg SuspectSourceParams) error {
-	_, err := q.db.Exec(ctx, SuspectSource, arg.At, arg.Reason)
-	return err
 }
 
 const UnseeDays = `-- name: UnseeDays :exec

@@ -65,52 +65,48 @@ type Service struct {
 // Open waits for the target if it is away, brings River's tables up to date and
 // makes ready what Run needs. Close the Service when it is no longer wanted, also
 // after Run.
-func Open(ctx context.Context, c Config) (*Service, error) {
+func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	c.RunLog = orchestrator.NewRunLog()
 	c.Log = slog.New(c.RunLog.Handler(c.Log.Handler()))
 	s := &Service{config: c}
-	if err := s.open(ctx); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Service) open(ctx context.Context) (err error) {
-	c := s.config
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
 	if c.Target, err = orchestrator.OpenControl(ctx, c.TargetURL); err != nil {
-		return err
+		return nil, err
 	}
 	s.closers = append(s.closers, c.Target.Close)
 	if err := etl.AwaitTarget(ctx, c.Target, patience, c.Log); err != nil {
-		return err
+		return nil, err
 	}
 	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
 	if err != nil {
-		return dberror.Target.Explain(err)
+		return nil, dberror.Target.Explain(err)
 	}
 	if len(plan.Statements) > 0 {
 		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
 	}
 	loads, err := etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.closers = append(s.closers, loads.Close)
 	if c.Listener != nil {
 		if s.reads, err = target.OpenPool(ctx, c.TargetURL); err != nil {
-			return err
+			return nil, err
 		}
 		s.closers = append(s.closers, s.reads.Close)
 	}
 	job, err := etl.New(ctx, etl.Config{Target: loads, SourceURL: c.SourceURL, Log: c.Log})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.closers = append(s.closers, job.Close)
 	c.Job = job
 	s.orchestrator, err = orchestrator.New(c.Config)
-	return err
+	return s, err
 }
 
 // Control shows and steers the queue; it works before Run and beside it.

@@ -1,9 +1,3 @@
--- name: EnsureSchedule :exec
--- Inserts the schedule's row if it is missing.
-INSERT INTO schedule (id)
-VALUES (1)
-ON CONFLICT (id) DO NOTHING;
-
 -- name: ReadSchedule :one
 -- Reads the schedule.
 SELECT *
@@ -11,12 +5,13 @@ FROM schedule
 WHERE id = 1;
 
 -- name: LockSchedule :one
--- Holds the schedule, so that what is due is found by one at a time.
-SELECT *
-FROM schedule
-WHERE id = 1
-ORDER BY id
-FOR UPDATE;
+-- Holds the schedule, so that what is due is found by one at a time, and gives it its
+-- row if it has none. schedule_pkey serves it.
+INSERT INTO schedule AS s (id)
+VALUES (1)
+ON CONFLICT (id) DO UPDATE
+SET id = excluded.id
+RETURNING s.*;
 
 -- name: PauseSchedule :exec
 -- Pauses or resumes the schedule.
@@ -33,15 +28,16 @@ WHERE id = 1;
 -- name: ClaimSweep :execrows
 -- Takes the turn of looking for late data. No row: it is paused, or not yet time
 -- again, after share times what the last look took. A time ahead of this clock's
--- by more than the interval is a wrong clock's.
-UPDATE schedule
-SET swept_at = sqlc.arg(at)::timestamptz
-WHERE id = 1
-  AND NOT paused
+-- by more than the interval is a wrong clock's. schedule_pkey serves it.
+INSERT INTO schedule AS s (id, swept_at)
+VALUES (1, sqlc.arg(at)::timestamptz)
+ON CONFLICT (id) DO UPDATE
+SET swept_at = excluded.swept_at
+WHERE NOT s.paused
   AND (
-      swept_at IS NULL
-      OR swept_at + greatest(sqlc.arg(every)::interval, sweep_took * sqlc.arg(share)::integer) <= sqlc.arg(at)::timestamptz
-      OR swept_at > sqlc.arg(at)::timestamptz + sqlc.arg(every)::interval
+      s.swept_at IS NULL
+      OR s.swept_at + greatest(sqlc.arg(every)::interval, s.sweep_took * sqlc.arg(share)::integer) <= excluded.swept_at
+      OR s.swept_at > excluded.swept_at + sqlc.arg(every)::interval
   );
 
 -- name: NoteSweepTook :exec
@@ -50,21 +46,13 @@ UPDATE schedule
 SET sweep_took = sqlc.arg(took)::interval
 WHERE id = 1;
 
--- name: SuspectSource :exec
--- Records why the source is not believed, and since when. The first time counts
--- until BelieveSource.
+-- name: NoteSuspicion :exec
+-- Records why the source is not believed, '' once it is, and since when: the first
+-- time counts until then.
 UPDATE schedule
-SET suspect_since = coalesce(suspect_since, sqlc.arg(at)::timestamptz),
-    suspect_reason = sqlc.arg(reason)::text
+SET suspect_since = CASE WHEN sqlc.arg(reason)::text <> '' THEN coalesce(suspect_since, sqlc.arg(at)::timestamptz) END,
+    suspect_reason = nullif(sqlc.arg(reason)::text, '')
 WHERE id = 1;
-
--- name: BelieveSource :exec
--- Records that the source is believed again.
-UPDATE schedule
-SET suspect_since = NULL,
-    suspect_reason = NULL
-WHERE id = 1
-  AND suspect_since IS NOT NULL;
 
 -- name: UnseeDays :exec
 -- Resets the last seen digest of the days before the one from which the source is
