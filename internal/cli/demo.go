@@ -55,7 +55,7 @@ fetches them.`,
 			Pair: pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI,
 			Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log, Level: r.level,
 			Orchestrator: service.Config{
-				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs()},
+				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.RunRetention, JobRetention: c.JobRetention},
 				Access: c.At(c.ConsoleAddr),
 			},
 		})
@@ -86,69 +86,63 @@ and database names are those of SOURCE_DB_URL and TARGET_DB_URL.`,
 }
 
 func newPostgresStart(r *runner) *cobra.Command {
-	return configure(r, &cobra.Command{
+	return forBoth(r, &cobra.Command{
 		Use:   "start",
 		Short: "Start both servers in the background",
 		Long: `Start starts both servers and returns when they accept connections. They stay until
 'delfos postgres stop'. Servers that run already are left as they are.`,
 		Example: `  delfos postgres start
   TARGET_DB_URL=postgres://localhost:6543/wind delfos postgres start`,
-	}, func(ctx context.Context, c config.Postgres, _ []string) error {
-		pair, err := demo.NewPair(c.SourceDBURL, c.TargetDBURL, demo.Dir, c.PGBin, r.log)
+	}, func(ctx context.Context, cluster demo.Cluster) (string, error) {
+		d, err := localpg.StartDetached(ctx, cluster.Server)
 		if err != nil {
-			return err
+			return "", err
 		}
-		return r.forBoth(pair, func(name string, cluster demo.Cluster) (string, error) {
-			d, err := localpg.StartDetached(ctx, cluster.Server)
-			if err != nil {
-				return "", fmt.Errorf("%s database: %w", name, err)
-			}
-			state := "started"
-			if d.Already {
-				state = "already running"
-			}
-			return fmt.Sprintf("%s: %s on port %d (process %d), %s", name, state, d.Port, d.PID, config.Redact(cluster.URL(d.Port, d.URL))), nil
-		})
+		state := "started"
+		if d.Already {
+			state = "already running"
+		}
+		return fmt.Sprintf("%s on port %d (process %d), %s", state, d.Port, d.PID, config.Redact(cluster.URL(d.Port, d.URL))), nil
 	})
 }
 
 func newPostgresStop(r *runner) *cobra.Command {
-	return configure(r, &cobra.Command{
+	return forBoth(r, &cobra.Command{
 		Use:     "stop",
 		Short:   "Stop both servers",
 		Long:    "Stop stops the servers that 'delfos postgres start' left in the background. Their data stays.",
 		Example: "  delfos postgres stop",
-	}, func(ctx context.Context, c config.Postgres, _ []string) error {
+	}, func(ctx context.Context, cluster demo.Cluster) (string, error) {
+		err := localpg.StopDetached(ctx, cluster.Server.Dir)
+		if errors.Is(err, localpg.ErrNotRunning) {
+			return "not running", nil
+		}
+		return "stopped", err
+	})
+}
+
+// forBoth makes cmd call do for both servers at once and print what it returns,
+// the source's first.
+func forBoth(r *runner, cmd *cobra.Command, do func(ctx context.Context, c demo.Cluster) (string, error)) *cobra.Command {
+	return configure(r, cmd, func(ctx context.Context, c config.Postgres, _ []string) error {
 		pair, err := demo.NewPair(c.SourceDBURL, c.TargetDBURL, demo.Dir, c.PGBin, r.log)
 		if err != nil {
 			return err
 		}
-		return r.forBoth(pair, func(name string, cluster demo.Cluster) (string, error) {
-			switch err := localpg.StopDetached(ctx, cluster.Server.Dir); {
-			case errors.Is(err, localpg.ErrNotRunning):
-				return name + ": not running", nil
-			case err != nil:
-				return "", fmt.Errorf("%s database: %w", name, err)
-			}
-			return name + ": stopped", nil
-		})
-	})
-}
-
-// forBoth calls do for both servers at once and prints what it returns, the
-// source's first.
-func (r *runner) forBoth(pair demo.Pair, do func(name string, c demo.Cluster) (string, error)) error {
-	names := []string{"source", "target"}
-	said, errs := make([]string, len(names)), make([]error, len(names))
-	var work sync.WaitGroup
-	for i, cluster := range []demo.Cluster{pair.Source, pair.Target} {
-		work.Go(func() { said[i], errs[i] = do(names[i], cluster) })
-	}
-	work.Wait()
-	for i := range names {
-		if errs[i] == nil {
-			errs[i] = r.print("%s", said[i])
+		var results [2]string
+		var errs [2]error
+		var work sync.WaitGroup
+		for i, cluster := range []demo.Cluster{pair.Source, pair.Target} {
+			work.Go(func() { results[i], errs[i] = do(ctx, cluster) })
 		}
-	}
-	return errors.Join(errs...)
+		work.Wait()
+		for i, name := range []string{"source", "target"} {
+			if errs[i] != nil {
+				errs[i] = fmt.Errorf("%s database: %w", name, errs[i])
+			} else {
+				errs[i] = r.print("%s: %s", name, results[i])
+			}
+		}
+		return errors.Join(errs[:]...)
+	})
 }

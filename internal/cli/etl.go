@@ -114,7 +114,7 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 	}
 	defer job.Close()
 	if stale {
-		err = narrow(ctx, job, &request, from, to, etl.Retention(c.SourceRetentionDays.Int()))
+		err = narrow(ctx, job, &request, from, to, etl.Retention(c.SourceRetentionDays))
 	} else {
 		request.From, request.To = *from, *from
 		if to != nil {

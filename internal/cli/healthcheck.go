@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -15,9 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/gen/targetapi"
-	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/config"
-	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/service"
 )
 
 // healthTimeout is shorter than a container engine's own, so that the message
@@ -54,7 +52,7 @@ at loopback alone is not.`,
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		if len(args) > 0 {
-			return checkWorker(ctx, c.TargetDBURL)
+			return service.CheckWorker(ctx, c.TargetDBURL)
 		}
 		return checkServers(ctx, c.HealthcheckFrom == config.Outside,
 			listening{"API_ADDR", c.APIAddr}, listening{"CONSOLE_ADDR", c.ConsoleAddr})
@@ -131,27 +129,6 @@ func ownAddress() (string, error) {
 		return "", errors.New("this container has no address but loopback's, so that nothing outside can reach it")
 	}
 	return found, nil
-}
-
-// checkWorker asks whether a process of this machine works on the queue.
-func checkWorker(ctx context.Context, target string) error {
-	host, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("find this machine's name: %w", err)
-	}
-	pool, err := pgpool.Open(ctx, target, pgpool.Options{Name: "delfos healthcheck", MaxConns: 1})
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	alive, err := targetdb.New(pool).AliveWorkers(ctx, host)
-	if err != nil {
-		return fmt.Errorf("ask the target for signs of life of %s: %w", host, err)
-	}
-	if alive == 0 {
-		return fmt.Errorf("no worker of %s has given a sign of life within its lease", host)
-	}
-	return nil
 }
 
 // checkHealth asks the server at addr.

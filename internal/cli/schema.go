@@ -67,32 +67,37 @@ version needs can't be had.`,
 	return cmd
 }
 
-// applySchemas goes through the named databases in the order given, but through
-// River's tables after the target's; one that fails does not keep the next from
-// its turn.
+// applySchemas goes through the named databases, River's tables after the target's,
+// which they stand in; one that fails does not keep the next from its turn.
 func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []string, opts schema.Options) error {
 	var failed []error
-	for _, name := range inOrder(names) {
-		var plan schema.Plan
-		var err error
-		switch name {
-		case schema.Source.Name:
-			plan, err = schema.Apply(ctx, c.SourceDBURL, schema.Source, opts)
-		case schema.Target.Name:
-			plan, err = schema.Apply(ctx, c.TargetDBURL, schema.Target, opts)
-		case schema.RiverName:
-			plan, err = schema.ApplyRiver(ctx, c.TargetDBURL, opts)
+	for _, s := range []struct {
+		name     string
+		database dberror.Database
+		apply    func() (schema.Plan, error)
+	}{
+		{schema.Source.Name, dberror.Source, func() (schema.Plan, error) { return schema.Apply(ctx, c.SourceDBURL, schema.Source, opts) }},
+		{schema.Target.Name, dberror.Target, func() (schema.Plan, error) { return schema.Apply(ctx, c.TargetDBURL, schema.Target, opts) }},
+		{schema.RiverName, dberror.Target, func() (schema.Plan, error) { return schema.ApplyRiver(ctx, c.TargetDBURL, opts) }},
+	} {
+		if !slices.Contains(names, s.name) {
+			continue
 		}
+		plan, err := s.apply()
 		if err != nil {
-			failed = append(failed, explainConnection(name, err))
+			// What a statement needs, the schemas say themselves.
+			if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+				err = s.database.Explain(err)
+			}
+			failed = append(failed, err)
 			continue
 		}
-		r.warnOfRest(ctx, name, plan)
+		r.warnOfRest(ctx, s.name, plan)
 		if len(plan.Statements) == 0 {
-			r.log.InfoContext(ctx, "schema: nothing to do", "schema", name)
+			r.log.InfoContext(ctx, "schema: nothing to do", "schema", s.name)
 			continue
 		}
-		if err := r.print("-- %s\n%s", name, strings.TrimSuffix(plan.SQL(), "\n")); err != nil {
+		if err := r.print("-- %s\n%s", s.name, strings.TrimSuffix(plan.SQL(), "\n")); err != nil {
 			return err
 		}
 	}
@@ -107,32 +112,4 @@ func (r *runner) warnOfRest(ctx context.Context, name string, plan schema.Plan) 
 	if len(plan.Retired) > 0 {
 		r.log.WarnContext(ctx, "schema: kept, though only a former version had it; --allow-destructive drops it", "schema", name, "found", strings.Join(plan.Retired, ", "))
 	}
-}
-
-// explainConnection adds to the error of a connection what to do about it; what a
-// statement needs, the schemas say themselves.
-func explainConnection(name string, err error) error {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); !ok {
-		return err
-	}
-	if name == schema.Source.Name {
-		return dberror.Source.Explain(err)
-	}
-	return dberror.Target.Explain(err)
-}
-
-// inOrder names each schema once, River's behind the target's.
-func inOrder(names []string) []string {
-	var order []string
-	for _, name := range names {
-		if !slices.Contains(order, name) {
-			order = append(order, name)
-		}
-	}
-	river, target := slices.Index(order, schema.RiverName), slices.Index(order, schema.Target.Name)
-	if river >= 0 && river < target {
-		order = slices.Insert(order, target+1, schema.RiverName)
-		order = slices.Delete(order, river, river+1)
-	}
-	return order
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,31 +34,27 @@ answers 503; a second signal ends the delay.`,
 		Example: `  delfos serve
   API_ADDR=0.0.0.0:8000 delfos serve`,
 	}, func(ctx context.Context, c config.Serve, _ []string) error {
-		return r.serve(ctx, c)
+		ln, err := listen(ctx, "API_ADDR", c.APIAddr)
+		if err != nil {
+			return err
+		}
+		// Closed already when it came to serving, which does no harm.
+		defer func() { _ = ln.Close() }()
+		pool, err := source.OpenPool(ctx, c.SourceDBURL)
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
+		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
+		serving, stop := r.linger(ctx, c.ShutdownDelay)
+		defer stop()
+		if err := source.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
+			return err
+		}
+		r.log.InfoContext(ctx, "stopped")
+		return nil
 	})
-}
-
-func (r *runner) serve(ctx context.Context, c config.Serve) error {
-	ln, err := listen(ctx, "API_ADDR", c.APIAddr)
-	if err != nil {
-		return err
-	}
-	// Closed already when it came to serving, which does no harm.
-	defer func() { _ = ln.Close() }()
-	pool, err := source.OpenPool(ctx, c.SourceDBURL)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
-	handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
-	serving, stop := r.linger(ctx, c.ShutdownDelay.Time())
-	defer stop()
-	if err := source.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
-		return err
-	}
-	r.log.InfoContext(ctx, "stopped")
-	return nil
 }
 
 func newOrchestrate(r *runner) *cobra.Command {
@@ -85,11 +82,8 @@ answers 503; a second signal ends the delay.`,
 	cmd.Flags().IntVar(&workers, "workers", 0, "how many days to work on at once; 0 is one a processor")
 	cmd.Flags().BoolVar(&withAPI, "api", true, "serve the target API; false makes a bare worker")
 	return configure(r, cmd, func(ctx context.Context, c config.Orchestrate, _ []string) error {
-		if workers < 0 || workers > service.MaxWorkers {
-			return usagef(cmd, "--workers is %d: want 0 to %d", workers, service.MaxWorkers)
-		}
-		if workers == 0 {
-			workers = defaultWorkers()
+		if err := checkCount(cmd, "workers", workers, 0, service.MaxWorkers); err != nil {
+			return err
 		}
 		schedule, err := scheduleOf(c.Schedule, c.SourceRetention)
 		if err != nil {
@@ -98,34 +92,33 @@ answers 503; a second signal ends the delay.`,
 		var ln net.Listener
 		var delay time.Duration // a bare worker has no clients
 		if withAPI {
-			delay = c.ShutdownDelay.Time()
+			delay = c.ShutdownDelay
 			if ln, err = listen(ctx, "CONSOLE_ADDR", c.ConsoleAddr); err != nil {
 				return err
 			}
 			// Closed already when it came to serving, which does no harm.
 			defer func() { _ = ln.Close() }()
 		}
-		return r.orchestrate(ctx, delay, service.Config{
-			Config:    orchestrator.Config{Workers: workers, Schedule: schedule, RunRetention: c.Runs(), JobRetention: c.Jobs(), Log: r.log},
+		s, err := service.Open(ctx, service.Config{
+			Config: orchestrator.Config{
+				Workers: cmp.Or(workers, defaultWorkers()), Schedule: schedule,
+				RunRetention: c.RunRetention, JobRetention: c.JobRetention, Log: r.log,
+			},
 			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI,
+			Leaving: ctx.Done(),
 		})
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		working, stop := r.linger(ctx, delay)
+		defer stop()
+		if err := s.Run(working); err != nil {
+			return err
+		}
+		r.log.InfoContext(ctx, "stopped")
+		return nil
 	})
-}
-
-func (r *runner) orchestrate(ctx context.Context, delay time.Duration, c service.Config) error {
-	c.Leaving = ctx.Done()
-	s, err := service.Open(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	working, stop := r.linger(ctx, delay)
-	defer stop()
-	if err := s.Run(working); err != nil {
-		return err
-	}
-	r.log.InfoContext(ctx, "stopped")
-	return nil
 }
 
 // defaultWorkers is a day at once for each processor.
@@ -138,8 +131,8 @@ func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.
 		return orchestrator.ScheduleConfig{}, err
 	}
 	return orchestrator.ScheduleConfig{
-		Cron: c.Cron, CatchUpDays: c.CatchUpDays.Int(), StaleDays: c.StaleDays.Int(), PartitionStart: c.PartitionStart.Time(),
-		SourceRetention: etl.Retention(source.SourceRetentionDays.Int()),
+		Cron: c.Cron, CatchUpDays: c.CatchUpDays, StaleDays: c.StaleDays, PartitionStart: c.PartitionStart,
+		SourceRetention: etl.Retention(source.SourceRetentionDays),
 	}, nil
 }
 

@@ -43,8 +43,8 @@ func (v Variable) check(value string) *Fault {
 		ok = err == nil && i >= v.least && i <= maxDays
 		fault.Want = "a whole number from " + strconv.Itoa(v.least) + " to " + strconv.Itoa(maxDays)
 	case "day":
-		day := Day(value).Time()
-		ok = day != nil && !day.Before(dates.Earliest())
+		day, err := time.Parse(time.DateOnly, value)
+		ok = err == nil && !day.Before(dates.Earliest())
 		fault.Want = "a day such as 2025-01-31, not before " + dates.Earliest().Format(time.DateOnly)
 	case "time":
 		t, err := time.ParseDuration(value)

@@ -18,6 +18,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Vars are the variables that a command may read, and where each was found.
@@ -125,9 +126,30 @@ func Parse[T any](v *Vars) (T, error) {
 			bad = []Fault{*fault}
 		}
 		faults = append(faults, bad...)
-		reflect.ValueOf(&c).Elem().FieldByIndex(variable.field).SetString(value)
+		variable.assign(reflect.ValueOf(&c).Elem().FieldByIndex(variable.field).Addr().Interface(), value)
 	}
 	return c, Join(faults)
+}
+
+// assign puts a value into a field, which stays zero if check refuses the value.
+func (v Variable) assign(field any, value string) {
+	switch field := field.(type) {
+	case *string:
+		*field = value
+	case *int:
+		*field, _ = strconv.Atoi(value)
+	case **time.Time:
+		if day, err := time.Parse(time.DateOnly, value); err == nil {
+			*field = &day
+		}
+	case *time.Duration:
+		if v.want == "days" {
+			days, _ := strconv.Atoi(value)
+			*field = time.Duration(days) * 24 * time.Hour
+		} else {
+			*field, _ = time.ParseDuration(value)
+		}
+	}
 }
 
 // A Variable describes a field of a command's struct.
@@ -150,8 +172,7 @@ func (v Variable) Choices() []string {
 	return strings.Split(v.want, ", ")
 }
 
-// Variables lists what a command's struct reads, in the order of its fields. All
-// are strings.
+// Variables lists what a command's struct reads, in the order of its fields.
 func Variables[T any]() []Variable {
 	var out []Variable
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {

@@ -59,14 +59,13 @@ func defaults(t *testing.T, dotenv string) {
 		t.Fatal(err)
 	}
 	want := config.Demo{
-		SourceDB:        config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
-		TargetDB:        config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
-		API:             config.API{APIAddr: "127.0.0.1:8000"},
-		Console:         config.Console{ConsoleAddr: "127.0.0.1:3000"},
-		Schedule:        config.Schedule{Cron: "0 1 * * *", CatchUpDays: "7", StaleDays: "30"},
-		SourceRetention: config.SourceRetention{SourceRetentionDays: "0"},
-		Retention:       config.Retention{RunRetentionDays: "400", JobRetentionDays: "7"},
-		Log:             config.Log{LogLevel: "info"},
+		SourceDB:  config.SourceDB{SourceDBURL: "postgres://delfos:delfos@localhost:5433/delfos?sslmode=disable"},
+		TargetDB:  config.TargetDB{TargetDBURL: "postgres://delfos:delfos@localhost:5434/delfos?sslmode=disable"},
+		API:       config.API{APIAddr: "127.0.0.1:8000"},
+		Console:   config.Console{ConsoleAddr: "127.0.0.1:3000"},
+		Schedule:  config.Schedule{Cron: "0 1 * * *", CatchUpDays: 7, StaleDays: 30},
+		Retention: config.Retention{RunRetention: 400 * 24 * time.Hour, JobRetention: 7 * 24 * time.Hour},
+		Log:       config.Log{LogLevel: "info"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -206,11 +205,11 @@ func TestQueueValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.PartitionStart.Time(); got == nil || !got.Equal(time.Date(2025, time.January, 31, 0, 0, 0, 0, time.UTC)) {
+	if got := c.PartitionStart; got == nil || !got.Equal(time.Date(2025, time.January, 31, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("PARTITION_START: got %s", got)
 	}
-	if c.Runs() != 48*time.Hour || c.Jobs() != 7*24*time.Hour || c.StaleDays.Int() != 30 {
-		t.Errorf("got retention of %s and %s, and %d days", c.Runs(), c.Jobs(), c.StaleDays.Int())
+	if c.RunRetention != 48*time.Hour || c.JobRetention != 7*24*time.Hour || c.StaleDays != 30 {
+		t.Errorf("got retention of %s and %s, and %d days", c.RunRetention, c.JobRetention, c.StaleDays)
 	}
 	_, err = config.Parse[config.Client](load(t, "", "TARGET_API_URL=localhost:3000"))
 	if got, want := errText(err), `TARGET_API_URL is "localhost:3000": want an http or https URL such as http://localhost:3000`; got != want {

@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,31 +55,25 @@ type Schedule struct {
 	// Cron is checked where it is used, which knows what an expression means.
 	Cron string `default:"0 1 * * *" env:"SCHEDULE" help:"when days are due, as cron has it, in UTC unless CRON_TZ=ZONE stands before it" kind:"CRON"`
 
-	CatchUpDays    Number `default:"7"           env:"CATCH_UP_DAYS"                                                  help:"for how many days a missed day is still caught up with"   kind:"N"   least:"1" want:"days"`
-	StaleDays      Number `default:"30"          env:"STALE_DAYS"                                                     help:"how many past days are followed for late data; 0 is none" kind:"N"   least:"0" want:"days"`
-	PartitionStart Day    `env:"PARTITION_START" help:"first day that counts; without it the day of the first sample" kind:"DATE"                                                     want:"day"`
+	CatchUpDays    int        `default:"7"           env:"CATCH_UP_DAYS"                                                  help:"for how many days a missed day is still caught up with"   kind:"N"   least:"1" want:"days"`
+	StaleDays      int        `default:"30"          env:"STALE_DAYS"                                                     help:"how many past days are followed for late data; 0 is none" kind:"N"   least:"0" want:"days"`
+	PartitionStart *time.Time `env:"PARTITION_START" help:"first day that counts; without it the day of the first sample" kind:"DATE"                                                     want:"day"`
 }
 
 // SourceRetention says how long the source keeps its samples.
 type SourceRetention struct {
-	SourceRetentionDays Number `default:"0" env:"SOURCE_RETENTION_DAYS" help:"for how many past days the source is believed, as one that purges its samples; 0 is for ever" kind:"N" least:"0" want:"days"`
+	SourceRetentionDays int `default:"0" env:"SOURCE_RETENTION_DAYS" help:"for how many past days the source is believed, as one that purges its samples; 0 is for ever" kind:"N" least:"0" want:"days"`
 }
 
 // Retention says what of the past is kept.
 type Retention struct {
-	RunRetentionDays Number `default:"400" env:"RUN_RETENTION_DAYS" help:"how many days runs and their logs are kept; 0 is for ever" kind:"N" least:"0" want:"days"`
-	JobRetentionDays Number `default:"7"   env:"JOB_RETENTION_DAYS" help:"how many days the queue keeps jobs that have ended"        kind:"N" least:"1" want:"days"`
+	RunRetention time.Duration `default:"400" env:"RUN_RETENTION_DAYS" help:"how many days runs and their logs are kept; 0 is for ever" kind:"N" least:"0" want:"days"`
+	JobRetention time.Duration `default:"7"   env:"JOB_RETENTION_DAYS" help:"how many days the queue keeps jobs that have ended"        kind:"N" least:"1" want:"days"`
 }
-
-// Runs is how long runs are kept; 0 is for ever.
-func (c Retention) Runs() time.Duration { return c.RunRetentionDays.days() }
-
-// Jobs is how long jobs are kept.
-func (c Retention) Jobs() time.Duration { return c.JobRetentionDays.days() }
 
 // Shutdown says how a server ends.
 type Shutdown struct {
-	ShutdownDelay Duration `default:"0" env:"SHUTDOWN_DELAY" help:"how long requests are still taken after the order to stop, while /ready says no" kind:"TIME" want:"time"`
+	ShutdownDelay time.Duration `default:"0" env:"SHUTDOWN_DELAY" help:"how long requests are still taken after the order to stop, while /ready says no" kind:"TIME" want:"time"`
 }
 
 // Side says from where a server is asked whether it is well.
@@ -141,37 +134,4 @@ func network(text string) (netip.Prefix, bool) {
 	}
 	p, err := netip.ParsePrefix(text)
 	return p.Masked(), err == nil
-}
-
-// A Number is a whole number as it was given: text, so that what is not one is a
-// fault like any other.
-type Number string
-
-// Int is the number; 0 of what Parse refuses.
-func (n Number) Int() int {
-	i, _ := strconv.Atoi(string(n)) // the number, or 0
-	return i
-}
-
-func (n Number) days() time.Duration { return time.Duration(n.Int()) * 24 * time.Hour }
-
-// A Day is a day in UTC as it was given; it may be none.
-type Day string
-
-// Time is the day's midnight; nil if there is none, and of what Parse refuses.
-func (d Day) Time() *time.Time {
-	t, err := time.Parse(time.DateOnly, string(d))
-	if err != nil {
-		return nil
-	}
-	return &t
-}
-
-// A Duration is a time as it was given, 0 or more.
-type Duration string
-
-// Time is the duration; 0 of what Parse refuses.
-func (d Duration) Time() time.Duration {
-	t, _ := time.ParseDuration(string(d)) // the time, or 0
-	return t
 }

@@ -52,9 +52,18 @@ func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster,
 	fault := func(want string) (Cluster, []config.Fault) {
 		return Cluster{}, []config.Fault{{Variable: variable, Value: config.Redact(value), Want: want}}
 	}
-	u, err := plainURL(value)
+	parsed, err := pgpool.Parse(value)
 	if err != nil {
 		return fault("a URL such as postgres://user:password@localhost:5433/database")
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || slices.ContainsFunc([]string{"host", "port", "user", "password", "dbname"}, u.Query().Has) {
+		// Keywords, or pieces behind the question mark.
+		c := parsed.ConnConfig
+		u = &url.URL{
+			Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + c.Database, RawQuery: "sslmode=disable",
+			Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),
+		}
 	}
 	if host := u.Hostname(); host != "localhost" && host != "127.0.0.1" {
 		return fault("the host localhost, since the embedded servers run on this machine")
@@ -70,27 +79,6 @@ func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster,
 		Dir: dir, Port: int(port), BinDir: binDir, Log: log,
 		User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/"),
 	}}, nil
-}
-
-// plainURL is value, or what it says in other words: keywords, or pieces behind
-// the question mark.
-func plainURL(value string) (*url.URL, error) {
-	config, err := pgpool.Parse(value)
-	if err != nil {
-		return nil, err
-	}
-	if u, err := url.Parse(value); err == nil && u.Host != "" {
-		query := u.Query()
-		pieces := []string{"host", "port", "user", "password", "dbname"}
-		if !slices.ContainsFunc(pieces, query.Has) {
-			return u, nil
-		}
-	}
-	c := config.ConnConfig
-	return &url.URL{
-		Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Path: "/" + c.Database, RawQuery: "sslmode=disable",
-		Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),
-	}, nil
 }
 
 // URL is the configured URL, at the port that the server really has, and with

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/schema"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/target"
@@ -161,4 +164,25 @@ func (s *Service) Close() {
 	for _, closer := range slices.Backward(s.closers) {
 		closer()
 	}
+}
+
+// CheckWorker returns an error unless a process of this machine works on the queue.
+func CheckWorker(ctx context.Context, targetURL string) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find this machine's name: %w", err)
+	}
+	pool, err := pgpool.Open(ctx, targetURL, pgpool.Options{Name: "delfos healthcheck", MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	alive, err := targetdb.New(pool).AliveWorkers(ctx, host)
+	if err != nil {
+		return fmt.Errorf("ask the target for signs of life of %s: %w", host, err)
+	}
+	if alive == 0 {
+		return fmt.Errorf("no worker of %s has given a sign of life within its lease", host)
+	}
+	return nil
 }
