@@ -32,7 +32,7 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	err := j.days(ctx, r, &s)
 	if err != nil && !r.DryRun && !targetAway(err) {
 		if err := j.ledger.CancelRun(ctx, s.RunID); err != nil {
-			j.log.WarnContext(ctx, "settling the days that were not tried failed", "run", s.RunID, "error", err)
+			j.log.WarnContext(ctx, "recording that days were not tried failed", "run", s.RunID, "error", err)
 		}
 	}
 	if s.Inserted > 0 && !r.DryRun && ctx.Err() == nil {

@@ -67,9 +67,9 @@ func (j *Job) Loaded(ctx context.Context, first, last time.Time) (Span, bool, er
 // Retention is for how many days the source keeps its samples; 0 is for ever.
 type Retention int
 
-// Since is from when on the source is believed, if that is bounded: the first of
-// the days that are at now, as a whole, within the last r times 24 hours. Of an
-// older one a part may be gone already.
+// Since returns the first day of which the source is believed, if there is one: the
+// first that lies as a whole within the last r times 24 hours before now. A part of an
+// older day may be gone already.
 func (r Retention) Since(now time.Time) (day time.Time, bounded bool) {
 	if r == 0 {
 		return time.Time{}, false
@@ -77,7 +77,7 @@ func (r Retention) Since(now time.Time) (day time.Time, bounded bool) {
 	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-int(r)), true
 }
 
-// Clip is the later of from and the first day that the source is believed of.
+// Clip returns the later of from and the first day of which the source is believed.
 func (r Retention) Clip(from, now time.Time) time.Time {
 	if since, bounded := r.Since(now); bounded && from.Before(since) {
 		return since
@@ -176,23 +176,23 @@ func (j *Job) digests(ctx context.Context, first, last time.Time) (days []extrac
 	return days, len(ids), nil
 }
 
-// manyGone is how many loaded days have to be gone from the source at once for it
-// to be in doubt, rather than they.
+// manyGone is how many loaded days have to be gone from the source at once before the
+// source is doubted, and not the days.
 const manyGone = 2
 
 const lookAtTheSource = "find out whether SOURCE_API_URL is right and its database whole; if the source keeps its samples for some days only, say so by SOURCE_RETENTION_DAYS"
 
-// Suspect tells why the source should not be believed, "" if it should. Days that
-// somebody has been told of, as they failed, do not make it suspect again.
+// Suspect says why the source should not be believed, "" if it should. Days that failed
+// because they are gone have been reported, and do not make it suspect again.
 func (l Look) Suspect() string {
 	var gone []time.Time
-	news := false // of days that are gone
+	unreported := false // days that are gone
 	var first *SeenDay
 	for i, d := range l.Loaded {
 		switch {
 		case d.Now == 0:
 			gone = append(gone, d.Day)
-			news = news || d.Stale
+			unreported = unreported || d.Stale
 		case first == nil:
 			first = &l.Loaded[i]
 		}
@@ -200,7 +200,7 @@ func (l Look) Suspect() string {
 	switch {
 	case l.Turbines == 0 && len(l.Loaded) > 0:
 		return fmt.Sprintf("the source lists no turbines, and %d days are loaded from it; %s", len(l.Loaded), lookAtTheSource)
-	case news && len(gone) >= manyGone:
+	case unreported && len(gone) >= manyGone:
 		return fmt.Sprintf("the source has no samples of %d days that are loaded, %s to %s; %s",
 			len(gone), format(gone[0]), format(gone[len(gone)-1]), lookAtTheSource)
 	case first != nil && len(gone) > 0 && gone[0].Before(first.Day) && first.Stale && first.Now < first.Loaded:
@@ -210,9 +210,9 @@ func (l Look) Suspect() string {
 	return ""
 }
 
-// Gone is what the target holds of days, and of turbines on a day, that the source
-// has no samples of.
-type Gone struct {
+// Removal is what the target holds of days, and of turbines on a day, of which the
+// source has no samples: what a load that is allowed to would remove.
+type Removal struct {
 	Values int64
 	Days   int64 // on which there are any
 }
@@ -220,22 +220,22 @@ type Gone struct {
 // pairsAtOnce bounds how many turbines' days one statement counts.
 const pairsAtOnce = 2_000
 
-// Gone counts what the target holds of the days, which ascend, and the source has
+// Removal counts what the target holds of the days, which ascend, and the source has
 // no longer: values that an attempt removes only when it is allowed to. Only the
 // digests are asked for, so it is not told what else an attempt would find.
-func (j *Job) Gone(ctx context.Context, days []time.Time) (Gone, error) {
+func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 	loaded, err := j.holding(ctx, days)
 	if err != nil || len(loaded) == 0 {
-		return Gone{}, err
+		return Removal{}, err
 	}
 	ids, err := j.source.TurbineIDs(ctx)
 	if err != nil {
-		return Gone{}, fmt.Errorf("look for what is gone: %w", err)
+		return Removal{}, fmt.Errorf("look for what is gone: %w", err)
 	}
 	there := map[int64]map[int32]bool{} // turbines by day
 	for digests, err := range j.source.DigestsInParts(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, len(ids)) {
 		if err != nil {
-			return Gone{}, fmt.Errorf("look for what is gone: %w", err)
+			return Removal{}, fmt.Errorf("look for what is gone: %w", err)
 		}
 		for _, d := range digests {
 			day := d.Day.Unix()
@@ -247,9 +247,9 @@ func (j *Job) Gone(ctx context.Context, days []time.Time) (Gone, error) {
 	}
 	turbines, err := j.loadedTurbines(ctx)
 	if err != nil {
-		return Gone{}, err
+		return Removal{}, err
 	}
-	var sum Gone
+	var sum Removal
 	var pairs targetdb.CountValuesOfTurbinesParams
 	for _, l := range loaded {
 		if there[l.Day.Unix()] == nil { // nothing of the whole day
@@ -264,7 +264,7 @@ func (j *Job) Gone(ctx context.Context, days []time.Time) (Gone, error) {
 		}
 		if len(pairs.TurbineIds) >= pairsAtOnce {
 			if err := j.countPairs(ctx, &pairs, &sum); err != nil {
-				return Gone{}, err
+				return Removal{}, err
 			}
 		}
 	}
@@ -309,7 +309,7 @@ func (j *Job) loadedTurbines(ctx context.Context) (ids []int32, err error) {
 }
 
 // countPairs adds up what the target has of turbines' days, and empties them.
-func (j *Job) countPairs(ctx context.Context, pairs *targetdb.CountValuesOfTurbinesParams, sum *Gone) error {
+func (j *Job) countPairs(ctx context.Context, pairs *targetdb.CountValuesOfTurbinesParams, sum *Removal) error {
 	if len(pairs.TurbineIds) == 0 {
 		return nil
 	}

@@ -43,7 +43,7 @@ func OpenTargetFor(ctx context.Context, url string, sessions int) (*pgxpool.Pool
 // left; what stays until somebody mends it, such as a wrong password or a
 // database that is not there, is an error at once.
 func AwaitTarget(ctx context.Context, target *pgxpool.Pool, patience time.Duration, log *slog.Logger) error {
-	begun, told := time.Now(), false
+	begun, warned := time.Now(), false
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
@@ -57,9 +57,9 @@ func AwaitTarget(ctx context.Context, target *pgxpool.Pool, patience time.Durati
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(patience), backoff.WithNotify(func(err error, _ time.Duration) {
-		if !told {
-			told = true
-			log.WarnContext(ctx, "the target database gives no session; waiting for it", "error", err, "patience", patience.String())
+		if !warned {
+			warned = true
+			log.WarnContext(ctx, "the target database opens no session; waiting for it", "error", err, "patience", patience.String())
 		}
 	}))
 	switch {
@@ -67,7 +67,7 @@ func AwaitTarget(ctx context.Context, target *pgxpool.Pool, patience time.Durati
 		return fmt.Errorf("target database, after %s: %w", time.Since(begun).Round(time.Second), dberror.Target.Explain(err))
 	case err != nil:
 		return fmt.Errorf("target database: %w", dberror.Target.Explain(err))
-	case told:
+	case warned:
 		log.InfoContext(ctx, "the target database is there", "waited", time.Since(begun).Round(time.Millisecond).String())
 	}
 	return nil

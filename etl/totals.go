@@ -131,7 +131,7 @@ func (t *dayTotals) report(p *Partition) {
 func (t *dayTotals) warn(ctx context.Context, log *slog.Logger, day time.Time) {
 	for _, r := range t.found.Results {
 		if r.Status != enum.CheckStatusPass {
-			log.WarnContext(ctx, "a data check points at something", "day", format(day), "check", string(r.Check),
+			log.WarnContext(ctx, "a data check did not pass", "day", format(day), "check", string(r.Check),
 				"variable", r.Variable, "status", string(r.Status), "faults", r.Faults, "detail", r.Detail)
 		}
 	}

@@ -86,13 +86,13 @@ func (c *Client) verified(ctx context.Context, media string, size int, ask func(
 	if want == "" {
 		return nil, &UntoldError{apiclient.Source().NoTrailers(a.Response)}
 	}
-	return nil, fmt.Errorf("%w: its digest is %s, Content-Digest is %q", ErrBroken, a.digest, want)
+	return nil, fmt.Errorf("%w: the body's digest is %s, and Content-Digest says %q", ErrBroken, a.digest, want)
 }
 
 // counted holds the rows of an answer against Delfos-Rows.
 func (a *answer) counted(rows int) error {
 	if want := apiclient.Header(a.Response, "Delfos-Rows"); want != strconv.Itoa(rows) {
-		return fmt.Errorf("%w: it has %d rows, Delfos-Rows is %q", ErrBroken, rows, want)
+		return fmt.Errorf("%w: the body has %d rows, and Delfos-Rows says %q", ErrBroken, rows, want)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func batchOf(record arrow.RecordBatch) (b batch, err error) {
 		return b, err
 	}
 	if kind, ok := times.DataType().(*arrow.TimestampType); !ok || kind.Unit != arrow.Microsecond {
-		return b, fmt.Errorf("timestamp is of type %s, want microseconds", times.DataType())
+		return b, fmt.Errorf("timestamp is of type %s: want microseconds", times.DataType())
 	}
 	b.turbines, b.times = turbines.Values(), times.Values()
 	for i, name := range variable.Names {
@@ -81,7 +81,7 @@ func columnOf[T arrow.Array](record arrow.RecordBatch, name string) (T, error) {
 	var column T
 	places := record.Schema().FieldIndices(name)
 	if len(places) != 1 {
-		return column, fmt.Errorf("the answer has %d columns %s, want one", len(places), name)
+		return column, fmt.Errorf("the answer has %d columns named %s: want one", len(places), name)
 	}
 	column, ok := record.Column(places[0]).(T)
 	if !ok {

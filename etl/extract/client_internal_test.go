@@ -106,8 +106,8 @@ func TestSamplesEndInAnError(t *testing.T) {
 		want    string
 	}{
 		"cut off":                      {change(func(a *sourcetest.Answer) { a.Cut = true }), true, "unexpected EOF"},
-		"another digest":               {change(func(a *sourcetest.Answer) { a.Digest = "sha-256=:AAAA:" }), true, `Content-Digest is "sha-256=:AAAA:"`},
-		"another number of rows":       {change(func(a *sourcetest.Answer) { a.Rows = 7 }), true, `it has 1440 rows, Delfos-Rows is "7"`},
+		"another digest":               {change(func(a *sourcetest.Answer) { a.Digest = "sha-256=:AAAA:" }), true, `Content-Digest says "sha-256=:AAAA:"`},
+		"another number of rows":       {change(func(a *sourcetest.Answer) { a.Rows = 7 }), true, `the body has 1440 rows, and Delfos-Rows says "7"`},
 		"no trailers":                  {change(func(a *sourcetest.Answer) { a.Digest = "-" }), false, "without the trailers"},
 		"another format":               {sourcetest.JSON(0, "[]"), false, "answered 200 OK with application/json, not with " + sourcetest.Arrow},
 		"nothing":                      {body(nil), true, "broken answer"},
@@ -118,7 +118,7 @@ func TestSamplesEndInAnError(t *testing.T) {
 		"turbines reversed":            {sourcetest.Rows(t, at(2, day), at(1, day)), false, "row 2: turbine 1 was not asked for, or comes out of order"},
 		"the day before":               {sourcetest.Rows(t, at(1, day.Add(-time.Microsecond))), false, "row 1: timestamp 2025-01-01T23:59:59.999999Z was not asked for"},
 		"the day after":                {sourcetest.Rows(t, at(1, day), at(1, day.AddDate(0, 0, 1))), false, "row 2: timestamp 2025-01-03T00:00:00Z was not asked for"},
-		"a variable less":              {body(sourcetest.Encode(t, sourcetest.Columns()[:3], rows)), false, "0 columns power"},
+		"a variable less":              {body(sourcetest.Encode(t, sourcetest.Columns()[:3], rows)), false, "0 columns named power"},
 		"a variable that is no number": {body(sourcetest.Encode(t, asText, rows)), false, "wind_speed is of type timestamp"},
 		"away":                         {sourcetest.Problem(http.StatusServiceUnavailable, "no database"), false, "503 Service Unavailable: no database"},
 		"broken inside":                {sourcetest.Problem(http.StatusInternalServerError, "failed"), false, "500 Internal Server Error: failed"},

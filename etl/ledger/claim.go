@@ -48,11 +48,11 @@ var (
 	ErrCalledOff = errors.New("the day was called off")
 )
 
-// LostError says that a day was given up, as every attempt at it was lost.
+// LostError says that a day was given up, because attempt after attempt at it was lost.
 type LostError struct{ Attempts int32 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("the last %d attempts ended without a word, each with the worker that made it: it was killed, ran out of memory or hung. "+
+	return fmt.Sprintf("the workers of the last %d attempts were lost before they recorded a result: each was killed, ran out of memory or hung. "+
 		"Look at the workers' logs and memory, then ask for the day again", e.Attempts)
 }
 

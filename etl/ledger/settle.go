@@ -26,7 +26,7 @@ const (
 )
 
 // ErrNotRecorded is wrapped when not even the failure of an attempt could be recorded.
-var ErrNotRecorded = errors.New("and the ledger could not be told")
+var ErrNotRecorded = errors.New("and the ledger could not record it")
 
 // Settlement is how an attempt ended.
 type Settlement struct {
@@ -173,7 +173,7 @@ func (c *Claim) outcome(ctx context.Context, q *targetdb.Queries) (*enum.Outcome
 //
 // It works for a cancelled context too. For a live one it waits for a target that
 // restarts, longer where another attempt would only wait for it as well: an attempt
-// that the ledger was not told of looks lost with its worker.
+// that the ledger has no result of looks lost with its worker.
 func (c *Claim) Fail(ctx context.Context, outcome enum.Outcome, cause error) error {
 	c.rollBack(ctx)
 	patience := settleTimeout

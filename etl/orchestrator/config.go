@@ -34,8 +34,8 @@ type Job interface {
 	// Look asks what the source has of a range of days, and notes in the ledger what
 	// it saw.
 	Look(ctx context.Context, r etl.Request) (etl.Look, error)
-	// Gone counts what the target holds of the days that the source has no longer.
-	Gone(ctx context.Context, days []time.Time) (etl.Gone, error)
+	// Removal counts what the target holds of the days that the source has no longer.
+	Removal(ctx context.Context, days []time.Time) (etl.Removal, error)
 	// Sampled is the first and the last of the days [first, last] with samples; false
 	// if there is none.
 	Sampled(ctx context.Context, first, last time.Time) (etl.Span, bool, error)

@@ -98,7 +98,7 @@ type Plan struct {
 	UpToDate int64
 	// Gone is what the target holds of the days that the source has no longer; of a
 	// dry run, and nil when the source can't tell.
-	Gone *etl.Gone
+	Gone *etl.Removal
 }
 
 // goneTimeout bounds what a dry run asks of the source: 60 million samples, digested.
@@ -189,10 +189,10 @@ func findRun(ctx context.Context, tx pgx.Tx, r StartRequest, plan *Plan) error {
 
 // gone counts what the target holds of the days that the source has no longer; nil
 // if the source can't tell.
-func (c *Control) gone(ctx context.Context, days []time.Time) (*etl.Gone, error) {
+func (c *Control) gone(ctx context.Context, days []time.Time) (*etl.Removal, error) {
 	bounded, cancel := context.WithTimeout(ctx, goneTimeout)
 	defer cancel()
-	gone, err := c.config.Job.Gone(bounded, days)
+	gone, err := c.config.Job.Removal(bounded, days)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)

@@ -192,7 +192,7 @@ func TestDayThatKillsItsWorkers(t *testing.T) {
 				return
 			}
 			got := pgtest.Query[string](t, s.target, "SELECT outcome || ' ' || error FROM partition WHERE next_attempt_at IS NULL")
-			if !strings.HasPrefix(got, "failed the last 5 attempts ended without a word") {
+			if !strings.HasPrefix(got, "failed the workers of the last 5 attempts were lost") {
 				t.Errorf("the ledger says %q", got)
 			}
 			if err := c.Retry(t.Context(), plan.RunID); err != nil {

@@ -47,7 +47,7 @@ func TestRead(t *testing.T) {
 		"good in the end":     {answers: []sourcetest.Answer{cut, lying, forged, sourcetest.Problem(503, "away"), good}, asked: 5},
 		"no rows":             {answers: []sourcetest.Answer{sourcetest.Rows(t)}, asked: 1},
 		"cut off":             {answers: []sourcetest.Answer{cut}, asked: 5, err: "broken answer: unexpected EOF", ofTurbine: true},
-		"rows amiss":          {answers: []sourcetest.Answer{lying}, asked: 5, err: `it has 3 rows, Delfos-Rows is "7"`, ofTurbine: true},
+		"rows amiss":          {answers: []sourcetest.Answer{lying}, asked: 5, err: `the body has 3 rows, and Delfos-Rows says "7"`, ofTurbine: true},
 		"another format":      {answers: []sourcetest.Answer{foreign}, asked: 1, err: "answered 200 OK with application/json"},
 		"away":                {answers: []sourcetest.Answer{sourcetest.Problem(503, "no database")}, asked: 5, err: "503 Service Unavailable: no database", away: true},
 		"broken inside":       {answers: []sourcetest.Answer{sourcetest.Problem(500, "failed")}, asked: 1, err: "500 Internal Server Error: failed", ofTurbine: true},

@@ -51,7 +51,7 @@ func TestDayThatKillsItsWorker(t *testing.T) {
 	if got := pgtest.Query[string](t, s.target, "SELECT string_agg(outcome::text, ' ' ORDER BY day) FROM partition"); got != "failed done" {
 		t.Errorf("days: got %s, want failed done", got)
 	}
-	if got := pgtest.Query[string](t, s.target, "SELECT error FROM partition WHERE day = '2025-01-01'"); !strings.HasPrefix(got, "the last 5 attempts ended without a word") {
+	if got := pgtest.Query[string](t, s.target, "SELECT error FROM partition WHERE day = '2025-01-01'"); !strings.HasPrefix(got, "the workers of the last 5 attempts were lost") {
 		t.Errorf("the ledger says %q", got)
 	}
 	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt WHERE day = '2025-01-01'"); n != attempts+1 {
