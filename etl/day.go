@@ -364,7 +364,7 @@ func (d *dayLoad) stream(ctx context.Context, l *load.Loader, turbines []int32, 
 
 // checkDigest holds what was read of a whole day against the source's digest of now,
 // if that is to be checked. A source that can't tell is no reason to give up what
-// it has told: the error is of ctx alone.
+// it has sent: the error is of ctx alone.
 func (d *dayLoad) checkDigest(ctx context.Context, t *dayTotals, rules check.Rules) error {
 	if len(t.broken) > 0 || !rules.Made(check.Digest, "") {
 		return nil

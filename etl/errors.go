@@ -45,10 +45,10 @@ func explain(err error) error {
 
 // explainOnce is explain for errors of which several may have the same way out.
 func explainOnce(errs []error) {
-	told := map[string]bool{}
+	explained := map[string]bool{}
 	for i, err := range errs {
-		if remedy := meaning(err).Remedy; remedy != "" && !told[remedy] {
-			told[remedy] = true
+		if remedy := meaning(err).Remedy; remedy != "" && !explained[remedy] {
+			explained[remedy] = true
 			errs[i] = explain(err)
 		}
 	}

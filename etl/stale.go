@@ -222,28 +222,15 @@ const pairsAtOnce = 2_000
 
 // Removal counts what the target holds of the days, which ascend, and the source has
 // no longer: values that an attempt removes only when it is allowed to. Only the
-// digests are asked for, so it is not told what else an attempt would find.
+// digests are asked for, so this does not show what else an attempt would find.
 func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 	loaded, err := j.holding(ctx, days)
 	if err != nil || len(loaded) == 0 {
 		return Removal{}, err
 	}
-	ids, err := j.source.TurbineIDs(ctx)
+	sampled, err := j.sampledTurbines(ctx, loaded[0].Day, loaded[len(loaded)-1].Day)
 	if err != nil {
 		return Removal{}, fmt.Errorf("look for what is gone: %w", err)
-	}
-	there := map[int64]map[int32]bool{} // turbines by day
-	for digests, err := range j.source.DigestsInParts(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, len(ids)) {
-		if err != nil {
-			return Removal{}, fmt.Errorf("look for what is gone: %w", err)
-		}
-		for _, d := range digests {
-			day := d.Day.Unix()
-			if there[day] == nil {
-				there[day] = map[int32]bool{}
-			}
-			there[day][d.Turbine] = true
-		}
 	}
 	turbines, err := j.loadedTurbines(ctx)
 	if err != nil {
@@ -252,13 +239,13 @@ func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 	var sum Removal
 	var pairs targetdb.CountValuesOfTurbinesParams
 	for _, l := range loaded {
-		if there[l.Day.Unix()] == nil { // nothing of the whole day
+		if sampled[l.Day.Unix()] == nil { // nothing of the whole day
 			sum.Values += l.Rows
 			sum.Days++
 			continue
 		}
 		for _, id := range turbines {
-			if !there[l.Day.Unix()][id] {
+			if !sampled[l.Day.Unix()][id] {
 				pairs.TurbineIds, pairs.Starts = append(pairs.TurbineIds, id), append(pairs.Starts, l.Day)
 			}
 		}
@@ -271,7 +258,30 @@ func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 	return sum, j.countPairs(ctx, &pairs, &sum)
 }
 
-// holding are those of the days that the target holds values of.
+// sampledTurbines asks the source which turbines have samples of each day of a range, by
+// the day's Unix time.
+func (j *Job) sampledTurbines(ctx context.Context, first, last time.Time) (map[int64]map[int32]bool, error) {
+	ids, err := j.source.TurbineIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sampled := map[int64]map[int32]bool{}
+	for digests, err := range j.source.DigestsInParts(ctx, first, last, len(ids)) {
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range digests {
+			day := d.Day.Unix()
+			if sampled[day] == nil {
+				sampled[day] = map[int32]bool{}
+			}
+			sampled[day][d.Turbine] = true
+		}
+	}
+	return sampled, nil
+}
+
+// holding lists those of the days, which ascend, that the target holds values of.
 func (j *Job) holding(ctx context.Context, days []time.Time) ([]targetdb.ListLoadedRow, error) {
 	if len(days) == 0 {
 		return nil, nil
@@ -280,19 +290,13 @@ func (j *Job) holding(ctx context.Context, days []time.Time) ([]targetdb.ListLoa
 	if err != nil {
 		return nil, fmt.Errorf("look for loaded days: %w", explain(err))
 	}
-	var loaded []targetdb.ListLoadedRow
-	for _, row := range rows {
-		for len(days) > 0 && days[0].Before(row.Day) {
-			days = days[1:]
-		}
-		if len(days) > 0 && days[0].Equal(row.Day) {
-			loaded = append(loaded, row)
-		}
-	}
-	return loaded, nil
+	return slices.DeleteFunc(rows, func(row targetdb.ListLoadedRow) bool {
+		_, asked := slices.BinarySearchFunc(days, row.Day, time.Time.Compare)
+		return !asked
+	}), nil
 }
 
-// loadedTurbines are those that the target has any values of, ascending.
+// loadedTurbines lists the turbines that the target has any values of, ascending.
 func (j *Job) loadedTurbines(ctx context.Context) (ids []int32, err error) {
 	q := targetdb.New(j.target)
 	for last := int32(0); ; {

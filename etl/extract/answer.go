@@ -72,7 +72,7 @@ func (c *Client) get(ctx context.Context, media string, size int, ask func(sourc
 // verified is get of an answer that has a digest, in its trailers or, over
 // HTTP/1.0, its header, which is held against the body. An answer is not decoded
 // before that: Arrow's reader trusts the lengths that it finds, and a single bit
-// could ask for a terabyte. An *UntoldError says that there is no digest.
+// could ask for a terabyte. An *UnverifiedError says that there is no digest.
 func (c *Client) verified(ctx context.Context, media string, size int, ask func(sourceclient.RequestEditorFn) (*http.Response, error)) (*answer, error) {
 	a, err := c.get(ctx, media, size, ask)
 	if err != nil {
@@ -84,7 +84,7 @@ func (c *Client) verified(ctx context.Context, media string, size int, ask func(
 	}
 	c.free(a)
 	if want == "" {
-		return nil, &UntoldError{apiclient.Source().NoTrailers(a.Response)}
+		return nil, &UnverifiedError{apiclient.Source().NoTrailers(a.Response)}
 	}
 	return nil, fmt.Errorf("%w: the body's digest is %s, and Content-Digest says %q", ErrBroken, a.digest, want)
 }

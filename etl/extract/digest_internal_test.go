@@ -21,8 +21,8 @@ func TestDigests(t *testing.T) {
 	t.Parallel()
 	lines := digestLine("2025-01-02", 1, "00000000000000f0") + "," + digestLine("2025-01-04", 2, "ffffffffffffffff")
 	whole := sourcetest.JSON(2, "["+lines+"]\n")
-	forged, untold := whole, whole
-	forged.Digest, untold.Digest = "sha-256=:AAAA:", "-"
+	forged, unverified := whole, whole
+	forged.Digest, unverified.Digest = "sha-256=:AAAA:", "-"
 	tests := map[string]struct {
 		answer sourcetest.Answer
 		want   []Digest
@@ -35,7 +35,7 @@ func TestDigests(t *testing.T) {
 		"not ended":               {answer: sourcetest.JSON(2, "["+lines), err: ErrBroken.Error()},
 		"more behind the end":     {answer: sourcetest.JSON(2, "["+lines+"]["), err: ErrBroken.Error()},
 		"another digest":          {answer: forged, err: ErrBroken.Error()},
-		"no trailers":             {answer: untold, err: "without the trailers"},
+		"no trailers":             {answer: unverified, err: "without the trailers"},
 		"another number of lines": {answer: sourcetest.JSON(4, "["+lines+"]"), err: ErrBroken.Error()},
 		"a day before":            {answer: sourcetest.JSON(1, "["+digestLine("2025-01-01", 1, "00000000000000f0")+"]"), err: ErrBroken.Error()},
 		"a day behind":            {answer: sourcetest.JSON(1, "["+digestLine("2025-01-05", 1, "00000000000000f0")+"]"), err: ErrBroken.Error()},

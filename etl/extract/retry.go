@@ -39,13 +39,13 @@ var ErrAway = errors.New("the source API is away")
 // worth another try.
 var ErrBroken = errors.New("broken answer")
 
-// UntoldError is an answer that ended cleanly and has nothing to tell whether it
+// UnverifiedError is an answer that ended cleanly and has nothing to tell whether it
 // is whole. A fault of the wire may take the trailers once; what takes them twice
 // takes them always, from every turbine.
-type UntoldError struct{ cause error }
+type UnverifiedError struct{ cause error }
 
-func (e *UntoldError) Error() string { return e.cause.Error() }
-func (e *UntoldError) Unwrap() error { return e.cause }
+func (e *UnverifiedError) Error() string { return e.cause.Error() }
+func (e *UnverifiedError) Unwrap() error { return e.cause }
 
 // StatusError is an answer other than 200.
 type StatusError struct {
@@ -133,15 +133,15 @@ func retryAfter(header http.Header, now time.Time, longest time.Duration) time.D
 func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = c.retry.First, c.retry.Longest
-	attempts, untold := 0, 0
+	attempts, unverified := 0, 0
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		attempts++
 		v, err := attempt()
-		_, isUntold := errors.AsType[*UntoldError](err)
-		if isUntold {
-			untold++
+		_, isUnverified := errors.AsType[*UnverifiedError](err)
+		if isUnverified {
+			unverified++
 		}
-		if err != nil && !Retriable(err) && (!isUntold || untold > 1) {
+		if err != nil && !Retriable(err) && (!isUnverified || unverified > 1) {
 			err = backoff.Permanent(err)
 		}
 		return v, err

@@ -89,10 +89,10 @@ func (r *dayReader) group(ctx context.Context, turbines []int32) (*Group, error)
 		if r.failures++; r.failures == maxFailures {
 			err = fmt.Errorf("%d requests in a row failed, the last with: %w", maxFailures, err)
 		}
-		_, untold := errors.AsType[*UntoldError](err)
+		_, unverified := errors.AsType[*UnverifiedError](err)
 		half := len(part) / 2
 		switch {
-		case untold && len(part) > 1:
+		case unverified && len(part) > 1:
 			// A server that is asked over HTTP/1.0 tells of short answers alone. The
 			// first turbine shows whether this is such a server.
 			parts = append(parts, part[:1])

@@ -66,8 +66,8 @@ type Order struct {
 	// Subset says that some of the turbines alone are loaded, which does not make a
 	// day done.
 	Subset bool
-	// Settler, if any, is told how the attempt ended in place of the run, and may have
-	// it made again. Without one the run alone is told.
+	// Settler, if any, records how the attempt ended for those who asked, and may have
+	// it made again. Without one the ledger records it for the run alone.
 	Settler Settler
 }
 
