@@ -114,7 +114,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 // through data_stage.
 func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (inserted int64, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
-		queries := importdb.New(tx)
+		queries := importdb.New(pool).WithTx(tx)
 		if _, err = queries.EnsureTurbines(ctx, ids); err != nil {
 			return fmt.Errorf("create turbines: %w", err)
 		}
