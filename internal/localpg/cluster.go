@@ -159,11 +159,10 @@ func (c *cluster) fill(ctx context.Context, data string) error {
 // run runs one of the server's programs on a data folder to its end, with that
 // input. The program dies with this process.
 func (c *cluster) run(ctx context.Context, data, input, name string, args ...string) error {
-	cmd, folder, err := c.command(ctx, data, name, args...)
+	cmd, err := c.command(ctx, data, name, args...)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = folder.Close() }()
 	if name != "initdb" {
 		cmd.Args = append(cmd.Args, initial)
 	}
@@ -184,11 +183,10 @@ func (c *cluster) serve(port int, attached bool) (*process, error) {
 		args = append(args, "-c", setting)
 	}
 	// Not the caller's context, which would kill the server.
-	cmd, folder, err := c.command(context.Background(), dataOf(c.Dir), "postgres", args...)
+	cmd, err := c.command(context.Background(), dataOf(c.Dir), "postgres", args...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = folder.Close() }()
 	if attached {
 		dieWithParent(cmd, syscall.SIGINT) // the fast shutdown: sessions are cut, data is written out
 	} else {

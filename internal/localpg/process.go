@@ -85,13 +85,12 @@ func (a account) become(cmd *exec.Cmd) {
 // started.
 //
 // Root's folder may be closed to the account (a clone under /root), so the program
-// inherits it opened; the caller closes it once the program runs. With a capability
-// instead, whoever has the database's password could read and write any file of the
-// machine.
-func (c *cluster) command(ctx context.Context, data, name string, args ...string) (*exec.Cmd, *os.File, error) {
+// inherits it opened, and launch closes our end. With a capability instead, whoever
+// has the database's password could read and write any file of the machine.
+func (c *cluster) command(ctx context.Context, data, name string, args ...string) (*exec.Cmd, error) {
 	folder, err := os.Open(data)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open PostgreSQL's data: %w", err)
+		return nil, fmt.Errorf("open PostgreSQL's data: %w", err)
 	}
 	if c.who.other && runtime.GOOS == "linux" {
 		data = "/proc/self/fd/4"
@@ -106,7 +105,7 @@ func (c *cluster) command(ctx context.Context, data, name string, args ...string
 		name, _, _ := strings.Cut(entry, "=")
 		return strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "TZ"
 	}), "LC_ALL=C", "TZ=UTC")
-	return cmd, folder, nil
+	return cmd, nil
 }
 
 // process is a child that is running or has ended.
@@ -116,7 +115,7 @@ type process struct {
 	err  error         // the result of Wait; read it after done
 }
 
-// launch starts cmd and waits for its end in the background.
+// launch starts a cmd of command and waits for its end in the background.
 func launch(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
@@ -132,7 +131,9 @@ func launch(cmd *exec.Cmd) (*process, error) {
 			close(p.done)
 		}
 	}()
-	if err := <-started; err != nil {
+	err := <-started
+	_ = cmd.ExtraFiles[1].Close() // the folder; the lock stays open
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return p, nil
