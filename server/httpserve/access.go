@@ -58,7 +58,7 @@ func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error))
 // as well as the one that a proxy tells of: a proxy that hands on its client's
 // own X-Forwarded-Host must not open the door.
 func check(hosts hostSet, sites *http.CrossOriginProtection, arrived string, r *http.Request) error {
-	if r.URL.Path == "/health" || r.URL.Path == "/ready" {
+	if IsProbe(r.URL.Path) {
 		return nil
 	}
 	for _, host := range []string{arrived, r.Host} {
@@ -73,6 +73,9 @@ func check(hosts hostSet, sites *http.CrossOriginProtection, arrived string, r *
 	}
 	return nil
 }
+
+// IsProbe reports whether a path is one by which others watch the server.
+func IsProbe(path string) bool { return path == "/health" || path == "/ready" }
 
 // clip keeps what a client sent from growing its answer.
 func clip(s string) string { return s[:min(len(s), 100)] }

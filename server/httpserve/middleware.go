@@ -126,7 +126,7 @@ func level(r *http.Request, status int, aborted bool, err error) slog.Level {
 		return slog.LevelError
 	case status >= 400:
 		return slog.LevelWarn
-	case r.URL.Path == "/health" || r.URL.Path == "/ready":
+	case IsProbe(r.URL.Path):
 		return slog.LevelDebug
 	default:
 		return slog.LevelInfo

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
@@ -178,4 +179,43 @@ func Whole(least, most int) func(string) string {
 		}
 		return ""
 	}
+}
+
+// Span is what start, end and turbines say together.
+type Span struct {
+	Start, End time.Time     // both inclusive, in whole microseconds
+	Turbines   *selector.Set // nil when the request does not say
+}
+
+// SpanOf is the span of parameters that were checked one by one.
+func SpanOf(start, end timestamp.Time, turbines *[]string) (Span, error) {
+	s := Span{Start: start.Time(), End: end.Time()}
+	if !s.Start.Before(s.End) {
+		return Span{}, problem.BadRequest("start must be earlier than end")
+	}
+	if turbines != nil {
+		set, err := selector.Parse(strings.Join(*turbines, ","))
+		if err != nil {
+			return Span{}, err // each item was checked: a fault of ours
+		}
+		s.Turbines = &set
+	}
+	return s, nil
+}
+
+// Long reports whether the span is longer than a day, in whatever zone.
+func (s Span) Long() bool { return s.End.Sub(s.Start) > 25*time.Hour }
+
+// Filename is what an answer is saved as: what it holds, from when to when.
+func (s Span) Filename(of string) string {
+	const layout = "20060102T150405Z"
+	return of + "_" + s.Start.Format(layout) + "_" + s.End.Format(layout)
+}
+
+// Or is the value of a parameter, or its default.
+func Or[T any](value *T, otherwise T) T {
+	if value == nil {
+		return otherwise
+	}
+	return *value
 }

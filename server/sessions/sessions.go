@@ -21,6 +21,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"sync"
 	"time"
 
@@ -28,12 +30,40 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/server/problem"
+	"github.com/delfos/delfos/server/stream"
 )
 
-// Least is how many sessions a pool needs: one for an answer that waits for its
-// client, and one for all that does not.
-const Least = 2
+const (
+	// least is how many sessions a pool needs: one for an answer that waits for
+	// its client, and one for all that does not.
+	least = 2
+	// most is how many it has, unless the URL says otherwise by pool_max_conns.
+	most = 16
+)
+
+// OpenPool returns a pool for an API on a database. It connects when first asked
+// to, so that the server can listen before the database is there. Its sessions
+// can't write, and wait no more than 5 s for a lock; a session setting in the URL
+// wins over one made here.
+//
+// There is no statement_timeout: it would count the time that a client takes to
+// read a long answer. A query is bounded otherwise: it ends when its client
+// leaves or reads too slowly (httpserve.Floor), and within half a second of a
+// death of this process.
+func OpenPool(ctx context.Context, database dberror.Database, url string, options pgpool.Options) (*pgxpool.Pool, error) {
+	options.MaxConns, options.AtLeast = most, least
+	options.Settings = maps.Clone(options.Settings)
+	options.Settings["default_transaction_read_only"] = "on"
+	options.Settings["lock_timeout"] = "5s"
+	pool, err := pgpool.Open(ctx, url, options)
+	if err != nil {
+		return nil, fmt.Errorf("%s database: %w", database, err)
+	}
+	return pool, nil
+}
 
 // Kind is what an answer may cost.
 type Kind int
@@ -51,9 +81,9 @@ const (
 
 // Sessions are those of one pool.
 type Sessions struct {
-	pool     *pgxpool.Pool
-	database string // as in "source"
-	wait     time.Duration
+	pool  *pgxpool.Pool
+	check *Check
+	wait  time.Duration
 
 	spare  bound // the one that is kept for /ready
 	asked  bound // all others
@@ -69,12 +99,15 @@ type bound struct {
 
 func newBound(most int) bound { return bound{semaphore.NewWeighted(int64(most)), most} }
 
-// New divides the sessions of the pool of a database, named as in "source"; wait
-// bounds how long a request may wait for a session or a place.
-func New(pool *pgxpool.Pool, database string, wait time.Duration) *Sessions {
+// New divides the sessions of the pool of the database that check is for; wait
+// bounds how long a request may wait for a session or a place, 5 s if it is 0.
+func New(pool *pgxpool.Pool, check *Check, wait time.Duration) *Sessions {
+	if wait == 0 {
+		wait = 5 * time.Second
+	}
 	asked, places, long := divide(int(pool.Config().MaxConns))
 	return &Sessions{
-		pool: pool, database: database, wait: wait,
+		pool: pool, check: check, wait: wait,
 		spare: newBound(1), asked: newBound(asked), places: newBound(places), long: newBound(long),
 	}
 }
@@ -83,7 +116,7 @@ func New(pool *pgxpool.Pool, database string, wait time.Duration) *Sessions {
 // answers with a place, and how many of these long answers.
 func divide(all int) (asked, places, long int) {
 	asked = all
-	if all > Least {
+	if all > least {
 		asked-- // with two, the one without a place is soon free for /ready
 	}
 	places = max(1, asked-max(1, all/4))
@@ -118,9 +151,9 @@ func (s *Sessions) Acquire(ctx context.Context) (*Session, error) {
 	})}, nil
 }
 
-// Spare lends the session that is kept for /ready, to one after another, for as
-// long as a request may wait.
-func (s *Sessions) Spare(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {
+// lendSpare lends the session that is kept for /ready, to one after another, for
+// as long as a request may wait.
+func (s *Sessions) lendSpare(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	if err := s.spare.Acquire(bounded, 1); err != nil {
@@ -138,7 +171,7 @@ func (s *Sessions) Spare(ctx context.Context, use func(context.Context, *pgx.Con
 // refusal says why there is no session: all of them may be taken, or the
 // database may not let itself be connected to.
 func (s *Sessions) refusal(ctx context.Context, err error) error {
-	err = fmt.Errorf("get a session with the %s database: %w", s.database, err)
+	err = fmt.Errorf("get a session with the %s database: %w", s.check.database, err)
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}
@@ -147,7 +180,7 @@ func (s *Sessions) refusal(ctx context.Context, err error) error {
 	if taken < s.asked.most {
 		return problem.Unavailable(err)
 	}
-	return problem.Busy(fmt.Sprintf("all %d sessions with the %s database are in use; try again shortly", taken, s.database), soon, err)
+	return problem.Busy(fmt.Sprintf("all %d sessions with the %s database are in use; try again shortly", taken, s.check.database), soon, err)
 }
 
 // When a client is asked to come back.
@@ -179,6 +212,14 @@ func (s *Sessions) Answer(ctx context.Context, kind Kind, write func(outgrown fu
 		return err
 	}
 	return write(p.take)
+}
+
+// Write answers r with rows, as Answer does.
+func (s *Sessions) Write(w http.ResponseWriter, r *http.Request, kind Kind, response stream.Response) error {
+	return s.Answer(r.Context(), kind, func(outgrown func() error) error {
+		response.Outgrown = outgrown
+		return response.Write(w, r)
+	})
 }
 
 // place is an answer's, or will be.

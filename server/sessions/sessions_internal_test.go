@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/gen/sourcedb"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -36,7 +38,7 @@ func of(t *testing.T, conns string) *Sessions {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return New(pool, "source", time.Millisecond)
+	return New(pool, NewCheck(dberror.Source, sourcedb.New, 0), time.Millisecond)
 }
 
 // outgrows is an answer that needs a place; while it has it, it calls sent.

@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/server/param"
 )
 
 // question is one that cursors of the tests belong to.
 func question(t *testing.T, turbines string) query {
 	t.Helper()
-	q := query{
-		start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
-		stop:  time.Date(2025, 1, 1, 23, 59, 59, 0, time.UTC),
-	}
+	q := query{Span: param.Span{
+		Start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
+		End:   time.Date(2025, 1, 1, 23, 59, 59, 0, time.UTC),
+	}}
 	if turbines != "" {
 		set, err := selector.Parse(turbines)
 		if err != nil {
 			t.Fatal(err)
 		}
-		q.turbines = &set
+		q.Turbines = &set
 	}
 	return q
 }
@@ -28,7 +29,7 @@ func question(t *testing.T, turbines string) query {
 func TestCursor(t *testing.T) {
 	t.Parallel()
 	q := question(t, "1-50,80")
-	want := key{1, q.start.Add(999 * time.Minute).UnixMicro()}
+	want := key{1, q.Start.Add(999 * time.Minute).UnixMicro()}
 	text := q.cursor(want)
 	// As in openapi.yaml: it may change with the version alone.
 	if example := "AQAAAAEABiqnrsAxAElRoMWD4l7T"; text != example {
@@ -43,8 +44,8 @@ func TestCursor(t *testing.T) {
 		t.Error("the same turbines in other words refuse it")
 	}
 	for name, other := range map[string]func(*query){
-		"start":        func(q *query) { q.start = q.start.Add(-time.Microsecond) },
-		"end":          func(q *query) { q.stop = q.stop.Add(time.Microsecond) },
+		"start":        func(q *query) { q.Start = q.Start.Add(-time.Microsecond) },
+		"end":          func(q *query) { q.End = q.End.Add(time.Microsecond) },
 		"turbines":     func(q *query) { *q = question(t, "1-50") },
 		"no selection": func(q *query) { *q = question(t, "") },
 	} {
@@ -71,7 +72,7 @@ func TestCursor(t *testing.T) {
 
 	// Whoever makes the sum right still gets nothing from outside the range.
 	for _, forged := range []key{
-		{0, want.micros}, {-1, want.micros}, {1, q.start.UnixMicro() - 1}, {1, q.stop.UnixMicro() + 1}, {1, -1 << 63},
+		{0, want.micros}, {-1, want.micros}, {1, q.Start.UnixMicro() - 1}, {1, q.End.UnixMicro() + 1}, {1, -1 << 63},
 	} {
 		if _, ok := q.parseCursor(q.cursor(forged)); ok {
 			t.Errorf("a forged %v is taken", forged)

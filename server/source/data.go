@@ -2,17 +2,22 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
@@ -23,13 +28,11 @@ import (
 // that is still true), and hands on a response that streams otherwise.
 func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataRequestObject) (sourceserver.GetDataResponseObject, error) {
 	p := request.Params
-	q, err := queryOf(p.Start, p.End, p.Turbines)
+	span, err := param.SpanOf(p.Start, p.End, p.Turbines)
 	if err != nil {
 		return nil, err
 	}
-	if p.Limit != nil {
-		q.limit = *p.Limit
-	}
+	q := query{Span: span, limit: param.Or(p.Limit, 0)}
 	if p.Cursor != nil {
 		after, ok := q.parseCursor(*p.Cursor)
 		if !ok {
@@ -38,16 +41,12 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 		q.after = &after
 	}
 	r := httpserve.RequestOf(ctx)
-	var format string
-	if p.Format != nil {
-		format = *p.Format
-	}
-	chosen, err := stream.Negotiate(r.Header.Values("Accept"), format, stream.Formats())
+	format, err := stream.Negotiate(r.Header.Values("Accept"), param.Or(p.Format, ""), stream.Formats())
 	if err != nil {
 		return nil, err
 	}
-	columns, places := layout(p.Variables, q.turbines != nil)
-	answer := answer{s: s, r: r, q: q, format: chosen, columns: columns, places: places}
+	columns, places := layout(p.Variables, q.Turbines != nil)
+	answer := answer{s: s, r: r, q: q, format: format, columns: columns, places: places}
 	if p.IfNoneMatch == nil && r.Method != http.MethodHead {
 		return answer, nil
 	}
@@ -55,7 +54,7 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 	if err != nil {
 		return nil, err
 	}
-	etag := stream.ETag(got.tag(columns), chosen, stream.NegotiateCoding(r.Header.Values("Accept-Encoding"), chosen))
+	etag := stream.ETag(got.tag(columns), format, stream.NegotiateCoding(r.Header.Values("Accept-Encoding"), format))
 	if p.IfNoneMatch != nil && matches(*p.IfNoneMatch, etag) {
 		return notModified{etag: etag, link: answer.link(got)}, nil
 	}
@@ -63,22 +62,6 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 		answer.got = got
 	}
 	return answer, nil
-}
-
-// queryOf is what start, end and turbines say together.
-func queryOf(start, end timestamp.Time, turbines *sourceapi.TurbineSelection) (query, error) {
-	q := query{start: start.Time(), stop: end.Time()}
-	if !q.start.Before(q.stop) {
-		return query{}, problem.BadRequest("start must be earlier than end")
-	}
-	if turbines != nil {
-		set, err := selector.Parse(strings.Join(*turbines, ","))
-		if err != nil {
-			return query{}, err // each item was checked: a fault of ours
-		}
-		q.turbines = &set
-	}
-	return q, nil
 }
 
 // layout returns the columns of the answer, in the contract's order whatever
@@ -113,31 +96,20 @@ type answer struct {
 
 // VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
-	kind := sessions.Short
-	if a.q.long() {
-		kind = sessions.Long
-	}
-	return a.s.sessions.Answer(a.r.Context(), kind, func(outgrown func() error) error {
-		return a.write(w, outgrown)
-	})
-}
-
-func (a answer) write(w http.ResponseWriter, outgrown func() error) error {
 	got := a.got
 	setNonEmpty(w.Header(), "Link", a.link(got))
-	response := stream.Response{
+	return a.s.sessions.Write(w, a.r, a.q.kind(sessions.Long), stream.Response{
 		Format:   a.format,
 		Columns:  a.columns,
-		Filename: a.q.filename("data"),
+		Filename: a.q.Filename("data"),
 		Buffered: a.q.limit > 0,
-		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
+			got = reading{} // it may be a second try
 			return a.s.readSamples(a.r.Context(), a.q, a.places, &got, yield)
 		},
 		Tag:       func() string { return got.tag(a.columns) },
 		LinkAfter: func() string { return a.link(got) },
-	}
-	return response.Write(w, a.r)
+	})
 }
 
 // setNonEmpty sets a header that has a value.
@@ -147,8 +119,198 @@ func setNonEmpty(h http.Header, name, value string) {
 	}
 }
 
-// filename is what an answer is saved as: what it holds, from when to when.
-func (q query) filename(of string) string {
-	const layout = "20060102T150405Z"
-	return of + "_" + q.start.Format(layout) + "_" + q.stop.Truncate(time.Second).Format(layout)
+// GetDataDigest implements sourceserver.StrictServerInterface: the lines stream,
+// as a year of a fleet has some hundred thousand.
+func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
+	p := request.Params
+	span, err := param.SpanOf(p.Start, p.End, p.Turbines)
+	if span.Turbines == nil {
+		span.Turbines = new(selector.All())
+	}
+	return digests{s, httpserve.RequestOf(ctx), query{Span: span}}, err
+}
+
+// digests is the streamed 200 of getDataDigest.
+type digests struct {
+	s *Server
+	r *http.Request
+	q query
+}
+
+// VisitGetDataDigestResponse implements sourceserver.GetDataDigestResponseObject.
+func (d digests) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+	response := stream.Items("[", "]", func(yield func([]byte) error) error {
+		var line []byte
+		return d.s.each(d.r.Context(), d.q, func(tx sourcedb.DBTX, part part) error {
+			asked := sourcedb.DigestSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: d.q.End}
+			for row, err := range sourcedb.New(tx).DigestSamples(d.r.Context(), asked) {
+				if err == nil {
+					line = appendDigest(line[:0], row)
+					err = yield(line)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	response.Filename = d.q.Filename("digest")
+	return d.s.sessions.Write(w, d.r, d.q.kind(sessions.Heavy), response)
+}
+
+// appendDigest appends a line as JSON.
+func appendDigest(b []byte, row sourcedb.DigestSamplesRow) []byte {
+	b = fmt.Appendf(b, `{"day":"%s","turbine_id":%d,"samples":%d,"first":"`, row.Midnight.Time().Format(time.DateOnly), row.TurbineID, row.Samples)
+	b = append(timestamp.AppendMicros(b, int64(row.First)), `","last":"`...)
+	b = append(timestamp.AppendMicros(b, int64(row.Last)), `","digest":"`...)
+	return fmt.Appendf(b, `%016x"}`, uint64(row.Digest))
+}
+
+// tagVersion grows when the same rows come out as other bytes than before, so
+// that what a client keeps of an older server is out of date.
+const tagVersion = 1
+
+// tag is the part of an entity tag that says what is answered: the rows, their
+// columns, and whether others follow. The format and its coding are added by
+// stream.ETag.
+func (got *reading) tag(columns []stream.Column) string {
+	b := fmt.Appendf(nil, "%d %d %016x %t", tagVersion, got.rows, got.hash, got.more)
+	for _, c := range columns {
+		b = append(append(b, ' '), c.Name...)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// matches says whether an If-None-Match header has the entity tag, by weak
+// comparison (RFC 9110, 13.1.2), or is a star. What is no tag matches nothing.
+func matches(header, etag string) bool {
+	if strings.TrimSpace(header) == "*" {
+		return true
+	}
+	want := strings.TrimPrefix(etag, "W/")
+	const between = ", \t" // tags; elements may be empty
+	for rest := strings.TrimLeft(header, between); rest != ""; {
+		// A tag may hold a comma: it ends at its quote.
+		tag := strings.TrimPrefix(rest, "W/")
+		if !strings.HasPrefix(tag, `"`) {
+			return false
+		}
+		end := strings.IndexByte(tag[1:], '"') + 2
+		if end < 2 {
+			return false
+		}
+		if tag[:end] == want {
+			return true
+		}
+		tail := strings.TrimLeft(tag[end:], " \t")
+		if tail != "" && tail[0] != ',' {
+			return false
+		}
+		rest = strings.TrimLeft(tail, between)
+	}
+	return false
+}
+
+// joinIfNoneMatch makes one header of several, which a list may come in and the
+// generated binding refuses.
+func joinIfNoneMatch(next http.Handler) http.Handler {
+	const name = "If-None-Match"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if lines := r.Header.Values(name); len(lines) > 1 {
+			r.Header.Set(name, strings.Join(lines, ", "))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// notModified is the 304 of getData; the generated one has no headers but ETag.
+type notModified struct{ etag, link string }
+
+// VisitGetDataResponse implements sourceserver.GetDataResponseObject.
+func (n notModified) VisitGetDataResponse(w http.ResponseWriter) error {
+	h := w.Header()
+	h.Set("ETag", n.etag)
+	setNonEmpty(h, "Link", n.link)
+	h.Set("Vary", "Accept, Accept-Encoding")
+	h.Set("Cache-Control", "no-cache")
+	w.WriteHeader(http.StatusNotModified)
+	return nil
+}
+
+// A cursor is base64url of version, turbine, time and a sum:
+//
+//	1  version
+//	4  turbine of the last row sent, big-endian
+//	8  its time in microseconds of Unix time, big-endian
+//	8  the start of the SHA-256 of all that and of start, end and turbines
+//
+// The sum makes a cursor of another question, or one that was tampered with, an
+// error instead of a page of something else. It is no secret: who computes one
+// gets no more than what start would give.
+const (
+	cursorVersion = 1
+	cursorKeySize = 1 + 4 + 8
+	cursorSize    = cursorKeySize + 8
+)
+
+// wantCursor completes the sentence about a cursor that is not one of ours.
+const wantCursor = `is none that a Link with rel="next" had for this start, end and turbines`
+
+// cursor is the text that parseCursor reads as k.
+func (q query) cursor(k key) string {
+	b := make([]byte, 0, cursorSize)
+	b = append(b, cursorVersion)
+	b = binary.BigEndian.AppendUint32(b, uint32(k.turbine))
+	b = binary.BigEndian.AppendUint64(b, uint64(k.micros))
+	return base64.RawURLEncoding.EncodeToString(q.sum(b))
+}
+
+// parseCursor reads a cursor that was made for the same question; limit,
+// variables and format may change from page to page.
+func (q query) parseCursor(s string) (key, bool) {
+	b, ok := decodeCursor(s)
+	if !ok || string(q.sum(b[:cursorKeySize])) != string(b) {
+		return key{}, false
+	}
+	k := key{int32(binary.BigEndian.Uint32(b[1:])), int64(binary.BigEndian.Uint64(b[5:]))}
+	// A forged one may have a sum that fits.
+	return k, k.turbine > 0 && k.micros >= q.Start.UnixMicro() && k.micros <= q.End.UnixMicro()
+}
+
+// sum appends the sum to a cursor's key.
+func (q query) sum(b []byte) []byte {
+	turbines := ""
+	if q.Turbines != nil {
+		turbines = q.Turbines.String()
+	}
+	asked := fmt.Appendf(nil, "%x %d %d %s", b, q.Start.UnixMicro(), q.End.UnixMicro(), turbines)
+	sum := sha256.Sum256(asked)
+	return append(slices.Clip(b), sum[:cursorSize-cursorKeySize]...)
+}
+
+// decodeCursor reads what a cursor is made of; the sum is not checked.
+func decodeCursor(s string) ([]byte, bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return b, err == nil && len(b) == cursorSize && b[0] == cursorVersion
+}
+
+// checkCursor is the check of a parameter: whether it may be a cursor at all.
+func checkCursor(s string) string {
+	if _, ok := decodeCursor(s); !ok {
+		return wantCursor
+	}
+	return ""
+}
+
+// link is the value of Link for a page that others follow: the request's own
+// address with another cursor. It is "" for the last page.
+func (a answer) link(got reading) string {
+	if !got.more {
+		return ""
+	}
+	values := a.r.URL.Query()
+	values.Set("cursor", a.q.cursor(got.last))
+	return httpserve.Link(a.r, values, "next")
 }

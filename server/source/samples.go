@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -20,10 +22,18 @@ const firstTurbine = 1
 
 // query is what /data was asked for.
 type query struct {
-	start, stop time.Time
-	turbines    *selector.Set // nil when it was not said
-	after       *key          // the answer goes on behind it; nil: from the start
-	limit       int32         // rows at most; 0: all of them
+	param.Span
+
+	after *key  // the answer goes on behind it; nil: from the start
+	limit int32 // rows at most; 0: all of them
+}
+
+// kind is short for a page and for the rows of a day, otherwise as it is given.
+func (q query) kind(otherwise sessions.Kind) sessions.Kind {
+	if q.limit > 0 || !q.Long() {
+		return sessions.Short
+	}
+	return otherwise
 }
 
 // key is that of a sample.
@@ -37,64 +47,57 @@ type key struct {
 type reading struct {
 	rows int64
 	hash uint64 // the xor of theirs
-	last key    // of the last one, when more is true
+	last key    // of the last one, once more is true
 	more bool   // others follow: the limit cut them off
 }
 
-// span is a range of data_pkey: turbines with the same bounds.
-type span struct {
+// part is a range of data_pkey: turbines with the same bounds.
+type part struct {
 	ids   []int32
 	start time.Time
 }
 
-// spans are the ranges of q among the turbines that there are, in the order of
+// parts are the ranges of q among the turbines that there are, in the order of
 // the answer: what is left of the cursor's own turbine, and those that follow.
-func (q query) spans(ids []int32) []span {
+func (q query) parts(ids []int32) []part {
 	if q.after == nil {
-		return []span{{ids, q.start}}
+		return []part{{ids, q.Start}}
 	}
 	i, found := slices.BinarySearch(ids, q.after.turbine)
 	if !found {
-		return []span{{ids[i:], q.start}}
+		return []part{{ids[i:], q.Start}}
 	}
-	return []span{
+	return []part{
 		{ids[i : i+1], time.UnixMicro(q.after.micros + 1).UTC()},
-		{ids[i+1:], q.start},
+		{ids[i+1:], q.Start},
 	}
 }
-
-// longest is how long a span may be that is not a long one: a day, in whatever
-// zone.
-const longest = 25 * time.Hour
-
-// long reports whether q asks for the rows of more than a day; a page is short.
-func (q query) long() bool { return q.limit == 0 && q.stop.Sub(q.start) > longest }
 
 // each calls do for each range of q that can hold rows, all of one snapshot: one
 // range of the turbine that needs no looking up is one statement, which is a
 // snapshot by itself.
-func (s *Server) each(ctx context.Context, q query, do func(sourcedb.DBTX, span) error) error {
+func (s *Server) each(ctx context.Context, q query, do func(sourcedb.DBTX, part) error) error {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Release()
-	if q.turbines == nil {
+	if q.Turbines == nil {
 		return eachIn(ctx, session, q, do)
 	}
 	return sessions.Snapshot(ctx, session, func(tx pgx.Tx) error { return eachIn(ctx, tx, q, do) })
 }
 
-func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBTX, span) error) error {
-	ids, err := resolve(ctx, db, q.turbines)
+func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBTX, part) error) error {
+	ids, err := resolve(ctx, db, q.Turbines)
 	if err != nil {
 		return err
 	}
-	for _, span := range q.spans(ids) {
-		if len(span.ids) == 0 || span.start.After(q.stop) {
+	for _, part := range q.parts(ids) {
+		if len(part.ids) == 0 || part.start.After(q.End) {
 			continue
 		}
-		if err := do(db, span); err != nil {
+		if err := do(db, part); err != nil {
 			return err
 		}
 	}
@@ -105,31 +108,14 @@ func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBT
 // columns at the places, and counts them in got.
 func (s *Server) readSamples(ctx context.Context, q query, places []int, got *reading, yield func([]stream.Value) error) error {
 	row := make([]stream.Value, len(places))
-	limit := int64(q.limit)
-	return s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
-		if got.more {
-			return nil
-		}
-		db := sourcedb.New(tx)
-		samples := db.ReadSamples(ctx, sourcedb.ReadSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
-		if limit > 0 {
-			samples = db.ReadSamplePage(ctx, sourcedb.ReadSamplePageParams{
-				TurbineIds: span.ids, Start: span.start, Stop: q.stop, Lim: int32(limit-got.rows) + 1,
-			})
-		}
-		for sample, err := range samples {
+	return s.each(ctx, q, func(tx sourcedb.DBTX, part part) error {
+		for sample, err := range samples(ctx, tx, q, part, got) {
 			if err != nil {
 				return err
 			}
-			if limit > 0 {
-				if got.rows == limit {
-					got.more = true
-					return nil
-				}
-				got.last = key{sample.TurbineID, int64(sample.Timestamp)}
+			if !got.count(&sample, q.limit) {
+				return nil
 			}
-			got.rows++
-			got.hash ^= sample.Hash()
 			values := sample.Values()
 			for i, place := range places {
 				row[i] = values[place]
@@ -142,9 +128,36 @@ func (s *Server) readSamples(ctx context.Context, q query, places []int, got *re
 	})
 }
 
+// samples reads a part of q: of a page one more than is left of it, none when
+// others are known to follow.
+func samples(ctx context.Context, tx sourcedb.DBTX, q query, part part, got *reading) iter.Seq2[sourcedb.ReadSamplesRow, error] {
+	db := sourcedb.New(tx)
+	switch {
+	case got.more:
+		return func(func(sourcedb.ReadSamplesRow, error) bool) {}
+	case q.limit > 0:
+		return db.ReadSamplePage(ctx, sourcedb.ReadSamplePageParams{
+			TurbineIds: part.ids, Start: part.start, Stop: q.End, Lim: q.limit - int32(got.rows) + 1,
+		})
+	}
+	return db.ReadSamples(ctx, sourcedb.ReadSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: q.End})
+}
+
+// count adds a row in, unless it is beyond the limit; 0 is none.
+func (got *reading) count(sample *sourcedb.ReadSamplesRow, limit int32) bool {
+	if limit > 0 && got.rows == int64(limit) {
+		got.more = true
+		return false
+	}
+	got.rows++
+	got.hash ^= sample.Hash()
+	got.last = key{sample.TurbineID, int64(sample.Timestamp)}
+	return true
+}
+
 // tagSamples says what readSamples would count, by the database alone.
 func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err error) {
-	if !q.long() {
+	if q.kind(sessions.Heavy) == sessions.Short {
 		return s.tagRows(ctx, q)
 	}
 	err = s.sessions.Answer(ctx, sessions.Heavy, func(func() error) (err error) {
@@ -157,20 +170,20 @@ func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err erro
 // tagRows runs the queries of tagSamples.
 func (s *Server) tagRows(ctx context.Context, q query) (got reading, err error) {
 	limit := int64(q.limit)
-	err = s.each(ctx, q, func(tx sourcedb.DBTX, span span) error {
+	err = s.each(ctx, q, func(tx sourcedb.DBTX, part part) error {
 		db := sourcedb.New(tx)
 		if got.more {
 			return nil
 		}
 		if limit == 0 {
-			tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: span.ids, Start: span.start, Stop: q.stop})
+			tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: q.End})
 			got.rows += tag.Rows
 			got.hash ^= uint64(tag.Hash)
 			return err
 		}
 		left := limit - got.rows
 		tag, err := db.TagSamplePage(ctx, sourcedb.TagSamplePageParams{
-			Lim: int32(left), TurbineIds: span.ids, Start: span.start, Stop: q.stop,
+			Lim: int32(left), TurbineIds: part.ids, Start: part.start, Stop: q.End,
 		})
 		got.more = tag.Rows > left
 		got.rows += min(tag.Rows, left)

@@ -18,14 +18,15 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/server/apidocs"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
-	"github.com/delfos/delfos/server/readiness"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -39,15 +40,12 @@ type Config struct {
 
 	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
 	Floor          httpserve.Floor // of what a client has to take
-	ReadyFor       time.Duration   // readiness.Lifetime: for /ready to look for all that the queries name
+	ReadyFor       time.Duration   // 10 s for /ready to look for all that the queries name
 	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
 }
 
 // Server answers the operations of the source API.
-type Server struct {
-	sessions *sessions.Sessions
-	ready    *readiness.Check
-}
+type Server struct{ sessions *sessions.Sessions }
 
 var _ sourceserver.StrictServerInterface = (*Server)(nil)
 
@@ -57,13 +55,7 @@ func New(config Config) http.Handler {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	if config.AcquireTimeout == 0 {
-		config.AcquireTimeout = 5 * time.Second
-	}
-	s := &Server{
-		sessions: sessions.New(config.Pool, "source", config.AcquireTimeout),
-		ready:    readiness.Of(dberror.Source, sourcedb.New, config.ReadyFor),
-	}
+	s := &Server{sessions.New(config.Pool, sessions.NewCheck(dberror.Source, sourcedb.New, config.ReadyFor), config.AcquireTimeout)}
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
@@ -71,8 +63,9 @@ func New(config Config) http.Handler {
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
+	fail := problem.Of(dberror.Source)
 	checks := param.Formats{"cursor": checkCursor}
-	sourceserver.Route(r, s, problem.Of(dberror.Source), checks.Hook(problem.Write), stream.Acceptable(problem.Write), withRequest)
+	sourceserver.Route(r, s, fail, checks.Hook(fail), stream.Acceptable(fail), withRequest)
 	return r
 }
 
@@ -86,4 +79,31 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 
 func withRequest(_ param.Operation, next http.Handler) http.Handler {
 	return httpserve.WithRequest(next)
+}
+
+// OpenPool returns a pool for the API on the source database; see
+// sessions.OpenPool. A pooler that keeps no sessions gives each request its own
+// transaction instead.
+//
+// Its sessions read by index: without statistics, as after a first seed, a planner
+// would look through all of data for one day. And they don't sort while an index
+// gives the order: a planner that counts the cost of the whole answer prefers to
+// collect and sort a fleet's day, and the client would wait for its first byte
+// until the last row is read.
+func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return sessions.OpenPool(ctx, dberror.Source, url, pgpool.Options{
+		Name:     "delfos api",
+		Shared:   true,
+		Settings: map[string]string{"enable_seqscan": "off", "enable_sort": "off"},
+	})
+}
+
+// GetHealth implements sourceserver.StrictServerInterface: the process is up.
+func (s *Server) GetHealth(context.Context, sourceserver.GetHealthRequestObject) (sourceserver.GetHealthResponseObject, error) {
+	return sourceserver.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
+}
+
+// GetReady implements sourceserver.StrictServerInterface.
+func (s *Server) GetReady(ctx context.Context, _ sourceserver.GetReadyRequestObject) (sourceserver.GetReadyResponseObject, error) {
+	return sourceserver.GetReady200JSONResponse{Status: sourceapi.Ok}, s.sessions.Ready(ctx)
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/timestamp"
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
 )
 
 // ListTurbines implements sourceserver.StrictServerInterface.
 func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRequestObject) (sourceserver.ListTurbinesResponseObject, error) {
-	spans := r.Params.Span != nil && *r.Params.Span
+	spans := param.Or(r.Params.Span, false)
 	within, err := spanOf(spans, r.Params.Start, r.Params.End)
 	if err != nil {
 		return nil, err

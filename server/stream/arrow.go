@@ -178,3 +178,26 @@ func (c *arrowColumn) array(rows int) arrow.Array {
 	}
 	return array.MakeFromData(array.NewData(arrowType(c.Kind), rows, []*memory.Buffer{valid, values}, nil, c.nulls, 0))
 }
+
+// texts are the values of a Text column in the layout of Arrow: one after
+// another, with the place where each ends.
+type texts struct {
+	ends  []int32
+	bytes []byte
+}
+
+func (t *texts) append(text string) {
+	if len(t.ends) == 0 {
+		t.ends = append(t.ends, 0)
+	}
+	t.bytes = append(t.bytes, text...)
+	t.ends = append(t.ends, int32(len(t.bytes)))
+}
+
+func (t *texts) reset() { t.ends, t.bytes = t.ends[:0], t.bytes[:0] }
+
+// array shows the memory as an Arrow array of at least one row.
+func (t *texts) array(rows int) arrow.Array {
+	buffers := []*memory.Buffer{nil, memory.NewBufferBytes(arrow.GetBytes(t.ends)), memory.NewBufferBytes(t.bytes)}
+	return array.MakeFromData(array.NewData(arrow.BinaryTypes.String, rows, buffers, nil, 0, 0))
+}

@@ -12,6 +12,31 @@
 // An error before the first byte left is returned, for a proper answer instead.
 package stream
 
+import (
+	"fmt"
+
+	"github.com/delfos/delfos/internal/pgrow"
+)
+
+// The columns of an answer are described as those of a query are.
+type (
+	// Kind is the type of a column's values.
+	Kind = pgrow.Kind
+	// Column describes a column.
+	Column = pgrow.Column
+	// Value is a value of any kind, or null.
+	Value = pgrow.Value
+)
+
+// The kinds of columns that an answer may have. Only Float64 has nulls; NaN and
+// infinities are an error.
+const (
+	Int32     = pgrow.Int32
+	Float64   = pgrow.Float64
+	Timestamp = pgrow.Timestamp
+	Text      = pgrow.Text
+)
+
 // Buffer gathers bytes until they are sent. Encoders append to B or write to it.
 type Buffer struct{ B []byte }
 
@@ -49,4 +74,27 @@ func Formats() []Format {
 		{Name: "arrow", MediaType: "application/vnd.apache.arrow.stream", Extension: ".arrows", New: NewArrow},
 		{Name: "parquet", MediaType: "application/vnd.apache.parquet", Extension: ".parquet", Compressed: true, New: NewParquet},
 	}
+}
+
+// check says whether v may stand in the column.
+func check(c *Column, v Value) error {
+	switch {
+	case v.Null():
+		if c.Kind != Float64 {
+			return fmt.Errorf("%s is null, which it never may be", c.Name)
+		}
+	case c.Kind == Float64 && !isFinite(v.Bits()):
+		return fmt.Errorf("%s is %v, which is no reading", c.Name, v.Float64())
+	}
+	return nil
+}
+
+// isFinite says whether the bits of a float64 are those of a number.
+func isFinite(bits uint64) bool {
+	const exponent = 0x7ff << 52
+	return bits&exponent != exponent
+}
+
+func rowError(format string, row int64, err error) error {
+	return fmt.Errorf("write row %d as %s: %w", row, format, err)
 }

@@ -19,39 +19,46 @@ func Negotiate(accept []string, format string, onOffer []Format) (Format, error)
 	if format != "" {
 		return named(format, onOffer)
 	}
+	types := make([]string, len(onOffer))
+	for i, f := range onOffer {
+		types[i] = f.MediaType
+	}
+	best, err := negotiate(accept, types)
+	if err != nil {
+		return Format{}, err
+	}
+	return onOffer[best], nil
+}
+
+// negotiate is the place of the media type that Accept likes best.
+func negotiate(accept, onOffer []string) (best int, err error) {
 	all := strings.Join(accept, ",")
 	if strings.TrimSpace(all) == "" {
-		return onOffer[0], nil
+		return 0, nil
 	}
 	ranges := parseAccept(all)
-	var best Format
 	var most float64
-	for _, f := range onOffer {
-		if q := quality(ranges, f.MediaType); q > most {
-			best, most = f, q
+	for i, mediaType := range onOffer {
+		if q := quality(ranges, mediaType); q > most {
+			best, most = i, q
 		}
 	}
 	if most == 0 {
-		types := make([]string, len(onOffer))
-		for i, f := range onOffer {
-			types[i] = f.MediaType
-		}
-		return Format{}, problem.NotAcceptable(all, types)
+		return 0, problem.NotAcceptable(all, onOffer)
 	}
 	return best, nil
 }
 
-// Acceptable is the hook of operations that answers, by fail, a request whose
-// Accept headers take nothing of what the operation produces, before anything is
-// done for it. Probes are answered whatever they accept, and where there are
-// several formats the handler negotiates.
+// Acceptable is a hook of generated routes. It answers by fail a request that does
+// not take the one media type that an operation produces, before anything is done
+// for it. Of several the operation chooses itself, and probes are always answered.
 func Acceptable(fail func(http.ResponseWriter, *http.Request, error)) func(param.Operation, http.Handler) http.Handler {
 	return func(o param.Operation, next http.Handler) http.Handler {
 		if len(o.Produces) != 1 || slices.Contains(o.Tags, "health") {
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := Negotiate(r.Header.Values("Accept"), "", []Format{{MediaType: o.Produces[0]}}); err != nil {
+			if _, err := negotiate(r.Header.Values("Accept"), o.Produces); err != nil {
 				fail(w, r, err)
 				return
 			}
@@ -72,16 +79,16 @@ func named(name string, onOffer []Format) (Format, error) {
 	return Format{}, problem.Parameters(problem.Invalid("format", name, "is not on offer here; allowed is "+strings.Join(names, ", ")))
 }
 
-// mediaRange is an element of Accept.
-type mediaRange struct {
-	pattern string // type/subtype, type/* or */*, in lower case
+// preference is an element of Accept or Accept-Encoding.
+type preference struct {
+	pattern string // type/subtype, type/*, */*, a coding or *, in lower case
 	q       float64
+	params  int // other than q
 }
 
-// parseAccept reads the elements that are well-formed. Parameters other than q
-// are disregarded: what is on offer has none that could differ.
-func parseAccept(header string) []mediaRange {
-	var ranges []mediaRange
+// parseAccept reads the elements that are well-formed.
+func parseAccept(header string) []preference {
+	var ranges []preference
 	for element := range strings.SplitSeq(header, ",") {
 		pattern, params, err := mime.ParseMediaType(element)
 		if err != nil {
@@ -89,18 +96,20 @@ func parseAccept(header string) []mediaRange {
 		}
 		q := 1.0
 		if s, ok := params["q"]; ok {
+			delete(params, "q")
 			if q, err = strconv.ParseFloat(s, 64); err != nil || !(q >= 0 && q <= 1) {
 				continue
 			}
 		}
-		ranges = append(ranges, mediaRange{pattern, q})
+		ranges = append(ranges, preference{pattern, q, len(params)})
 	}
 	return ranges
 }
 
 // quality is that of the most specific range that covers the media type, 0 if
-// none does.
-func quality(ranges []mediaRange, mediaType string) float64 {
+// none does. Its parameters don't count: what is on offer has none that could
+// differ.
+func quality(ranges []preference, mediaType string) float64 {
 	major, _, _ := strings.Cut(mediaType, "/")
 	var q float64
 	specific := -1
@@ -121,4 +130,69 @@ func quality(ranges []mediaRange, mediaType string) float64 {
 		}
 	}
 	return q
+}
+
+// NegotiateCoding picks the content coding that the Accept-Encoding headers
+// like best (RFC 9110, 12.5.3): "zstd", "gzip", or "" for identity, which a
+// client that names no coding gets, and whoever asks for a format that is
+// compressed by itself.
+func NegotiateCoding(acceptEncoding []string, f Format) string {
+	coding, _ := negotiateCoding(acceptEncoding, f)
+	return coding
+}
+
+// negotiateCoding also says whether the client takes the coding: it may rule
+// out identity, and all else.
+func negotiateCoding(acceptEncoding []string, f Format) (coding string, ok bool) {
+	const unnamed = -1
+	// What the header says of each, in the order in which we like them.
+	codings := [...]string{codingZstd, codingGzip, ""}
+	named := [...]float64{unnamed, unnamed, unnamed}
+	rest := float64(unnamed) // what it says of all that it does not name
+	for _, p := range parseAccept(strings.Join(acceptEncoding, ",")) {
+		if p.params > 0 {
+			continue // a coding has none
+		}
+		switch q := p.q; p.pattern {
+		case codingZstd:
+			named[0] = q
+		case codingGzip, "x-gzip":
+			named[1] = max(named[1], q)
+		case "identity":
+			named[2] = q
+		case "*":
+			rest = q
+		}
+	}
+	if f.Compressed {
+		named[0], named[1] = min(named[0], 0), min(named[1], 0)
+	}
+	best := 0
+	for i := range named {
+		if named[i] > named[best] {
+			best = i
+		}
+	}
+	identity := named[2]
+	if identity == unnamed {
+		identity = rest
+	}
+	switch {
+	case named[best] > 0:
+		return codings[best], true
+	case identity != 0:
+		return "", true
+	case rest > 0 && !f.Compressed:
+		return codingGzip, true
+	default:
+		return "", false
+	}
+}
+
+// codingsOnOffer are those that the format may have.
+func codingsOnOffer(f Format) []string {
+	if f.Compressed {
+		return []string{"identity"}
+	}
+	return []string{codingZstd, codingGzip, "identity"}
 }

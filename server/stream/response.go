@@ -1,9 +1,15 @@
 package stream
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
 	"math"
 	"mime"
 	"net/http"
+	"slices"
+	"strconv"
+	"sync"
 
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/problem"
@@ -119,4 +125,191 @@ func (s Response) describe(h http.Header, coding string) {
 		h.Set("Cache-Control", "no-cache")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// sink is an answer on its way: rows → encoder → raw → coder → coded → client,
+// where without a coding raw goes to the client itself.
+type sink struct {
+	Response
+
+	w      http.ResponseWriter
+	r      *http.Request
+	coding string
+	coder  coder // nil for identity
+	raw    *Buffer
+	coded  *Buffer // nil for identity
+	hash   hash.Hash
+	rows   int64
+	begun  bool // bytes have left
+	whole  bool // the header left with all of the answer at hand
+}
+
+// bufferPool has the buffers of answers that ended.
+//
+//nolint:gochecknoglobals // An answer needs up to 300 KiB, and a busy server hundreds of answers a second.
+var bufferPool = sync.Pool{New: func() any { return new(Buffer) }}
+
+// open takes what the answer needs and returns what gives it back.
+func (s *sink) open() func() {
+	s.hash = sha256.New()
+	s.raw = takeBuffer()
+	if s.coding == "" {
+		return func() { s.raw.give() }
+	}
+	s.coded = takeBuffer()
+	c, giveCoder := takeCoder(s.coding, s.coded)
+	s.coder = c
+	return func() {
+		giveCoder()
+		s.coded.give()
+		s.raw.give()
+	}
+}
+
+func takeBuffer() *Buffer {
+	b, ok := bufferPool.Get().(*Buffer)
+	if !ok {
+		b = new(Buffer)
+	}
+	b.B = b.B[:0]
+	return b
+}
+
+// give puts the buffer back, unless it grew beyond what answers commonly need.
+func (b *Buffer) give() {
+	if cap(b.B) <= 2*WholeSize {
+		bufferPool.Put(b)
+	}
+}
+
+func (s *sink) stream() error {
+	encoder := s.Format.New(s.Columns)
+	if err := encoder.Begin(s.raw); err != nil {
+		return err
+	}
+	err := s.Rows(func(row []Value) error {
+		if err := encoder.Row(s.raw, row); err != nil {
+			return err
+		}
+		s.rows++
+		if len(s.raw.B) < ChunkSize {
+			return nil
+		}
+		return s.pass(false)
+	})
+	if err != nil {
+		return err
+	}
+	if err := encoder.End(s.raw); err != nil {
+		return err
+	}
+	if err := s.pass(true); err != nil {
+		return err
+	}
+	s.trailers()
+	return nil
+}
+
+// pass hands on what the encoder has written, and sends it unless it is held
+// back.
+func (s *sink) pass(last bool) error {
+	out := s.raw
+	if s.coder != nil {
+		out = s.coded
+		_, err := s.coder.Write(s.raw.B)
+		s.raw.B = s.raw.B[:0]
+		if err != nil {
+			return err
+		}
+		if last {
+			if err := s.coder.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	if !last && !s.begun && len(out.B) <= s.hold(s.r) || len(out.B) == 0 && !last {
+		return nil
+	}
+	return s.send(out, last)
+}
+
+// send sends what is gathered and adds it to the digest.
+func (s *sink) send(out *Buffer, last bool) error {
+	s.hash.Write(out.B)
+	if !s.begun {
+		s.whole = last && len(out.B) <= s.hold(s.r)
+		if !last && s.Outgrown != nil {
+			if err := s.Outgrown(); err != nil {
+				return err
+			}
+		}
+		if s.whole {
+			s.setTag()
+			s.setLink()
+		}
+		s.head(true)
+		s.begun = true
+	}
+	defer func() { out.B = out.B[:0] }()
+	// In parts, as a client has its time for each write.
+	for part := range slices.Chunk(out.B, WholeSize) {
+		if _, err := s.w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// head sends the header. Only HTTP/1.1 and later have trailers, and HEAD has
+// none.
+func (s *sink) head(trailers bool) {
+	h := s.w.Header()
+	s.describe(h, s.coding)
+	switch {
+	case !trailers:
+	case s.r.ProtoAtLeast(1, 1):
+		announced := RowsTrailer + ", " + DigestTrailer
+		if s.Tag != nil && !s.whole {
+			announced += ", ETag"
+		}
+		h.Set("Trailer", announced)
+	case s.whole:
+		s.setSum(h)
+	}
+	s.w.WriteHeader(http.StatusOK)
+}
+
+// trailers closes the stream; net/http sends none that head did not announce.
+func (s *sink) trailers() {
+	if !s.r.ProtoAtLeast(1, 1) {
+		return
+	}
+	s.setSum(s.w.Header())
+	if !s.whole {
+		s.setTag()
+	}
+}
+
+// setSum sets what a client checks an answer by.
+func (s *sink) setSum(h http.Header) {
+	h.Set(RowsTrailer, strconv.FormatInt(s.rows, 10))
+	h.Set(DigestTrailer, "sha-256=:"+base64.StdEncoding.EncodeToString(s.hash.Sum(nil))+":")
+}
+
+func (s *sink) setTag() {
+	if s.Tag == nil {
+		return
+	}
+	if tag := s.Tag(); tag != "" {
+		s.w.Header().Set("ETag", ETag(tag, s.Format, s.coding))
+	}
+}
+
+func (s *sink) setLink() {
+	if s.LinkAfter == nil {
+		return
+	}
+	if link := s.LinkAfter(); link != "" {
+		s.w.Header().Set("Link", link)
+	}
 }

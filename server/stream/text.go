@@ -2,12 +2,167 @@ package stream
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/delfos/delfos/internal/timestamp"
 )
+
+// textEncoder writes items of text, without an allocation a row: one for each
+// row, between open and end.
+type textEncoder struct {
+	format    string // as errors call it
+	open, end string
+	between   string // two items
+	after     string // each item
+	item      func(b []byte, row []Value) ([]byte, error)
+	rows      int64
+}
+
+// Begin implements Encoder.
+func (e *textEncoder) Begin(buf *Buffer) error {
+	buf.B = append(buf.B, e.open...)
+	return nil
+}
+
+// Row implements Encoder.
+func (e *textEncoder) Row(buf *Buffer, row []Value) error {
+	if e.rows > 0 {
+		buf.B = append(buf.B, e.between...)
+	}
+	e.rows++
+	b, err := e.item(buf.B, row)
+	if err != nil {
+		return rowError(e.format, e.rows, err)
+	}
+	b = append(b, e.after...)
+	buf.B = b
+	return nil
+}
+
+// End implements Encoder.
+func (e *textEncoder) End(buf *Buffer) error {
+	buf.B = append(buf.B, e.end...)
+	return nil
+}
+
+// NewJSON returns the encoder of application/json: an array of objects, a row a
+// line. An answer without rows is exactly [].
+func NewJSON(columns []Column) Encoder {
+	return &textEncoder{format: "JSON", open: "[", between: ",\n", end: "]", item: newJSONObject(columns).append}
+}
+
+// NewNDJSON returns the encoder of application/x-ndjson: an object a line, and
+// nothing else.
+func NewNDJSON(columns []Column) Encoder {
+	return &textEncoder{format: "NDJSON", after: "\n", item: newJSONObject(columns).append}
+}
+
+// NewCSV returns the encoder of text/csv. It writes RFC 4180: a header, lines that
+// end in CRLF, null as an empty field without quotes. Of what it writes, a text
+// alone may need quotes.
+func NewCSV(columns []Column) Encoder {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return &textEncoder{format: "CSV", open: strings.Join(names, ",") + "\r\n", after: "\r\n", item: csvRow(columns).append}
+}
+
+// Items is a response in JSON whose items come as they are to be written, between
+// open and end. An item is valid during the call of yield.
+func Items(open, end string, each func(yield func(item []byte) error) error) Response {
+	var item []byte
+	format := Formats()[0]
+	format.New = func([]Column) Encoder {
+		return &textEncoder{format: "JSON", open: open, between: ",\n", end: end, item: func(b []byte, _ []Value) ([]byte, error) {
+			return append(b, item...), nil
+		}}
+	}
+	return Response{Format: format, Rows: func(yield func([]Value) error) error {
+		return each(func(next []byte) error {
+			item = next
+			return yield(nil)
+		})
+	}}
+}
+
+// csvRow writes a row as a line.
+type csvRow []Column
+
+func (columns csvRow) append(b []byte, row []Value) ([]byte, error) {
+	for i := range columns {
+		c := &columns[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		v := row[i]
+		if err := check(c, v); err != nil {
+			return nil, err
+		}
+		switch {
+		case v.Null():
+		case c.Kind == Timestamp:
+			b = timestamp.AppendMicros(b, v.Timestamp())
+		case c.Kind == Int32:
+			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		case c.Kind == Text:
+			b = appendField(b, c.Text(v.Int32()))
+		default:
+			b = appendFloat(b, v.Float64())
+		}
+	}
+	return b, nil
+}
+
+// jsonObject writes a row as an object.
+type jsonObject []jsonMember
+
+type jsonMember struct {
+	Column
+
+	key string // what stands before a value: `{"timestamp":` or `,"power":`
+}
+
+func newJSONObject(columns []Column) jsonObject {
+	o := make(jsonObject, len(columns))
+	for i, c := range columns {
+		before := ","
+		if i == 0 {
+			before = "{"
+		}
+		// Names of columns are plain words, which Go and JSON quote alike.
+		o[i] = jsonMember{c, before + strconv.Quote(c.Name) + ":"}
+	}
+	return o
+}
+
+func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
+	for i := range o {
+		m := &o[i]
+		v := row[i]
+		if err := check(&m.Column, v); err != nil {
+			return nil, err
+		}
+		b = append(b, m.key...)
+		switch {
+		case v.Null():
+			b = append(b, "null"...)
+		case m.Kind == Timestamp:
+			b = append(b, '"')
+			b = timestamp.AppendMicros(b, v.Timestamp())
+			b = append(b, '"')
+		case m.Kind == Int32:
+			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		case m.Kind == Text:
+			b = appendQuoted(b, m.Text(v.Int32()))
+		default:
+			b = appendFloat(b, v.Float64())
+		}
+	}
+	return append(b, '}'), nil
+}
 
 // appendQuoted appends a text as a JSON string.
 func appendQuoted(b []byte, text string) []byte {
@@ -34,25 +189,48 @@ func appendField(b []byte, text string) []byte {
 	return append(b, '"')
 }
 
-// texts are the values of a Text column in the layout of Arrow: one after
-// another, with the place where each ends.
-type texts struct {
-	ends  []int32
-	bytes []byte
-}
-
-func (t *texts) append(text string) {
-	if len(t.ends) == 0 {
-		t.ends = append(t.ends, 0)
+// appendFloat appends the shortest decimal that reads back as f: with an
+// exponent only below 1e-6 and from 1e21 on, as encoding/json has it, and with
+// .0 after a whole number, as the replaced system had it, whose clients in
+// Python take 10 for an integer and 10.0 for a float.
+func appendFloat(b []byte, f float64) []byte {
+	// Readings have few decimals. If n/10^4 rounds to f and n has at most 15
+	// digits, then no other decimal that short does: it is the shortest one,
+	// found without a search.
+	const scale = 1e4
+	if a := math.Abs(f); a >= 1/scale && a < 1e15/scale {
+		if n := math.Round(a * scale); n/scale == a {
+			if f < 0 {
+				b = append(b, '-')
+			}
+			return appendScaled(b, uint64(n))
+		}
 	}
-	t.bytes = append(t.bytes, text...)
-	t.ends = append(t.ends, int32(len(t.bytes)))
+	format := byte('f')
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	b = strconv.AppendFloat(b, f, format, -1, 64)
+	if format == 'f' && f == math.Trunc(f) {
+		return append(b, ".0"...)
+	}
+	if n := len(b); format == 'e' && n >= 4 && b[n-4] == 'e' && (b[n-3] == '-' || b[n-3] == '+') && b[n-2] == '0' {
+		b[n-2] = b[n-1] // e-09 is e-9
+		b = b[:n-1]
+	}
+	return b
 }
 
-func (t *texts) reset() { t.ends, t.bytes = t.ends[:0], t.bytes[:0] }
-
-// array shows the memory as an Arrow array of at least one row.
-func (t *texts) array(rows int) arrow.Array {
-	buffers := []*memory.Buffer{nil, memory.NewBufferBytes(arrow.GetBytes(t.ends)), memory.NewBufferBytes(t.bytes)}
-	return array.MakeFromData(array.NewData(arrow.BinaryTypes.String, rows, buffers, nil, 0, 0))
+// appendScaled appends n/10^4 without trailing zeros but one.
+func appendScaled(b []byte, n uint64) []byte {
+	whole, fraction := n/10_000, n%10_000
+	b = strconv.AppendUint(b, whole, 10)
+	if fraction == 0 {
+		return append(b, ".0"...)
+	}
+	b = append(b, '.', byte('0'+fraction/1000), byte('0'+fraction/100%10), byte('0'+fraction/10%10), byte('0'+fraction%10))
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
 }

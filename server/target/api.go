@@ -22,14 +22,15 @@ import (
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/server/apidocs"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
-	"github.com/delfos/delfos/server/readiness"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -71,7 +72,7 @@ type Config struct {
 
 	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
 	Floor          httpserve.Floor // of what a client has to take
-	ReadyFor       time.Duration   // readiness.Lifetime: for /ready to look for all that the queries name
+	ReadyFor       time.Duration   // 10 s for /ready to look for all that the queries name
 	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
 	Heartbeat      time.Duration   // 15 s between two signs of life of a stream of events
 	Followers      int             // 1000 streams of events at once
@@ -81,7 +82,6 @@ type Config struct {
 type Server struct {
 	Config
 	sessions  *sessions.Sessions
-	ready     *readiness.Check
 	followers chan struct{} // a token each
 }
 
@@ -96,9 +96,6 @@ func New(config Config) http.Handler {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	if config.AcquireTimeout == 0 {
-		config.AcquireTimeout = 5 * time.Second
-	}
 	if config.Heartbeat == 0 {
 		config.Heartbeat = 15 * time.Second
 	}
@@ -107,8 +104,7 @@ func New(config Config) http.Handler {
 	}
 	s := &Server{
 		Config:    config,
-		sessions:  sessions.New(config.Pool, "target", config.AcquireTimeout),
-		ready:     readiness.Of(dberror.Target, targetdb.New, config.ReadyFor),
+		sessions:  sessions.New(config.Pool, sessions.NewCheck(dberror.Target, targetdb.New, config.ReadyFor), config.AcquireTimeout),
 		followers: make(chan struct{}, config.Followers),
 	}
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
@@ -121,7 +117,7 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	targetserver.Route(r, s, fail, param.Formats{}.Hook(problem.Write), stream.Acceptable(problem.Write), momentary)
+	targetserver.Route(r, s, fail, param.Formats{}.Hook(fail), stream.Acceptable(fail), momentary)
 	return r
 }
 
@@ -141,4 +137,28 @@ func momentary(_ param.Operation, next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	}))
+}
+
+// OpenPool returns a pool for the API on the target database, beside that of
+// the orchestrator, whose sessions are short: a long answer is read as fast as
+// its client takes it. See sessions.OpenPool.
+//
+// Its sessions read by key: a planner without statistics, as after a first
+// backfill, would look through all of data for one day, or through a day of all
+// turbines for a few of them.
+func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return sessions.OpenPool(ctx, dberror.Target, url, pgpool.Options{
+		Name:     "delfos target api",
+		Settings: map[string]string{"enable_bitmapscan": "off", "enable_seqscan": "off"},
+	})
+}
+
+// GetHealth implements targetserver.StrictServerInterface: the process is up.
+func (s *Server) GetHealth(context.Context, targetserver.GetHealthRequestObject) (targetserver.GetHealthResponseObject, error) {
+	return targetserver.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
+}
+
+// GetReady implements targetserver.StrictServerInterface.
+func (s *Server) GetReady(ctx context.Context, _ targetserver.GetReadyRequestObject) (targetserver.GetReadyResponseObject, error) {
+	return targetserver.GetReady200JSONResponse{Status: targetapi.Ok}, s.sessions.Ready(ctx)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 )
@@ -35,8 +36,8 @@ const maxKey = 255
 
 // ListRuns implements targetserver.StrictServerInterface.
 func (s *Server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
-	limit := orElse(request.Params.Limit, someRuns)
-	runs, err := s.Control.Runs(ctx, limit+1, orElse(request.Params.Before, 0))
+	limit := param.Or(request.Params.Limit, someRuns)
+	runs, err := s.Control.Runs(ctx, limit+1, param.Or(request.Params.Before, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +82,11 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 
 // CreateRun implements targetserver.StrictServerInterface.
 func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
-	body, key := *request.Body, orElse(request.Params.IdempotencyKey, "")
+	body, key := *request.Body, param.Or(request.Params.IdempotencyKey, "")
 	if request.Params.IdempotencyKey != nil && !validKey(key) {
 		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
 	}
-	allowDates := orElse(body.AllowDates, false)
+	allowDates := param.Or(body.AllowDates, false)
 	if !allowDates {
 		if err := checkBelievable(s.Now(), body.From, body.To); err != nil {
 			return nil, err
@@ -94,14 +95,14 @@ func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRe
 	if err := checkDays(body.From.Time, body.To.Time); err != nil {
 		return nil, err
 	}
-	only := orElse(body.Only, enum.RunScopeAll)
+	only := param.Or(body.Only, enum.RunScopeAll)
 	start := orchestrator.StartRequest{
 		From:       body.From.Time,
 		To:         body.To.Time,
 		Only:       only,
-		DryRun:     orElse(body.DryRun, false),
-		Parallel:   orElse(body.Parallel, 0),
-		AllowEmpty: orElse(body.AllowEmpty, false),
+		DryRun:     param.Or(body.DryRun, false),
+		Parallel:   param.Or(body.Parallel, 0),
+		AllowEmpty: param.Or(body.AllowEmpty, false),
 		Key:        key,
 	}
 	if key != "" {
@@ -204,7 +205,7 @@ func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRe
 			return refusal(ctx, err)
 		}
 		rows, err = targetdb.New(tx).ReadRunLog(ctx, targetdb.ReadRunLogParams{
-			RunID: request.Id, After: orElse(request.Params.After, 0), Count: orElse(request.Params.Limit, someEntries),
+			RunID: request.Id, After: param.Or(request.Params.After, 0), Count: param.Or(request.Params.Limit, someEntries),
 		})
 		return err
 	})

@@ -1,12 +1,16 @@
 package target
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetapi"
@@ -15,6 +19,7 @@ import (
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
@@ -28,14 +33,14 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	if err != nil {
 		return nil, err
 	}
-	openOA := orElse(p.Naming, targetapi.Delfos) == targetapi.Openoa
+	openOA := param.Or(p.Naming, targetapi.Delfos) == targetapi.Openoa
 	if openOA {
 		if faults := besideOpenOA(p); len(faults) > 0 {
 			return nil, problem.Parameters(faults...)
 		}
 	}
 	r := httpserve.RequestOf(ctx)
-	format, err := stream.Negotiate(r.Header.Values("Accept"), orElse(p.Format, ""), stream.Formats())
+	format, err := stream.Negotiate(r.Header.Values("Accept"), param.Or(p.Format, ""), stream.Formats())
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +48,12 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	switch {
 	case openOA:
 		answer.shape = openOAShape
-	case orElse(p.Wide, false):
+	case param.Or(p.Wide, false):
 		answer.shape = wideShape
 	default:
 		answer.shape = longShape
 	}
-	if orElse(p.Label, targetapi.WindowLabelStart) == targetapi.WindowLabelEnd {
+	if param.Or(p.Label, targetapi.WindowLabelStart) == targetapi.WindowLabelEnd {
 		answer.shift = window.Width
 	}
 	return answer, nil
@@ -60,28 +65,24 @@ func besideOpenOA(p targetapi.GetWindowsParams) (faults []problem.Fault) {
 	if p.Signals != nil {
 		faults = append(faults, problem.Invalid("signals", strings.Join(*p.Signals, ","), "can't be chosen with naming=openoa, which has columns of its own"))
 	}
-	if !orElse(p.Wide, true) {
+	if !param.Or(p.Wide, true) {
 		faults = append(faults, problem.Invalid("wide", "false", "can't be with naming=openoa, which is a wide table"))
 	}
 	return faults
 }
 
-// spanOf is what start, end and turbines say together.
-func spanOf(start, end timestamp.Time, turbines *targetapi.Turbines) (span, error) {
-	// Instants are whole microseconds: the first one beyond end.
-	s := span{start: start.Time(), stop: end.Time().Add(time.Microsecond), turbines: selector.All()}
-	if !s.start.Before(end.Time()) {
-		return span{}, problem.BadRequest("start must be earlier than end")
+// spanOf is what start, end and turbines say together, of all turbines unless they
+// say otherwise.
+func spanOf(start, end timestamp.Time, turbines *targetapi.Turbines) (param.Span, error) {
+	span, err := param.SpanOf(start, end, turbines)
+	if span.Turbines == nil {
+		span.Turbines = new(selector.All())
 	}
-	if turbines != nil {
-		set, err := selector.Parse(strings.Join(*turbines, ","))
-		if err != nil {
-			return span{}, err // each item was checked: a fault of ours
-		}
-		s.turbines = set
-	}
-	return s, nil
+	return span, err
 }
+
+// stop is the first instant beyond a span.
+func stop(span param.Span) time.Time { return span.End.Add(time.Microsecond) }
 
 // signalsOf are the signals of the names, or all of them, by id.
 func signalsOf(ctx context.Context, db targetdb.DBTX, names *[]targetapi.SignalName) ([]targetdb.Signal, error) {
@@ -97,21 +98,17 @@ func signalsOf(ctx context.Context, db targetdb.DBTX, names *[]targetapi.SignalN
 type windows struct {
 	s       *Server
 	r       *http.Request
-	span    span
+	span    param.Span
 	signals *[]targetapi.SignalName // nil: all of them
 	shape   func([]targetdb.Signal) shape
 	shift   time.Duration // from a window's start to its label
 	format  stream.Format
 }
 
-// longest is how long a span may be that is not a long one: a day, in whatever
-// zone.
-const longest = 25 * time.Hour
-
 // VisitGetWindowsResponse implements targetserver.GetWindowsResponseObject.
 func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
-	if a.span.stop.Sub(a.span.start) > longest {
+	if a.span.Long() {
 		kind = sessions.Long
 	}
 	return a.s.sessions.Answer(a.r.Context(), kind, func(outgrown func() error) error {
@@ -140,7 +137,7 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	response := stream.Response{
 		Format:   a.format,
 		Columns:  shape.columns,
-		Filename: a.span.filename("windows"),
+		Filename: a.span.Filename("windows"),
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
 			// What follows the last row may wait for the client.
@@ -156,8 +153,119 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	return response.Write(w, a.r)
 }
 
-// filename is what an answer is saved as: what it holds, from when to when.
-func (s span) filename(of string) string {
-	const layout = "20060102T150405Z"
-	return of + "_" + s.start.Format(layout) + "_" + s.stop.Add(-time.Microsecond).Format(layout)
+// chunkValues is how many values are sorted at once, about: the database keeps
+// them by turbine, signal and time, and they are wanted window by window. So many
+// take 720 KB; the database would take three times as long to sort them.
+const chunkValues = 30_000
+
+// readWindows yields the values of a span, by turbine, time and signal. They are
+// of one snapshot: a day that is loaded meanwhile is there whole or not at all.
+func readWindows(ctx context.Context, snapshot pgx.Tx, asked param.Span, signals []int32, yield func(value) error) error {
+	if len(signals) == 0 {
+		return nil
+	}
+	r := &windowReader{db: targetdb.New(snapshot), span: asked, signals: signals, yield: yield}
+	if err := r.read(ctx); err != nil {
+		return fmt.Errorf("read windows: %w", err)
+	}
+	return nil
+}
+
+// windowReader reads a span in chunks: several turbines at once if their windows
+// are few, a part of one's at a time if they are many.
+type windowReader struct {
+	db      *targetdb.Queries
+	span    param.Span
+	signals []int32
+	yield   func(value) error
+	held    []value // those of a chunk, in memory that each uses anew
+}
+
+func (r *windowReader) read(ctx context.Context) error {
+	// As time.Duration, which saturates, even the longest span is a long one.
+	each := int(r.span.End.Sub(r.span.Start)/window.Width+1) * len(r.signals)
+	if each > chunkValues {
+		return r.turbines(ctx, func(turbine int32) error { return r.long(ctx, turbine) })
+	}
+	var few []int32
+	err := r.turbines(ctx, func(turbine int32) error {
+		few = append(few, turbine)
+		if len(few)*each < chunkValues {
+			return nil
+		}
+		err := r.chunk(ctx, few, r.span.Start, stop(r.span))
+		few = few[:0]
+		return err
+	})
+	if err == nil && len(few) > 0 {
+		err = r.chunk(ctx, few, r.span.Start, stop(r.span))
+	}
+	return err
+}
+
+// turbines calls each for those of the span that have values, in order.
+func (r *windowReader) turbines(ctx context.Context, each func(int32) error) error {
+	turbine := int32(0)
+	for {
+		next, err := r.db.NextWindowTurbine(ctx, turbine)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil
+		case err != nil:
+			return fmt.Errorf("look for turbines after %d: %w", turbine, err)
+		}
+		turbine = next
+		if r.span.Turbines.Contains(turbine) {
+			if err := each(turbine); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// long reads the span of one turbine. Each chunk begins where there is something
+// next, so that centuries without a value cost nothing.
+func (r *windowReader) long(ctx context.Context, turbine int32) error {
+	length := time.Duration(chunkValues/len(r.signals)) * window.Width
+	end := stop(r.span)
+	for start := r.span.Start; start.Before(end); {
+		first, err := r.db.FirstWindow(ctx, targetdb.FirstWindowParams{
+			TurbineID: turbine, SignalIds: r.signals, Start: start, Stop: end,
+		})
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil
+		case err != nil:
+			return fmt.Errorf("look for values of turbine %d: %w", turbine, err)
+		}
+		start = first.Add(length)
+		if start.After(end) {
+			start = end
+		}
+		if err := r.chunk(ctx, []int32{turbine}, first, start); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk yields the values of [start, stop).
+func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
+	r.held = r.held[:0]
+	asked := targetdb.ReadWindowsParams{TurbineIds: turbines, SignalIds: r.signals, Start: start, Stop: stop}
+	for v, err := range r.db.ReadWindows(ctx, asked) {
+		if err != nil {
+			return err
+		}
+		r.held = append(r.held, v)
+	}
+	slices.SortFunc(r.held, func(a, b value) int {
+		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.SignalID, b.SignalID))
+	})
+	for _, v := range r.held {
+		if err := r.yield(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package readiness_test
+package sessions_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/test/pgtest"
-	"github.com/delfos/delfos/server/readiness"
+	"github.com/delfos/delfos/server/sessions"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -39,10 +39,10 @@ func connect(t *testing.T, url string) *pgx.Conn {
 // Each change is made to a database of its own, and the check says what it took.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	source := func() *readiness.Check { return readiness.Of(dberror.Source, sourcedb.New, anew) }
-	target := func() *readiness.Check { return readiness.Of(dberror.Target, targetdb.New, anew) }
+	source := func() *sessions.Check { return sessions.NewCheck(dberror.Source, sourcedb.New, anew) }
+	target := func() *sessions.Check { return sessions.NewCheck(dberror.Target, targetdb.New, anew) }
 	for name, tt := range map[string]struct {
-		check  *readiness.Check
+		check  *sessions.Check
 		change string
 		lacks  []string
 		remedy string
@@ -105,7 +105,7 @@ func TestRun(t *testing.T) {
 				}
 				return
 			}
-			missing, ok := errors.AsType[*readiness.MissingError](err)
+			missing, ok := errors.AsType[*sessions.MissingError](err)
 			if !ok {
 				t.Fatalf("got %v, want what is missing", err)
 			}
@@ -127,8 +127,8 @@ func TestLifetime(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Empty(t)
 	pool, conn := pgtest.Pool(t, database), connect(t, database)
-	check := readiness.Of(dberror.Source, sourcedb.New, time.Hour)
-	var missing *readiness.MissingError
+	check := sessions.NewCheck(dberror.Source, sourcedb.New, time.Hour)
+	var missing *sessions.MissingError
 	if err := check.Run(t.Context(), conn); !errors.As(err, &missing) {
 		t.Fatalf("an empty database lacks nothing: %v", err)
 	}
