@@ -104,7 +104,7 @@ column, and nothing is imported. Importing again updates what differs.`,
 }
 
 // inputs are the files that args name and their size in bytes, 0 when one of
-// them has none that could be known. A file that is not there is an error
+// them has a size that can't be known. A file that is not there is an error
 // before the database is asked for anything.
 func (r *runner) inputs(ctx context.Context, args []string) (files []csvimport.File, size int64, err error) {
 	known := true

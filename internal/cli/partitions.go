@@ -145,8 +145,8 @@ func others(header http.Header) string {
 	return b.String()
 }
 
-// colours tells whether standard output takes them: a terminal, and nobody who
-// says no (no-color.org).
+// colours reports whether standard output is a terminal whose user did not turn
+// colours off (no-color.org).
 func (r *runner) colours() bool {
 	for _, entry := range r.Environ {
 		if value, ok := strings.CutPrefix(entry, "NO_COLOR="); ok && value != "" {

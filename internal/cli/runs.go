@@ -92,7 +92,7 @@ func (r *runner) printRuns(runs []targetapi.Run) error {
 	})
 }
 
-// counted says how far a run's days are, naming what there is.
+// counted says how many days a run has, and how many are in each state.
 func counted(c targetapi.RunCounts) string {
 	parts := []string{strconv.FormatInt(c.Total, 10)}
 	for _, part := range []struct {

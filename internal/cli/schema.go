@@ -40,7 +40,7 @@ tables, in the schema river of the target database, by River's own migrations.
 
 What Delfos never made is left alone, and a warning names it: tables, and columns,
 indexes, constraints and comments that somebody added to tables of Delfos. Tables and
-columns that a former version had are named likewise, and dropped by
+columns that a former version had are named as well, and dropped by
 --allow-destructive. The command fails, and changes nothing, when something that this
 version needs can't be had.`,
 		Example: `  delfos schema apply source target river

@@ -60,7 +60,7 @@ func (s *screen) progress(title, unit string) (update func(done, total int64), e
 		if s.bar == nil {
 			s.bar = newBar(s.w, title, unit, total)
 		}
-		// A bar that can't be drawn is no reason to stop the work.
+		// The work goes on when the bar can't be drawn.
 		_ = s.bar.Set64(done)
 	}
 	end = func() {

@@ -33,7 +33,7 @@ or after tomorrow (UTC) are compared when --from or --to lies among them.
 A day that differs is "different" when it should be as the source is, "stale" when its
 source has changed since it was loaded or it is being loaded at this moment, and
 "unloaded" when the ledger does not say that it is loaded. Each of the three is a
-difference and makes the exit code 1, for the target is not what the source holds; the
+difference and makes the exit code 1, because the target is not what the source holds; the
 values of stale and unloaded days are counted but not listed.
 
 Exit codes: 0 no difference, 1 any difference, or it could not be found out, 2 used

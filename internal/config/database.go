@@ -22,8 +22,8 @@ func parts() []part {
 
 // database finds the URL in variable, such as SOURCE_DB_URL. A flag counts before
 // the environment, and the environment before .env; in each of the two the URL
-// counts before its parts. Parts in the environment replace those of .env, be it
-// a URL or parts.
+// counts before its parts. Parts in the environment replace what .env says, whether
+// that is a URL or parts.
 func (v *Vars) database(variable, fallback string) (found string, faults []Fault) {
 	if value, ok := v.flags[variable]; ok {
 		return value, nil

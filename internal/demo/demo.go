@@ -31,7 +31,7 @@ const days = 10
 type Config struct {
 	Pair     Pair
 	Listener net.Listener     // of the source API; Run closes it
-	Console  net.Listener     // of the target API, likewise
+	Console  net.Listener     // of the target API; Run closes it
 	Access   httpserve.Access // of the source API
 	OpenAPI  []byte
 	// Orchestrator is how the orchestrator works; what it works on, where it
@@ -45,8 +45,8 @@ type Config struct {
 	Level        *slog.LevelVar // of Log
 }
 
-// Run starts the system and keeps it until ctx ends, which is no error once the
-// system is up. A part that ends by itself is one.
+// Run starts the system and keeps it until ctx ends, which is not an error once
+// the system is up. A part that ends by itself is one.
 func Run(ctx context.Context, c Config) error {
 	// Closed already when it came to serving, which does no harm.
 	defer func() { _ = errors.Join(c.Listener.Close(), c.Console.Close()) }()

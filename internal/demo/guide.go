@@ -31,7 +31,7 @@ func (s *system) guide(api, console string) string {
 Delfos is up after %.1f s. Open in a browser:
 
   %s/docs           the source API, to try out (/redoc: to read)
-  %s/docs           the target API, likewise
+  %s/docs           the target API, to try out
   %s/partitions     the days and their states
   %s/river/         the queue's own pages
 
