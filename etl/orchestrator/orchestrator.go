@@ -162,7 +162,8 @@ func untilTick(cron Cron, now time.Time) time.Duration {
 // so is their end.
 func (o *Orchestrator) repeat(ctx context.Context, t task) {
 	failing := false
-	for ctx.Err() == nil {
+	// River's client starts first: the target may have few sessions to spare.
+	for wait := min(t.wait(), time.Second); pause(ctx, wait); wait = t.wait() {
 		bounded, cancel := context.WithTimeout(ctx, t.limit)
 		begun := time.Now()
 		err := t.do(bounded)
@@ -180,10 +181,16 @@ func (o *Orchestrator) repeat(ctx context.Context, t task) {
 			o.config.Log.InfoContext(ctx, "upkeep works again", "task", t.name)
 			failing = false
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(t.wait()):
-		}
+	}
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
