@@ -48,11 +48,12 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 	@for program in curl psql; do command -v $$program >/dev/null || { \
 		echo "make test: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
 	@# A program under the race detector would wait a second before it ends.
-	@# gotestsum's own build has no C; what it runs does.
+	@# gotestsum's own build has no C; what it runs does. Tests that wait leave the
+	@# cores to others, so that more of them run at once than there are cores.
 	@mkdir -p bin; sum=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/gotestsum/go.mod gotestsum); \
 	GORACE=atexit_sleep_ms=10 "$$sum" --hide-summary=skipped \
 		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
-		--raw-command -- sh -c '$(GO) test -race -count=1 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
+		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(GO) test -race -count=1 -parallel 4 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
 
 check: lint vet plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 

@@ -101,8 +101,12 @@ func TestAllSessionsInUse(t *testing.T) {
 		go func() { answers <- b.Get("/data?" + day) }()
 	}
 	await.True(t, "two queries wait", func() bool { return b.queries() == 2 })
+	refusals := make(chan apitest.Answer)
 	for _, path := range []string{"/turbines", "/ready"} {
-		apitest.WantProblem(t, b.Get(path), http.StatusServiceUnavailable, "all 2 sessions with the source database are in use")
+		go func() { refusals <- b.Get(path) }()
+	}
+	for range 2 {
+		apitest.WantProblem(t, <-refusals, http.StatusServiceUnavailable, "all 2 sessions with the source database are in use")
 	}
 	unlock()
 	for range 2 {

@@ -16,7 +16,7 @@ import (
 
 // bound gives the API two sessions, of which one may wait for its client.
 func bound(o *options) {
-	o.api.AcquireTimeout = time.Second
+	o.api.AcquireTimeout = 4 * time.Second
 	pool, err := target.OpenPool(context.Background(), o.api.Pool.Config().ConnString()+"&pool_max_conns=1")
 	if err != nil {
 		panic(err)

@@ -2,7 +2,8 @@
 //
 // One server runs for all tests of a package, from the first that asks for a
 // database to the end of Main. DELFOS_TEST_PG_URL names one to use instead, by
-// the URL of a superuser; several packages share it safely. A database is a
+// the URL of a superuser; several packages share it safely, as those of `make test`
+// do (see withpostgres). A database is a
 // copy of a template that is made once a server and schema, and is dropped
 // when its test succeeds; after a failed test it stays, with its URL in the
 // test's log, as long as the server does.

@@ -29,6 +29,9 @@ var shared struct {
 	err    error
 }
 
+// ServerURL is the variable that names a server to use, by the URL of a superuser.
+const ServerURL = "DELFOS_TEST_PG_URL"
+
 // Main runs the tests of a package, stops the server that they started, fails
 // if a goroutine is left, and exits.
 func Main(m *testing.M) {
@@ -60,7 +63,7 @@ func run(m *testing.M) int {
 
 // adminURL is the superuser's URL of the server, which is started if need be.
 func adminURL() (string, error) {
-	if given := os.Getenv("DELFOS_TEST_PG_URL"); given != "" {
+	if given := os.Getenv(ServerURL); given != "" {
 		return given, nil
 	}
 	shared.mutex.Lock()
@@ -102,8 +105,27 @@ func stop() error {
 	if shared.server == nil {
 		return nil
 	}
-	died := shared.server.Err()
-	return errors.Join(died, shared.server.Stop(context.Background()), os.RemoveAll(shared.dir))
+	return remove(shared.server, shared.dir)
+}
+
+// remove stops a server and removes its folder. It is an error that the server has
+// ended before.
+func remove(server *localpg.Server, dir string) error {
+	died := server.Err()
+	return errors.Join(died, server.Stop(context.Background()), os.RemoveAll(dir))
+}
+
+// Serve starts a server for the tests of several packages, which find it by the
+// variable ServerURL. The returned function stops it.
+func Serve() (url string, stop func() error, err error) {
+	if err := Neutral(); err != nil {
+		return "", nil, err
+	}
+	server, dir, err := start()
+	if err != nil {
+		return "", nil, err
+	}
+	return server.URL(), func() error { return remove(server, dir) }, nil
 }
 
 // configOf turns a superuser's URL into what pgtestdb takes.
