@@ -228,7 +228,7 @@ func twice() fault {
 		return body, true
 	})
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		return slices.Contains(r.URL.Query()["turbines"], "3") && repeat(w, r, next)
+		return slices.Contains(strings.Split(r.URL.Query().Get("turbines"), ","), "3") && repeat(w, r, next)
 	}
 }
 
