@@ -21,11 +21,6 @@ import (
 	"github.com/delfos/delfos/internal/selector"
 )
 
-// rangeRows fill two ranges of data_timestamp_idx. To enter fewer costs more than it
-// saves the next days of a long run, which look through what is not entered yet; to
-// wait for more costs these more.
-const rangeRows = 5_000
-
 // dayLoad brings one day of the target to what the source holds, or says what that
 // would change.
 type dayLoad struct {
@@ -151,24 +146,13 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err := c.Commit(ctx, r); err != nil {
 		return err
 	}
-	t.report(&d.result)
+	d.result.report(r)
+	d.result.Warnings = t.found.Warnings()
 	t.warn(ctx, d.log, d.day)
 	if d.added.Add(t.Inserted) >= rangeRows && !c.Doubtful() && ctx.Err() == nil {
-		d.added.Store(0)
-		d.summarize(ctx, q)
+		d.summarize(ctx, q, d.day)
 	}
 	return t.partial
-}
-
-// summarize enters new rows in the index on timestamp; until then whoever looks for a
-// day looks through all of them, and so does the job itself on the next days of a long
-// run. It can't be part of the transaction, as it would hold up other days' loads, and
-// takes the claim's own session, as a free one may be long in coming. A failure costs
-// time alone.
-func (d *dayLoad) summarize(ctx context.Context, q *targetdb.Queries) {
-	if err := q.SummarizeData(ctx); err != nil {
-		d.log.WarnContext(ctx, "summarizing new rows for data_timestamp_idx failed", "day", format(d.day), "error", err)
-	}
 }
 
 // preview computes what load would change, without a claim, from one snapshot
@@ -196,7 +180,8 @@ func (d *dayLoad) preview(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.report(&d.result)
+		d.result.report(t.ledgerResult())
+		d.result.Warnings = t.found.Warnings()
 		return t.partial
 	})
 }
@@ -283,13 +268,9 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 	if err := c.Commit(ctx, r); err != nil {
 		return false, err
 	}
-	p := &d.result
-	p.Outcome, p.Samples, p.Expected, p.Windows, p.Rows = r.Outcome, r.Samples, r.Expected, r.Windows, r.Rows
+	d.result.report(r)
 	return true, nil
 }
-
-// expected is how many samples turbines have of a day without gaps.
-func expected(turbines []int32) int64 { return int64(len(turbines)) * extract.SamplesPerDay }
 
 // transfer extracts the day's samples and loads them within a transaction; most is the
 // most values that the target ever held of the day. An error forbids to commit it.

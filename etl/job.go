@@ -27,6 +27,7 @@ import (
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
@@ -98,6 +99,23 @@ func (j *Job) Close() {
 	j.source.Close()
 }
 
+// rangeRows fill two ranges of data_timestamp_idx. To enter fewer costs more than it
+// saves the next days of a long run, which look through what is not entered yet; to
+// wait for more costs these more.
+const rangeRows = 5_000
+
+// summarize enters new rows in the index on timestamp; until then whoever looks for a
+// day looks through all of them, and so does the job itself on the next days of a long
+// run. It can't be part of the transaction, as it would hold up other days' loads, and
+// takes the claim's own session, as a free one may be long in coming. A failure costs
+// time alone.
+func (j *Job) summarize(ctx context.Context, q *targetdb.Queries, day time.Time) {
+	j.added.Store(0)
+	if err := q.SummarizeData(ctx); err != nil {
+		j.log.WarnContext(ctx, "summarizing new rows for data_timestamp_idx failed", "day", format(day), "error", err)
+	}
+}
+
 // Request asks for the days From to To, both inclusive, at UTC midnight.
 type Request struct {
 	From, To time.Time
@@ -123,14 +141,6 @@ func (r Request) check() error {
 		return fmt.Errorf("the last day is %s: want one not before the first, %s", format(r.To), format(r.From))
 	}
 	return nil
-}
-
-// days are those that are run.
-func (r Request) days() []time.Time {
-	if r.Days != nil {
-		return r.Days
-	}
-	return daysFrom(r.From, r.To)
 }
 
 // daysFrom lists the days from first to last, both inclusive.
@@ -207,6 +217,12 @@ type Partition struct {
 	// Token fenced the attempt; the ledger's table attempt has it too.
 	Token int64  `json:"token,omitempty"`
 	Error string `json:"error,omitempty"`
+}
+
+func (p *Partition) report(r ledger.Result) {
+	p.Outcome, p.Rows = r.Outcome, r.Rows
+	p.Samples, p.Expected, p.Windows = r.Samples, r.Expected, r.Windows
+	p.Inserted, p.Updated, p.Deleted = r.Inserted, r.Updated, r.Deleted
 }
 
 // format writes a day as the ledger and the command line do.

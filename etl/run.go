@@ -22,11 +22,18 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	if err := r.check(); err != nil {
 		return s, err
 	}
-	r.Days = r.days()
+	if r.Days == nil {
+		r.Days = daysFrom(r.From, r.To)
+	}
 	if !r.DryRun && len(r.Days) > 0 {
+		run := targetdb.CreateRunParams{FirstDay: r.From, LastDay: r.To, AllowEmpty: r.AllowEmpty, Days: r.Days}
+		if !r.Turbines.All() {
+			turbines := r.Turbines.String()
+			run.Turbines = &turbines
+		}
 		var err error
-		if s.RunID, err = j.open(ctx, r); err != nil {
-			return s, fmt.Errorf("open a run: %w", explain(err))
+		if s.RunID, err = j.ledger.OpenRun(ctx, run); err != nil {
+			return s, fmt.Errorf("open a run: create: %w", explain(err))
 		}
 	}
 	err := j.days(ctx, r, &s)
@@ -93,22 +100,6 @@ func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 		errs[begun] = fmt.Errorf("%d more days were not tried", left)
 	}
 	return errors.Join(errs...)
-}
-
-// open enters the run and its days in the ledger.
-func (j *Job) open(ctx context.Context, r Request) (id int64, err error) {
-	var turbines *string
-	if !r.Turbines.All() {
-		text := r.Turbines.String()
-		turbines = &text
-	}
-	id, err = j.ledger.OpenRun(ctx, targetdb.CreateRunParams{
-		FirstDay: r.From, LastDay: r.To, Turbines: turbines, AllowEmpty: r.AllowEmpty, Days: r.Days,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("create: %w", err)
-	}
-	return id, nil
 }
 
 // fewRows are read as a whole in a millisecond or two, some 150 pages, so that

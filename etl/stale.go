@@ -120,7 +120,9 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err := r.check(); err != nil {
 		return Look{}, err
 	}
-	now, turbines, err := j.digests(ctx, r.From, r.To)
+	place := func(day time.Time) int { return int(day.Sub(r.From) / (24 * time.Hour)) }
+	now := make([]extract.DayDigest, dates.Count(r.From, r.To))
+	turbines, err := j.eachDigest(ctx, r.From, r.To, func(d extract.Digest) { now[place(d.Day)].Add(d) })
 	if err != nil {
 		return Look{}, fmt.Errorf("look for stale days: %w", err)
 	}
@@ -145,7 +147,7 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	look := Look{Stale: append([]time.Time{}, stale...), Loaded: make([]SeenDay, len(loaded)), Turbines: turbines}
 	for i, l := range loaded {
 		_, isStale := slices.BinarySearchFunc(stale, l.Day, time.Time.Compare)
-		look.Loaded[i] = SeenDay{Day: l.Day, Loaded: l.Samples, Now: now[int(l.Day.Sub(r.From)/(24*time.Hour))].Samples, Stale: isStale}
+		look.Loaded[i] = SeenDay{Day: l.Day, Loaded: l.Samples, Now: now[place(l.Day)].Samples, Stale: isStale}
 	}
 	return look, nil
 }
@@ -157,23 +159,22 @@ func (j *Job) Samples(ctx context.Context, day time.Time) (int64, error) {
 	return d.Samples, err
 }
 
-// digests adds up the source's digests of each day of a range, and counts the
-// turbines that it lists.
-func (j *Job) digests(ctx context.Context, first, last time.Time) (days []extract.DayDigest, turbines int, err error) {
+// eachDigest passes on the source's digests of each turbine's days of a range, and counts
+// the turbines that it lists.
+func (j *Job) eachDigest(ctx context.Context, first, last time.Time, pass func(extract.Digest)) (turbines int, err error) {
 	ids, err := j.source.TurbineIDs(ctx)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	days = make([]extract.DayDigest, dates.Count(first, last))
 	for digests, err := range j.source.DigestsInParts(ctx, first, last, len(ids)) {
 		if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		for _, d := range digests {
-			days[int(d.Day.Sub(first)/(24*time.Hour))].Add(d)
+			pass(d)
 		}
 	}
-	return days, len(ids), nil
+	return len(ids), nil
 }
 
 // manyGone is how many loaded days have to be gone from the source at once before the
@@ -224,12 +225,28 @@ const pairsAtOnce = 2_000
 // no longer: values that an attempt removes only when it is allowed to. Only the
 // digests are asked for, so this does not show what else an attempt would find.
 func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
-	loaded, err := j.holding(ctx, days)
-	if err != nil || len(loaded) == 0 {
-		return Removal{}, err
+	if len(days) == 0 {
+		return Removal{}, nil
 	}
-	sampled, err := j.sampledTurbines(ctx, loaded[0].Day, loaded[len(loaded)-1].Day)
+	loaded, err := targetdb.New(j.target).ListLoaded(ctx, targetdb.ListLoadedParams{FirstDay: days[0], LastDay: days[len(days)-1]})
 	if err != nil {
+		return Removal{}, fmt.Errorf("look for loaded days: %w", explain(err))
+	}
+	loaded = slices.DeleteFunc(loaded, func(l targetdb.ListLoadedRow) bool {
+		_, asked := slices.BinarySearchFunc(days, l.Day, time.Time.Compare)
+		return !asked
+	})
+	if len(loaded) == 0 {
+		return Removal{}, nil
+	}
+	sampled := map[int64]map[int32]bool{} // by a day's Unix time, the turbines that have samples
+	if _, err := j.eachDigest(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, func(d extract.Digest) {
+		day := d.Day.Unix()
+		if sampled[day] == nil {
+			sampled[day] = map[int32]bool{}
+		}
+		sampled[day][d.Turbine] = true
+	}); err != nil {
 		return Removal{}, fmt.Errorf("look for what is gone: %w", err)
 	}
 	turbines, err := j.loadedTurbines(ctx)
@@ -256,44 +273,6 @@ func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 		}
 	}
 	return sum, j.countPairs(ctx, &pairs, &sum)
-}
-
-// sampledTurbines asks the source which turbines have samples of each day of a range, by
-// the day's Unix time.
-func (j *Job) sampledTurbines(ctx context.Context, first, last time.Time) (map[int64]map[int32]bool, error) {
-	ids, err := j.source.TurbineIDs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sampled := map[int64]map[int32]bool{}
-	for digests, err := range j.source.DigestsInParts(ctx, first, last, len(ids)) {
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range digests {
-			day := d.Day.Unix()
-			if sampled[day] == nil {
-				sampled[day] = map[int32]bool{}
-			}
-			sampled[day][d.Turbine] = true
-		}
-	}
-	return sampled, nil
-}
-
-// holding lists those of the days, which ascend, that the target holds values of.
-func (j *Job) holding(ctx context.Context, days []time.Time) ([]targetdb.ListLoadedRow, error) {
-	if len(days) == 0 {
-		return nil, nil
-	}
-	rows, err := targetdb.New(j.target).ListLoaded(ctx, targetdb.ListLoadedParams{FirstDay: days[0], LastDay: days[len(days)-1]})
-	if err != nil {
-		return nil, fmt.Errorf("look for loaded days: %w", explain(err))
-	}
-	return slices.DeleteFunc(rows, func(row targetdb.ListLoadedRow) bool {
-		_, asked := slices.BinarySearchFunc(days, row.Day, time.Time.Compare)
-		return !asked
-	}), nil
 }
 
 // loadedTurbines lists the turbines that the target has any values of, ascending.

@@ -34,7 +34,8 @@ func TestNoDigestsToCompare(t *testing.T) {
 	day := time.Date(2025, time.January, 2, 0, 0, 0, 0, time.UTC)
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	if _, _, err := (&Job{source: clientOf(t, front.URL)}).digests(t.Context(), day, day); !errors.Is(err, extract.ErrNoDigests) {
+	job := &Job{source: clientOf(t, front.URL)}
+	if _, err := job.eachDigest(t.Context(), day, day, func(extract.Digest) {}); !errors.Is(err, extract.ErrNoDigests) {
 		t.Errorf("got %v, want %v", err, extract.ErrNoDigests)
 	}
 }

@@ -33,6 +33,9 @@ type dayTotals struct {
 	found                      check.Report
 }
 
+// expected is how many samples turbines have of a day without gaps.
+func expected(turbines []int32) int64 { return int64(len(turbines)) * extract.SamplesPerDay }
+
 // count adds a group in.
 func (t *dayTotals) count(g *extract.Group) {
 	t.read = append(t.read, g.Read...)
@@ -120,13 +123,6 @@ func (t *dayTotals) ledgerResult() ledger.Result {
 	}
 }
 
-func (t *dayTotals) report(p *Partition) {
-	p.Outcome, p.Rows = t.outcome(), t.held.Rows
-	p.Samples, p.Expected, p.Windows = t.samples, t.expected, t.windows
-	p.Inserted, p.Updated, p.Deleted = t.Inserted, t.Updated, t.Deleted
-	p.Warnings = t.found.Warnings()
-}
-
 // warn logs the data checks that did not pass.
 func (t *dayTotals) warn(ctx context.Context, log *slog.Logger, day time.Time) {
 	for _, r := range t.found.Results {
@@ -166,34 +162,29 @@ func (e *EraseError) Removed() int64 {
 }
 
 func (e *EraseError) Error() string {
-	var b strings.Builder
+	text := fmt.Sprintf("%d of %d values would be removed, more than half, so nothing was changed", e.Removed(), e.Before)
 	switch {
 	case len(e.Turbines) > 0:
-		e.spellOut(&b)
+		text = e.turbines()
 	case e.NoSamples:
-		fmt.Fprintf(&b, "%s: %d of the %d values that are loaded would be removed, so nothing was changed", ErrNoSamples, e.Before-e.After, e.Before)
+		text = fmt.Sprintf("%s: %d of the %d values that are loaded would be removed, so nothing was changed", ErrNoSamples, e.Removed(), e.Before)
 	case e.Most > e.Before:
-		fmt.Fprintf(&b, "%d of %d values would be removed, which leaves %d of the %d that the day has had, less than half, so nothing was changed", e.Before-e.After, e.Before, e.After, e.Most)
-	default:
-		fmt.Fprintf(&b, "%d of %d values would be removed, more than half, so nothing was changed", e.Before-e.After, e.Before)
+		text = fmt.Sprintf("%d of %d values would be removed, which leaves %d of the %d that the day has had, less than half, so nothing was changed", e.Removed(), e.Before, e.After, e.Most)
 	}
-	b.WriteString("; find out why the source no longer has these samples, or allow the removal by --allow-empty (allow_empty in POST /runs)")
-	return b.String()
+	return text + "; find out why the source no longer has these samples, or allow the removal by --allow-empty (allow_empty in POST /runs)"
 }
 
-// spellOut names the turbines.
-func (e *EraseError) spellOut(b *strings.Builder) {
-	const named = 10
-	for i, l := range e.Turbines {
-		if i == named {
-			fmt.Fprintf(b, "; and %d more turbines, %d values in all", len(e.Turbines)-named, e.Removed())
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		fmt.Fprintf(b, "turbine %d would lose %d of its %d values and keeps them", l.Turbine, l.Before-l.After, l.Before)
+// turbines names those that keep what they have.
+func (e *EraseError) turbines() string {
+	const most = 10
+	var named []string
+	for _, l := range e.Turbines[:min(len(e.Turbines), most)] {
+		named = append(named, fmt.Sprintf("turbine %d would lose %d of its %d values and keeps them", l.Turbine, l.Before-l.After, l.Before))
 	}
+	if more := len(e.Turbines) - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more turbines, %d values in all", more, e.Removed()))
+	}
+	return strings.Join(named, "; ")
 }
 
 // Unwrap says that there were no samples, if so.

@@ -18,6 +18,13 @@ import (
 // arrowStream is the media type of an Arrow IPC stream.
 const arrowStream = "application/vnd.apache.arrow.stream"
 
+// Sample is what a turbine logged at an instant.
+type Sample struct {
+	Turbine  int32
+	At       int64                   // in microseconds of Unix time
+	Readings [variable.Count]float64 // NaN where there is none
+}
+
 // batch is some rows of an Arrow stream of samples.
 type batch struct {
 	turbines []int32

@@ -2,8 +2,8 @@
 //
 //	windows.go  the windows (etl/window) and checks (etl/check) of groups of turbines
 //	digest.go   the digests of days, without their rows
-//	client.go   the typed client: turbines, and samples one by one
-//	answer.go   an answer over HTTP, whole and verified by its digest
+//	samples.go  the turbines, and samples one by one
+//	client.go   the client: an answer over HTTP, whole and verified by its digest
 //	arrow.go    the rows of an Arrow stream
 //	retry.go    what can go wrong, and when another try is worth it
 //
@@ -15,27 +15,32 @@ package extract
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
 	"fmt"
-	"iter"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
-	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/delfos/delfos/gen/sourceclient"
-	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/apiclient"
-	"github.com/delfos/delfos/internal/timestamp"
 )
 
 const (
-	// SamplesPerDay is how many samples a turbine logs on a day without gaps.
-	SamplesPerDay = 24 * 60
-	// sampleBytes is what a sample takes in Arrow, with some room.
-	sampleBytes = 40
+	// maxAnswer is how many bytes one answer may have: 32 turbines' day at ten
+	// samples a second. A longer one is asked for in parts.
+	maxAnswer = 1 << 30
+	// keptBody is how large an answer's memory may be to be kept for another,
+	// and keptBodies how many are kept.
+	keptBody, keptBodies = 8 << 20, 4
+	// stallTimeout ends a request whose answer does not arrive or stops to.
+	stallTimeout = time.Minute
 )
 
 // Client asks the source API. It is safe for concurrent use.
@@ -78,109 +83,198 @@ func (c *Client) Hurried() *Client {
 	return &hurried
 }
 
-// Turbines lists the turbines, those with samples with their first and last
-// instant from first to last if these are given. It tries again by itself.
-func (c *Client) Turbines(ctx context.Context, params *sourceapi.ListTurbinesParams) ([]sourceapi.Turbine, error) {
-	return Try(ctx, c, func() (turbines []sourceapi.Turbine, err error) {
-		a, err := c.get(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
-			return c.api.ListTurbines(ctx, params, accept)
-		})
-		if err != nil {
-			return nil, err
+// Try runs attempt until it succeeds, fails for good, or the client's patience is
+// exhausted.
+func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, error) {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = c.retry.First, c.retry.Longest
+	attempts, unverified := 0, 0
+	v, err := backoff.Retry(ctx, func() (T, error) {
+		attempts++
+		v, err := attempt()
+		_, isUnverified := errors.AsType[*UnverifiedError](err)
+		if isUnverified {
+			unverified++
 		}
-		defer c.free(a)
-		if !json.Valid(a.body.Bytes()) { // cut off, where a body ends with its connection
-			return nil, fmt.Errorf("%w: the list of turbines is not JSON", ErrBroken)
+		if err != nil && !Retriable(err) && (!isUnverified || unverified > 1) {
+			err = backoff.Permanent(err)
 		}
-		return turbines, apiclient.Source().Decode(a.Response, a.body.Bytes(), &turbines)
+		return v, err
+	},
+		backoff.WithBackOff(wait), backoff.WithMaxTries(c.retry.Attempts), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			c.log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond).String())
+		}))
+	if err != nil && attempts > 1 && ctx.Err() == nil {
+		err = fmt.Errorf("%w (%d attempts)", err, attempts)
+	}
+	return v, err
+}
+
+// answer is one that has arrived whole.
+type answer struct {
+	*http.Response
+
+	body   *bytes.Buffer
+	digest string // of the body, as the trailer Content-Digest has it
+}
+
+// get asks once for a media type, uncompressed, because the digest of an answer is
+// over the bytes as sent. size is how many bytes there may be.
+func (c *Client) get(ctx context.Context, media string, size int, ask func(sourceclient.RequestEditorFn) (*http.Response, error)) (*answer, error) {
+	response, err := ask(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Accept", media)
+		r.Header.Set("Accept-Encoding", "identity")
+		return nil
 	})
-}
-
-// TurbineIDs lists the ids of all turbines, ascending. It tries again by itself.
-func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
-	turbines, err := c.Turbines(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("list turbines: %w", err)
+		return nil, away(ctx, err)
 	}
-	ids := make([]int32, len(turbines))
-	for i, turbine := range turbines {
-		ids[i] = turbine.Id
+	defer response.Body.Close()
+	if code := response.StatusCode; code/100 != 2 && code/100 != 3 {
+		return nil, c.refusal(response)
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	if err := apiclient.Source().Expect(response, media); err != nil {
+		return nil, err
+	}
+	a := &answer{Response: response, body: c.takeBody()}
+	a.body.Grow(size)
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(a.body, hash), io.LimitReader(response.Body, maxAnswer+1))
+	if err == nil && n <= maxAnswer {
+		a.digest = "sha-256=:" + base64.StdEncoding.EncodeToString(hash.Sum(nil)) + ":"
+		return a, nil
+	}
+	c.free(a)
+	if err == nil {
+		return nil, fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+	}
+	return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 }
 
-// Sample is what a turbine logged at an instant.
-type Sample struct {
-	Turbine  int32
-	At       int64                   // in microseconds of Unix time
-	Readings [variable.Count]float64 // NaN where there is none
-}
-
-// Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.
-// It asks once. Errors wrap ErrBroken when the answer is damaged; other errors are
-// of what it says, and no other try mends them.
-func (c *Client) Samples(ctx context.Context, day time.Time, turbines []int32) iter.Seq2[Sample, error] {
-	return func(yield func(Sample, error) bool) {
-		selectors := make([]sourceapi.TurbineSelector, len(turbines))
-		for i, id := range turbines {
-			selectors[i] = strconv.Itoa(int(id))
-		}
-		a, err := c.verified(ctx, arrowStream, len(turbines)*SamplesPerDay*sampleBytes, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
-			return c.api.GetData(ctx, &sourceapi.GetDataParams{Start: timestamp.New(day), End: timestamp.New(EndOf(day)), Turbines: &selectors}, accept)
-		})
-		if err == nil {
-			err = a.samples(&question{turbines, day.UnixMicro(), EndOf(day).UnixMicro()}, yield)
-			c.free(a) // nothing refers to it
-		}
-		if err != nil {
-			yield(Sample{}, err)
-		}
+// refusal turns an error of the API's, or of what stands before it, into one with
+// its detail.
+func (c *Client) refusal(response *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return &StatusError{
+		Code:   response.StatusCode,
+		detail: apiclient.Detail(response, body),
+		after:  retryAfter(response.Header, time.Now(), c.retry.Obey),
 	}
 }
 
-// samples yields those of an answer, as long as they are what was asked for.
-func (a *answer) samples(q *question, yield func(Sample, error) bool) error {
-	var sample Sample
-	rows := 0
-	for b, err := range batches(bytes.NewReader(a.body.Bytes())) {
-		if err != nil {
-			return fmt.Errorf("row %d: %w", rows+1, err)
-		}
-		for row := range b.times {
-			rows++
-			b.sample(row, &sample)
-			if err := q.check(&sample); err != nil {
-				return fmt.Errorf("row %d: %w", rows, err)
-			}
-			if !yield(sample, nil) {
-				return nil
-			}
-		}
+// verified is get of an answer that has a digest, in its trailers or, over
+// HTTP/1.0, its header, which is held against the body. An answer is not decoded
+// before that: Arrow's reader trusts the lengths that it finds, and a single bit
+// could ask for a terabyte. An *UnverifiedError says that there is no digest.
+func (c *Client) verified(ctx context.Context, media string, size int, ask func(sourceclient.RequestEditorFn) (*http.Response, error)) (*answer, error) {
+	a, err := c.get(ctx, media, size, ask)
+	if err != nil {
+		return nil, err
 	}
-	return a.counted(rows)
+	want := apiclient.Header(a.Response, "Content-Digest")
+	if want == a.digest {
+		return a, nil
+	}
+	c.free(a)
+	if want == "" {
+		return nil, &UnverifiedError{apiclient.Source().NoTrailers(a.Response)}
+	}
+	return nil, fmt.Errorf("%w: the body's digest is %s, and Content-Digest says %q", ErrBroken, a.digest, want)
 }
 
-// question is what samples were asked for.
-type question struct {
-	turbines    []int32 // those from the current one on
-	first, last int64   // in microseconds of Unix time, both inclusive
-}
-
-// check refuses what was not asked for, and turbines out of order.
-func (q *question) check(s *Sample) error {
-	for len(q.turbines) > 0 && q.turbines[0] != s.Turbine {
-		q.turbines = q.turbines[1:] // it has no more samples
-	}
-	switch {
-	case len(q.turbines) == 0:
-		return fmt.Errorf("turbine %d was not asked for, or comes out of order", s.Turbine)
-	case s.At < q.first || s.At > q.last:
-		return fmt.Errorf("timestamp %s was not asked for", timestamp.New(time.UnixMicro(s.At)))
+// counted holds the rows of an answer against Delfos-Rows.
+func (a *answer) counted(rows int) error {
+	if want := apiclient.Header(a.Response, "Delfos-Rows"); want != strconv.Itoa(rows) {
+		return fmt.Errorf("%w: the body has %d rows, and Delfos-Rows says %q", ErrBroken, rows, want)
 	}
 	return nil
 }
 
-// EndOf is the last instant of a UTC day, as the API has it: both ends of what it
-// is asked for are inclusive.
-func EndOf(day time.Time) time.Time { return day.AddDate(0, 0, 1).Add(-time.Microsecond) }
+// takeBody returns memory for an answer.
+func (c *Client) takeBody() *bytes.Buffer {
+	select {
+	case body := <-c.bodies:
+		body.Reset()
+		return body
+	default:
+		return new(bytes.Buffer)
+	}
+}
+
+// free keeps the memory of an answer for another, unless it is uncommonly large.
+func (c *Client) free(a *answer) {
+	if a.body.Cap() > keptBody {
+		return
+	}
+	select {
+	case c.bodies <- a.body:
+	default:
+	}
+}
+
+// stallGuard is a transport that ends a request when nothing has arrived for some
+// time, whether of the answer's header or of its body: a server that hangs must not
+// hold a day for ever.
+type stallGuard struct {
+	base  *http.Transport
+	after time.Duration
+}
+
+func newStallGuard() *stallGuard {
+	return &stallGuard{&http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     30 * time.Second,
+		DisableCompression:  true, // see get
+	}, stallTimeout}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *stallGuard) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(g.after, func() {
+		cancel(fmt.Errorf("%w: nothing arrived for %s", ErrAway, g.after))
+	})
+	response, err := g.base.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		cancel(nil)
+		return nil, err
+	}
+	response.Body = &guardedBody{response.Body, g.after, timer, ctx, cancel}
+	return response, nil
+}
+
+// guardedBody is the body of an answer under a stallGuard.
+type guardedBody struct {
+	io.ReadCloser
+
+	after  time.Duration
+	timer  *time.Timer
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// Read implements io.Reader.
+func (b *guardedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Reset(b.after)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if cause := context.Cause(b.ctx); cause != nil {
+			err = cause
+		}
+	}
+	return n, err //nolint:wrapcheck // A reader's callers look for io.EOF.
+}
+
+// Close implements io.Closer.
+func (b *guardedBody) Close() error {
+	b.timer.Stop()
+	defer b.cancel(nil)
+	return b.ReadCloser.Close() //nolint:wrapcheck // Nothing was being done.
+}

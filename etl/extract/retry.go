@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -82,17 +81,6 @@ func (e *StatusError) temporary() bool {
 	return false
 }
 
-// refusal turns an error of the API's, or of what stands before it, into one with
-// its detail.
-func (c *Client) refusal(response *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	return &StatusError{
-		Code:   response.StatusCode,
-		detail: apiclient.Detail(response, body),
-		after:  retryAfter(response.Header, time.Now(), c.retry.Obey),
-	}
-}
-
 // away marks an error of the connection, unless the caller gave up.
 func away(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -126,32 +114,4 @@ func retryAfter(header http.Header, now time.Time, longest time.Duration) time.D
 		wait = at.Sub(now)
 	}
 	return min(max(wait, 0), longest)
-}
-
-// Try runs attempt until it succeeds, fails for good, or the client's patience is
-// exhausted.
-func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, error) {
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = c.retry.First, c.retry.Longest
-	attempts, unverified := 0, 0
-	v, err := backoff.Retry(ctx, func() (T, error) {
-		attempts++
-		v, err := attempt()
-		_, isUnverified := errors.AsType[*UnverifiedError](err)
-		if isUnverified {
-			unverified++
-		}
-		if err != nil && !Retriable(err) && (!isUnverified || unverified > 1) {
-			err = backoff.Permanent(err)
-		}
-		return v, err
-	},
-		backoff.WithBackOff(wait), backoff.WithMaxTries(c.retry.Attempts), backoff.WithMaxElapsedTime(0),
-		backoff.WithNotify(func(err error, wait time.Duration) {
-			c.log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond).String())
-		}))
-	if err != nil && attempts > 1 && ctx.Err() == nil {
-		err = fmt.Errorf("%w (%d attempts)", err, attempts)
-	}
-	return v, err
 }

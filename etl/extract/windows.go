@@ -257,20 +257,15 @@ type BrokenTurbine struct {
 type BrokenError struct{ Turbines []BrokenTurbine }
 
 func (e *BrokenError) Error() string {
-	const named = 10 // turbines
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d broken: ", len(e.Turbines))
-	for i, t := range e.Turbines {
-		if i == named {
-			fmt.Fprintf(&b, "; and %d more", len(e.Turbines)-named)
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		fmt.Fprintf(&b, "turbine %d: %v", t.ID, t.Err)
+	const most = 10
+	var named []string
+	for _, t := range e.Turbines[:min(len(e.Turbines), most)] {
+		named = append(named, fmt.Sprintf("turbine %d: %v", t.ID, t.Err))
 	}
-	return b.String()
+	if more := len(e.Turbines) - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%d broken: %s", len(e.Turbines), strings.Join(named, "; "))
 }
 
 // Unwrap returns the causes.

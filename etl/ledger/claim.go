@@ -1,23 +1,12 @@
-// Package ledger says who may write a day of the target, and records what became of it.
-//
-//	claim.go   a day's claim: its lease, its fencing token, the takeover of a dead one
-//	settle.go  how an attempt ends: committed, failed, or with a COMMIT that nobody answered
-//	run.go     the runs of commands, and the sessions that the ledger asks through
-//	checks.go  what the data checks (etl/check) found
-//
-// All its state is in the target's tables partition, attempt, run and run_partition.
 package ledger
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -31,22 +20,15 @@ const (
 	// renewals is how many times a lease is renewed before it would run out,
 	// so that one may fail.
 	renewals = 3
-	// poll is how often a claim that somebody else holds is looked at.
-	poll = 100 * time.Millisecond
 	// maxLost is how many attempts in a row may be lost with the worker that made
 	// them before a day is given up, because one that kills its worker would kill the
 	// next one too.
 	maxLost = 5
 )
 
-var (
-	// ErrClaimLost is the cause when a worker finds that its day was taken over,
-	// because it was stopped for longer than its lease. It has written nothing.
-	ErrClaimLost = errors.New("the claim on the day was lost to another worker")
-	// ErrCalledOff is wrapped when nobody asks for a day any more: what its attempt
-	// would have committed is rolled back.
-	ErrCalledOff = errors.New("the day was called off")
-)
+// ErrCalledOff is wrapped when nobody asks for a day any more: what its attempt would
+// have committed is rolled back.
+var ErrCalledOff = errors.New("the day was called off")
 
 // LostError says that a day was given up, because attempt after attempt at it was lost.
 type LostError struct{ Attempts int32 }
@@ -54,60 +36,6 @@ type LostError struct{ Attempts int32 }
 func (e *LostError) Error() string {
 	return fmt.Sprintf("the workers of the last %d attempts were lost before they recorded a result: each was killed, ran out of memory or hung. "+
 		"Look at the workers' logs and memory, then ask for the day again", e.Attempts)
-}
-
-// Order says on whose behalf a day is loaded, and what its load may do.
-type Order struct {
-	// RunID is the run of the attempt.
-	RunID int64
-	// AllowEmpty lets values be removed that the source no longer has samples for,
-	// however many they are.
-	AllowEmpty bool
-	// Subset says that some of the turbines alone are loaded, which does not make a
-	// day done.
-	Subset bool
-	// Settler, if any, records how the attempt ended for those who asked, and may have
-	// it made again. Without one the ledger records it for the run alone.
-	Settler Settler
-}
-
-// Settler answers those who asked for a day.
-type Settler interface {
-	// Settle records how an attempt ended, in the transaction that also writes the
-	// values and the ledger. It returns when a failed attempt will be made again, nil
-	// when it will not be. An error rolls all of it back.
-	Settle(ctx context.Context, tx pgx.Tx, s Settlement) (again *time.Time, err error)
-}
-
-// Ledger hands out claims on days.
-type Ledger struct {
-	pool *pgxpool.Pool // of the sessions that hold claims
-	// upkeep is for what must go on while any number of claims waits for a
-	// session of pool: renewals, and the record of failures.
-	upkeep *pgxpool.Pool
-	lease  time.Duration
-	log    *slog.Logger
-}
-
-// Claim is the right to write one day, bound to one database session and
-// fenced by a token that grows with each claim of the day.
-type Claim struct {
-	// Entry has the claim's token and session, and what the ledger had of the day
-	// when it was claimed.
-	Entry targetdb.ClaimPartitionRow
-
-	ledger        *Ledger
-	conn          *pgxpool.Conn
-	q             *targetdb.Queries // on conn
-	tx            pgx.Tx            // likewise; nil until Begin
-	day           time.Time
-	order         Order
-	settled       bool // the ledger has how the attempt ended
-	doubtful      bool // a COMMIT of the session was not answered
-	lost          context.CancelCauseFunc
-	stop          chan struct{}
-	renewalsEnded sync.Once
-	stopped       chan struct{}
 }
 
 // Claim waits until the day is free, claims it for a session of its own and
@@ -129,17 +57,6 @@ func (l *Ledger) Claim(ctx context.Context, day time.Time, o Order) (context.Con
 	ctx, c.lost = context.WithCancelCause(ctx)
 	go c.keep(ctx)
 	return ctx, c, nil
-}
-
-// Begin opens the load's transaction on the claim's session. Commit ends it, or Fail. It
-// returns with it what asks within it.
-func (c *Claim) Begin(ctx context.Context) (pgx.Tx, *targetdb.Queries, error) {
-	tx, err := c.conn.Begin(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("begin: %w", err)
-	}
-	c.tx = tx
-	return tx, c.q, nil
 }
 
 // GivenUp returns a *LostError when too many attempts at the day were lost in a row
@@ -268,11 +185,4 @@ func (c *Claim) Release(ctx context.Context) {
 		_ = c.conn.Conn().Close(ctx)
 	}
 	c.conn.Release()
-}
-
-// endRenewals ends the upkeep, so that the commit's own release of the claim can't
-// be taken for a loss.
-func (c *Claim) endRenewals() {
-	c.renewalsEnded.Do(func() { close(c.stop) })
-	<-c.stopped
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -15,9 +17,6 @@ import (
 )
 
 const (
-	// settleTimeout bounds each step that is still taken for an attempt that
-	// failed or was cancelled, so that a target that is away holds nobody up.
-	settleTimeout = 5 * time.Second
 	// queueTimeout is settleTimeout for the attempt of a queue whose worker goes on.
 	queueTimeout = time.Minute
 	// resolveTimeout bounds the search for the outcome of a COMMIT whose answer
@@ -25,8 +24,57 @@ const (
 	resolveTimeout = 30 * time.Second
 )
 
-// ErrNotRecorded is wrapped when not even the failure of an attempt could be recorded.
-var ErrNotRecorded = errors.New("and the ledger could not record it")
+var (
+	// ErrClaimLost is the cause when a worker finds that its day was taken over,
+	// because it was stopped for longer than its lease. It has written nothing.
+	ErrClaimLost = errors.New("the claim on the day was lost to another worker")
+	// ErrNotRecorded is wrapped when not even the failure of an attempt could be recorded.
+	ErrNotRecorded = errors.New("and the ledger could not record it")
+)
+
+// Order says on whose behalf a day is loaded, and what its load may do.
+type Order struct {
+	// RunID is the run of the attempt.
+	RunID int64
+	// AllowEmpty lets values be removed that the source no longer has samples for,
+	// however many they are.
+	AllowEmpty bool
+	// Subset says that some of the turbines alone are loaded, which does not make a
+	// day done.
+	Subset bool
+	// Settler, if any, records how the attempt ended for those who asked, and may have
+	// it made again. Without one the ledger records it for the run alone.
+	Settler Settler
+}
+
+// Settler answers those who asked for a day.
+type Settler interface {
+	// Settle records how an attempt ended, in the transaction that also writes the
+	// values and the ledger. It returns when a failed attempt will be made again, nil
+	// when it will not be. An error rolls all of it back.
+	Settle(ctx context.Context, tx pgx.Tx, s Settlement) (again *time.Time, err error)
+}
+
+// Claim is the right to write one day, bound to one database session and
+// fenced by a token that grows with each claim of the day.
+type Claim struct {
+	// Entry has the claim's token and session, and what the ledger had of the day
+	// when it was claimed.
+	Entry targetdb.ClaimPartitionRow
+
+	ledger        *Ledger
+	conn          *pgxpool.Conn
+	q             *targetdb.Queries // on conn
+	tx            pgx.Tx            // likewise; nil until Begin
+	day           time.Time
+	order         Order
+	settled       bool // the ledger has how the attempt ended
+	doubtful      bool // a COMMIT of the session was not answered
+	lost          context.CancelCauseFunc
+	stop          chan struct{}
+	renewalsEnded sync.Once
+	stopped       chan struct{}
+}
 
 // Settlement is how an attempt ended.
 type Settlement struct {
@@ -46,6 +94,17 @@ type Result struct {
 	Rows                       int64  // values that the target holds of the day now
 	TargetDigest               int64  // of these
 	SourceDigest               *int64 // of the samples; nil when they are not all of the day's
+}
+
+// Begin opens the load's transaction on the claim's session. Commit ends it, or Fail. It
+// returns with it what asks within it.
+func (c *Claim) Begin(ctx context.Context) (pgx.Tx, *targetdb.Queries, error) {
+	tx, err := c.conn.Begin(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("begin: %w", err)
+	}
+	c.tx = tx
+	return tx, c.q, nil
 }
 
 // Commit writes the ledger by the last statement of the load's transaction and
@@ -95,6 +154,13 @@ func (c *Claim) Commit(ctx context.Context, r Result) error {
 	}
 	c.settled = true
 	return nil
+}
+
+// endRenewals ends the upkeep, so that the commit's own release of the claim can't
+// be taken for a loss.
+func (c *Claim) endRenewals() {
+	c.renewalsEnded.Do(func() { close(c.stop) })
+	<-c.stopped
 }
 
 // settle records how an attempt ended for those who asked.

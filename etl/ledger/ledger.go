@@ -1,3 +1,11 @@
+// Package ledger says who may write a day of the target, and records what became of it.
+//
+//	claim.go   a day's claim: its lease, its fencing token, the takeover of a dead one
+//	settle.go  how an attempt ends: committed, failed, or with a COMMIT that nobody answered
+//	ledger.go  the runs of commands, and the sessions that the ledger asks through
+//	checks.go  what the data checks (etl/check) found
+//
+// All its state is in the target's tables partition, attempt, run and run_partition.
 package ledger
 
 import (
@@ -13,9 +21,26 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
-// upkeepConns is how many sessions serve the upkeep of all claims; each of its
-// statements is over in a moment.
-const upkeepConns = 2
+// Ledger hands out claims on days.
+type Ledger struct {
+	pool *pgxpool.Pool // of the sessions that hold claims
+	// upkeep is for what must go on while any number of claims waits for a
+	// session of pool: renewals, and the record of failures.
+	upkeep *pgxpool.Pool
+	lease  time.Duration
+	log    *slog.Logger
+}
+
+const (
+	// upkeepConns is how many sessions serve the upkeep of all claims; each of its
+	// statements is over in a moment.
+	upkeepConns = 2
+	// settleTimeout bounds each step that is still taken for an attempt that
+	// failed or was cancelled, so that a target that is away holds nobody up.
+	settleTimeout = 5 * time.Second
+	// poll is how often a claim that somebody else holds is looked at.
+	poll = 100 * time.Millisecond
+)
 
 // New returns a Ledger, to be closed after use. Its claims take sessions of a pool,
 // and live for a lease without a sign of life. The error is of the pool's

@@ -1,0 +1,125 @@
+package extract
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/gen/sourceclient"
+	"github.com/delfos/delfos/internal/apiclient"
+	"github.com/delfos/delfos/internal/timestamp"
+)
+
+const (
+	// SamplesPerDay is how many samples a turbine logs on a day without gaps.
+	SamplesPerDay = 24 * 60
+	// sampleBytes is what a sample takes in Arrow, with some room.
+	sampleBytes = 40
+)
+
+// Turbines lists the turbines, those with samples with their first and last
+// instant from first to last if these are given. It tries again by itself.
+func (c *Client) Turbines(ctx context.Context, params *sourceapi.ListTurbinesParams) ([]sourceapi.Turbine, error) {
+	return Try(ctx, c, func() (turbines []sourceapi.Turbine, err error) {
+		a, err := c.get(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
+			return c.api.ListTurbines(ctx, params, accept)
+		})
+		if err != nil {
+			return nil, err
+		}
+		defer c.free(a)
+		if !json.Valid(a.body.Bytes()) { // cut off, where a body ends with its connection
+			return nil, fmt.Errorf("%w: the list of turbines is not JSON", ErrBroken)
+		}
+		return turbines, apiclient.Source().Decode(a.Response, a.body.Bytes(), &turbines)
+	})
+}
+
+// TurbineIDs lists the ids of all turbines, ascending. It tries again by itself.
+func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
+	turbines, err := c.Turbines(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list turbines: %w", err)
+	}
+	ids := make([]int32, len(turbines))
+	for i, turbine := range turbines {
+		ids[i] = turbine.Id
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.
+// It asks once. Errors wrap ErrBroken when the answer is damaged; other errors are
+// of what it says, and no other try mends them.
+func (c *Client) Samples(ctx context.Context, day time.Time, turbines []int32) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		selectors := make([]sourceapi.TurbineSelector, len(turbines))
+		for i, id := range turbines {
+			selectors[i] = strconv.Itoa(int(id))
+		}
+		a, err := c.verified(ctx, arrowStream, len(turbines)*SamplesPerDay*sampleBytes, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
+			return c.api.GetData(ctx, &sourceapi.GetDataParams{Start: timestamp.New(day), End: timestamp.New(EndOf(day)), Turbines: &selectors}, accept)
+		})
+		if err == nil {
+			err = a.samples(&question{turbines, day.UnixMicro(), EndOf(day).UnixMicro()}, yield)
+			c.free(a) // nothing refers to it
+		}
+		if err != nil {
+			yield(Sample{}, err)
+		}
+	}
+}
+
+// samples yields those of an answer, as long as they are what was asked for.
+func (a *answer) samples(q *question, yield func(Sample, error) bool) error {
+	var sample Sample
+	rows := 0
+	for b, err := range batches(bytes.NewReader(a.body.Bytes())) {
+		if err != nil {
+			return fmt.Errorf("row %d: %w", rows+1, err)
+		}
+		for row := range b.times {
+			rows++
+			b.sample(row, &sample)
+			if err := q.check(&sample); err != nil {
+				return fmt.Errorf("row %d: %w", rows, err)
+			}
+			if !yield(sample, nil) {
+				return nil
+			}
+		}
+	}
+	return a.counted(rows)
+}
+
+// question is what samples were asked for.
+type question struct {
+	turbines    []int32 // those from the current one on
+	first, last int64   // in microseconds of Unix time, both inclusive
+}
+
+// check refuses what was not asked for, and turbines out of order.
+func (q *question) check(s *Sample) error {
+	for len(q.turbines) > 0 && q.turbines[0] != s.Turbine {
+		q.turbines = q.turbines[1:] // it has no more samples
+	}
+	switch {
+	case len(q.turbines) == 0:
+		return fmt.Errorf("turbine %d was not asked for, or comes out of order", s.Turbine)
+	case s.At < q.first || s.At > q.last:
+		return fmt.Errorf("timestamp %s was not asked for", timestamp.New(time.UnixMicro(s.At)))
+	}
+	return nil
+}
+
+// EndOf is the last instant of a UTC day, as the API has it: both ends of what it
+// is asked for are inclusive.
+func EndOf(day time.Time) time.Time { return day.AddDate(0, 0, 1).Add(-time.Microsecond) }
