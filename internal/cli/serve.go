@@ -49,7 +49,7 @@ answers 503; a second signal ends the delay.`,
 		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
 		serving, stop := r.linger(ctx, c.ShutdownDelay)
 		defer stop()
-		if err := source.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
+		if err := httpserve.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
 			return err
 		}
 		r.log.InfoContext(ctx, "stopped")

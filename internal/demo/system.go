@@ -152,7 +152,7 @@ func (s *system) serve(ctx context.Context) error {
 	handler := source.New(source.Config{Pool: pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
 	s.part(&s.services, "source API", func() error {
 		defer pool.Close()
-		return source.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit})
+		return httpserve.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit})
 	})
 	return nil
 }

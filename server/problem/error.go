@@ -33,9 +33,6 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, which only the log sees.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Status returns the status that err is answered with.
-func Status(err error) int { return classify(dberror.Any, err).status }
-
 // BadRequest says that the parameters contradict one another.
 func BadRequest(detail string) *Error { return &Error{status: http.StatusBadRequest, detail: detail} }
 

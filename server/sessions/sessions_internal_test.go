@@ -12,7 +12,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/dberror"
-	"github.com/delfos/delfos/server/problem"
+	"github.com/delfos/delfos/internal/test/apitest"
 )
 
 func TestDivide(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAnswer(t *testing.T) {
 			switch {
 			case tt.full == "" && err != nil:
 				t.Errorf("%s: %v", name, err)
-			case tt.full != "" && (err == nil || !strings.Contains(err.Error(), tt.full) || problem.Status(err) != http.StatusServiceUnavailable):
+			case tt.full != "" && (err == nil || !strings.Contains(err.Error(), tt.full) || apitest.Status(err) != http.StatusServiceUnavailable):
 				t.Errorf("%s: got %v, want a 503: %s", name, err, tt.full)
 			}
 		}
@@ -144,7 +144,7 @@ func TestAcquireFromADatabaseThatIsAway(t *testing.T) {
 	s := of(t, "2")
 	s.wait = time.Minute
 	for range 5 { // what failed takes no session away
-		if _, err := s.Acquire(t.Context()); err == nil || problem.Status(err) != http.StatusServiceUnavailable || strings.Contains(err.Error(), "in use") {
+		if _, err := s.Acquire(t.Context()); err == nil || apitest.Status(err) != http.StatusServiceUnavailable || strings.Contains(err.Error(), "in use") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 )
 
 // Links lead back to where the client came from.
 func TestLinksUnderAPrefix(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *source.Config, _ *source.Options) { c.Access.BasePath = "/delfos" })
+	b := setup(t, func(c *source.Config, _ *httpserve.Options) { c.Access.BasePath = "/delfos" })
 	b.fill(3)
 	for _, path := range []string{"/data", "/delfos/data"} {
 		const query = "?start=2025-01-01&end=2025-01-02&limit=2"
@@ -31,7 +32,7 @@ func TestLinksUnderAPrefix(t *testing.T) {
 // A page that has pointed a name of its own here reads nothing.
 func TestOtherHosts(t *testing.T) {
 	t.Parallel()
-	b := start(t, awayURL, func(c *source.Config, _ *source.Options) { c.Access.Hosts = []string{"delfos.example.org"} })
+	b := start(t, awayURL, func(c *source.Config, _ *httpserve.Options) { c.Access.Hosts = []string{"delfos.example.org"} })
 	const data = "/data?start=2025-01-01&end=2025-01-02"
 	for _, path := range []string{data, "/turbines", "/data/digest", "/docs", "/openapi.json", "/nothing"} {
 		apitest.WantProblem(t, b.Get(path, "Host: evil.example:8000"), http.StatusForbidden, `"evil.example:8000"`, "ALLOWED_HOSTS")

@@ -17,6 +17,7 @@ import (
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 )
 
@@ -56,7 +57,7 @@ func TestLongAnswers(t *testing.T) {
 }
 
 // startOn starts another API on a database that is there.
-func startOn(t *testing.T, database string, configure ...func(*source.Config, *source.Options)) *bundle {
+func startOn(t *testing.T, database string, configure ...func(*source.Config, *httpserve.Options)) *bundle {
 	t.Helper()
 	b := start(t, database, configure...)
 	b.db = pgtest.Pool(t, database)
@@ -194,7 +195,7 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 // connection back.
 func testSlowReader(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, database, func(c *source.Config, _ *source.Options) { c.WriteTimeout = 100 * time.Millisecond })
+	b := startOn(t, database, func(c *source.Config, _ *httpserve.Options) { c.WriteTimeout = 100 * time.Millisecond })
 	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
@@ -206,7 +207,7 @@ func testSlowReader(t *testing.T, database string) {
 
 func testDrain(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, database, func(_ *source.Config, o *source.Options) { o.DrainTimeout = time.Hour })
+	b := startOn(t, database, func(_ *source.Config, o *httpserve.Options) { o.DrainTimeout = time.Hour })
 	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	idle, err := net.Dial("tcp", b.addr) // as browsers keep in stock
@@ -234,7 +235,7 @@ func testDrain(t *testing.T, database string) {
 
 func testDrainIsBounded(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, database, func(_ *source.Config, o *source.Options) { o.DrainTimeout = 50 * time.Millisecond })
+	b := startOn(t, database, func(_ *source.Config, o *httpserve.Options) { o.DrainTimeout = 50 * time.Millisecond })
 	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	if err := b.stop(); err != nil { // returns though nobody reads

@@ -12,6 +12,7 @@ import (
 	"github.com/delfos/delfos/gen/sourceclient"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 )
 
@@ -30,7 +31,7 @@ type bundle struct {
 }
 
 // setup starts the API on a fresh database; configure may change how.
-func setup(tb testing.TB, configure ...func(*source.Config, *source.Options)) *bundle {
+func setup(tb testing.TB, configure ...func(*source.Config, *httpserve.Options)) *bundle {
 	tb.Helper()
 	url := pgtest.Source(tb)
 	b := start(tb, url, configure...)
@@ -39,7 +40,7 @@ func setup(tb testing.TB, configure ...func(*source.Config, *source.Options)) *b
 }
 
 // start starts the API on the database at url.
-func start(tb testing.TB, url string, configure ...func(*source.Config, *source.Options)) *bundle {
+func start(tb testing.TB, url string, configure ...func(*source.Config, *httpserve.Options)) *bundle {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	app := tb.Name()[:min(63, len(tb.Name()))]
@@ -57,12 +58,12 @@ func start(tb testing.TB, url string, configure ...func(*source.Config, *source.
 	if err != nil {
 		tb.Fatal(err)
 	}
-	config, options := source.Config{Pool: pool, Log: log, OpenAPI: spec}, source.Options{Log: log}
+	config, options := source.Config{Pool: pool, Log: log, OpenAPI: spec}, httpserve.Options{Log: log}
 	for _, c := range configure {
 		c(&config, &options)
 	}
 	served := make(chan error, 1)
-	go func() { served <- source.Serve(ctx, ln, source.New(config), options) }()
+	go func() { served <- httpserve.Serve(ctx, ln, source.New(config), options) }()
 	stop := sync.OnceValue(func() error {
 		cancel()
 		err := <-served

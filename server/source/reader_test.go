@@ -19,7 +19,7 @@ import (
 // end, and the log says why.
 func testBelowTheFloor(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, database, func(c *source.Config, _ *source.Options) {
+	b := startOn(t, database, func(c *source.Config, _ *httpserve.Options) {
 		c.Floor = httpserve.Floor{Rate: 1 << 40, Over: time.Millisecond}
 	})
 	resp := b.Open(t.Context(), year)
@@ -43,7 +43,7 @@ const denseDay = "/data?" + day + "&turbines=2"
 func testManyReaders(t *testing.T, database string) {
 	t.Helper()
 	const long = 2 // of five sessions
-	b := startOn(t, withParam(t, database, "pool_max_conns=5"), func(c *source.Config, _ *source.Options) {
+	b := startOn(t, withParam(t, database, "pool_max_conns=5"), func(c *source.Config, _ *httpserve.Options) {
 		c.AcquireTimeout = 5 * time.Second
 	})
 	var readers []*http.Response
@@ -77,7 +77,7 @@ func testManyReaders(t *testing.T, database string) {
 // client, and one for all that does not.
 func testTwoSessions(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, withParam(t, withParam(t, database, "pool_max_conns=1"), "lock_timeout=1min"), func(c *source.Config, _ *source.Options) {
+	b := startOn(t, withParam(t, withParam(t, database, "pool_max_conns=1"), "lock_timeout=1min"), func(c *source.Config, _ *httpserve.Options) {
 		c.AcquireTimeout = 5 * time.Second
 	})
 	slow := b.Open(t.Context(), year)
@@ -92,7 +92,7 @@ func testTwoSessions(t *testing.T, database string) {
 func TestAllSessionsInUse(t *testing.T) {
 	t.Parallel()
 	filled := setup(t)
-	b := startOn(t, withParam(t, withParam(t, filled.database, "pool_max_conns=2"), "lock_timeout=1min"), func(c *source.Config, _ *source.Options) {
+	b := startOn(t, withParam(t, withParam(t, filled.database, "pool_max_conns=2"), "lock_timeout=1min"), func(c *source.Config, _ *httpserve.Options) {
 		c.AcquireTimeout = 3 * time.Second
 	})
 	unlock := b.lock()

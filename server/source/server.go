@@ -11,7 +11,6 @@ package source
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -67,14 +66,6 @@ func New(config Config) http.Handler {
 	checks := param.Formats{"cursor": checkCursor}
 	sourceserver.Route(r, s, fail, checks.Hook(fail), stream.Acceptable(fail), withRequest)
 	return r
-}
-
-// Options bound what a client may cost; see httpserve.
-type Options = httpserve.Options
-
-// Serve answers on ln until ctx ends, and drains then; see httpserve.Serve.
-func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options Options) error {
-	return httpserve.Serve(ctx, ln, handler, options)
 }
 
 func withRequest(_ param.Operation, next http.Handler) http.Handler {

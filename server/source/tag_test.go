@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -307,7 +308,7 @@ func TestTagWithoutRows(t *testing.T) {
 func traced(t *testing.T, database string) (*bundle, *queryTracer) {
 	t.Helper()
 	queries := &queryTracer{}
-	b := start(t, database, func(c *source.Config, _ *source.Options) {
+	b := start(t, database, func(c *source.Config, _ *httpserve.Options) {
 		config := c.Pool.Config()
 		config.ConnConfig.Tracer = queries
 		pool, err := pgxpool.NewWithConfig(context.Background(), config)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/delfos/delfos/server/problem"
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/stream"
 )
 
@@ -48,7 +48,7 @@ func TestNegotiate(t *testing.T) {
 			if got.Name != tt.want {
 				t.Errorf("got %q, %v; want %q", got.Name, err, tt.want)
 			}
-			if tt.want == "" && (problem.Status(err) != http.StatusNotAcceptable || !strings.Contains(err.Error(), "text/csv")) {
+			if tt.want == "" && (apitest.Status(err) != http.StatusNotAcceptable || !strings.Contains(err.Error(), "text/csv")) {
 				t.Errorf("got %v, want a 406 that lists what is on offer", err)
 			}
 		})
@@ -66,7 +66,7 @@ func TestNegotiateByName(t *testing.T) {
 	}
 	for _, name := range []string{"xml", "JSON", "text/csv"} {
 		_, err := stream.Negotiate(nil, name, stream.Formats())
-		if problem.Status(err) != http.StatusUnprocessableEntity || !strings.Contains(err.Error(), "json, ndjson, csv, arrow, parquet") {
+		if apitest.Status(err) != http.StatusUnprocessableEntity || !strings.Contains(err.Error(), "json, ndjson, csv, arrow, parquet") {
 			t.Errorf("format %s: got %v, want a 422 that lists what is allowed", name, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestNegotiateByName(t *testing.T) {
 func TestNegotiateListsEveryFormat(t *testing.T) {
 	t.Parallel()
 	_, err := stream.Negotiate([]string{"text/html"}, "", stream.Formats())
-	if problem.Status(err) != http.StatusNotAcceptable {
+	if apitest.Status(err) != http.StatusNotAcceptable {
 		t.Fatalf("got %v, want a 406", err)
 	}
 	for _, f := range stream.Formats() {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -139,6 +140,13 @@ func Decode[T any](tb testing.TB, a Answer, status int) (value T) {
 		tb.Fatalf("%s: %v", a.Body, err)
 	}
 	return value
+}
+
+// Status is the status that a server answers err with.
+func Status(err error) int {
+	w := httptest.NewRecorder()
+	problem.Write(w, httptest.NewRequest(http.MethodGet, "/", nil), err)
+	return w.Code
 }
 
 // WantProblem checks that the answer is a problem of the status, with the words

@@ -24,6 +24,7 @@ import (
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 )
 
@@ -74,7 +75,7 @@ func (s *system) serve(t *testing.T, sourceURL string, log *slog.Logger) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() {
-		served <- source.Serve(ctx, ln, source.New(source.Config{Pool: pool, Log: log}), source.Options{Log: log})
+		served <- httpserve.Serve(ctx, ln, source.New(source.Config{Pool: pool, Log: log}), httpserve.Options{Log: log})
 	}()
 	stopAPI := func() {
 		stop()

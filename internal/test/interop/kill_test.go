@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -39,7 +40,7 @@ func serve(database string) error {
 	}
 	fmt.Fprintln(os.Stdout, ln.Addr())
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return source.Serve(ctx, narrow{ln}, source.New(source.Config{Pool: pool, Log: log}), source.Options{Log: log})
+	return httpserve.Serve(ctx, narrow{ln}, source.New(source.Config{Pool: pool, Log: log}), httpserve.Options{Log: log})
 }
 
 // narrow gives its connections small buffers.
