@@ -3,10 +3,13 @@ package httpserve
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +25,7 @@ type Access struct {
 	// A request may arrive with it or without.
 	BasePath string
 	// Proxies may say by X-Forwarded-Host, -Proto and -Prefix what the client
-	// asked for. Nobody else's word is taken.
+	// asked for. These headers of anybody else are ignored.
 	Proxies []netip.Prefix
 }
 
@@ -33,7 +36,7 @@ type ForbiddenError struct{ Detail string }
 // Error implements error.
 func (e *ForbiddenError) Error() string { return e.Detail }
 
-// Middleware takes requests for this server alone: those for a host that nobody
+// Middleware takes requests for this server alone. Requests for a host that nobody
 // configured, as after DNS rebinding, and writes from pages of other sites are
 // answered by fail with a *ForbiddenError. Probes, which come by address, may
 // always ask for /health and /ready. What it hands on has the path without its
@@ -58,7 +61,7 @@ func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error))
 // as well as the one that a proxy tells of: a proxy that hands on its client's
 // own X-Forwarded-Host must not open the door.
 func check(hosts hostSet, sites *http.CrossOriginProtection, arrived string, r *http.Request) error {
-	if IsProbe(r.URL.Path) {
+	if isProbe(r.URL.Path) {
 		return nil
 	}
 	for _, host := range []string{arrived, r.Host} {
@@ -74,8 +77,8 @@ func check(hosts hostSet, sites *http.CrossOriginProtection, arrived string, r *
 	return nil
 }
 
-// IsProbe reports whether a path is one by which others watch the server.
-func IsProbe(path string) bool { return path == "/health" || path == "/ready" }
+// isProbe reports whether a path is one by which others watch the server.
+func isProbe(path string) bool { return path == "/health" || path == "/ready" }
 
 // clip keeps what a client sent from growing its answer.
 func clip(s string) string { return s[:min(len(s), 100)] }
@@ -194,4 +197,78 @@ func URL(r *http.Request, path, query string) string {
 	}
 	u := url.URL{Scheme: reached.scheme, Host: host, Path: reached.prefix + path, RawQuery: query}
 	return u.String()
+}
+
+// hostSet are the names that a server answers for, whatever the port. A page can
+// ask under a name of its own that it has pointed here (DNS rebinding), never
+// under one of these.
+type hostSet struct {
+	names map[string]bool
+	// anyIP takes every IP address: a server that listens on all of them can't
+	// know by which it is reached through a published port, and rebinding needs a
+	// name.
+	anyIP bool
+}
+
+// hosts are loopback's names and those configured, or else those of the address
+// that is listened on.
+func (a Access) hosts() hostSet {
+	set := hostSet{names: map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}}
+	for _, name := range a.Hosts {
+		set.names[hostName(name)] = true
+	}
+	listening, _, err := net.SplitHostPort(a.Addr)
+	ip, notIP := netip.ParseAddr(listening)
+	switch {
+	case err == nil && listening != "" && (notIP != nil || !ip.IsUnspecified()):
+		set.names[hostName(listening)] = true
+	case len(a.Hosts) == 0:
+		set.anyIP = true
+		if machine, err := os.Hostname(); err == nil {
+			set.names[hostName(machine)] = true
+		}
+	}
+	return set
+}
+
+// has reports whether a request for the host is taken. HTTP/1.0 may name none,
+// which no browser does.
+func (s hostSet) has(host string) bool {
+	if host == "" {
+		return true
+	}
+	name := hostName(host)
+	if s.names[name] {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && (s.anyIP || ip.IsLoopback())
+}
+
+// String lists the names for a sentence.
+func (s hostSet) String() string {
+	names := slices.Sorted(maps.Keys(s.names))
+	if s.anyIP {
+		names = append(names, "an IP address of it")
+	}
+	return strings.Join(names, ", ")
+}
+
+// hostName is a host without its port, in one spelling.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().WithZone("").String()
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}
+
+// validHost reports whether a text can stand as the host of a URL.
+func validHost(host string) bool {
+	return host != "" && !strings.ContainsFunc(host, func(c rune) bool {
+		return notUnreserved(c) && !strings.ContainsRune(":[]", c)
+	})
 }

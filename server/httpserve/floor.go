@@ -1,6 +1,7 @@
 package httpserve
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -17,31 +18,23 @@ type Floor struct {
 // the floor.
 var ErrSlowReader = errors.New("the client reads too slowly")
 
-func (f Floor) withDefaults() Floor {
-	setDefault(&f.Rate, 64_000)
-	setDefault(&f.Over, 90*time.Second)
-	return f
-}
-
 // pace holds a client against the floor. A client begins with credit for the
 // whole of Over, gains what it takes and loses what the floor asks for. So a
 // client below the floor is cut off once it is 90 s behind, and a pause is
 // forgiven to one that is faster.
 type pace struct {
 	floor  Floor
+	most   float64 // bytes: the credit of a client that has never been slow
 	credit float64 // bytes
 	taken  int64
 	waited time.Duration
 }
 
 func newPace(floor Floor) pace {
-	p := pace{floor: floor}
-	p.credit = p.most()
-	return p
+	floor = Floor{Rate: cmp.Or(floor.Rate, 64_000), Over: cmp.Or(floor.Over, 90*time.Second)}
+	most := float64(floor.Rate) * floor.Over.Seconds()
+	return pace{floor: floor, most: most, credit: most}
 }
-
-// most is the credit of a client that has never been slow.
-func (p *pace) most() float64 { return float64(p.floor.Rate) * p.floor.Over.Seconds() }
 
 // patience is how long a write of so many bytes may wait: by then the client is
 // below the floor even if it took all of them at the last moment.
@@ -54,7 +47,7 @@ func (p *pace) patience(bytes int) time.Duration {
 func (p *pace) count(taken int, waited time.Duration) error {
 	p.taken += int64(taken)
 	p.waited += waited
-	p.credit = min(p.credit-float64(p.floor.Rate)*waited.Seconds()+float64(taken), p.most())
+	p.credit = min(p.credit-float64(p.floor.Rate)*waited.Seconds()+float64(taken), p.most)
 	if p.credit >= 0 {
 		return nil
 	}

@@ -26,7 +26,7 @@ func TestPace(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPace(Floor{}.withDefaults())
+			p := newPace(Floor{})
 			var err error
 			if tt.after > 0 {
 				err = p.count(chunk, tt.after)
@@ -55,7 +55,7 @@ func TestPace(t *testing.T) {
 // Writes that wait for nobody cost no credit, however long the answer takes.
 func TestPaceOfASlowDatabase(t *testing.T) {
 	t.Parallel()
-	p := newPace(Floor{}.withDefaults())
+	p := newPace(Floor{})
 	for range 1_000_000 { // each after a long query
 		if err := p.count(10, 0); err != nil {
 			t.Fatal(err)

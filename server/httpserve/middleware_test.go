@@ -135,14 +135,14 @@ func TestPanicAfterTheFirstByte(t *testing.T) {
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	srv, line := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if httpserve.Begun(w) {
+		if httpserve.Begun(r) {
 			t.Error("an answer has begun before anything was written")
 		}
 		_, _ = io.WriteString(w, "half")
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			t.Errorf("Flush: %v", err)
 		}
-		if !httpserve.Begun(w) {
+		if !httpserve.Begun(r) {
 			t.Error("an answer has not begun after something was written")
 		}
 		httpserve.NoteRows(r.Context(), 7)

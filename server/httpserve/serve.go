@@ -1,10 +1,11 @@
 // Package httpserve is what both servers of Delfos share of HTTP: the loop that
 // serves a listener and drains it, and the middlewares around every handler
-// (request id, log line, write deadline, panics). What a handler says is no
-// concern of it.
+// (request id, log line, write deadline, panics). It does not decide what an
+// answer says.
 package httpserve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,34 +20,13 @@ import (
 type Options struct {
 	Log *slog.Logger // slog.Default()
 
-	ReadHeaderTimeout time.Duration // 5 s for the request's head
-	ReadTimeout       time.Duration // 30 s for the whole request
-	IdleTimeout       time.Duration // 2 min between two requests
-	MaxHeaderBytes    int           // 64 KiB
-	DrainTimeout      time.Duration // 10 s for requests in flight when ctx ends
+	ReadTimeout    time.Duration // 30 s for the whole request
+	MaxHeaderBytes int           // 64 KiB
+	DrainTimeout   time.Duration // 10 s for requests in flight when ctx ends
 
 	// Leaving is closed some time before ctx ends, when the server has been told
 	// to stop and still answers; nil: never. See Leaving.
 	Leaving <-chan struct{}
-}
-
-func (o Options) withDefaults() Options {
-	setDefault(&o.ReadHeaderTimeout, 5*time.Second)
-	setDefault(&o.ReadTimeout, 30*time.Second)
-	setDefault(&o.IdleTimeout, 2*time.Minute)
-	setDefault(&o.MaxHeaderBytes, 64<<10)
-	setDefault(&o.DrainTimeout, 10*time.Second)
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Serve answers on ln until ctx ends, then stops listening, lets the requests
@@ -54,21 +34,23 @@ func setDefault[T comparable](field *T, value T) {
 // returns when no handler runs any more: nil after a drain, also a broken one
 // (the log says so), and an error when the listener fails.
 func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options Options) error {
-	options = options.withDefaults()
+	log, drainTimeout := cmp.Or(options.Log, slog.Default()), cmp.Or(options.DrainTimeout, 10*time.Second)
 	// Requests outlive ctx until the drain's bound.
 	base, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), leavingKey{}, options.Leaving))
 	defer cancel()
-	open := newConns()
+	open := &conns{fresh: make(map[net.Conn]bool)}
 	srv := &http.Server{
-		Handler:           parting(handler),
-		ReadHeaderTimeout: options.ReadHeaderTimeout,
-		ReadTimeout:       options.ReadTimeout,
-		IdleTimeout:       options.IdleTimeout,
-		MaxHeaderBytes:    options.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(options.Log.Handler(), slog.LevelWarn),
+		Handler:           closeWhenLeaving(handler),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       cmp.Or(options.ReadTimeout, 30*time.Second),
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    cmp.Or(options.MaxHeaderBytes, 64<<10),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext:       withConn,
-		ConnState:         open.track,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
+		ConnState: open.track,
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
@@ -77,36 +59,34 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 	case err := <-served:
 		open.breakOff(srv)
 		cancel()
-		open.wait()
+		open.running.Wait()
 		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
-	drain, stop := context.WithTimeout(base, options.DrainTimeout)
+	drain, stop := context.WithTimeout(base, drainTimeout)
 	defer stop()
 	open.closeFresh()
 	if err := srv.Shutdown(drain); err != nil {
-		options.Log.WarnContext(ctx, "requests in flight are broken off", "after", options.DrainTimeout, "error", err)
+		log.WarnContext(ctx, "requests in flight are broken off", "after", drainTimeout, "error", err)
 		open.breakOff(srv)
 		cancel()
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		options.Log.WarnContext(ctx, "the listener failed while it was closed", "error", err)
+		log.WarnContext(ctx, "the listener failed while it was closed", "error", err)
 	}
-	open.wait()
+	open.running.Wait()
 	return nil
 }
 
 // conns are the open connections. Those that have not sent a request yet are
-// told apart: Shutdown would wait five seconds for each, and browsers keep some
-// in stock.
+// fresh: Shutdown would wait five seconds for each, and browsers keep some in
+// stock.
 type conns struct {
-	running  sync.WaitGroup
+	running  sync.WaitGroup // one for each connection that is not closed
 	mu       sync.Mutex
 	fresh    map[net.Conn]bool
 	draining bool
 }
-
-func newConns() *conns { return &conns{fresh: make(map[net.Conn]bool)} }
 
 // track is the server's ConnState hook. A connection is new before its
 // goroutine starts and closed after its handler has returned.
@@ -158,5 +138,28 @@ func (c *conns) breakOff(srv *http.Server) {
 	_ = srv.Close()
 }
 
-// wait returns when every connection is closed; the listener must be already.
-func (c *conns) wait() { c.running.Wait() }
+type leavingKey struct{}
+
+// Leaving reports whether the server of a request has been told to stop. It still
+// answers for a while (SHUTDOWN_DELAY), and /ready says no, so that whoever sends
+// it requests can turn to another.
+func Leaving(ctx context.Context) bool {
+	leaving, _ := ctx.Value(leavingKey{}).(<-chan struct{})
+	select {
+	case <-leaving:
+		return true
+	default: // also when there is no such channel
+		return false
+	}
+}
+
+// closeWhenLeaving makes clients open a new connection for their next request once the server
+// is about to stop: by then it may go to another.
+func closeWhenLeaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if Leaving(r.Context()) {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

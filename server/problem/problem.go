@@ -45,7 +45,7 @@ func Of(database dberror.Database) func(http.ResponseWriter, *http.Request, erro
 }
 
 func write(database dberror.Database, w http.ResponseWriter, r *http.Request, err error) {
-	if httpserve.Begun(w) {
+	if httpserve.Begun(r) {
 		httpserve.Abort(r, err)
 	}
 	e := classify(database, err)
