@@ -145,7 +145,7 @@ func Decode[T any](tb testing.TB, a Answer, status int) (value T) {
 // Status is the status that a server answers err with.
 func Status(err error) int {
 	w := httptest.NewRecorder()
-	problem.Write(w, httptest.NewRequest(http.MethodGet, "/", nil), err)
+	problem.Write(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil), err)
 	return w.Code
 }
 
