@@ -27,28 +27,19 @@ func (j *Job) Sampled(ctx context.Context, first, last time.Time) (Span, bool, e
 	if err != nil {
 		return Span{}, false, fmt.Errorf("first and last sample of the source: %w", err)
 	}
-	span := spanOf(turbines)
-	if span == nil {
-		return Span{}, false, nil
-	}
-	return *span, true, nil
-}
-
-// spanOf is from the first to the last day of any turbine; nil if none has
-// samples.
-func spanOf(turbines []sourceapi.Turbine) *Span {
-	var span *Span
+	var span Span
+	sampled := false
 	for _, turbine := range turbines {
 		if turbine.First == nil || turbine.Last == nil {
 			continue
 		}
 		first, last := dates.Of(*turbine.First), dates.Of(*turbine.Last)
-		if span == nil {
-			span = &Span{first, last}
+		if !sampled {
+			span, sampled = Span{first, last}, true
 		}
 		span.First, span.Last = dates.Earlier(span.First, first), dates.Later(span.Last, last)
 	}
-	return span
+	return span, sampled, nil
 }
 
 // Loaded is the first and the last of the days from first to last that the

@@ -67,18 +67,11 @@ func (e *StatusError) Unwrap() []error {
 	if e.after > 0 {
 		causes = append(causes, &backoff.RetryAfterError{Duration: e.after})
 	}
-	if e.temporary() {
+	switch e.Code {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		causes = append(causes, ErrAway)
 	}
 	return causes
-}
-
-func (e *StatusError) temporary() bool {
-	switch e.Code {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
 }
 
 // away marks an error of the connection, unless the caller gave up.

@@ -125,8 +125,8 @@ func TestClaimLostWhileRunning(t *testing.T) {
 	first := worker(t, url, 300*time.Millisecond)
 	run := newRun(t, first)
 	ctx, held := mustClaim(t, first, run)
-	// Somebody else's token: as after a takeover whose end of the session
-	// this worker has not noticed.
+	// The token of another worker, as after a takeover that ended this worker's
+	// session before the worker noticed it.
 	if _, err := first.pool.Exec(t.Context(), "UPDATE partition SET token = token + 1"); err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +205,8 @@ func TestFailureIsRecordedOnce(t *testing.T) {
 	}
 }
 
-// A day that is forgotten can't be claimed for a run that asked for it before, and
-// leaves no trace of the try; tokens go on where its own ended.
+// A forgotten day can't be claimed for a run that asked for it before. A later claim
+// gets a higher token than any before.
 func TestClaimOfAForgottenDay(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Target(t)
@@ -231,8 +231,8 @@ func TestClaimOfAForgottenDay(t *testing.T) {
 		claimed <- err
 	}
 
-	// While somebody forgets the day nobody claims it, nor is held up; he may not
-	// come to the end.
+	// A claim waits while a transaction removes the day, and succeeds when that
+	// transaction is rolled back.
 	tx, err := pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -257,19 +257,19 @@ func TestClaimOfAForgottenDay(t *testing.T) {
 		t.Fatalf("after that was rolled back: %v", err)
 	}
 
-	// Then the day is forgotten while one waits for it.
+	// The day is forgotten while a claim waits for it.
 	_, holder := mustClaim(t, l, runID)
 	waiting := newRun(t, l)
 	go claim(waiting)
 	exec(pool, `WITH r AS (DELETE FROM run_partition), a AS (DELETE FROM attempt), p AS (DELETE FROM partition RETURNING day, token)
 		INSERT INTO forgotten (day, token) SELECT day, token FROM p`)
 	if err := <-claimed; !errors.Is(err, ErrCalledOff) {
-		t.Errorf("who waited: got %v, want %v", err, ErrCalledOff)
+		t.Errorf("the claim that waited: got %v, want %v", err, ErrCalledOff)
 	}
 	holder.Release(t.Context())
 	go claim(waiting)
 	if err := <-claimed; !errors.Is(err, ErrCalledOff) {
-		t.Errorf("who comes late: got %v, want %v", err, ErrCalledOff)
+		t.Errorf("a later claim: got %v, want %v", err, ErrCalledOff)
 	}
 
 	_, c := mustClaim(t, l, newRun(t, l))
