@@ -130,58 +130,46 @@ func Unavailable(cause error) *Error { return later("the database does not answe
 // for now.
 func SourceUnavailable(cause error) *Error { return later("the source API does not answer", cause) }
 
-// NotReady says why the server can't answer now, be it that somebody has to do
-// something first: who asks looks again whatever the cause.
+// NotReady says why the server can't answer now. It is a 503 even if somebody has
+// to do something first, because who asks looks again whatever the cause.
 func NotReady(database dberror.Database, cause error) *Error {
 	e := classify(database, cause)
 	if e.status == http.StatusServiceUnavailable {
 		return e
 	}
-	return &Error{
-		status: http.StatusServiceUnavailable,
-		detail: e.detail,
-		shared: e.shared,
-		header: retryAfter(),
-		cause:  cause,
-	}
+	return unavailable(e.detail, e.shared, shortly, cause)
 }
 
 // Busy says what there is too much of for now, and when to come back.
 func Busy(detail string, after time.Duration, cause error) *Error {
-	return &Error{
-		status: http.StatusServiceUnavailable,
-		detail: detail,
-		header: map[string]string{"Retry-After": strconv.Itoa(int(after.Seconds()))},
-		cause:  cause,
-	}
+	return unavailable(detail, "", after, cause)
 }
 
 // Leaving says that the server is about to stop.
 func Leaving() *Error {
-	return &Error{
-		status: http.StatusServiceUnavailable,
-		detail: "this server has been told to stop and takes no new clients",
-		header: retryAfter(),
-	}
+	return unavailable("this server has been told to stop and takes no new clients", "", shortly, nil)
 }
 
 // Incomplete says what the database lacks, and what to do about it.
-func Incomplete(cause error) *Error {
-	return Busy(cause.Error(), 10*time.Second, cause)
-}
+func Incomplete(cause error) *Error { return Busy(cause.Error(), 10*time.Second, cause) }
 
 // later says what keeps the server from an answer, and that it may pass.
 func later(found string, cause error) *Error {
+	return unavailable(found+"; try again shortly", found, shortly, cause)
+}
+
+const shortly = 2 * time.Second
+
+// unavailable is a 503 that says when to ask again.
+func unavailable(detail, shared string, after time.Duration, cause error) *Error {
 	return &Error{
 		status: http.StatusServiceUnavailable,
-		detail: found + "; try again shortly",
-		shared: found,
-		header: retryAfter(),
+		detail: detail,
+		shared: shared,
+		header: map[string]string{"Retry-After": strconv.Itoa(int(after.Seconds()))},
 		cause:  cause,
 	}
 }
-
-func retryAfter() map[string]string { return map[string]string{"Retry-After": "2"} }
 
 // clip keeps what a client sent from growing its answer and the log.
 func clip(s string) string {
