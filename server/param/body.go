@@ -41,16 +41,22 @@ func (f Formats) fields(properties []Param) (all fields) {
 			check = whole(p.Rule.bounds())
 		}
 		if p.Rule.Nullable {
-			check = orNull(check)
+			ofValue := check
+			check = func(value any) string {
+				if value == nil {
+					return ""
+				}
+				return ofValue(value)
+			}
 		}
 		all = append(all, field{p.Name, p.Required, check})
 	}
 	return all
 }
 
-// read refuses a body that is not what the contract declares, with all of its
-// faults, before the generated code decodes it, which tells of the first in words
-// of its own and takes what it does not know.
+// read refuses a body that is not what the contract declares, and tells all of its
+// faults. The generated code that decodes it afterwards would tell only the first,
+// in its own words, and would take properties that it does not know.
 func (all fields) read(r *http.Request) error {
 	contentType := strings.Join(r.Header.Values("Content-Type"), ", ")
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != jsonType {
@@ -182,15 +188,5 @@ func whole(least, most int) func(any) string {
 			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
 		}
 		return ""
-	}
-}
-
-// orNull takes null too.
-func orNull(check func(any) string) func(any) string {
-	return func(value any) string {
-		if value == nil {
-			return ""
-		}
-		return check(value)
 	}
 }

@@ -1,8 +1,8 @@
 // Package param checks a request's query before the generated code binds it.
-// Of itself that code takes unknown parameters, values outside an enum and
-// empty or repeated ones, stops at the first fault, and reads a list by commas
-// or by repetition, never both. Here every fault is found at once, by name, and
-// lists are taken both ways, so that what is bound afterwards is sound.
+// Without this check that code would take unknown parameters, values outside an
+// enum and empty or repeated ones. It stops at the first fault, and reads a list by
+// commas or by repetition, never both. Here every fault is found at once, by name,
+// and lists are taken both ways.
 package param
 
 import (
@@ -62,7 +62,7 @@ type query struct {
 	items    int      // of all lists
 }
 
-// full says that there are faults enough: a query of some kilobytes must not be
+// full reports whether there are faults enough: a query of some kilobytes must not be
 // answered, nor searched, by the megabyte.
 func (q *query) full() bool { return len(q.faults) >= maxFaults }
 
@@ -121,14 +121,11 @@ func (q *query) check(p Param, item, value string) {
 		return
 	}
 	if item == "" {
-		q.fault(problem.Invalid(p.Name, value, "has an empty value; "+p.want()))
+		q.fault(problem.Invalid(p.Name, value, "has an empty value; it "+p.Check("")))
 	} else if wrong := p.Check(item); wrong != "" {
 		q.fault(problem.Invalid(p.Name, item, wrong))
 	}
 }
-
-// want is what an empty value is told, from what Check says of it.
-func (p Param) want() string { return "it " + p.Check("") }
 
 func find(params []Param, name string) (Param, bool) {
 	for _, p := range params {
