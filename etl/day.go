@@ -30,8 +30,8 @@ type dayLoad struct {
 	turbines   selector.Set
 	order      ledger.Order
 	dryRun     bool
-	mayBeEmpty bool          // a day without samples is a success if the target has none of it
-	extracting chan struct{} // holds a place for each of the run's days that extract at once
+	mayBeEmpty bool   // a day without samples is a success if the target has none of it
+	extracted  func() // is called when the source is no longer needed
 	result     Partition
 }
 
@@ -39,7 +39,7 @@ type dayLoad struct {
 // turbines, as a command's run does. A day without samples is a success if the
 // target has none of it, or if the order allows to remove what it has.
 func (j *Job) Load(ctx context.Context, day time.Time, o ledger.Order) (Partition, error) {
-	d := dayLoad{Job: j, day: day, turbines: selector.All(), order: o, mayBeEmpty: true, extracting: make(chan struct{}, 1)}
+	d := dayLoad{Job: j, day: day, turbines: selector.All(), order: o, mayBeEmpty: true, extracted: func() {}}
 	p, err := d.run(ctx)
 	return p, explain(err)
 }
@@ -121,11 +121,11 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err != nil {
 		return err
 	}
-	rules, err := d.rules(ctx, q)
-	if err != nil {
+	if unchanged, err := d.unchanged(ctx, c, l, ask); err != nil || unchanged {
 		return err
 	}
-	if unchanged, err := d.unchanged(ctx, c, l, ask); err != nil || unchanged {
+	rules, err := d.rules(ctx, q)
+	if err != nil {
 		return err
 	}
 	source, err := ask()
@@ -316,12 +316,7 @@ func (d *dayLoad) stream(ctx context.Context, l *load.Loader, turbines []int32, 
 	}
 	work.Go(func() error {
 		defer close(groups)
-		select {
-		case d.extracting <- struct{}{}:
-			defer func() { <-d.extracting }()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		defer d.extracted()
 		for g, err := range d.source.Groups(ctx, d.day, turbines, d.group, rules) {
 			if err != nil {
 				return err

@@ -72,13 +72,18 @@ func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 	}
 	for ; begun < count; begun++ {
 		inWork <- struct{}{}
+		extracting <- struct{}{}
 		if !goesOn() {
 			break
 		}
 		p, err := &partitions[begun], &errs[begun]
-		d := dayLoad{Job: j, day: r.Days[begun], turbines: r.Turbines, order: order, dryRun: r.DryRun, extracting: extracting}
+		d := dayLoad{
+			Job: j, day: r.Days[begun], turbines: r.Turbines, order: order, dryRun: r.DryRun,
+			extracted: sync.OnceFunc(func() { <-extracting }),
+		}
 		work.Go(func() {
 			defer func() { <-inWork }()
+			defer d.extracted()
 			*p, *err = d.run(ctx)
 			mu.Lock()
 			defer mu.Unlock()

@@ -233,9 +233,9 @@ func (c *Claim) outcome(ctx context.Context, q *targetdb.Queries) (*enum.Outcome
 	return outcome, nil
 }
 
-// Fail rolls back and records an attempt that wrote nothing, on another session than the one that may
-// have broken. ErrClaimLost: the claim was not ours any more. ErrNotRecorded: it could
-// not be recorded.
+// Fail rolls back and records an attempt that wrote nothing, on another session than the
+// one that may have broken. ErrClaimLost: the claim was not ours any more.
+// ErrNotRecorded: it could not be recorded.
 //
 // It works for a cancelled context too. For a live one it waits for a target that
 // restarts, longer where another attempt would only wait for it as well: an attempt
