@@ -88,6 +88,7 @@ type Settlement struct {
 // Result is what an attempt loaded.
 type Result struct {
 	Outcome                    enum.Outcome
+	Unchanged                  bool  // nothing was read or written, so no removal was allowed either
 	Err                        error // of a day some of whose turbines keep what they had
 	Samples, Expected, Windows int64
 	Inserted, Updated, Deleted int64
@@ -139,7 +140,7 @@ func (c *Claim) Commit(ctx context.Context, r Result) error {
 	mine, err := c.q.CommitPartition(ctx, targetdb.CommitPartitionParams{
 		Day: c.day, Token: c.Entry.Token, StartedAt: c.Entry.StartedAt,
 		Inserted: r.Inserted, Updated: r.Updated, Deleted: r.Deleted,
-		Rows: r.Rows, SourceDigest: r.SourceDigest, TargetDigest: r.TargetDigest, AllowEmpty: c.order.AllowEmpty,
+		Rows: r.Rows, SourceDigest: r.SourceDigest, TargetDigest: r.TargetDigest, AllowEmpty: c.order.AllowEmpty && !r.Unchanged,
 	})
 	if err != nil {
 		return fmt.Errorf("record the partition: %w", err)

@@ -99,6 +99,25 @@ func TestTurbineThatIsLostKeepsItsValues(t *testing.T) {
 
 func second(_ etl.Summary, err error) error { return err }
 
+// A permission for which an unchanged day has no use does not lower what it is held
+// against.
+func TestUnchangedDayKeepsItsMost(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 1)
+	s.run(t, 1)
+	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp < '2025-01-01 06:00'")
+	s.run(t, 1)
+	allowed := request(1)
+	allowed.AllowEmpty = true
+	if got, err := s.job.Run(t.Context(), allowed); err != nil || got.Written != 0 {
+		t.Fatalf("an unchanged day: got %d written, %v", got.Written, err)
+	}
+	if most := pgtest.Query[int64](t, s.target, "SELECT rows_most FROM partition"); most != 2160 {
+		t.Errorf("the most that the day had: got %d values, want 2160", most)
+	}
+}
+
 // What may be removed from a day by itself.
 func TestHowMuchMayBeRemoved(t *testing.T) {
 	t.Parallel()
