@@ -105,11 +105,17 @@ func (d *dayLoad) load(ctx context.Context) error {
 // it is committed. When some turbines are broken the others are committed, and the
 // error names the broken.
 func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
-	// The source is asked while the transaction is opened.
+	// The source is asked while the transaction is opened, for the day's digest too if it
+	// may tell that nothing has changed.
 	asking, cancel := context.WithCancel(ctx)
-	ask := sync.OnceValues(func() (sourceDay, error) { return d.askSource(asking, c.Loaded()) })
+	ask := sync.OnceValues(func() (sourceTurbines, error) { return d.askTurbines(asking) })
+	digest := sync.OnceValues(func() (extract.DayDigest, error) { return d.source.Day(asking, d.day) })
 	var beside sync.WaitGroup
-	beside.Go(func() { _, _ = ask() })
+	beside.Go(func() {
+		if _, err := ask(); err == nil && c.Loaded() {
+			_, _ = digest()
+		}
+	})
 	defer beside.Wait()
 	defer cancel()
 
@@ -121,14 +127,14 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err != nil {
 		return err
 	}
-	if unchanged, err := d.unchanged(ctx, c, l, ask); err != nil || unchanged {
-		return err
-	}
-	rules, err := d.rules(ctx, q)
+	source, err := ask()
 	if err != nil {
 		return err
 	}
-	source, err := ask()
+	if unchanged, err := d.unchanged(ctx, c, l, source, digest); err != nil || unchanged {
+		return err
+	}
+	rules, err := d.rules(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -158,7 +164,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 // preview computes what load would change, without a claim, from one snapshot
 // of the target.
 func (d *dayLoad) preview(ctx context.Context) error {
-	source, err := d.askSource(ctx, false)
+	source, err := d.askTurbines(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,30 +192,23 @@ func (d *dayLoad) preview(ctx context.Context) error {
 	})
 }
 
-// sourceDay is what the source says of a day before its samples are read.
-type sourceDay struct {
-	turbines  []int32 // all of them, ascending
-	wanted    []int32 // those that are loaded
-	digest    extract.DayDigest
-	digestErr error
+// sourceTurbines are the source's turbines, ascending.
+type sourceTurbines struct {
+	all    []int32
+	wanted []int32 // those that are loaded
 }
 
-// askSource asks for the turbines, and for the day's digest if it may tell that
-// nothing has changed.
-func (d *dayLoad) askSource(ctx context.Context, digest bool) (s sourceDay, err error) {
-	if s.turbines, err = d.source.TurbineIDs(ctx); err != nil {
+func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error) {
+	if s.all, err = d.source.TurbineIDs(ctx); err != nil {
 		return s, err
 	}
-	for _, id := range s.turbines {
+	for _, id := range s.all {
 		if d.turbines.Contains(id) {
 			s.wanted = append(s.wanted, id)
 		}
 	}
 	if len(s.wanted) == 0 && !d.turbines.All() {
 		return s, fmt.Errorf("turbines %s: the source has none of them", d.turbines)
-	}
-	if digest {
-		s.digest, s.digestErr = d.source.Day(ctx, d.day)
 	}
 	return s, nil
 }
@@ -243,7 +242,7 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, 
 // unchanged commits a day of which neither source nor target has changed since the
 // ledger's entry was written, without a value read or written. Both digests must match,
 // because somebody may have emptied data by hand.
-func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, ask func() (sourceDay, error)) (bool, error) {
+func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source sourceTurbines, digest func() (extract.DayDigest, error)) (bool, error) {
 	if !c.Loaded() {
 		return false, nil
 	}
@@ -252,17 +251,15 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 	if err != nil || held.Digest != *entry.TargetDigest || held.Rows != entry.Rows {
 		return false, err
 	}
-	source, err := ask()
+	now, err := digest()
 	switch {
-	case err != nil:
-		return false, err
-	case errors.Is(source.digestErr, extract.ErrNoDigests):
+	case errors.Is(err, extract.ErrNoDigests):
 		return false, nil
-	case source.digestErr != nil || source.digest != extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}:
-		return false, source.digestErr
+	case err != nil || now != extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}:
+		return false, err
 	}
 	r := ledger.Result{
-		Outcome: enum.OutcomeDone, Samples: *entry.Samples, Expected: expected(source.wanted), Windows: *entry.Windows,
+		Outcome: enum.OutcomeDone, Unchanged: true, Samples: *entry.Samples, Expected: expected(source.wanted), Windows: *entry.Windows,
 		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *entry.TargetDigest,
 	}
 	if err := c.Commit(ctx, r); err != nil {
@@ -274,13 +271,13 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 
 // transfer extracts the day's samples and loads them within a transaction; most is the
 // most values that the target ever held of the day. An error forbids to commit it.
-func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rules, source sourceDay, most int64) (*dayTotals, error) {
+func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rules, source sourceTurbines, most int64) (*dayTotals, error) {
 	t, err := d.stream(ctx, l, source.wanted, rules)
 	if err != nil {
 		return nil, err
 	}
 	if d.turbines.All() {
-		swept, err := l.Sweep(ctx, source.turbines)
+		swept, err := l.Sweep(ctx, source.all)
 		if err != nil {
 			return nil, err
 		}

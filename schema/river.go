@@ -51,9 +51,11 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 	if err := pool.Ping(ctx); err != nil {
 		return Plan{}, fmt.Errorf("connect: %w", err)
 	}
-	migrator, err := newMigrator(pool)
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{
+		Schema: RiverName, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
-		return Plan{}, err
+		return Plan{}, fmt.Errorf("make River's migrator: %w", err)
 	}
 	// Usually there is nothing to do, and then there is nothing to wait for.
 	plan, err := planRiver(ctx, pool, migrator)
@@ -105,14 +107,4 @@ func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.M
 		plan.Statements = append(plan.Statements, strings.TrimRight(version.SQL, " \n;")+";", noted)
 	}
 	return plan, nil
-}
-
-func newMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{
-		Schema: RiverName, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make River's migrator: %w", err)
-	}
-	return migrator, nil
 }

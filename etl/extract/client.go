@@ -76,8 +76,8 @@ func (c *Client) Once() *Client {
 	return &once
 }
 
-// Hurried is the client for a part of what has failed: it has half the patience.
-func (c *Client) Hurried() *Client {
+// hurried is the client for a part of what has failed: it has half the patience.
+func (c *Client) hurried() *Client {
 	hurried := *c
 	hurried.retry.Attempts = (c.retry.Attempts + 1) / 2
 	return &hurried

@@ -80,7 +80,7 @@ func (r *dayReader) group(ctx context.Context, turbines []int32) (*Group, error)
 	for parts := [][]int32{turbines}; len(parts) > 0; parts = parts[1:] {
 		part := parts[0]
 		g, err := Try(ctx, client, func() (*Group, error) { return r.read(ctx, part) })
-		client = r.client.Hurried()
+		client = r.client.hurried()
 		if err == nil {
 			r.failures = 0
 			whole.add(g)
@@ -97,7 +97,7 @@ func (r *dayReader) group(ctx context.Context, turbines []int32) (*Group, error)
 			// first turbine shows whether this is such a server.
 			parts = append(parts, part[:1])
 			parts = slices.AppendSeq(parts, slices.Chunk(part[1:], half))
-		case r.failures == maxFailures, ctx.Err() != nil, ofAllTurbines(err):
+		case r.failures == maxFailures, ctx.Err() != nil, OfAllTurbines(err):
 			return nil, fmt.Errorf("extract %s: %w", rangeOf(part), err)
 		case len(part) == 1:
 			whole.Broken = append(whole.Broken, BrokenTurbine{part[0], err})
@@ -126,9 +126,9 @@ func (g *Group) sort() {
 	slices.SortFunc(g.Broken, func(a, b BrokenTurbine) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// ofAllTurbines reports whether an error is not of single turbines' samples: the
+// OfAllTurbines reports whether an error is not of single turbines' samples: the
 // source is away, refuses what was asked, or is not the source API.
-func ofAllTurbines(err error) bool {
+func OfAllTurbines(err error) bool {
 	status, refused := errors.AsType[*StatusError](err)
 	_, foreign := errors.AsType[*apiclient.Error](err)
 	return foreign || errors.Is(err, ErrAway) || refused && status.Code < http.StatusInternalServerError

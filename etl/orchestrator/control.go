@@ -35,7 +35,11 @@ type Control struct {
 
 // Grid returns the state of each day in [from, to], in order.
 func (c *Control) Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error) {
-	grid, err := targetdb.New(c.config.Target).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: from, LastDay: to})
+	return readGrid(ctx, c.config.Target, from, to)
+}
+
+func readGrid(ctx context.Context, db targetdb.DBTX, first, last time.Time) ([]targetdb.ReadGridRow, error) {
+	grid, err := targetdb.New(db).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
 	if err != nil {
 		return nil, fmt.Errorf("read the grid: %w", err)
 	}
@@ -144,9 +148,9 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 
 // wantedDays are the days that r asks for, and their plan.
 func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Time) (plan Plan, days []time.Time, err error) {
-	grid, err := targetdb.New(tx).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: r.From, LastDay: r.To})
+	grid, err := readGrid(ctx, tx, r.From, r.To)
 	if err != nil {
-		return Plan{}, nil, fmt.Errorf("read the grid: %w", err)
+		return Plan{}, nil, err
 	}
 	for _, row := range grid {
 		if row.State == enum.PartitionStateDone || row.State == enum.PartitionStateEmpty {

@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -18,8 +19,10 @@ var errSeen = errors.New("seen")
 // collect follows events up to the one that is the last.
 func collect(t *testing.T, c *orchestrator.Control, after int64, last func(orchestrator.Event) bool) []orchestrator.Event {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
 	var events []orchestrator.Event
-	err := c.Events(t.Context(), after, func(e orchestrator.Event) error {
+	err := c.Events(ctx, after, func(e orchestrator.Event) error {
 		events = append(events, e)
 		if last(e) {
 			return errSeen

@@ -55,7 +55,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 		return fmt.Errorf("look who asks for %s: %w", job.Args.Day, err)
 	}
 	ctx = withRun(ctx, by.RunID, day)
-	r := &dayJob{worker: w, job: job, by: by}
+	r := &dayJob{job: job, by: by}
 	p, err := w.config.Job.Load(ctx, day, ledger.Order{RunID: by.RunID, AllowEmpty: by.AllowEmpty, Settler: r})
 	w.report(ctx, job, p, err)
 	if by.Bounded && ctx.Err() == nil {
@@ -66,8 +66,6 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 
 // dayJob is River's job for a day, on behalf of those who ask for it.
 type dayJob struct {
-	*worker
-
 	job      *river.Job[PartitionArgs]
 	by       targetdb.WantedByRow
 	answered bool // those who asked for the day were told how it ended

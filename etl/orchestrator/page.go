@@ -38,10 +38,11 @@ func (c *Control) Page(ctx context.Context, from, to *time.Time) (page Page, err
 			within.Last = dates.Last()
 		}
 	}
+	samples := c.origin.sampled(ctx, now, to == nil)
 	if from != nil && to != nil {
 		page.Days = &etl.Span{First: *from, Last: *to}
 	} else {
-		known, err := c.known(ctx, within, c.origin.sampled(ctx, now, to == nil), false)
+		known, err := c.known(ctx, within, samples, false)
 		switch {
 		case err != nil:
 			return Page{}, err
@@ -56,10 +57,10 @@ func (c *Control) Page(ctx context.Context, from, to *time.Time) (page Page, err
 	if page.Days != nil {
 		within = *page.Days
 	}
-	if page.Earlier, err = c.nearest(ctx, etl.Span{First: dates.First(), Last: within.First.AddDate(0, 0, -1)}, lastPage); err != nil {
+	if page.Earlier, err = c.nearest(ctx, etl.Span{First: dates.First(), Last: within.First.AddDate(0, 0, -1)}, samples, lastPage); err != nil {
 		return Page{}, err
 	}
-	page.Later, err = c.nearest(ctx, etl.Span{First: within.Last.AddDate(0, 0, 1), Last: dates.Last()}, firstPage)
+	page.Later, err = c.nearest(ctx, etl.Span{First: within.Last.AddDate(0, 0, 1), Last: dates.Last()}, samples, firstPage)
 	return page, err
 }
 
@@ -104,11 +105,10 @@ func firstPage(days etl.Span) *etl.Span {
 
 // nearest is the known days among those that page takes of the known days of a
 // range; nil if there are none.
-func (c *Control) nearest(ctx context.Context, within etl.Span, page func(etl.Span) *etl.Span) (*etl.Span, error) {
+func (c *Control) nearest(ctx context.Context, within etl.Span, samples *etl.Span, page func(etl.Span) *etl.Span) (*etl.Span, error) {
 	if within.First.After(within.Last) {
 		return nil, nil //nolint:nilnil // Nothing is before the first day, or after the last.
 	}
-	samples := c.origin.sampled(ctx, time.Time{}, false)
 	known, err := c.known(ctx, within, samples, true)
 	if err != nil || known == nil {
 		return nil, err

@@ -128,9 +128,9 @@ func (s *scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error)
 // readStates reads the states of the days of a range, and which of them somebody
 // has called off.
 func readStates(ctx context.Context, tx pgx.Tx, first, last time.Time) ([]targetdb.ReadGridRow, map[time.Time]bool, error) {
-	grid, err := targetdb.New(tx).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
+	grid, err := readGrid(ctx, tx, first, last)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the grid: %w", err)
+		return nil, nil, err
 	}
 	days, err := targetdb.New(tx).CalledOffDays(ctx, targetdb.CalledOffDaysParams{FirstDay: first, LastDay: last})
 	if err != nil {

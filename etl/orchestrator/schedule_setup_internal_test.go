@@ -178,9 +178,7 @@ func (s *schedule) sweep() {
 
 func (s *schedule) exec(sql string, args ...any) {
 	s.t.Helper()
-	if _, err := s.pool.Exec(s.t.Context(), sql, args...); err != nil {
-		s.t.Fatalf("%s: %v", sql, err)
-	}
+	pgtest.Exec(s.t, s.pool, sql, args...)
 }
 
 func (s *schedule) strings(sql string, args ...any) []string {

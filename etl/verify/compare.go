@@ -148,11 +148,16 @@ func (d *comparison) compare(turbine int32, v value, got float64) {
 	if got == v.value {
 		return
 	}
-	deviation := Deviation{d.place(turbine, v.signal, v.at), Number(got), Number(v.value), Number(relative(got, v.value))}
-	if d.worst == nil || deviation.Relative > d.worst.Relative {
+	off := Number(relative(got, v.value))
+	worst, wrong := d.worst == nil || off > d.worst.Relative, v.exact || off > tolerance
+	if !worst && !wrong {
+		return
+	}
+	deviation := Deviation{d.place(turbine, v.signal, v.at), Number(got), Number(v.value), off}
+	if worst {
 		d.worst = &deviation
 	}
-	if v.exact || deviation.Relative > tolerance {
+	if wrong {
 		d.Wrong++
 		d.note(Finding{Kind: Wrong, Place: deviation.Place, Got: &deviation.Got, Want: &deviation.Want, Relative: &deviation.Relative})
 	}

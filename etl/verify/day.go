@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/variable"
-	"github.com/delfos/delfos/internal/apiclient"
 )
 
 // reloaded is the reason of a day whose load ended during its comparison.
@@ -164,11 +162,13 @@ func (v *verifier) verdict(ctx context.Context, q *targetdb.Queries, day time.Ti
 	case *loaded.Outcome != enum.OutcomeDone && *loaded.Outcome != enum.OutcomeEmpty:
 		return Unloaded, "the last load of it is " + string(*loaded.Outcome), nil
 	}
-	digest, known, err := digest(ctx, v.source, day)
+	now, err := v.source.Day(ctx, day)
 	switch {
+	case errors.Is(err, extract.ErrNoDigests):
+		return Different, "", nil
 	case err != nil:
 		return "", "", err
-	case known && (loaded.SourceDigest == nil || *loaded.SourceDigest != digest):
+	case loaded.SourceDigest == nil || *loaded.SourceDigest != now.Hash:
 		return Stale, "the source has changed since it was loaded", nil
 	}
 	return Different, "", nil
@@ -214,24 +214,8 @@ func read(ctx context.Context, client *extract.Client, day time.Time, turbine in
 	})
 }
 
-// digest returns the source's digest of a day over all turbines, as the ledger
-// keeps it; known is false when the API is an older one that has none.
-func digest(ctx context.Context, client *extract.Client, day time.Time) (sum int64, known bool, err error) {
-	turbines, err := client.Digests(ctx, day, day)
-	if errors.Is(err, extract.ErrNoDigests) {
-		return 0, false, nil
-	}
-	for _, d := range turbines {
-		sum ^= d.Hash
-	}
-	return sum, true, err
-}
-
 // ofTurbine reports whether an error comes from the answer for one turbine, not from
 // the API as a whole.
 func ofTurbine(ctx context.Context, err error) bool {
-	status, refused := errors.AsType[*extract.StatusError](err)
-	_, foreign := errors.AsType[*apiclient.Error](err)
-	refused = refused && status.Code < http.StatusInternalServerError
-	return ctx.Err() == nil && !refused && !foreign && !errors.Is(err, extract.ErrAway)
+	return ctx.Err() == nil && !extract.OfAllTurbines(err)
 }

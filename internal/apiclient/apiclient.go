@@ -69,8 +69,8 @@ func (a API) Expect(r *http.Response, media ...string) error {
 	return nil
 }
 
-// IsProblem reports whether an answer is an error of an API's own.
-func IsProblem(r *http.Response) bool { return mediaType(r) == "application/problem+json" }
+// isProblem reports whether an answer is an error of an API's own.
+func isProblem(r *http.Response) bool { return mediaType(r) == "application/problem+json" }
 
 func (a API) redirected(r *http.Response) error {
 	to := "nowhere"

@@ -89,7 +89,7 @@ func Detail(r *http.Response, body []byte) string {
 	var problem struct {
 		Detail string `json:"detail"`
 	}
-	if IsProblem(r) && json.Unmarshal(body, &problem) == nil && problem.Detail != "" {
+	if isProblem(r) && json.Unmarshal(body, &problem) == nil && problem.Detail != "" {
 		return problem.Detail
 	}
 	return fmt.Sprintf("%s %s was answered with %s, not with a problem of the API's%s",

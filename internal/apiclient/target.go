@@ -76,7 +76,7 @@ func ask(send func() (*http.Response, error), accept func(response *http.Respons
 	if code := response.StatusCode; code/100 == 2 || code/100 == 3 {
 		return accept(response, body)
 	}
-	refusal := RefusalError{Status: response.StatusCode, Problem: IsProblem(response), text: Detail(response, body)}
+	refusal := RefusalError{Status: response.StatusCode, Problem: isProblem(response), text: Detail(response, body)}
 	if !refusal.Problem {
 		refusal.text = response.Status + ": " + refusal.text
 	}
@@ -102,8 +102,8 @@ func (e *RefusalError) Error() string { return e.text }
 // Unwrap returns why nothing answered.
 func (e *RefusalError) Unwrap() error { return e.cause }
 
-// Away reports whether the API does not answer, or can't for now.
-func (e *RefusalError) Away() bool {
+// away reports whether the API does not answer, or can't for now.
+func (e *RefusalError) away() bool {
 	switch e.Status {
 	case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
@@ -145,7 +145,7 @@ func Ended(run targetapi.Run) bool {
 	return run.State != enum.RunStateQueued && run.State != enum.RunStateRunning
 }
 
-// Follow asks for a run whenever something has happened at the target API, hands
+// Follow asks for a run whenever something has happened in it, hands
 // the run to look, and returns it when it has ended. The API may be away for a
 // while, also when look asks it.
 func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id int64, look func(targetapi.Run) error) (run Answer[targetapi.Run], err error) {
@@ -154,7 +154,7 @@ func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id 
 	defer following.Wait()
 	defer stop()
 	var happened atomic.Bool
-	following.Go(func() { noteEvents(ctx, log, api, &happened) })
+	following.Go(func() { noteEvents(ctx, log, api, id, &happened) })
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	var looked, since time.Time // since when the API is away; zero while it is not
@@ -165,7 +165,7 @@ func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id 
 				err = look(run.Value)
 			}
 			refusal, refused := errors.AsType[*RefusalError](err)
-			switch away := refused && refusal.Away(); {
+			switch away := refused && refusal.away(); {
 			case away && since.IsZero():
 				since = looked
 				log.WarnContext(ctx, "the target API is away; waiting for it", "error", err)
@@ -184,12 +184,14 @@ func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id 
 	}
 }
 
-// noteEvents notes that something has happened at the target API until ctx ends.
-func noteEvents(ctx context.Context, log *slog.Logger, api *targetclient.Client, happened *atomic.Bool) {
+// noteEvents notes until ctx ends that something has happened in a run, or may have.
+func noteEvents(ctx context.Context, log *slog.Logger, api *targetclient.Client, id int64, happened *atomic.Bool) {
 	endless := *api
 	endless.Client = New(http.DefaultTransport, 0)
-	for _, err := range Events(ctx, &endless) {
-		happened.Store(true)
+	for event, err := range Events(ctx, &endless) {
+		if err != nil || event.RunId == nil || *event.RunId == id {
+			happened.Store(true)
+		}
 		if err != nil && ctx.Err() == nil {
 			log.DebugContext(ctx, "the events of the target API broke off", "error", err)
 		}

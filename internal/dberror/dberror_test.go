@@ -18,6 +18,7 @@ import (
 
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -238,11 +239,9 @@ func TestSessions(t *testing.T) {
 // awaitEnd waits until a session has ended.
 func awaitEnd(t *testing.T, pool *pgxpool.Pool, pid uint32) {
 	t.Helper()
-	for there := true; there; {
-		if err := pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", int32(pid)).Scan(&there); err != nil {
-			t.Fatal(err)
-		}
-	}
+	await.True(t, "the session to end", func() bool {
+		return !pgtest.Query[bool](t, pool, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", int32(pid))
+	})
 }
 
 func withParam(url, param string) string {

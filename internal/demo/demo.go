@@ -55,14 +55,8 @@ func Run(ctx context.Context, c Config) error {
 			return fmt.Errorf("%w, or end Delfos's own pair by `delfos postgres stop` or `docker compose down`, or set %s to a URL with a free port", err, cluster.variable)
 		}
 	}
-	// Until the system is up, the requests of the demo's own ETL must not bury the
-	// lines that it prints. Where debugging is asked for, everything is logged.
-	level := c.Level.Level()
-	if level > slog.LevelDebug {
-		c.Level.Set(max(level, slog.LevelWarn))
-	}
 	within, fail := context.WithCancelCause(ctx)
-	s := &system{Config: c, level: level, begun: time.Now(), fail: fail}
+	s := &system{Config: c, begun: time.Now(), fail: fail}
 	err := s.run(within)
 	if fault, ok := errors.AsType[*partError](context.Cause(within)); ok {
 		err = fault // whatever else failed, failed because of it

@@ -36,7 +36,6 @@ const (
 type system struct {
 	Config
 
-	level slog.Level // of the log, once the system is up
 	begun time.Time
 	fail  context.CancelCauseFunc
 
@@ -68,6 +67,12 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.databases(ctx); err != nil {
 		return err
 	}
+	// Until the system is up, the requests of the demo's own ETL must not bury the
+	// lines that it prints. Where debugging is asked for, everything is logged.
+	level := s.Level.Level()
+	if level > slog.LevelDebug {
+		s.Level.Set(max(level, slog.LevelWarn))
+	}
 	api := apiURL(s.Listener.Addr())
 	if err := s.serve(ctx); err != nil {
 		return err
@@ -91,7 +96,7 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.say("%s", s.guide(api, console)); err != nil {
 		return err
 	}
-	s.Level.Set(s.level)
+	s.Level.Set(level)
 	<-ctx.Done()
 	return nil
 }
@@ -200,7 +205,7 @@ func (s *system) backfill(ctx context.Context, console string) error {
 	case plan.Value.Id == nil:
 		return errors.New("etl: start a backfill: the answer has no run")
 	}
-	run, err := apiclient.Follow(ctx, s.Log, api, *plan.Value.Id, func(targetapi.Run) error { return nil })
+	run, err := apiclient.Follow(ctx, slog.New(patient{s.Log.Handler(), ctx}), api, *plan.Value.Id, func(targetapi.Run) error { return nil })
 	if err != nil {
 		return fmt.Errorf("etl: follow the backfill: %w", err)
 	}

@@ -156,9 +156,10 @@ func TestLoadIsStopped(t *testing.T) {
 	first, stop := start(t, service.Config{TargetURL: target, SourceURL: url, Config: orchestrator.Config{SoftStop: time.Millisecond}})
 	backfill(t, first)
 	state(t, first, "running")
-	for len(asked) == 0 {
+	await.True(t, "the load to ask for samples", func() bool {
 		state(t, first, "running")
-	}
+		return len(asked) > 0
+	})
 	if err := stop(); err != nil {
 		t.Errorf("Run: %v", err)
 	}

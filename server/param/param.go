@@ -200,6 +200,15 @@ func SpanOf(start, end timestamp.Time, turbines *[]string) (Span, error) {
 	return s, nil
 }
 
+// FleetSpanOf is SpanOf, of all turbines unless they say otherwise.
+func FleetSpanOf(start, end timestamp.Time, turbines *[]string) (Span, error) {
+	span, err := SpanOf(start, end, turbines)
+	if span.Turbines == nil {
+		span.Turbines = new(selector.All())
+	}
+	return span, err
+}
+
 // Long reports whether the span is longer than a day, in whatever zone.
 func (s Span) Long() bool { return s.End.Sub(s.Start) > 25*time.Hour }
 

@@ -145,14 +145,6 @@ func Busy(detail string, after time.Duration, cause error) *Error {
 	return unavailable(detail, "", after, cause)
 }
 
-// Leaving says that the server is about to stop.
-func Leaving() *Error {
-	return unavailable("this server has been told to stop and takes no new clients", "", shortly, nil)
-}
-
-// Incomplete says what the database lacks, and what to do about it.
-func Incomplete(cause error) *Error { return Busy(cause.Error(), 10*time.Second, cause) }
-
 // later says what keeps the server from an answer, and that it may pass.
 func later(found string, cause error) *Error {
 	return unavailable(found+"; try again shortly", found, shortly, cause)

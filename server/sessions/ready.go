@@ -116,11 +116,11 @@ func (e *MissingError) add(lacks, remedy string) {
 // queries of this version name, and the server is not about to stop.
 func (s *Sessions) Ready(ctx context.Context) error {
 	if httpserve.Leaving(ctx) {
-		return problem.Leaving()
+		return problem.Busy("this server has been told to stop and takes no new clients", soon, nil)
 	}
 	err := s.lendSpare(ctx, s.check.Run)
 	if missing, ok := errors.AsType[*MissingError](err); ok {
-		return problem.Incomplete(missing)
+		return problem.Busy(missing.Error(), later, missing)
 	}
 	if err != nil {
 		return problem.NotReady(s.check.database, err)
@@ -133,13 +133,6 @@ type statement struct {
 	name string
 	sql  string
 	args int
-}
-
-// Querier is what the packages that sqlc generates ask of a database.
-type Querier interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // statementsOf lists the statements of a package that sqlc generated, queries
@@ -170,19 +163,19 @@ func (n *notebook) note(sql string, args []any) {
 	n.statements = append(n.statements, statement{name, sql, len(args)})
 }
 
-// Exec implements Querier.
+// Exec implements sourcedb.DBTX and targetdb.DBTX.
 func (n *notebook) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	n.note(sql, args)
 	return pgconn.CommandTag{}, errNoted
 }
 
-// Query implements Querier.
+// Query implements sourcedb.DBTX and targetdb.DBTX.
 func (n *notebook) Query(_ context.Context, sql string, args ...any) (pgx.Rows, error) {
 	n.note(sql, args)
 	return nil, errNoted
 }
 
-// QueryRow implements Querier.
+// QueryRow implements sourcedb.DBTX and targetdb.DBTX.
 func (n *notebook) QueryRow(_ context.Context, sql string, args ...any) pgx.Row {
 	n.note(sql, args)
 	return noRow{}

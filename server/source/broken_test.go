@@ -191,7 +191,7 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
 }
 
-// A client that stops reading loses its apitest.Answer, and the pool has its
+// A client that stops reading loses its answer, and the pool has its
 // connection back.
 func testSlowReader(t *testing.T, database string) {
 	t.Helper()

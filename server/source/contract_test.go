@@ -53,7 +53,7 @@ func TestServesItsContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(doc.Components.Schemas["Variable"].Enum, variable.Names[:]); diff != "" {
-		t.Errorf("variables (-contract +package signal):\n%s", diff)
+		t.Errorf("variables (-contract +package variable):\n%s", diff)
 	}
 	var formats []string
 	for _, f := range stream.Formats() {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
-	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
@@ -123,10 +122,7 @@ func setNonEmpty(h http.Header, name, value string) {
 // as a year of a fleet has some hundred thousand.
 func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
 	p := request.Params
-	span, err := param.SpanOf(p.Start, p.End, p.Turbines)
-	if span.Turbines == nil {
-		span.Turbines = new(selector.All())
-	}
+	span, err := param.FleetSpanOf(p.Start, p.End, p.Turbines)
 	return digests{s, httpserve.RequestOf(ctx), query{Span: span}}, err
 }
 

@@ -53,7 +53,7 @@ func next(t *testing.T, a apitest.Answer) string {
 	return next.RequestURI()
 }
 
-// Walking by Link gives the whole apitest.Answer, whatever the pages' length and the
+// Walking by Link gives the whole answer, whatever the pages' length and the
 // choice of samples, and the request's parameters stay.
 func TestPagesAreTheWhole(t *testing.T) {
 	t.Parallel()

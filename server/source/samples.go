@@ -157,10 +157,7 @@ func (got *reading) count(sample *sourcedb.ReadSamplesRow, limit int32) bool {
 
 // tagSamples says what readSamples would count, by the database alone.
 func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err error) {
-	if q.kind(sessions.Heavy) == sessions.Short {
-		return s.tagRows(ctx, q)
-	}
-	err = s.sessions.Answer(ctx, sessions.Heavy, func(func() error) (err error) {
+	err = s.sessions.Answer(ctx, q.kind(sessions.Heavy), func(func() error) (err error) {
 		got, err = s.tagRows(ctx, q)
 		return err
 	})

@@ -51,24 +51,17 @@ func listTurbines(ctx context.Context, db sourcedb.DBTX) ([]sourcedb.Turbine, er
 // spanOf is which samples count for the ends of turbines: all that can be written
 // (package timestamp), or those from start to end.
 func spanOf(spans bool, start, end *timestamp.Time) (sourcedb.ListTurbineSpansParams, error) {
-	within := sourcedb.ListTurbineSpansParams{Start: dates.First(), Stop: dates.Last().AddDate(0, 0, 1).Add(-time.Microsecond)}
 	for _, bound := range []struct {
 		name string
 		at   *timestamp.Time
-		sets *time.Time
-	}{{"start", start, &within.Start}, {"end", end, &within.Stop}} {
-		if bound.at == nil {
-			continue
+	}{{"start", start}, {"end", end}} {
+		if bound.at != nil && !spans {
+			return sourcedb.ListTurbineSpansParams{}, problem.Parameters(problem.Invalid(bound.name, bound.at.String(), "goes with span=true alone"))
 		}
-		if !spans {
-			return within, problem.Parameters(problem.Invalid(bound.name, bound.at.String(), "goes with span=true alone"))
-		}
-		*bound.sets = bound.at.Time()
 	}
-	if !within.Start.Before(within.Stop) {
-		return within, problem.BadRequest("start must be earlier than end")
-	}
-	return within, nil
+	last := dates.Last().AddDate(0, 0, 1).Add(-time.Microsecond)
+	span, err := param.SpanOf(param.Or(start, timestamp.New(dates.First())), param.Or(end, timestamp.New(last)), nil)
+	return sourcedb.ListTurbineSpansParams{Start: span.Start, Stop: span.End}, err
 }
 
 // listSpans answers with the turbines and the ends of their samples.

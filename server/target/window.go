@@ -16,8 +16,6 @@ import (
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
-	"github.com/delfos/delfos/internal/selector"
-	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
@@ -29,7 +27,7 @@ import (
 // parameters say together, and hands on a response that streams.
 func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindowsRequestObject) (targetserver.GetWindowsResponseObject, error) {
 	p := request.Params
-	asked, err := spanOf(p.Start, p.End, p.Turbines)
+	asked, err := param.FleetSpanOf(p.Start, p.End, p.Turbines)
 	if err != nil {
 		return nil, err
 	}
@@ -69,16 +67,6 @@ func besideOpenOA(p targetapi.GetWindowsParams) (faults []problem.Fault) {
 		faults = append(faults, problem.Invalid("wide", "false", "can't be with naming=openoa, which is a wide table"))
 	}
 	return faults
-}
-
-// spanOf is what start, end and turbines say together, of all turbines unless they
-// say otherwise.
-func spanOf(start, end timestamp.Time, turbines *targetapi.Turbines) (param.Span, error) {
-	span, err := param.SpanOf(start, end, turbines)
-	if span.Turbines == nil {
-		span.Turbines = new(selector.All())
-	}
-	return span, err
 }
 
 // stop is the first instant beyond a span.

@@ -173,12 +173,12 @@ func WantProblem(tb testing.TB, a Answer, status int, words ...string) problem.P
 
 // WantUnavailable checks that the answer is 503 with the words in its detail, and
 // says when to ask again.
-func WantUnavailable(tb testing.TB, a Answer, words ...string) problem.Problem {
+func WantUnavailable(tb testing.TB, a Answer, words ...string) {
 	tb.Helper()
 	if a.Header.Get("Retry-After") == "" {
 		tb.Error("there is no Retry-After")
 	}
-	return WantProblem(tb, a, http.StatusServiceUnavailable, words...)
+	WantProblem(tb, a, http.StatusServiceUnavailable, words...)
 }
 
 // WantAway checks that the answer is of a server whose database is away, and
