@@ -34,7 +34,7 @@ type Digest struct {
 func (c *Client) Digests(ctx context.Context, first, last time.Time) ([]Digest, error) {
 	digests, err := Try(ctx, c, func() ([]Digest, error) {
 		a, err := c.verified(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
-			return c.api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: timestamp.New(first), End: timestamp.New(EndOf(last))}, accept)
+			return c.api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: timestamp.New(first), End: new(timestamp.New(EndOf(last)))}, accept)
 		})
 		if err != nil {
 			return nil, err

@@ -66,7 +66,7 @@ func (c *Client) Samples(ctx context.Context, day time.Time, turbines []int32) i
 			selectors[i] = strconv.Itoa(int(id))
 		}
 		a, err := c.verified(ctx, arrowStream, len(turbines)*SamplesPerDay*sampleBytes, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
-			return c.api.GetData(ctx, &sourceapi.GetDataParams{Start: timestamp.New(day), End: timestamp.New(EndOf(day)), Turbines: &selectors}, accept)
+			return c.api.GetData(ctx, &sourceapi.GetDataParams{Start: timestamp.New(day), End: new(timestamp.New(EndOf(day))), Turbines: &selectors}, accept)
 		})
 		if err == nil {
 			err = a.samples(&question{turbines, day.UnixMicro(), EndOf(day).UnixMicro()}, yield)

@@ -88,7 +88,7 @@ type ParameterFault struct {
 
 // Problem An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type Problem struct {
 	// Detail What is wrong, in a sentence that names it.
 	Detail string `json:"detail"`
@@ -142,7 +142,7 @@ type Sample struct {
 type Timestamp = time.Time
 
 // TimestampParameter An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
-// date is its midnight.
+// date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type TimestampParameter = timestamp.Time
@@ -184,14 +184,20 @@ type TurbineSelector = string
 // Examples: wind_speed
 type Variable = string
 
+// Before An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight. It is whole microseconds; a finer one is refused.
+//
+// Examples: 2025-01-01T00:00:00Z
+type Before = TimestampParameter
+
 // End An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
-// date is its midnight.
+// date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type End = TimestampParameter
 
 // Start An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
-// date is its midnight.
+// date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type Start = TimestampParameter
@@ -203,21 +209,30 @@ type Turbines = TurbineSelection
 
 // BadRequest An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type BadRequest = Problem
 
 // UnprocessableContent An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type UnprocessableContent = Problem
 
 // GetDataParams defines parameters for GetData.
 type GetDataParams struct {
-	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
 	Start Start `form:"start" json:"start"`
 
-	// End The last instant, inclusive.
-	End End `form:"end" json:"end"`
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
 	// Variables The variables wanted, as `a,b` or repeated. Without it, all of them.
 	Variables *[]Variable `form:"variables,omitempty" json:"variables,omitempty"`
@@ -230,7 +245,8 @@ type GetDataParams struct {
 	// of `turbines` means all turbines.
 	Turbines *TurbineSelection `form:"turbines,omitempty" json:"turbines,omitempty"`
 
-	// Format The format of the answer. It takes precedence over `Accept`.
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 
 	// Limit The largest number of rows. With it the answer is not a stream, and `Link` with
@@ -248,11 +264,20 @@ type GetDataParams struct {
 
 // GetDataDigestParams defines parameters for GetDataDigest.
 type GetDataDigestParams struct {
-	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
 	Start Start `form:"start" json:"start"`
 
-	// End The last instant, inclusive.
-	End End `form:"end" json:"end"`
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
 	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
 	// contributes no rows. Without it, all turbines.
@@ -265,7 +290,7 @@ type ListTurbinesParams struct {
 	Span *bool `form:"span,omitempty" json:"span,omitempty"`
 
 	// Start With `span=true`, samples before this instant do not count, such as those of a clock that
-	// was never set. It must be earlier than `end`.
+	// was never set. It must not be later than `end`.
 	Start *TimestampParameter `form:"start,omitempty" json:"start,omitempty"`
 
 	// End With `span=true`, samples after this instant do not count.

@@ -38,11 +38,19 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 		return
 	}
 
-	// ------------- Required query parameter "end" -------------
+	// ------------- Optional query parameter "end" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
 		return
 	}
 
@@ -127,11 +135,19 @@ func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.
 		return
 	}
 
-	// ------------- Required query parameter "end" -------------
+	// ------------- Optional query parameter "end" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
 		return
 	}
 
@@ -222,7 +238,8 @@ func Operations() []param.Operation {
 	return []param.Operation{
 		{ID: "getData", Method: http.MethodGet, Path: "/data", Tags: []string{"source"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
-			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "variables", In: "query", List: true, Rule: param.Rule{Type: "string", Enum: []string{"wind_speed", "power", "ambient_temperature"}}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
@@ -232,7 +249,8 @@ func Operations() []param.Operation {
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
 		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Tags: []string{"source"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
-			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},

@@ -352,7 +352,7 @@ type PartitionState = enum.PartitionState
 
 // Problem An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type Problem struct {
 	// Detail What is wrong, in a sentence that names it.
 	Detail string `json:"detail"`
@@ -832,7 +832,7 @@ type Statistic = string
 type Timestamp = time.Time
 
 // TimestampParameter An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
-// date is its midnight.
+// date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type TimestampParameter = timestamp.Time
@@ -852,8 +852,14 @@ type TurbineSelector = string
 // Examples: start
 type WindowLabel string
 
+// Before An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
+// date is its midnight. It is whole microseconds; a finer one is refused.
+//
+// Examples: 2025-01-01T00:00:00Z
+type Before = TimestampParameter
+
 // End An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
-// date is its midnight.
+// date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type End = TimestampParameter
@@ -867,7 +873,7 @@ type From = Day
 type RunId = int64
 
 // Start An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
-// date is its midnight.
+// date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type Start = TimestampParameter
@@ -884,35 +890,37 @@ type Turbines = TurbineSelection
 
 // BadRequest An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type BadRequest = Problem
 
 // Conflict An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type Conflict = Problem
 
 // NotFound An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type NotFound = Problem
 
 // UnprocessableContent An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type UnprocessableContent = Problem
 
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 //
-// Examples: {"detail":"start must be earlier than end","status":400,"title":"Bad Request","type":"about:blank"}
+// Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
 type UnsupportedMediaType = Problem
 
 // ListChecksParams defines parameters for ListChecks.
 type ListChecksParams struct {
-	// From The first day, inclusive. (Instants are called `start` and `end`.)
+	// From The first day, inclusive, a date without a time. (Bounds that are instants are called `start`
+	// and `end`.)
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, inclusive, not earlier than `from`.
+	// To The last day, inclusive, a date without a time, not earlier than `from`. (Bounds that are
+	// instants are called `start` and `end`.)
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
 	// Status Only results with this status.
@@ -927,11 +935,20 @@ type GetEventsParams struct {
 
 // ListFlagsParams defines parameters for ListFlags.
 type ListFlagsParams struct {
-	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
 	Start Start `form:"start" json:"start"`
 
-	// End The last instant, inclusive.
-	End End `form:"end" json:"end"`
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
 	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
 	// contributes no rows. Without it, all turbines.
@@ -940,10 +957,12 @@ type ListFlagsParams struct {
 
 // ListPartitionsParams defines parameters for ListPartitions.
 type ListPartitionsParams struct {
-	// From The first day, inclusive. (Instants are called `start` and `end`.)
+	// From The first day, inclusive, a date without a time. (Bounds that are instants are called `start`
+	// and `end`.)
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, inclusive, not earlier than `from`.
+	// To The last day, inclusive, a date without a time, not earlier than `from`. (Bounds that are
+	// instants are called `start` and `end`.)
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 }
 
@@ -955,10 +974,12 @@ type ForgetPartitionParams struct {
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
-	// From The first day, inclusive. (Instants are called `start` and `end`.)
+	// From The first day, inclusive, a date without a time. (Bounds that are instants are called `start`
+	// and `end`.)
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day, inclusive, not earlier than `from`.
+	// To The last day, inclusive, a date without a time, not earlier than `from`. (Bounds that are
+	// instants are called `start` and `end`.)
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
 	// Limit The largest number of loads.
@@ -992,11 +1013,20 @@ type GetRunLogParams struct {
 
 // GetWindowsParams defines parameters for GetWindows.
 type GetWindowsParams struct {
-	// Start The first instant, inclusive, earlier than `end`. (Days are called `from` and `to`.)
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
 	Start Start `form:"start" json:"start"`
 
-	// End The last instant, inclusive.
-	End End `form:"end" json:"end"`
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
 	// Signals The signals wanted, as `a,b` or repeated. Without it, all of them.
 	Signals *[]SignalName `form:"signals,omitempty" json:"signals,omitempty"`
@@ -1017,7 +1047,8 @@ type GetWindowsParams struct {
 	// Label Which end of its window `timestamp` shows. Windows are selected by their start in any case.
 	Label *WindowLabel `form:"label,omitempty" json:"label,omitempty"`
 
-	// Format The format of the answer. It takes precedence over `Accept`.
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 }
 

@@ -108,11 +108,19 @@ func (siw *ServerInterfaceWrapper) ListFlags(w http.ResponseWriter, r *http.Requ
 		return
 	}
 
-	// ------------- Required query parameter "end" -------------
+	// ------------- Optional query parameter "end" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
 		return
 	}
 
@@ -419,11 +427,19 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 		return
 	}
 
-	// ------------- Required query parameter "end" -------------
+	// ------------- Optional query parameter "end" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
 		return
 	}
 
@@ -527,7 +543,8 @@ func Operations() []param.Operation {
 		}, Produces: []string{"text/event-stream"}},
 		{ID: "listFlags", Method: http.MethodGet, Path: "/flags", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
-			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
@@ -581,7 +598,8 @@ func Operations() []param.Operation {
 		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
 		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
-			{Name: "end", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "signals", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "signal-name", Pattern: "^[a-z_]+_(mean|min|max|std|count)$"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 			{Name: "wide", In: "query", Rule: param.Rule{Type: "boolean"}},

@@ -26,8 +26,10 @@ func TestReadme(t *testing.T) {
 		`"name":"Turbine 1"`,
 		"2025-01-01T00:10:00Z,4.716,90.612,0.918",
 		`"digest":"`,
+		`"timestamp":"2025-01-01T00:59:00Z"`,
+		`"timestamp":"2025-01-01T01:00:00Z"`,
 		"Content-Digest: sha-256=", // a trailer
-		"start must be earlier than end",
+		"start must not be later than end",
 		"ambient_temperature_count", // psql: the statistics
 		"2025-01-10 | done",
 		"UPDATE 1",

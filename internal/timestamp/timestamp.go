@@ -23,10 +23,11 @@ import (
 //nolint:recvcheck // It unmarshals by pointer and marshals by value, as time.Time does.
 type Time struct{ t time.Time }
 
-// The errors of Parse.
+// The errors of Parse and Bind.
 var (
 	ErrMalformed = errors.New("not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01")
 	ErrRange     = errors.New("not within the years 0001 to 9999 (UTC)")
+	ErrPrecision = errors.New("not whole microseconds: give at most six digits of a fraction of a second")
 )
 
 // New returns t in UTC, truncated to the microsecond.
@@ -51,13 +52,18 @@ func layouts() [9]string {
 	}
 }
 
-// Parse reads s; the error is ErrMalformed or ErrRange. In a query string the
-// plus of an unescaped +01:00 arrives as a blank, so a blank before an offset
-// is one.
+// Parse reads s, truncated to the microsecond; the error is ErrMalformed or
+// ErrRange. In a query string the plus of an unescaped +01:00 arrives as a blank, so
+// a blank before an offset is one.
 func Parse(s string) (Time, error) {
+	t, err := parse(s)
+	return New(t), err
+}
+
+func parse(s string) (time.Time, error) {
 	b, ok := normalize(s)
 	if !ok {
-		return Time{}, ErrMalformed
+		return time.Time{}, ErrMalformed
 	}
 	for _, layout := range layouts() {
 		t, err := time.Parse(layout, string(b))
@@ -65,16 +71,15 @@ func Parse(s string) (Time, error) {
 			continue
 		}
 		if !soundOffset(b) {
-			return Time{}, ErrMalformed
+			return time.Time{}, ErrMalformed
 		}
-		v := New(t)
 		// An offset may push a year of four digits over the edge.
-		if y := v.t.Year(); y < 1 || y > 9999 {
-			return Time{}, ErrRange
+		if y := t.UTC().Year(); y < 1 || y > 9999 {
+			return time.Time{}, ErrRange
 		}
-		return v, nil
+		return t, nil
 	}
-	return Time{}, ErrMalformed
+	return time.Time{}, ErrMalformed
 }
 
 // normalize turns the forms that layouts lacks into those that it has. ok is false
@@ -113,8 +118,19 @@ func soundOffset(b []byte) bool {
 // AppendTo appends the text form of t, which is within the years 0001 to 9999, to b.
 func AppendTo(b []byte, t time.Time) []byte { return AppendMicros(b, t.UnixMicro()) }
 
-// Bind reads a parameter's text; the generated servers call it.
-func (t *Time) Bind(s string) error { return t.UnmarshalText([]byte(s)) }
+// Bind reads a parameter's text; the generated servers call it. Truncated, a bound
+// between two microseconds would take in, or leave out, what it should not.
+func (t *Time) Bind(s string) error {
+	v, err := parse(s)
+	if err != nil {
+		return err
+	}
+	if v.Nanosecond()%1000 != 0 {
+		return ErrPrecision
+	}
+	*t = New(v)
+	return nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler with Parse.
 func (t *Time) UnmarshalText(b []byte) error {

@@ -105,6 +105,30 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// A parameter is whole microseconds, however many zeros follow; what is read from
+// elsewhere is truncated.
+func TestBind(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]error{
+		"2025-01-01T00:00:00.123456Z":             nil,
+		"2025-01-01T00:00:00.123456000Z":          nil,
+		"2025-01-01 00:00:00.5000000 01:00":       nil,
+		"2025-01-01T23:59:59.999999999Z":          timestamp.ErrPrecision,
+		"2025-01-01T23:59:59.9999995":             timestamp.ErrPrecision,
+		"2025-01-01T00:00:00.000000001+01:00":     timestamp.ErrPrecision,
+		"9999-12-31T23:59:59.999999999-01:00":     timestamp.ErrRange,
+		"2025-01-01T23:59:59.999999999Z nonsense": timestamp.ErrMalformed,
+	} {
+		var bound timestamp.Time
+		if err := bound.Bind(in); !errors.Is(err, want) {
+			t.Errorf("Bind(%q): got %v, want %v", in, err, want)
+		}
+		if parsed, err := timestamp.Parse(in); want == nil && (err != nil || parsed != bound) {
+			t.Errorf("Bind(%q): got %v, want %v", in, bound, parsed)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	in := timestamp.New(time.Date(2025, 1, 1, 1, 0, 0, 1_500, time.FixedZone("", 3600)))

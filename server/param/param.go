@@ -50,7 +50,21 @@ func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
 			q.faults = append(q.faults, problem.Missing(p.Name))
 		}
 	}
+	q.checkEnd()
 	return q.values, q.faults
+}
+
+// checkEnd faults a range that has no end or two of them, which OpenAPI can't say.
+func (q *query) checkEnd() {
+	_, ends := find(q.params, "end")
+	_, befores := find(q.params, "before")
+	switch end, before := q.values.Has("end"), q.values.Has("before"); {
+	case !ends || !befores:
+	case end && before:
+		q.fault(problem.Invalid("before", q.values.Get("before"), "stands beside end; give one of them"))
+	case !end && !before:
+		q.faults = append(q.faults, problem.Unknown("end", "is required, or before in its place"))
+	}
 }
 
 // query is one that is being read.
@@ -152,7 +166,7 @@ func unknown(name string, params []Param) problem.Fault {
 
 // Timestamp checks an instant.
 func Timestamp(value string) string {
-	if _, err := timestamp.Parse(value); err != nil {
+	if err := new(timestamp.Time).Bind(value); err != nil {
 		return "is " + err.Error()
 	}
 	return ""
@@ -184,11 +198,19 @@ type Span struct {
 	Turbines   *selector.Set // nil when the request does not say
 }
 
-// SpanOf is the span of parameters that were checked one by one.
-func SpanOf(start, end timestamp.Time, turbines *[]string) (Span, error) {
-	s := Span{Start: start.Time(), End: end.Time()}
-	if !s.Start.Before(s.End) {
-		return Span{}, problem.BadRequest("start must be earlier than end")
+// SpanOf is the span of parameters that were checked one by one, of which either
+// end or before is given.
+func SpanOf(start timestamp.Time, end, before *timestamp.Time, turbines *[]string) (Span, error) {
+	s := Span{Start: start.Time()}
+	contradiction := "start must not be later than end"
+	if before != nil {
+		s.End = before.Time().Add(-time.Microsecond)
+		contradiction = "start must be earlier than before"
+	} else {
+		s.End = end.Time()
+	}
+	if s.End.Before(s.Start) {
+		return Span{}, problem.BadRequest(contradiction)
 	}
 	if turbines != nil {
 		set, err := selector.Parse(strings.Join(*turbines, ","))
@@ -201,8 +223,8 @@ func SpanOf(start, end timestamp.Time, turbines *[]string) (Span, error) {
 }
 
 // FleetSpanOf is SpanOf, of all turbines unless they say otherwise.
-func FleetSpanOf(start, end timestamp.Time, turbines *[]string) (Span, error) {
-	span, err := SpanOf(start, end, turbines)
+func FleetSpanOf(start timestamp.Time, end, before *timestamp.Time, turbines *[]string) (Span, error) {
+	span, err := SpanOf(start, end, before, turbines)
 	if span.Turbines == nil {
 		span.Turbines = new(selector.All())
 	}

@@ -27,7 +27,7 @@ import (
 // that is still true), and hands on a response that streams otherwise.
 func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataRequestObject) (sourceserver.GetDataResponseObject, error) {
 	p := request.Params
-	span, err := param.SpanOf(p.Start, p.End, p.Turbines)
+	span, err := param.SpanOf(p.Start, p.End, p.Before, p.Turbines)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func setNonEmpty(h http.Header, name, value string) {
 // as a year of a fleet has some hundred thousand.
 func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
 	p := request.Params
-	span, err := param.FleetSpanOf(p.Start, p.End, p.Turbines)
+	span, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
 	return digests{s, httpserve.RequestOf(ctx), query{Span: span}}, err
 }
 

@@ -151,6 +151,44 @@ func TestDataDropIn(t *testing.T) {
 	}
 }
 
+// Ranges by before meet; ranges by end share their ends.
+func TestReadByTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.fill(1500)
+	whole := rowsOf(t, b.Get("/data?start=2025-01-01&before=2025-01-02"))
+	var before, end []string
+	for hour := range 24 {
+		at := func(hour int) string {
+			return time.Date(2025, 1, 1, hour, 0, 0, 0, time.UTC).Format(time.RFC3339)
+		}
+		query := "/data?start=" + at(hour)
+		before = append(before, rowsOf(t, b.Get(query+"&before="+at(hour+1)))...)
+		end = append(end, rowsOf(t, b.Get(query+"&end="+at(hour+1)))...)
+	}
+	if diff := cmp.Diff(whole, before); diff != "" || len(before) != 1440 {
+		t.Errorf("24 hours by before have %d rows, want 1440 (-day +hours):\n%s", len(before), diff)
+	}
+	if len(end) != 1464 {
+		t.Errorf("24 hours by end have %d rows, want 1464", len(end))
+	}
+	for query, want := range map[string]int{
+		"start=2025-01-01T00:01:00Z&end=2025-01-01T00:01:00Z":                     1,
+		"start=2025-01-01T00:01:30Z&end=2025-01-01T00:01:30Z":                     0,
+		"start=2025-01-01T00:01:00Z&before=2025-01-01T00:01:00.000001Z":           1,
+		"start=2025-01-01T00:01:00.000001Z&before=2025-01-01T00:02:00.000000000Z": 0,
+	} {
+		if rows := rowsOf(t, b.Get("/data?"+query)); len(rows) != want {
+			t.Errorf("%s has %d rows, want %d", query, len(rows), want)
+		}
+	}
+	// The same question has the same tag and cursor.
+	tag := b.Get("/data?start=2025-01-01&end=2025-01-01T23:59:59.999999Z").Header.Get("ETag")
+	if a := b.Get("/data?start=2025-01-01&before=2025-01-02", "If-None-Match: "+tag); a.Status != http.StatusNotModified {
+		t.Errorf("the same day with before: got %d, want 304", a.Status)
+	}
+}
+
 func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -169,7 +207,7 @@ func TestGeneratedClient(t *testing.T) {
 	selectors := []sourceapi.TurbineSelector{"1-2", "7"}
 	data := read(api.GetData(ctx, &sourceapi.GetDataParams{
 		Start:     timestamp.New(time.Date(2025, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))),
-		End:       timestamp.New(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC)),
+		End:       new(timestamp.New(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC))),
 		Variables: &variables,
 		Turbines:  &selectors,
 	}))
@@ -187,9 +225,9 @@ func TestGeneratedClient(t *testing.T) {
 	}
 
 	refused := read(api.GetData(ctx, &sourceapi.GetDataParams{
-		Start: timestamp.New(time.Unix(1, 0)), End: timestamp.New(time.Unix(1, 0)),
+		Start: timestamp.New(time.Unix(1, 0)), Before: new(timestamp.New(time.Unix(1, 0))),
 	}))
-	if want := "start must be earlier than end"; refused.Status != http.StatusBadRequest || !strings.Contains(refused.Body, want) {
+	if want := "start must be earlier than before"; refused.Status != http.StatusBadRequest || !strings.Contains(refused.Body, want) {
 		t.Errorf("GetData of nothing: %d %s, want %q", refused.Status, refused.Body, want)
 	}
 }

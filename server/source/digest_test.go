@@ -193,7 +193,7 @@ func TestDigestByGeneratedClient(t *testing.T) {
 	api, read := b.api(), apitest.Read(t)
 	selectors := []sourceapi.TurbineSelector{"1", "5-9"}
 	start, end := timestamp.New(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)), timestamp.New(time.Date(2025, 1, 1, 23, 59, 59, 999_999_000, time.UTC))
-	digests := apitest.Decode[[]sourceapi.Digest](t, read(api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: start, End: end, Turbines: &selectors})), http.StatusOK)
+	digests := apitest.Decode[[]sourceapi.Digest](t, read(api.GetDataDigest(ctx, &sourceapi.GetDataDigestParams{Start: start, End: &end, Turbines: &selectors})), http.StatusOK)
 	if len(digests) != 2 {
 		t.Fatalf("GetDataDigest: %v", digests)
 	}
@@ -205,7 +205,7 @@ func TestDigestByGeneratedClient(t *testing.T) {
 
 	// The same client asks for a page, and whether it has changed since.
 	limit, format := int32(3), "json"
-	params := &sourceapi.GetDataParams{Start: start, End: end, Turbines: &selectors, Limit: &limit, Format: &format}
+	params := &sourceapi.GetDataParams{Start: start, End: &end, Turbines: &selectors, Limit: &limit, Format: &format}
 	page := read(api.GetData(ctx, params))
 	tag := page.Header.Get("ETag")
 	if len(apitest.Decode[[]sourceapi.Sample](t, page, http.StatusOK)) != 3 || tag == "" || page.Header.Get("Link") == "" {

@@ -22,7 +22,12 @@ func TestParametersRefused(t *testing.T) {
 		words       []string // in detail
 	}{
 		{"/data", "", []string{"start", "end"}, []string{"start is required", "end is required"}},
-		{"/data", start, []string{"end"}, []string{"end is required"}},
+		{"/data", start, []string{"end"}, []string{"end is required, or before in its place"}},
+		{"/data", start + "&before=x", []string{"before"}, []string{`before "x" is not a timestamp`}},
+		{"/data", start + "&" + end + "&before=2025-01-02", []string{"before"}, []string{`before "2025-01-02" stands beside end; give one of them`}},
+		{"/data/digest", start + "&" + end + "&before=2025-01-02", []string{"before"}, nil},
+		{"/data", start + "&end=2025-01-01T23:59:59.9999995Z", []string{"end"}, []string{"is not whole microseconds", "six digits"}},
+		{"/data", "start=2025-01-01T00:00:00.000000001Z&before=2025-01-01T00:00:00.123456789+01:00", []string{"start", "before"}, nil},
 		{"/data", end, []string{"start"}, []string{"start is required"}},
 		{"/data", "start=&" + end, []string{"start"}, []string{`start ""`, "empty", "2025-01-01T00:00:00Z"}},
 		{"/data", "start&" + end, []string{"start"}, []string{"empty"}},
@@ -35,7 +40,7 @@ func TestParametersRefused(t *testing.T) {
 		{"/data", start + "&end=9999-12-31T23:59:59-01:00", []string{"end"}, []string{"0001 to 9999"}},
 		{"/data", start + "&" + start + "&" + end, []string{"start"}, []string{"start", "once"}},
 		{"/data", start + "&" + end + "&end=x&end=y", []string{"end"}, []string{"end", "once"}},
-		{"/data", start + "&" + end + "&max=5", []string{"max"}, []string{"max is not a parameter", "start, end, variables, turbines, format, limit, cursor"}},
+		{"/data", start + "&" + end + "&max=5", []string{"max"}, []string{"max is not a parameter", "start, end, before, variables, turbines, format, limit, cursor"}},
 		{"/data", start + "&" + end + "&Variables=power", []string{"Variables"}, nil},
 		{"/data", start + "&" + end + "&format=xml", []string{"format"}, []string{`format "xml" is none of json, ndjson, csv, arrow, parquet`}},
 		{"/data", start + "&" + end + "&format=JSON", []string{"format"}, nil},
@@ -58,7 +63,7 @@ func TestParametersRefused(t *testing.T) {
 		{"/data", "start=x&" + end + "&limit=x&cursor=x&format=x", []string{"start", "limit", "cursor", "format"}, nil},
 		{"/data/digest", "", []string{"start", "end"}, nil},
 		{"/data/digest", start + "&" + end + "&turbines=x", []string{"turbines"}, nil},
-		{"/data/digest", start + "&" + end + "&variables=power", []string{"variables"}, []string{"start, end, turbines"}},
+		{"/data/digest", start + "&" + end + "&variables=power", []string{"variables"}, []string{"start, end, before, turbines"}},
 		{"/data/digest", start + "&" + end + "&limit=5&format=csv", []string{"limit", "format"}, nil},
 		{"/data", start + "&" + end + "&variables=speed", []string{"variables"}, []string{`variables "speed" is none of wind_speed, power, ambient_temperature`}},
 		{"/data", start + "&" + end + "&variables=", []string{"variables"}, []string{"empty"}},
@@ -78,6 +83,7 @@ func TestParametersRefused(t *testing.T) {
 		{"/turbines", "id=1", []string{"id"}, []string{"those are span, start, end"}},
 		{"/turbines", "start=2025-01-01", []string{"start"}, []string{"goes with span=true alone"}},
 		{"/turbines", "span=false&end=2025-01-01", []string{"end"}, []string{"goes with span=true alone"}},
+		{"/turbines", "span=true&before=2025-01-01", []string{"before"}, nil},
 		{"/turbines", "span=true&start=yesterday", []string{"start"}, []string{"is not a timestamp"}},
 		{"/turbines", "span=1", []string{"span"}, []string{`span "1"`, "false, true"}},
 		{"/health", "id=1", []string{"id"}, []string{"there are none"}},
@@ -104,17 +110,19 @@ func TestParametersRefused(t *testing.T) {
 
 func clip(s string) string { return s[:min(len(s), 80)] }
 
-func TestStartNotBeforeEnd(t *testing.T) {
+func TestEmptyRangesAreRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
-	for _, query := range []string{
-		"start=2025-01-02&end=2025-01-01",
-		"start=2025-01-01&end=2025-01-01",
-		"start=2025-01-01T01:00:00%2B01:00&end=2025-01-01T00:00:00Z",
+	for query, want := range map[string]string{
+		"start=2025-01-02&end=2025-01-01":                              "start must not be later than end",
+		"start=2025-01-01T01:00:00%2B01:00&end=2024-12-31T23:59:59Z":   "start must not be later than end",
+		"start=2025-01-01&before=2025-01-01":                           "start must be earlier than before",
+		"start=0001-01-01&before=0001-01-01":                           "start must be earlier than before",
+		"start=2025-01-01T01:00:00%2B01:00&before=2025-01-01T00:00:00": "start must be earlier than before",
 	} {
 		for _, path := range []string{"/data?", "/data/digest?"} {
 			p := apitest.WantProblem(t, b.Get(path+query), http.StatusBadRequest)
-			if want := "start must be earlier than end"; p.Detail != want {
+			if p.Detail != want {
 				t.Errorf("%s%s: detail is %q, want %q", path, query, p.Detail, want)
 			}
 		}
@@ -148,7 +156,7 @@ func TestNotAcceptable(t *testing.T) {
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
-	for _, path := range []string{"/", "/dta", "/data/", "/data/digest/", "/data/1", "/Data", "/docs/nothing.js", "/redoc/nothing.js"} {
+	for _, path := range []string{"/dta", "/data/", "/data/digest/", "/data/1", "/Data", "/docs/nothing.js", "/redoc/nothing.js"} {
 		apitest.WantProblem(t, b.Get(path), http.StatusNotFound, path)
 	}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
@@ -172,7 +180,7 @@ func TestHead(t *testing.T) {
 		}
 	}
 	for _, f := range stream.Formats() {
-		if a := b.Do(http.MethodHead, "/data?"+day+"&format="+f.Name, ""); a.Header.Get("Content-Type") != f.MediaType {
+		if a := b.Do(http.MethodHead, "/data?"+day+"&format="+f.Name, ""); a.Header.Get("Content-Type") != f.MediaType || a.Header.Get("Accept-Ranges") != "none" {
 			t.Errorf("HEAD of %s: %d %v", f.Name, a.Status, a.Header)
 		}
 	}

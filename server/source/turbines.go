@@ -60,7 +60,7 @@ func spanOf(spans bool, start, end *timestamp.Time) (sourcedb.ListTurbineSpansPa
 		}
 	}
 	last := dates.Last().AddDate(0, 0, 1).Add(-time.Microsecond)
-	span, err := param.SpanOf(param.Or(start, timestamp.New(dates.First())), param.Or(end, timestamp.New(last)), nil)
+	span, err := param.SpanOf(param.Or(start, timestamp.New(dates.First())), new(param.Or(end, timestamp.New(last))), nil, nil)
 	return sourcedb.ListTurbineSpansParams{Start: span.Start, Stop: span.End}, err
 }
 

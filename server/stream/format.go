@@ -58,10 +58,11 @@ type Encoder interface {
 
 // Format is a way to write rows.
 type Format struct {
-	Name       string // how a query asks for it
-	MediaType  string // how Accept asks for it
-	Extension  string // of a file's name, with its dot
-	Compressed bool   // by itself: no content coding goes on top
+	Name       string   // how a query asks for it
+	MediaType  string   // how Accept asks for it
+	Also       []string // media types that Accept may name in its place
+	Extension  string   // of a file's name, with its dot
+	Compressed bool     // by itself: no content coding goes on top
 	New        func([]Column) Encoder
 }
 
@@ -70,9 +71,9 @@ func Formats() []Format {
 	return []Format{
 		{Name: "json", MediaType: "application/json", Extension: ".json", New: NewJSON},
 		{Name: "ndjson", MediaType: "application/x-ndjson", Extension: ".ndjson", New: NewNDJSON},
-		{Name: "csv", MediaType: "text/csv", Extension: ".csv", New: NewCSV},
+		{Name: "csv", MediaType: "text/csv", Also: []string{"text/plain"}, Extension: ".csv", New: NewCSV},
 		{Name: "arrow", MediaType: "application/vnd.apache.arrow.stream", Extension: ".arrows", New: NewArrow},
-		{Name: "parquet", MediaType: "application/vnd.apache.parquet", Extension: ".parquet", Compressed: true, New: NewParquet},
+		{Name: "parquet", MediaType: "application/vnd.apache.parquet", Also: []string{"application/x-parquet", "application/octet-stream"}, Extension: ".parquet", Compressed: true, New: NewParquet},
 	}
 }
 

@@ -19,15 +19,21 @@ func Negotiate(accept []string, format string, onOffer []Format) (Format, error)
 	if format != "" {
 		return named(format, onOffer)
 	}
-	types := make([]string, len(onOffer))
-	for i, f := range onOffer {
-		types[i] = f.MediaType
+	formats := slices.Clone(onOffer)
+	var types []string // of formats, one each
+	for _, f := range onOffer {
+		types = append(types, f.MediaType)
+	}
+	for _, f := range onOffer { // after all proper names, which win among equals
+		for _, name := range f.Also {
+			types, formats = append(types, name), append(formats, f)
+		}
 	}
 	best, err := negotiate(accept, types)
 	if err != nil {
 		return Format{}, err
 	}
-	return onOffer[best], nil
+	return formats[best], nil
 }
 
 // negotiate is the place of the media type that Accept likes best.

@@ -13,7 +13,7 @@ func TestNegotiate(t *testing.T) {
 	t.Parallel()
 	onOffer := []stream.Format{
 		{Name: "json", MediaType: "application/json"},
-		{Name: "csv", MediaType: "text/csv"},
+		{Name: "csv", MediaType: "text/csv", Also: []string{"text/plain"}},
 		{Name: "arrow", MediaType: "application/vnd.apache.arrow.stream"},
 	}
 	tests := []struct {
@@ -34,6 +34,9 @@ func TestNegotiate(t *testing.T) {
 		{[]string{"application/json;q=0, */*"}, "csv"},
 		{[]string{"*/*;q=0.1, application/vnd.apache.arrow.stream"}, "arrow"},
 		{[]string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, "json"},
+		{[]string{"text/plain"}, "csv"},
+		{[]string{"text/plain, application/json"}, "json"},
+		{[]string{"text/plain, */*;q=0.1"}, "csv"},
 		{[]string{"text/html"}, ""},
 		{[]string{"*/*;q=0"}, ""},
 		{[]string{"application/json;q=0"}, ""},

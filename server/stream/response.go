@@ -119,6 +119,7 @@ func (s Response) describe(h http.Header, coding string) {
 		h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": s.Filename + s.Format.Extension}))
 	}
 	h.Set("Vary", "Accept, Accept-Encoding")
+	h.Set("Accept-Ranges", "none")
 	// With a tag it may be kept, and is asked for anew each time.
 	h.Set("Cache-Control", "no-store")
 	if s.Tag != nil {

@@ -57,7 +57,7 @@ func (c checks) VisitListChecksResponse(w http.ResponseWriter) error { return li
 // ListFlags implements targetserver.StrictServerInterface.
 func (s *Server) ListFlags(ctx context.Context, request targetserver.ListFlagsRequestObject) (targetserver.ListFlagsResponseObject, error) {
 	p := request.Params
-	asked, err := param.FleetSpanOf(p.Start, p.End, p.Turbines)
+	asked, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,8 @@ func TestParametersRefused(t *testing.T) {
 		{"GET /checks?status=bad&from=x", []string{"status", "from"}, []string{`status "bad" is none of pass, warn, block`}},
 		{"GET /checks?from=1900-01-01&to=2000-01-01", []string{"to"}, nil},
 		{"GET /flags", []string{"start", "end"}, []string{"start is required"}},
+		{"GET /flags?" + span + "&before=2025-01-03", []string{"before"}, []string{"stands beside end"}},
+		{"GET /windows?" + span + "&before=2025-01-03", []string{"before"}, []string{"stands beside end"}},
 		{"GET /flags?" + span + "&turbines=5-1", []string{"turbines"}, nil},
 		{"GET /signals?id=1", []string{"id"}, nil},
 		{"GET /revisions?limit=99999", []string{"limit"}, []string{"from 1 to 10000"}},
@@ -103,9 +105,12 @@ func TestReversed(t *testing.T) {
 	}
 	apitest.WantProblem(t, b.Post("/runs", `{"from": "2025-01-02", "to": "2025-01-01"}`), http.StatusBadRequest, "from must not be later than to")
 	for _, path := range []string{"/windows", "/flags"} {
-		for _, query := range []string{"start=2025-01-02&end=2025-01-01", "start=2025-01-01&end=2025-01-01"} {
-			if p := apitest.WantProblem(t, b.Get(path+"?"+query), http.StatusBadRequest); p.Detail != "start must be earlier than end" {
-				t.Errorf("%s?%s: %q", path, query, p.Detail)
+		for query, want := range map[string]string{
+			"start=2025-01-02&end=2025-01-01":    "start must not be later than end",
+			"start=2025-01-01&before=2025-01-01": "start must be earlier than before",
+		} {
+			if p := apitest.WantProblem(t, b.Get(path+"?"+query), http.StatusBadRequest); p.Detail != want {
+				t.Errorf("%s?%s: got %q, want %q", path, query, p.Detail, want)
 			}
 		}
 	}
@@ -211,7 +216,7 @@ func TestNotAcceptable(t *testing.T) {
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
-	for _, path := range []string{"/", "/partition", "/runs/", "/runs/1/", "/runs/1/pause", "/Windows", "/river/", "/data"} {
+	for _, path := range []string{"/partition", "/runs/", "/runs/1/", "/runs/1/pause", "/Windows", "/river/", "/data"} {
 		apitest.WantProblem(t, b.Get(path), http.StatusNotFound, path)
 	}
 	for path, allow := range map[string]string{

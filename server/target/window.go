@@ -27,7 +27,7 @@ import (
 // parameters say together, and hands on a response that streams.
 func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindowsRequestObject) (targetserver.GetWindowsResponseObject, error) {
 	p := request.Params
-	asked, err := param.FleetSpanOf(p.Start, p.End, p.Turbines)
+	asked, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
 	if err != nil {
 		return nil, err
 	}
