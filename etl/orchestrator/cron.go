@@ -2,6 +2,8 @@ package orchestrator
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // Zones by name, also where the system has no database of them.
@@ -15,7 +17,7 @@ const (
 	// DefaultCron loads a day an hour after its end.
 	DefaultCron = "0 1 * * *"
 
-	wantCron = "five fields (minute, hour, day, month, weekday) such as 0 1 * * *, or one of " +
+	wantCron = "five fields (minute, hour, day, month, weekday from 0 to 7, both Sunday) such as 0 1 * * *, or one of " +
 		"@hourly, @daily, @weekly, @monthly, @yearly and @every with a duration such as @every 6h; " +
 		"UTC, unless CRON_TZ= and a zone such as Europe/Lisbon stand before it"
 )
@@ -56,7 +58,7 @@ func ParseCron(text string) (Cron, error) {
 			return refuse("nothing follows the zone")
 		}
 	}
-	spec, err := cron.ParseStandard(strings.Join(fields, " "))
+	spec, err := parseFields(fields)
 	if err != nil {
 		return refuse(err)
 	}
@@ -72,6 +74,48 @@ func ParseCron(text string) (Cron, error) {
 		return refuse("it never fires")
 	}
 	return c, nil
+}
+
+// parseFields reads an expression without its zone; the error names the field.
+func parseFields(fields []string) (cron.Schedule, error) {
+	names := [...]string{"minute", "hour", "day", "month", "weekday"}
+	if len(fields) != len(names) {
+		return cron.ParseStandard(strings.Join(fields, " "))
+	}
+	fields = slices.Clone(fields)
+	fields[4] = withoutSeven(fields[4])
+	for i, name := range names {
+		alone := slices.Repeat([]string{"*"}, len(names))
+		alone[i] = fields[i]
+		if _, err := cron.ParseStandard(strings.Join(alone, " ")); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return cron.ParseStandard(strings.Join(fields, " "))
+}
+
+// withoutSeven writes 7, which is Sunday as in crontab(5), as the 0 that package cron
+// knows, also where a range such as 5-7 or 1-7/2 ends with it.
+func withoutSeven(weekdays string) string {
+	parts := strings.Split(weekdays, ",")
+	for i, part := range parts {
+		days, step, _ := strings.Cut(part, "/")
+		first, last, _ := strings.Cut(days, "-")
+		from, err := strconv.Atoi(first)
+		every, noStep := strconv.Atoi(step)
+		switch {
+		case days == "7", days == "7-7":
+			parts[i] = "0"
+		case last != "7" || err != nil || from < 0 || from > 6 || step != "" && (noStep != nil || every < 1):
+		case step == "":
+			parts[i] = first + "-6,0"
+		case (7-from)%every == 0:
+			parts[i] = first + "-6/" + step + ",0"
+		default:
+			parts[i] = first + "-6/" + step
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // String is the expression, as it was given.

@@ -40,6 +40,7 @@ func TestParseCron(t *testing.T) {
 		"CRON_TZ=America/Sao_Paulo @midnight": "CRON_TZ=America/Sao_Paulo @midnight",
 		"@every 90m":                          "@every 90m",
 		"0 0 29 2 *":                          "0 0 29 2 *",
+		"0 1 * * 5-7":                         "0 1 * * 5-7",
 	} {
 		if got := parseCron(t, text).String(); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
@@ -49,9 +50,15 @@ func TestParseCron(t *testing.T) {
 		" ":                             "it is blank",
 		"0 1 * *":                       "expected exactly 5 fields",
 		"0 0 1 * * *":                   "expected exactly 5 fields",
-		"60 1 * * *":                    "above maximum (59)",
-		"0 1 * * 7":                     "above maximum (6)",
-		"x 1 * * *":                     "failed to parse int",
+		"60 1 * * *":                    "minute: end of range (60) above maximum (59)",
+		"0 24 * * *":                    "hour: end of range (24) above maximum (23)",
+		"0 1 0 * *":                     "day: beginning of range (0) below minimum (1)",
+		"0 1 * 13 *":                    "month: end of range (13) above maximum (12)",
+		"0 1 * * 8":                     "weekday: end of range (8) above maximum (6)",
+		"0 1 * * 7-2":                   "weekday: beginning of range (7) beyond end of range (2)",
+		"0 1 * * 1-7/0":                 "weekday: ",
+		"0 1 * * 6-8":                   "weekday: end of range (8) above maximum (6)",
+		"x 1 * * *":                     "minute: failed to parse int",
 		", 1 * * *":                     "it never fires",
 		"0 0 30 2 *":                    "it never fires",
 		"@never":                        "unrecognized descriptor",
@@ -73,6 +80,22 @@ func TestParseCron(t *testing.T) {
 		for _, part := range []string{fmt.Sprintf("SCHEDULE %q: ", text), why, "; want five fields"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q: got %q, want %q in it", text, err, part)
+			}
+		}
+	}
+}
+
+// Sunday is 0 and 7, alone, in lists and at the end of a range.
+func TestSevenIsSunday(t *testing.T) {
+	t.Parallel()
+	for weekdays, same := range map[string]string{
+		"7": "0", "7,3": "0,3", "1,7": "0,1", "7-7": "0", "5-7": "0,5,6", "0-7": "*", "1-7": "*", "6-7": "0,6",
+		"1-7/2": "0,1,3,5", "1-7/3": "0,1,4", "2-7/2": "2,4,6", "5-7/2": "0,5", "2-7/9": "2", "3,5-7,1": "0,1,3,5,6", "7/2": "0",
+	} {
+		seven, zero := parseCron(t, "0 1 * * "+weekdays), parseCron(t, "0 1 * * "+same)
+		for day := dayAt("2025-01-01"); day.Before(dayAt("2025-01-15")); day = day.AddDate(0, 0, 1) {
+			if got, want := dueAt(t, seven, day), dueAt(t, zero, day); !got.Equal(want) {
+				t.Errorf("%s: %s is due at %s, want %s as by %s", weekdays, day.Format(time.DateOnly), got, want, same)
 			}
 		}
 	}
