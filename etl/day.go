@@ -2,6 +2,7 @@ package etl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ import (
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/etl/load"
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/selector"
@@ -110,7 +112,9 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	asking, cancel := context.WithCancel(ctx)
 	ask := sync.OnceValues(func() (sourceTurbines, error) { return d.askTurbines(asking) })
 	digest := sync.OnceValues(func() (extract.DayDigest, error) { return d.source.Day(asking, d.day) })
+	follow := sync.OnceValue(func() error { return d.follow(asking, ask) })
 	var beside sync.WaitGroup
+	beside.Go(func() { _ = follow() })
 	beside.Go(func() {
 		if _, err := ask(); err == nil && c.Loaded() {
 			_, _ = digest()
@@ -131,8 +135,11 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err != nil {
 		return err
 	}
-	if unchanged, err := d.unchanged(ctx, c, l, source, digest); err != nil || unchanged {
+	switch same, err := d.unchanged(ctx, c, l, source, digest); {
+	case err != nil:
 		return err
+	case same != nil:
+		return d.commit(ctx, c, *same, follow)
 	}
 	rules, err := d.rules(ctx, q)
 	if err != nil {
@@ -149,16 +156,27 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if d.order.Subset || t.partial != nil {
 		r.SourceDigest = nil
 	}
-	if err := c.Commit(ctx, r); err != nil {
+	if err := d.commit(ctx, c, r, follow); err != nil {
 		return err
 	}
-	d.result.report(r)
 	d.result.Warnings = t.found.Warnings()
 	t.warn(ctx, d.log, d.day)
 	if d.added.Add(t.Inserted) >= rangeRows && !c.Doubtful() && ctx.Err() == nil {
 		d.summarize(ctx, q, d.day)
 	}
 	return t.partial
+}
+
+// commit commits the attempt once the target has followed the source's turbines.
+func (d *dayLoad) commit(ctx context.Context, c *ledger.Claim, r ledger.Result, followed func() error) error {
+	if err := followed(); err != nil {
+		return err
+	}
+	if err := c.Commit(ctx, r); err != nil {
+		return err
+	}
+	d.result.report(r)
+	return nil
 }
 
 // preview computes what load would change, without a claim, from one snapshot
@@ -192,25 +210,42 @@ func (d *dayLoad) preview(ctx context.Context) error {
 	})
 }
 
-// sourceTurbines are the source's turbines, ascending.
+// sourceTurbines are the source's turbines.
 type sourceTurbines struct {
-	all    []int32
-	wanted []int32 // those that are loaded
+	list     []sourceapi.Turbine
+	all      []int32 // ascending
+	wanted   []int32 // those that are loaded
+	expected int64   // how many samples these have of the day without gaps
 }
 
 func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error) {
-	if s.all, err = d.source.TurbineIDs(ctx); err != nil {
-		return s, err
+	if s.list, err = d.source.Turbines(ctx, nil); err != nil {
+		return s, fmt.Errorf("list turbines: %w", err)
 	}
-	for _, id := range s.all {
-		if d.turbines.Contains(id) {
-			s.wanted = append(s.wanted, id)
+	for _, t := range s.list {
+		s.all = append(s.all, t.Id)
+		if d.turbines.Contains(t.Id) {
+			s.wanted = append(s.wanted, t.Id)
+			s.expected += extract.Expected(t, d.day)
 		}
 	}
 	if len(s.wanted) == 0 && !d.turbines.All() {
 		return s, fmt.Errorf("turbines %s: the source has none of them", d.turbines)
 	}
 	return s, nil
+}
+
+// follow has the target know the turbines of the source that were asked for.
+func (d *dayLoad) follow(ctx context.Context, source func() (sourceTurbines, error)) error {
+	s, err := source()
+	if err != nil {
+		return err
+	}
+	turbines, err := json.Marshal(s.list)
+	if err != nil {
+		return fmt.Errorf("write the source's turbines: %w", err)
+	}
+	return d.ledger.FollowTurbines(ctx, turbines)
 }
 
 // rules reads how the data checks treat each variable. What is read of some
@@ -239,40 +274,35 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, 
 	return check.NewRules(set), nil
 }
 
-// unchanged commits a day of which neither source nor target has changed since the
-// ledger's entry was written, without a value read or written. Both digests must match,
+// unchanged is the result of a day of which neither source nor target has changed since
+// the ledger's entry was written; nil when one may have. Both digests must match,
 // because somebody may have emptied data by hand.
-func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source sourceTurbines, digest func() (extract.DayDigest, error)) (bool, error) {
+func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source sourceTurbines, digest func() (extract.DayDigest, error)) (*ledger.Result, error) {
 	if !c.Loaded() {
-		return false, nil
+		return nil, nil //nolint:nilnil // No result is an answer here.
 	}
 	entry := &c.Entry
 	held, err := l.Digest(ctx)
 	if err != nil || held.Digest != *entry.TargetDigest || held.Rows != entry.Rows {
-		return false, err
+		return nil, err
 	}
 	now, err := digest()
 	switch {
 	case errors.Is(err, extract.ErrNoDigests):
-		return false, nil
+		return nil, nil //nolint:nilnil // As above.
 	case err != nil || now != extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}:
-		return false, err
+		return nil, err
 	}
-	r := ledger.Result{
-		Outcome: enum.OutcomeDone, Unchanged: true, Samples: *entry.Samples, Expected: expected(source.wanted), Windows: *entry.Windows,
+	return &ledger.Result{
+		Outcome: enum.OutcomeDone, Unchanged: true, Samples: *entry.Samples, Expected: source.expected, Windows: *entry.Windows,
 		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *entry.TargetDigest,
-	}
-	if err := c.Commit(ctx, r); err != nil {
-		return false, err
-	}
-	d.result.report(r)
-	return true, nil
+	}, nil
 }
 
 // transfer extracts the day's samples and loads them within a transaction; most is the
 // most values that the target ever held of the day. An error forbids to commit it.
 func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rules, source sourceTurbines, most int64) (*dayTotals, error) {
-	t, err := d.stream(ctx, l, source.wanted, rules)
+	t, err := d.stream(ctx, l, source, rules)
 	if err != nil {
 		return nil, err
 	}
@@ -299,8 +329,8 @@ func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rule
 
 // stream extracts the day group by group while what has arrived is loaded. The error is
 // of the side that failed first.
-func (d *dayLoad) stream(ctx context.Context, l *load.Loader, turbines []int32, rules check.Rules) (*dayTotals, error) {
-	t := &dayTotals{expected: expected(turbines), checks: check.NewDay(rules, d.day)}
+func (d *dayLoad) stream(ctx context.Context, l *load.Loader, source sourceTurbines, rules check.Rules) (*dayTotals, error) {
+	t := &dayTotals{expected: source.expected, checks: check.NewDay(rules, d.day)}
 	work, ctx := errgroup.WithContext(ctx)
 	groups := make(chan *extract.Group) // one is loaded, the next one waits
 	hand := func(g *extract.Group) error {
@@ -314,12 +344,12 @@ func (d *dayLoad) stream(ctx context.Context, l *load.Loader, turbines []int32, 
 	work.Go(func() error {
 		defer close(groups)
 		defer d.extracted()
-		for g, err := range d.source.Groups(ctx, d.day, turbines, d.group, rules) {
+		for g, err := range d.source.Groups(ctx, d.day, source.wanted, d.group, rules) {
 			if err != nil {
 				return err
 			}
 			t.count(g)
-			if len(t.read)+len(t.broken) == len(turbines) {
+			if len(t.read)+len(t.broken) == len(source.wanted) {
 				work.Go(func() error { return d.checkDigest(ctx, t, rules) }) // while the last group is loaded
 			}
 			if err := hand(g); err != nil {

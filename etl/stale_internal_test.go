@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/extract"
+	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
 // clientOf asks an API at a URL, twice at most.
@@ -42,6 +44,7 @@ func TestNoDigestsToCompare(t *testing.T) {
 
 func TestSampled(t *testing.T) {
 	t.Parallel()
+	first, last := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name   string
 		status int
@@ -50,9 +53,11 @@ func TestSampled(t *testing.T) {
 		away   bool
 		fails  bool
 	}{
-		{name: "earliest", status: 200, want: "2024-12-31 to 2025-01-03", body: `[{"id":1,"name":"a","first":"2025-01-01T00:00:00Z","last":"2025-01-03T00:00:00Z"},` +
-			`{"id":2,"name":"b"},{"id":3,"name":"c","first":"2024-12-31T23:59:00Z","last":"2025-01-01T12:00:00Z"}]`},
-		{name: "no samples", status: 200, body: `[{"id":1,"name":"a"}]`},
+		{name: "earliest", status: 200, want: "2024-12-31 to 2025-01-03", body: sourcetest.Turbines(t,
+			sourceapi.Turbine{Id: 1, First: new(first), Last: new(last)},
+			sourceapi.Turbine{Id: 2},
+			sourceapi.Turbine{Id: 3, First: new(first.Add(-time.Minute)), Last: new(first.Add(12 * time.Hour))})},
+		{name: "no samples", status: 200, body: sourcetest.Turbines(t, sourceapi.Turbine{Id: 1})},
 		{name: "no turbines", status: 200, body: `[]`},
 		{name: "broken", status: 200, body: `[{"id":1,`, fails: true},
 		{name: "away", status: 503, fails: true, away: true},

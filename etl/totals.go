@@ -33,9 +33,6 @@ type dayTotals struct {
 	found                      check.Report
 }
 
-// expected is how many samples turbines have of a day without gaps.
-func expected(turbines []int32) int64 { return int64(len(turbines)) * extract.SamplesPerDay }
-
 // count adds a group in.
 func (t *dayTotals) count(g *extract.Group) {
 	t.read = append(t.read, g.Read...)

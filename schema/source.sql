@@ -2,13 +2,49 @@
 --
 -- A CHECK that changes takes a new name: Atlas's command line compares names.
 
+-- A turbine exists because somebody made it: seed, import or "delfos turbine". It logs
+-- a sample each sample_interval, a whole number of seconds. No samples are expected
+-- before the day commissioned and after the day decommissioned. What is not known is
+-- NULL.
 CREATE TABLE turbine (
     id integer NOT NULL,
     name text NOT NULL,
+    sample_interval interval NOT NULL DEFAULT '1 minute'::interval,
+    rated_power double precision,
+    cut_in double precision,
+    cut_out double precision,
+    rotor_diameter double precision,
+    hub_height double precision,
+    altitude double precision,
+    latitude double precision,
+    longitude double precision,
+    commissioned date,
+    decommissioned date,
     CONSTRAINT turbine_pkey PRIMARY KEY (id),
     CONSTRAINT turbine_id_positive CHECK (id > 0),
-    CONSTRAINT turbine_name_not_empty CHECK (name <> '')
+    CONSTRAINT turbine_name_not_empty CHECK (name <> ''),
+    CONSTRAINT turbine_sample_interval_within_day CHECK (sample_interval BETWEEN '1 second' AND '1 day'),
+    CONSTRAINT turbine_sample_interval_whole CHECK (date_trunc('second', sample_interval) = sample_interval),
+    CONSTRAINT turbine_rated_power_positive CHECK (rated_power > 0 AND rated_power < 'Infinity'::double precision),
+    CONSTRAINT turbine_cut_in_positive CHECK (cut_in > 0 AND cut_in < 'Infinity'::double precision),
+    CONSTRAINT turbine_cut_out_positive CHECK (cut_out > 0 AND cut_out < 'Infinity'::double precision),
+    CONSTRAINT turbine_cut_ordered CHECK (cut_in < cut_out),
+    CONSTRAINT turbine_rotor_diameter_positive CHECK (rotor_diameter > 0 AND rotor_diameter < 'Infinity'::double precision),
+    CONSTRAINT turbine_hub_height_positive CHECK (hub_height > 0 AND hub_height < 'Infinity'::double precision),
+    CONSTRAINT turbine_altitude_on_earth CHECK (altitude BETWEEN -500 AND 9000),
+    CONSTRAINT turbine_latitude_on_earth CHECK (latitude BETWEEN -90 AND 90),
+    CONSTRAINT turbine_longitude_on_earth CHECK (longitude BETWEEN -180 AND 180),
+    CONSTRAINT turbine_days_ordered CHECK (commissioned <= decommissioned),
+    CONSTRAINT turbine_days_writable CHECK (commissioned >= '0001-01-01' AND decommissioned <= '9999-12-31')
 );
+COMMENT ON COLUMN turbine.rated_power IS 'kW';
+COMMENT ON COLUMN turbine.cut_in IS 'm/s';
+COMMENT ON COLUMN turbine.cut_out IS 'm/s';
+COMMENT ON COLUMN turbine.rotor_diameter IS 'm';
+COMMENT ON COLUMN turbine.hub_height IS 'm';
+COMMENT ON COLUMN turbine.altitude IS 'm';
+COMMENT ON COLUMN turbine.latitude IS '°';
+COMMENT ON COLUMN turbine.longitude IS '°';
 
 -- The columns behind the key are the variables: gen/variable lists them in this
 -- order, each with its unit, which is the column's comment. A missing reading is

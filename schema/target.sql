@@ -40,6 +40,33 @@ CREATE TABLE signal (
 );
 CREATE UNIQUE INDEX signal_name_key ON signal (name);
 
+-- The source's turbines, as the last load found them. One that the source no longer has
+-- stays, as its values may.
+CREATE TABLE turbine (
+    id integer NOT NULL,
+    name text NOT NULL,
+    sample_interval interval NOT NULL DEFAULT '1 minute'::interval,
+    rated_power double precision,
+    cut_in double precision,
+    cut_out double precision,
+    rotor_diameter double precision,
+    hub_height double precision,
+    altitude double precision,
+    latitude double precision,
+    longitude double precision,
+    commissioned date,
+    decommissioned date,
+    CONSTRAINT turbine_pkey PRIMARY KEY (id)
+);
+COMMENT ON COLUMN turbine.rated_power IS 'kW';
+COMMENT ON COLUMN turbine.cut_in IS 'm/s';
+COMMENT ON COLUMN turbine.cut_out IS 'm/s';
+COMMENT ON COLUMN turbine.rotor_diameter IS 'm';
+COMMENT ON COLUMN turbine.hub_height IS 'm';
+COMMENT ON COLUMN turbine.altitude IS 'm';
+COMMENT ON COLUMN turbine.latitude IS '°';
+COMMENT ON COLUMN turbine.longitude IS '°';
+
 -- One value a turbine, signal and window; timestamp is the window's start.
 -- signal_id has no foreign key on purpose: docs/adr/0004-no-foreign-key-on-data.md.
 CREATE TABLE data (

@@ -17,6 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -156,14 +159,45 @@ func TestSamplesMayBeLeft(t *testing.T) {
 func TestTurbines(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`[{"id":3,"name":"c"},{"id":1,"name":"a"},{"id":3,"name":"d"}]`: "[1 3] <nil>",
-		`[]`:                    "[] <nil>",
-		`[{"id":1,`:             "[] list turbines: broken answer: the list of turbines is not JSON (2 attempts)",
-		`[{"name":"nobody's"}]`: "id is missing of item 0",
+		sourcetest.Turbines(t, sourceapi.Turbine{Id: 3}, sourceapi.Turbine{Id: 1}, sourceapi.Turbine{Id: 3}): "[1 3] <nil>",
+		`[]`:                                     "[] <nil>",
+		`[{"id":1,`:                              "[] list turbines: broken answer: the list of turbines is not JSON (2 attempts)",
+		`[{"id":1,"name":"a former version's"}]`: "altitude is missing of item 0",
 	} {
 		ids, err := clientOf(t, sourcetest.Serve(t, sourcetest.JSON(0, body))).TurbineIDs(t.Context())
 		if got := fmt.Sprint(ids, " ", err); !strings.Contains(got, want) {
 			t.Errorf("%s: got %s, want %s", body, got, want)
+		}
+	}
+}
+
+func TestExpected(t *testing.T) {
+	t.Parallel()
+	day := func(s string) *openapi_types.Date {
+		at, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &openapi_types.Date{Time: at}
+	}
+	for name, tt := range map[string]struct {
+		turbine sourceapi.Turbine
+		want    int64
+	}{
+		"a sample a minute":          {sourceapi.Turbine{SampleInterval: 60}, 1440},
+		"every ten minutes":          {sourceapi.Turbine{SampleInterval: 600}, 144},
+		"every eleven minutes":       {sourceapi.Turbine{SampleInterval: 660}, 131},
+		"every second":               {sourceapi.Turbine{SampleInterval: 1}, 86_400},
+		"once a day":                 {sourceapi.Turbine{SampleInterval: 86_400}, 1},
+		"no interval":                {sourceapi.Turbine{}, 86_400},
+		"on its first day":           {sourceapi.Turbine{SampleInterval: 60, Commissioned: day("2025-01-02")}, 1440},
+		"before its first day":       {sourceapi.Turbine{SampleInterval: 60, Commissioned: day("2025-01-03")}, 0},
+		"on its last day":            {sourceapi.Turbine{SampleInterval: 60, Decommissioned: day("2025-01-02")}, 1440},
+		"after its last day":         {sourceapi.Turbine{SampleInterval: 60, Decommissioned: day("2025-01-01")}, 0},
+		"between its first and last": {sourceapi.Turbine{SampleInterval: 60, Commissioned: day("2020-01-01"), Decommissioned: day("2030-01-01")}, 1440},
+	} {
+		if got := Expected(tt.turbine, testDay()); got != tt.want {
+			t.Errorf("%s: got %d, want %d", name, got, tt.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,8 +25,8 @@ const (
 	sampleBytes = 40
 )
 
-// Turbines lists the turbines, those with samples with their first and last
-// instant from first to last if these are given. It tries again by itself.
+// Turbines lists the turbines by id, those with samples with their first and last
+// instant if the parameters ask for them. It tries again by itself.
 func (c *Client) Turbines(ctx context.Context, params *sourceapi.ListTurbinesParams) ([]sourceapi.Turbine, error) {
 	return Try(ctx, c, func() (turbines []sourceapi.Turbine, err error) {
 		a, err := c.get(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
@@ -38,7 +39,9 @@ func (c *Client) Turbines(ctx context.Context, params *sourceapi.ListTurbinesPar
 		if !json.Valid(a.body.Bytes()) { // cut off, where a body ends with its connection
 			return nil, fmt.Errorf("%w: the list of turbines is not JSON", ErrBroken)
 		}
-		return turbines, apiclient.Source().Decode(a.Response, a.body.Bytes(), &turbines)
+		err = apiclient.Source().Decode(a.Response, a.body.Bytes(), &turbines)
+		slices.SortFunc(turbines, func(a, b sourceapi.Turbine) int { return cmp.Compare(a.Id, b.Id) })
+		return slices.CompactFunc(turbines, func(a, b sourceapi.Turbine) bool { return a.Id == b.Id }), err
 	})
 }
 
@@ -52,8 +55,17 @@ func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
 	for i, turbine := range turbines {
 		ids[i] = turbine.Id
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return ids, nil
+}
+
+// Expected is how many samples a turbine has of a UTC day without gaps.
+func Expected(t sourceapi.Turbine, day time.Time) int64 {
+	if t.Commissioned != nil && day.Before(t.Commissioned.Time) || t.Decommissioned != nil && day.After(t.Decommissioned.Time) {
+		return 0
+	}
+	const secondsPerDay = 24 * 60 * 60
+	interval := max(int64(t.SampleInterval), 1) // whatever a server says
+	return (secondsPerDay + interval - 1) / interval
 }
 
 // Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.

@@ -50,7 +50,7 @@ func TestGroupsFindTheBrokenTurbines(t *testing.T) {
 			x := readerFrom(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
 				var rows []sourcetest.Row
-				for _, id := range sourcetest.Turbines(t, r) {
+				for _, id := range sourcetest.Asked(t, r) {
 					if tt.broken(int(id)) {
 						w.WriteHeader(http.StatusInternalServerError)
 						return

@@ -68,6 +68,19 @@ func (l *Ledger) OpenRun(ctx context.Context, run targetdb.CreateRunParams) (id 
 	return targetdb.New(execFirstUse{conn}).CreateRun(ctx, run)
 }
 
+// FollowTurbines writes the source's turbines, JSON as its API lists them, to the target
+// where they are new or have changed.
+func (l *Ledger) FollowTurbines(ctx context.Context, turbines []byte) error {
+	changed, err := targetdb.New(l.upkeep).FollowTurbines(ctx, turbines)
+	if err != nil {
+		return fmt.Errorf("follow the source's turbines: %w", err)
+	}
+	if changed > 0 {
+		l.log.DebugContext(ctx, "the source's turbines are followed", "changed", changed)
+	}
+	return nil
+}
+
 // CancelRun settles the days that a run which ends early has not come to, so that the
 // ledger does not show it as under way for ever. It works for a cancelled context too.
 func (l *Ledger) CancelRun(ctx context.Context, id int64) error {

@@ -116,7 +116,9 @@ func (c *Client) GetDataDigest(ctx context.Context, params *GetDataDigestParams,
 
 // ListTurbines List the turbines
 //
-// Every turbine of the source, ordered by id.
+// Every turbine, ordered by id. The source API has those that somebody made by `delfos seed`,
+// `import` or `turbine`; the target API has them as the last load found them, and those that the
+// source no longer has.
 //
 // Corresponds with GET /turbines (the `ListTurbines` operationId).
 func (c *Client) ListTurbines(ctx context.Context, params *ListTurbinesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -12,8 +12,7 @@ import (
 
 const ListTurbineSpans = `-- name: ListTurbineSpans :many
 SELECT
-    t.id,
-    t.name,
+    t.id, t.name, t.sample_interval, t.rated_power, t.cut_in, t.cut_out, t.rotor_diameter, t.hub_height, t.altitude, t.latitude, t.longitude, t.commissioned, t.decommissioned,
     (first.timestamp IS NOT NULL)::boolean AS sampled,
     coalesce(first.timestamp, 'epoch')::timestamptz AS first,
     coalesce(last.timestamp, 'epoch')::timestamptz AS last
@@ -45,8 +44,7 @@ type ListTurbineSpansParams struct {
 }
 
 type ListTurbineSpansRow struct {
-	ID      int32
-	Name    string
+	Turbine Turbine
 	Sampled bool
 	First   time.Time
 	Last    time.Time
@@ -65,8 +63,19 @@ func (q *Queries) ListTurbineSpans(ctx context.Context, arg ListTurbineSpansPara
 	for rows.Next() {
 		var i ListTurbineSpansRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
+			&i.Turbine.ID,
+			&i.Turbine.Name,
+			&i.Turbine.SampleInterval,
+			&i.Turbine.RatedPower,
+			&i.Turbine.CutIn,
+			&i.Turbine.CutOut,
+			&i.Turbine.RotorDiameter,
+			&i.Turbine.HubHeight,
+			&i.Turbine.Altitude,
+			&i.Turbine.Latitude,
+			&i.Turbine.Longitude,
+			&i.Turbine.Commissioned,
+			&i.Turbine.Decommissioned,
 			&i.Sampled,
 			&i.First,
 			&i.Last,
@@ -82,7 +91,7 @@ func (q *Queries) ListTurbineSpans(ctx context.Context, arg ListTurbineSpansPara
 }
 
 const ListTurbines = `-- name: ListTurbines :many
-SELECT id, name
+SELECT id, name, sample_interval, rated_power, cut_in, cut_out, rotor_diameter, hub_height, altitude, latitude, longitude, commissioned, decommissioned
 FROM turbine
 ORDER BY id
 `
@@ -98,7 +107,21 @@ func (q *Queries) ListTurbines(ctx context.Context) ([]Turbine, error) {
 	var items []Turbine
 	for rows.Next() {
 		var i Turbine
-		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.SampleInterval,
+			&i.RatedPower,
+			&i.CutIn,
+			&i.CutOut,
+			&i.RotorDiameter,
+			&i.HubHeight,
+			&i.Altitude,
+			&i.Latitude,
+			&i.Longitude,
+			&i.Commissioned,
+			&i.Decommissioned,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -255,7 +255,7 @@ func Operations() []param.Operation {
 		}, Produces: []string{"application/json"}},
 		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
 		{ID: "getReady", Method: http.MethodGet, Path: "/ready", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
-		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source"}, Params: []param.Param{
+		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Params: []param.Param{
 			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},

@@ -837,6 +837,60 @@ type Timestamp = time.Time
 // Examples: 2025-01-01T00:00:00Z
 type TimestampParameter = timestamp.Time
 
+// Turbine A wind turbine.
+//
+// Examples: {"altitude":null,"commissioned":"2009-03-01","cut_in":3.5,"cut_out":25,"decommissioned":null,"first":"2025-01-01T00:00:00Z","hub_height":80,"id":1,"last":"2025-01-10T23:59:00Z","latitude":48.45,"longitude":5.59,"name":"Turbine 1","rated_power":2050,"rotor_diameter":82,"sample_interval":60}
+type Turbine struct {
+	// Altitude The altitude of the ground above sea level in m.
+	Altitude *float64 `json:"altitude"`
+
+	// Commissioned The first day of which samples are expected.
+	Commissioned *openapi_types.Date `json:"commissioned"`
+
+	// CutIn The wind speed in m/s from which the turbine produces.
+	CutIn *float64 `json:"cut_in"`
+
+	// CutOut The wind speed in m/s at which the turbine stops.
+	CutOut *float64 `json:"cut_out"`
+
+	// Decommissioned The last day of which samples are expected.
+	Decommissioned *openapi_types.Date `json:"decommissioned"`
+
+	// First An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	First *Timestamp `json:"first,omitempty"`
+
+	// HubHeight The height of the hub above ground in m.
+	HubHeight *float64 `json:"hub_height"`
+
+	// Id The id of the turbine.
+	Id int32 `json:"id"`
+
+	// Last An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	Last *Timestamp `json:"last,omitempty"`
+
+	// Latitude The latitude in degrees, north is positive.
+	Latitude *float64 `json:"latitude"`
+
+	// Longitude The longitude in degrees, east is positive.
+	Longitude *float64 `json:"longitude"`
+
+	// Name The name of the turbine.
+	Name string `json:"name"`
+
+	// RatedPower The rated power in kW, null if it is not known, as all that follow.
+	RatedPower *float64 `json:"rated_power"`
+
+	// RotorDiameter The diameter of the rotor in m.
+	RotorDiameter *float64 `json:"rotor_diameter"`
+
+	// SampleInterval Seconds from one sample to the next, as the turbine logs them.
+	SampleInterval int32 `json:"sample_interval"`
+}
+
 // TurbineSelection A choice of turbines.
 //
 // Examples: ["1-50","80"]
@@ -1009,6 +1063,19 @@ type GetRunLogParams struct {
 
 	// Limit The largest number of entries.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListTurbinesParams defines parameters for ListTurbines.
+type ListTurbinesParams struct {
+	// Span Whether to say when the samples of each turbine begin and end; at the target API, its windows.
+	Span *bool `form:"span,omitempty" json:"span,omitempty"`
+
+	// Start With `span=true`, samples before this instant do not count, such as those of a clock that
+	// was never set. It must not be later than `end`.
+	Start *TimestampParameter `form:"start,omitempty" json:"start,omitempty"`
+
+	// End With `span=true`, samples after this instant do not count.
+	End *TimestampParameter `form:"end,omitempty" json:"end,omitempty"`
 }
 
 // GetWindowsParams defines parameters for GetWindows.

@@ -77,3 +77,27 @@ type Signal struct {
 	ID   int32
 	Name string
 }
+
+type Turbine struct {
+	ID             int32
+	Name           string
+	SampleInterval time.Duration
+	// kW
+	RatedPower *float64
+	// m/s
+	CutIn *float64
+	// m/s
+	CutOut *float64
+	// m
+	RotorDiameter *float64
+	// m
+	HubHeight *float64
+	// m
+	Altitude *float64
+	// °
+	Latitude *float64
+	// °
+	Longitude      *float64
+	Commissioned   *time.Time
+	Decommissioned *time.Time
+}

@@ -410,6 +410,42 @@ func (siw *ServerInterfaceWrapper) ListSignals(w http.ResponseWriter, r *http.Re
 	siw.Handler.ListSignals(w, r)
 }
 
+// ListTurbines operation middleware
+func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTurbinesParams
+
+	// ------------- Optional query parameter "span" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "span", r.URL.Query(), &params.Span, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("span"))
+		return
+	}
+
+	// ------------- Optional query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("start"))
+		return
+	}
+
+	// ------------- Optional query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	siw.Handler.ListTurbines(w, r, params)
+}
+
 // GetWindows operation middleware
 func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Request) {
 
@@ -519,6 +555,7 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		"getSchedule":     wrapper.GetSchedule,
 		"updateSchedule":  wrapper.UpdateSchedule,
 		"listSignals":     wrapper.ListSignals,
+		"listTurbines":    wrapper.ListTurbines,
 		"getWindows":      wrapper.GetWindows,
 	}
 	for _, operation := range Operations() {
@@ -596,6 +633,11 @@ func Operations() []param.Operation {
 			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
+		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Params: []param.Param{
+			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
+			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+		}, Produces: []string{"application/json"}},
 		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -989,6 +1031,28 @@ func (response ListSignals200JSONResponse) VisitListSignalsResponse(w http.Respo
 	return err
 }
 
+type ListTurbinesRequestObject struct {
+	Params ListTurbinesParams
+}
+
+type ListTurbinesResponseObject interface {
+	VisitListTurbinesResponse(w http.ResponseWriter) error
+}
+
+type ListTurbines200JSONResponse []Turbine
+
+func (response ListTurbines200JSONResponse) VisitListTurbinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWindowsRequestObject struct {
 	Params GetWindowsParams
 }
@@ -1050,6 +1114,9 @@ type StrictServerInterface interface {
 	// ListSignals List the signals
 	// (GET /signals)
 	ListSignals(ctx context.Context, request ListSignalsRequestObject) (ListSignalsResponseObject, error)
+	// ListTurbines List the turbines
+	// (GET /turbines)
+	ListTurbines(ctx context.Context, request ListTurbinesRequestObject) (ListTurbinesResponseObject, error)
 	// GetWindows Read 10-minute statistics
 	// (GET /windows)
 	GetWindows(ctx context.Context, request GetWindowsRequestObject) (GetWindowsResponseObject, error)
@@ -1315,6 +1382,21 @@ func (sh *strictHandler) ListSignals(w http.ResponseWriter, r *http.Request) {
 	response, err := sh.ssi.ListSignals(r.Context(), request)
 	if err == nil {
 		err = response.VisitListSignalsResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// ListTurbines operation middleware
+func (sh *strictHandler) ListTurbines(w http.ResponseWriter, r *http.Request, params ListTurbinesParams) {
+	var request ListTurbinesRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.ListTurbines(r.Context(), request)
+	if err == nil {
+		err = response.VisitListTurbinesResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)

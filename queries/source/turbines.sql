@@ -1,7 +1,7 @@
 -- name: ListTurbines :many
 -- Every turbine by id, for GET /turbines and to resolve selectors. A few
 -- thousand rows at most; turbine_pkey gives the order.
-SELECT id, name
+SELECT *
 FROM turbine
 ORDER BY id;
 
@@ -10,8 +10,7 @@ ORDER BY id;
 -- inclusive, for GET /turbines?span. turbine_pkey gives the order, data_pkey each
 -- end by a look at its index.
 SELECT
-    t.id,
-    t.name,
+    sqlc.embed(t),
     (first.timestamp IS NOT NULL)::boolean AS sampled,
     coalesce(first.timestamp, 'epoch')::timestamptz AS first,
     coalesce(last.timestamp, 'epoch')::timestamptz AS last

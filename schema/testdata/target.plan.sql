@@ -1,15 +1,3 @@
-CREATE TABLE "public"."forgotten" (
-  "day" date NOT NULL,
-  "token" bigint NOT NULL,
-  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY ("day")
-);
-CREATE TYPE "public"."log_level" AS ENUM ('debug', 'info', 'warn', 'error');
-CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
-CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep');
-CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
-CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
-CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
 CREATE TABLE "public"."data" (
   "turbine_id" integer NOT NULL DEFAULT 1,
   "signal_id" integer NOT NULL,
@@ -19,6 +7,11 @@ CREATE TABLE "public"."data" (
   CONSTRAINT "data_value_finite" CHECK ((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision))
 );
 CREATE INDEX "data_timestamp_idx" ON "public"."data" USING brin ("timestamp") WITH (pages_per_range = 16);
+CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
+CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
+CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep');
+CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
+CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
 CREATE TABLE "public"."check_rule" (
   "check_name" text NOT NULL,
   "variable" text NOT NULL,
@@ -27,6 +20,8 @@ CREATE TABLE "public"."check_rule" (
   "high" double precision NULL,
   PRIMARY KEY ("check_name", "variable")
 );
+CREATE TYPE "public"."event_kind" AS ENUM ('partition', 'run', 'schedule');
+CREATE TYPE "public"."log_level" AS ENUM ('debug', 'info', 'warn', 'error');
 CREATE TABLE "public"."worker" (
   "id" text NOT NULL,
   "host" text NOT NULL,
@@ -39,6 +34,30 @@ CREATE TABLE "public"."worker" (
   PRIMARY KEY ("id")
 );
 CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
+CREATE TABLE "public"."turbine" (
+  "id" integer NOT NULL,
+  "name" text NOT NULL,
+  "sample_interval" interval NOT NULL DEFAULT '00:01:00'::interval,
+  "rated_power" double precision NULL,
+  "cut_in" double precision NULL,
+  "cut_out" double precision NULL,
+  "rotor_diameter" double precision NULL,
+  "hub_height" double precision NULL,
+  "altitude" double precision NULL,
+  "latitude" double precision NULL,
+  "longitude" double precision NULL,
+  "commissioned" date NULL,
+  "decommissioned" date NULL,
+  PRIMARY KEY ("id")
+);
+COMMENT ON COLUMN "public"."turbine"."rated_power" IS 'kW';
+COMMENT ON COLUMN "public"."turbine"."cut_in" IS 'm/s';
+COMMENT ON COLUMN "public"."turbine"."cut_out" IS 'm/s';
+COMMENT ON COLUMN "public"."turbine"."rotor_diameter" IS 'm';
+COMMENT ON COLUMN "public"."turbine"."hub_height" IS 'm';
+COMMENT ON COLUMN "public"."turbine"."altitude" IS 'm';
+COMMENT ON COLUMN "public"."turbine"."latitude" IS '°';
+COMMENT ON COLUMN "public"."turbine"."longitude" IS '°';
 CREATE TABLE "public"."signal" (
   "id" integer NOT NULL,
   "name" text NOT NULL,
@@ -46,7 +65,6 @@ CREATE TABLE "public"."signal" (
   CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
 );
 CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
-CREATE TYPE "public"."event_kind" AS ENUM ('partition', 'run', 'schedule');
 CREATE TABLE "public"."event" (
   "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "id" bigint NULL,
@@ -69,19 +87,13 @@ CREATE TABLE "public"."flag" (
   PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
 );
 CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
-CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled');
-CREATE TABLE "public"."schedule" (
-  "id" integer NOT NULL,
-  "paused" boolean NOT NULL DEFAULT false,
-  "checked_at" timestamptz NULL,
-  "swept_at" timestamptz NULL,
-  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
-  "suspect_since" timestamptz NULL,
-  "suspect_reason" text NULL,
-  PRIMARY KEY ("id"),
-  CONSTRAINT "schedule_single" CHECK (id = 1),
-  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
+CREATE TABLE "public"."forgotten" (
+  "day" date NOT NULL,
+  "token" bigint NOT NULL,
+  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY ("day")
 );
+CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled');
 CREATE TABLE "public"."run" (
   "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "trigger" "public"."run_trigger" NOT NULL,
@@ -110,6 +122,18 @@ END) STORED,
 );
 CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
 CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
+CREATE TABLE "public"."schedule" (
+  "id" integer NOT NULL,
+  "paused" boolean NOT NULL DEFAULT false,
+  "checked_at" timestamptz NULL,
+  "swept_at" timestamptz NULL,
+  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
+  "suspect_since" timestamptz NULL,
+  "suspect_reason" text NULL,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "schedule_single" CHECK (id = 1),
+  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
+);
 CREATE TABLE "public"."partition" (
   "day" date NOT NULL,
   "token" bigint NOT NULL DEFAULT 0,

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/problem"
@@ -231,6 +234,21 @@ func FleetSpanOf(start timestamp.Time, end, before *timestamp.Time, turbines *[]
 	return span, err
 }
 
+// TurbineSpanOf is which samples or windows count for the ends of turbines: those from
+// start to end, or all that can be written (package timestamp).
+func TurbineSpanOf(asked bool, start, end *timestamp.Time) (Span, error) {
+	for _, bound := range []struct {
+		name string
+		at   *timestamp.Time
+	}{{"start", start}, {"end", end}} {
+		if bound.at != nil && !asked {
+			return Span{}, problem.Parameters(problem.Invalid(bound.name, bound.at.String(), "goes with span=true alone"))
+		}
+	}
+	last := dates.Last().AddDate(0, 0, 1).Add(-time.Microsecond)
+	return SpanOf(Or(start, timestamp.New(dates.First())), new(Or(end, timestamp.New(last))), nil, nil)
+}
+
 // Long reports whether the span is longer than a day, in whatever zone.
 func (s Span) Long() bool { return s.End.Sub(s.Start) > 25*time.Hour }
 
@@ -246,4 +264,12 @@ func Or[T any](value *T, otherwise T) T {
 		return otherwise
 	}
 	return *value
+}
+
+// Date is a day that may be unknown, as the generated types have it.
+func Date(day *time.Time) *openapi_types.Date {
+	if day == nil {
+		return nil
+	}
+	return &openapi_types.Date{Time: *day}
 }

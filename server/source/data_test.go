@@ -197,7 +197,7 @@ func TestGeneratedClient(t *testing.T) {
 	api, read := b.api(), apitest.Read(t)
 
 	turbines := apitest.Decode[[]sourceapi.Turbine](t, read(api.ListTurbines(ctx, nil)), http.StatusOK)
-	want := []sourceapi.Turbine{{Id: 1, Name: "Turbine 1"}, {Id: 2, Name: "North"}, {Id: 5, Name: "South <&>"}}
+	want := []sourceapi.Turbine{{Id: 1, Name: "Turbine 1", SampleInterval: 60}, {Id: 2, Name: "North", SampleInterval: 60}, {Id: 5, Name: "South <&>", SampleInterval: 60}}
 	if diff := cmp.Diff(want, turbines); diff != "" {
 		t.Errorf("ListTurbines (-want +got):\n%s", diff)
 	}

@@ -8,16 +8,13 @@ import (
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/gen/sourceserver"
-	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/param"
-	"github.com/delfos/delfos/server/problem"
 )
 
 // ListTurbines implements sourceserver.StrictServerInterface.
 func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRequestObject) (sourceserver.ListTurbinesResponseObject, error) {
 	spans := param.Or(r.Params.Span, false)
-	within, err := spanOf(spans, r.Params.Start, r.Params.End)
+	within, err := param.TurbineSpanOf(spans, r.Params.Start, r.Params.End)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +24,7 @@ func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRe
 	}
 	defer session.Release()
 	if spans {
-		return listSpans(ctx, session, within)
+		return listSpans(ctx, session, sourcedb.ListTurbineSpansParams{Start: within.Start, Stop: within.End})
 	}
 	turbines, err := listTurbines(ctx, session)
 	if err != nil {
@@ -35,7 +32,7 @@ func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRe
 	}
 	response := make(sourceserver.ListTurbines200JSONResponse, len(turbines))
 	for i, t := range turbines {
-		response[i] = sourceapi.Turbine{Id: t.ID, Name: t.Name}
+		response[i] = turbineOf(t)
 	}
 	return response, nil
 }
@@ -48,22 +45,6 @@ func listTurbines(ctx context.Context, db sourcedb.DBTX) ([]sourcedb.Turbine, er
 	return turbines, nil
 }
 
-// spanOf is which samples count for the ends of turbines: all that can be written
-// (package timestamp), or those from start to end.
-func spanOf(spans bool, start, end *timestamp.Time) (sourcedb.ListTurbineSpansParams, error) {
-	for _, bound := range []struct {
-		name string
-		at   *timestamp.Time
-	}{{"start", start}, {"end", end}} {
-		if bound.at != nil && !spans {
-			return sourcedb.ListTurbineSpansParams{}, problem.Parameters(problem.Invalid(bound.name, bound.at.String(), "goes with span=true alone"))
-		}
-	}
-	last := dates.Last().AddDate(0, 0, 1).Add(-time.Microsecond)
-	span, err := param.SpanOf(param.Or(start, timestamp.New(dates.First())), new(param.Or(end, timestamp.New(last))), nil, nil)
-	return sourcedb.ListTurbineSpansParams{Start: span.Start, Stop: span.End}, err
-}
-
 // listSpans answers with the turbines and the ends of their samples.
 func listSpans(ctx context.Context, db sourcedb.DBTX, within sourcedb.ListTurbineSpansParams) (sourceserver.ListTurbines200JSONResponse, error) {
 	turbines, err := sourcedb.New(db).ListTurbineSpans(ctx, within)
@@ -72,10 +53,19 @@ func listSpans(ctx context.Context, db sourcedb.DBTX, within sourcedb.ListTurbin
 	}
 	response := make(sourceserver.ListTurbines200JSONResponse, len(turbines))
 	for i, t := range turbines {
-		response[i] = sourceapi.Turbine{Id: t.ID, Name: t.Name}
+		response[i] = turbineOf(t.Turbine)
 		if t.Sampled {
 			response[i].First, response[i].Last = &t.First, &t.Last
 		}
 	}
 	return response, nil
+}
+
+func turbineOf(t sourcedb.Turbine) sourceapi.Turbine {
+	return sourceapi.Turbine{
+		Id: t.ID, Name: t.Name, SampleInterval: int32(t.SampleInterval / time.Second),
+		RatedPower: t.RatedPower, CutIn: t.CutIn, CutOut: t.CutOut, RotorDiameter: t.RotorDiameter, HubHeight: t.HubHeight,
+		Altitude: t.Altitude, Latitude: t.Latitude, Longitude: t.Longitude,
+		Commissioned: param.Date(t.Commissioned), Decommissioned: param.Date(t.Decommissioned),
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -147,7 +148,7 @@ func (f follow) stream(w http.ResponseWriter) error {
 // eventText is an event as the stream has it: its data is one line of JSON.
 func eventText(e orchestrator.Event) ([]byte, error) {
 	data, err := json.Marshal(targetapi.Event{
-		Id: e.ID, At: e.At, Kind: targetapi.EventKind(e.Kind), Day: dateOfPointer(e.Day), RunId: e.RunID, State: e.State,
+		Id: e.ID, At: e.At, Kind: targetapi.EventKind(e.Kind), Day: param.Date(e.Day), RunId: e.RunID, State: e.State,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write event %d: %w", e.ID, err)

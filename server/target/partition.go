@@ -241,11 +241,3 @@ func timeOf(day *openapi_types.Date) *time.Time {
 
 // dateOf is a day as the generated types have it.
 func dateOf(day time.Time) openapi_types.Date { return openapi_types.Date{Time: day} }
-
-// dateOfPointer is one that may be missing.
-func dateOfPointer(day *time.Time) *openapi_types.Date {
-	if day == nil {
-		return nil
-	}
-	return &openapi_types.Date{Time: *day}
-}

@@ -225,7 +225,7 @@ func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRe
 
 func entryOf(row targetdb.ReadRunLogRow) (targetapi.LogEntry, error) {
 	e := targetapi.LogEntry{
-		Id: row.ID, Day: dateOfPointer(row.Day), At: row.At,
+		Id: row.ID, Day: param.Date(row.Day), At: row.At,
 		Level: row.Level, Message: row.Message,
 	}
 	attributes := json.NewDecoder(bytes.NewReader(row.Attributes))

@@ -6,6 +6,7 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/server/param"
 )
 
 // GetSchedule implements targetserver.StrictServerInterface.
@@ -32,10 +33,10 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 		Cron:           state.Cron,
 		Paused:         state.Paused,
 		NextAt:         state.NextAt,
-		NextDay:        dateOfPointer(state.NextDay),
+		NextDay:        param.Date(state.NextDay),
 		CatchUpDays:    state.CatchUpDays,
 		StaleDays:      state.StaleDays,
-		PartitionStart: dateOfPointer(state.PartitionStart),
+		PartitionStart: param.Date(state.PartitionStart),
 		CheckedAt:      state.CheckedAt,
 		SweptAt:        state.SweptAt,
 		QueuePaused:    state.QueuePaused,

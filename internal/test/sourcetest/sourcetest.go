@@ -5,6 +5,7 @@ package sourcetest
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/server/stream"
@@ -133,8 +135,18 @@ func Serve(tb testing.TB, handler http.Handler) string {
 	return server.URL
 }
 
-// Turbines are the ids that a request asks for.
-func Turbines(tb testing.TB, r *http.Request) []int32 {
+// Turbines is a list of turbines, as the API answers with it.
+func Turbines(tb testing.TB, turbines ...sourceapi.Turbine) string {
+	tb.Helper()
+	body, err := json.Marshal(turbines)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(body)
+}
+
+// Asked are the ids that a request asks for.
+func Asked(tb testing.TB, r *http.Request) []int32 {
 	tb.Helper()
 	var ids []int32
 	for text := range strings.SplitSeq(strings.Join(r.URL.Query()["turbines"], ","), ",") {
