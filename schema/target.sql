@@ -217,7 +217,8 @@ CREATE TABLE forgotten (
 
 -- A process that works on the queue, alive until lease_until. id is its client
 -- in River, jobs are those that it had in hand at beat_at: a running job that no
--- living worker has goes back to the queue.
+-- living worker has goes back to the queue. settings are those of its schedule, as the
+-- environment has them; processes that differ say so.
 CREATE TABLE worker (
     id text NOT NULL,
     host text NOT NULL,
@@ -227,6 +228,7 @@ CREATE TABLE worker (
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     lease_until timestamptz NOT NULL,
+    settings text NOT NULL DEFAULT '',
     CONSTRAINT worker_pkey PRIMARY KEY (id)
 );
 

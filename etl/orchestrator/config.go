@@ -94,6 +94,16 @@ type ScheduleConfig struct {
 	SweepEvery time.Duration
 }
 
+// String is the settings as the environment has them, for others to compare.
+func (c ScheduleConfig) String() string {
+	start := ""
+	if c.PartitionStart != nil {
+		start = c.PartitionStart.Format(time.DateOnly)
+	}
+	return fmt.Sprintf("SCHEDULE=%q CATCH_UP_DAYS=%d STALE_DAYS=%d SOURCE_RETENTION_DAYS=%d PARTITION_START=%s",
+		c.Cron, c.CatchUpDays, c.StaleDays, c.SourceRetention, start)
+}
+
 // withDefaults fills what c leaves open.
 func (c Config) withDefaults() Config {
 	if c.Now == nil {

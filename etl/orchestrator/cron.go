@@ -165,11 +165,11 @@ func yesterday(now time.Time) time.Time { return dates.Of(now).AddDate(0, 0, -1)
 func (c Cron) dueAt(day time.Time) (time.Time, bool) { return c.next(day.AddDate(0, 0, 1)) }
 
 // dueDays returns the days from start on that became due within the catch-up
-// time before now, the newest first. They are at least as many days as that time
-// has, if the expression fires daily; one that fires less often makes many days
-// due at once, and all of them are returned.
-func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
-	var days []time.Time
+// time before now, the newest first, and the newest that became due before it, if
+// any. They are at least as many days as that time has, if the expression fires
+// daily; one that fires less often makes many days due at once, and all of them are
+// returned.
+func (c Cron) dueDays(start, now time.Time, catchUp int) (days []time.Time, older *time.Time) {
 	since := now.AddDate(0, 0, -max(catchUp, 1))
 	for day := yesterday(now); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {
 		at, ok := c.dueAt(day)
@@ -177,11 +177,11 @@ func (c Cron) dueDays(start, now time.Time, catchUp int) []time.Time {
 			continue
 		}
 		if !at.After(since) {
-			break
+			return days, &day
 		}
 		days = append(days, day)
 	}
-	return days
+	return days, nil
 }
 
 // upcoming is when the next day from start on becomes due after now, and the

@@ -179,7 +179,8 @@ func TestEachDayOnce(t *testing.T) {
 			cron, first, end := parseCron(t, c.cron), dayAt("2025-01-01"), dayAt("2026-01-05")
 			asked := map[time.Time]time.Time{}
 			for now := first; now.Before(end); now = now.Add(c.step) {
-				for _, day := range cron.dueDays(first, now, 1) {
+				days, _ := cron.dueDays(first, now, 1)
+				for _, day := range days {
 					if _, known := asked[day]; !known {
 						asked[day] = now
 					}
@@ -217,30 +218,36 @@ func TestDueDays(t *testing.T) {
 		cron, start, now string
 		catchUp          int
 		want             []string
+		older            string
 	}{
-		{"0 1 * * *", "2020-01-01", "2025-06-30 12:00", 3, []string{"2025-06-29", "2025-06-28", "2025-06-27"}},
-		{"0 1 * * *", "2020-01-01", "2025-06-30 01:00", 3, []string{"2025-06-29", "2025-06-28", "2025-06-27"}},
-		{"0 1 * * *", "2020-01-01", "2025-06-30 00:59:59", 3, []string{"2025-06-28", "2025-06-27", "2025-06-26"}},
-		{"0 1 * * *", "2020-01-01", "2025-06-30 00:00", 1, []string{"2025-06-28"}},
-		{"0 1 * * *", "2020-01-01", "2025-06-30 12:00", 0, []string{"2025-06-29"}},
-		{"0 1 * * *", "2025-06-28", "2025-06-30 12:00", 7, []string{"2025-06-29", "2025-06-28"}},
-		{"0 1 * * *", "2025-06-30", "2025-06-30 12:00", 7, nil},
-		{"0 1 * * *", "2025-07-30", "2025-06-30 12:00", 7, nil},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 12:00", 3, []string{"2025-06-29", "2025-06-28", "2025-06-27"}, "2025-06-26"},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 01:00", 3, []string{"2025-06-29", "2025-06-28", "2025-06-27"}, "2025-06-26"},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 00:59:59", 3, []string{"2025-06-28", "2025-06-27", "2025-06-26"}, "2025-06-25"},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 00:00", 1, []string{"2025-06-28"}, "2025-06-27"},
+		{"0 1 * * *", "2020-01-01", "2025-06-30 12:00", 0, []string{"2025-06-29"}, "2025-06-28"},
+		{"0 1 * * *", "2025-06-28", "2025-06-30 12:00", 7, []string{"2025-06-29", "2025-06-28"}, ""},
+		{"0 1 * * *", "2025-06-30", "2025-06-30 12:00", 7, nil, ""},
+		{"0 1 * * *", "2025-07-30", "2025-06-30 12:00", 7, nil, ""},
 		// The weekend's days are due on Monday, with Friday.
-		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 07:00", 1, []string{"2025-06-29", "2025-06-28", "2025-06-27"}},
-		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 05:00", 1, nil},
-		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 05:00", 3, []string{"2025-06-26"}},
+		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 07:00", 1, []string{"2025-06-29", "2025-06-28", "2025-06-27"}, "2025-06-26"},
+		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 05:00", 1, nil, "2025-06-26"},
+		{"0 6 * * 1-5", "2020-01-01", "2025-06-30 05:00", 3, []string{"2025-06-26"}, "2025-06-25"},
 	} {
 		var got []string
-		for _, day := range parseCron(t, c.cron).dueDays(dayAt(c.start), dayAt(c.now), c.catchUp) {
+		var gotOlder string
+		days, older := parseCron(t, c.cron).dueDays(dayAt(c.start), dayAt(c.now), c.catchUp)
+		for _, day := range days {
 			got = append(got, day.Format(time.DateOnly))
 		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s from %s at %s, %d days (-want +got):\n%s", c.cron, c.start, c.now, c.catchUp, diff)
+		if older != nil {
+			gotOlder = older.Format(time.DateOnly)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" || gotOlder != c.older {
+			t.Errorf("%s from %s at %s, %d days: older is %q, want %q (-want +got):\n%s", c.cron, c.start, c.now, c.catchUp, gotOlder, c.older, diff)
 		}
 	}
-	if got := len(parseCron(t, "@monthly").dueDays(dates.Earliest(), dayAt("2025-06-01 00:10"), 7)); got != 31 {
-		t.Errorf("a month makes %d days due, want 31", got)
+	if got, _ := parseCron(t, "@monthly").dueDays(dates.Earliest(), dayAt("2025-06-01 00:10"), 7); len(got) != 31 {
+		t.Errorf("a month makes %d days due, want 31", len(got))
 	}
 }
 

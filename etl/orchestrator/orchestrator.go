@@ -144,6 +144,7 @@ func (o *Orchestrator) tasks() []task {
 		{"put the queue in order", o.reconcile, limit, every(time.Second)},
 		{"tidy up", o.tidy, time.Minute, every(time.Minute)},
 		{"look for due days", func(ctx context.Context) error { return s.tick(ctx, s.config.Now()) }, limit, func() time.Duration { return untilTick(s.cron, time.Now()) }},
+		{"say what the schedule leaves out", s.tell, limit, every(tickEvery)},
 		{"look for late data", func(ctx context.Context) error { return s.sweep(ctx, s.config.Now()) }, s.config.Schedule.SweepEvery + time.Minute, every(tickEvery)},
 		{"number events", o.control.numberAll, math.MaxInt64, every(time.Second)},
 		{"write the logs of runs", func(ctx context.Context) error { return o.config.RunLog.flush(ctx, o.config.Target) }, limit, every(flushEvery)},
@@ -198,7 +199,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (o *Orchestrator) beat(ctx context.Context) error {
 	return targetdb.New(o.config.Target).BeatWorker(ctx, targetdb.BeatWorkerParams{
 		ID: o.client.ID(), Host: o.host, Pid: int32(os.Getpid()), Workers: int32(o.config.Workers),
-		Jobs: o.running.list(), Lease: o.config.Lease,
+		Jobs: o.running.list(), Lease: o.config.Lease, Settings: o.config.Schedule.String(),
 	})
 }
 

@@ -33,6 +33,7 @@ type scheduler struct {
 	queue  *queue
 	cron   Cron
 	origin origin
+	told   told // by tell alone
 }
 
 func newScheduler(c Config, q *queue) (*scheduler, error) {
@@ -107,7 +108,7 @@ func (s *scheduler) tick(ctx context.Context, now time.Time) error {
 
 // due returns the days that are due at now, the newest first, loaded or not.
 func (s *scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error) {
-	days := s.cron.dueDays(dates.Earliest(), now, s.config.Schedule.CatchUpDays)
+	days, _ := s.cron.dueDays(dates.Earliest(), now, s.config.Schedule.CatchUpDays)
 	if len(days) == 0 {
 		return nil, nil
 	}
@@ -266,28 +267,49 @@ type ScheduleState struct {
 	NextAt, NextDay                         *time.Time
 	CatchUpDays, StaleDays, SourceRetention int32
 	PartitionStart                          *time.Time
+	// LeftOut are the days that are due for longer than CatchUpDays and missing; nil if
+	// there are none.
+	LeftOut *targetdb.LeftOutDaysRow
+	// Settings are those of the schedule, and Others those of workers that have others.
+	Settings string
+	Others   []targetdb.OtherSettingsRow
 }
 
 // Schedule reads the schedule and who works by it, as they are at one moment.
 func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
 	c := s.config.Schedule
+	now := s.config.Now()
+	_, older := s.cron.dueDays(dates.Earliest(), now, c.CatchUpDays)
+	need := yesterday(now)
+	if older != nil {
+		need = *older
+	}
+	start, known, err := s.origin.first(ctx, now, need)
+	if err != nil {
+		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
+	}
 	state := ScheduleState{
 		Cron: s.cron.String(), CatchUpDays: int32(max(c.CatchUpDays, 1)), StaleDays: int32(c.StaleDays), SourceRetention: int32(c.SourceRetention),
+		Settings: c.String(),
 	}
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.config.Target, snapshot, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginTxFunc(ctx, s.config.Target, snapshot, func(tx pgx.Tx) (err error) {
 		db := targetdb.New(tx)
 		if state.Schedule, err = db.ReadSchedule(ctx); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		state.ReadWorkforceRow, err = db.ReadWorkforce(ctx, partitionQueue)
+		if state.ReadWorkforceRow, err = db.ReadWorkforce(ctx, partitionQueue); err != nil {
+			return err
+		}
+		if state.Others, err = db.OtherSettings(ctx, state.Settings); err != nil || older == nil || !known {
+			return err
+		}
+		left, err := db.LeftOutDays(ctx, targetdb.LeftOutDaysParams{FirstDay: c.SourceRetention.Clip(start, now), LastDay: *older})
+		if left.Days > 0 {
+			state.LeftOut = &left
+		}
 		return err
 	})
-	if err != nil {
-		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
-	}
-	now := s.config.Now()
-	start, known, err := s.origin.first(ctx, now, yesterday(now))
 	switch {
 	case err != nil:
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
@@ -300,4 +322,31 @@ func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
 		state.NextAt, state.NextDay = &at, &day
 	}
 	return state, nil
+}
+
+// told is what the log has said of the schedule.
+type told struct {
+	leftOut bool
+	others  []targetdb.OtherSettingsRow
+}
+
+// tell logs days that are left out, and other settings than this process's, when there
+// begin to be any.
+func (s *scheduler) tell(ctx context.Context) error {
+	state, err := s.Schedule(ctx)
+	if err != nil {
+		return err
+	}
+	if left := state.LeftOut; left != nil && !s.told.leftOut {
+		s.config.Log.WarnContext(ctx, "days are due and missing, and older than CATCH_UP_DAYS: the schedule does not load them", "days", left.Days,
+			"from", left.FirstDay.Format(time.DateOnly), "to", left.LastDay.Format(time.DateOnly), "catch_up_days", state.CatchUpDays)
+	}
+	for _, other := range state.Others {
+		if !slices.Contains(s.told.others, other) {
+			s.config.Log.WarnContext(ctx, "another orchestrator has other settings of the schedule: give both the same",
+				"other", other.Process, "its_settings", other.Settings, "settings", state.Settings)
+		}
+	}
+	s.told = told{state.LeftOut != nil, state.Others}
+	return nil
 }

@@ -162,6 +162,8 @@ func TestScheduleState(t *testing.T) {
 	want := ScheduleState{
 		Cron: DefaultCron, CatchUpDays: 1, StaleDays: 30,
 		NextAt: day("2025-07-01 01:00"), NextDay: day("2025-06-30"), PartitionStart: day("2025-01-01"),
+		LeftOut:  &targetdb.LeftOutDaysRow{Days: 179, FirstDay: dayAt("2025-01-01"), LastDay: dayAt("2025-06-28")},
+		Settings: `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 PARTITION_START=`,
 	}
 	stored := cmpopts.IgnoreFields(targetdb.Schedule{}, "ID", "SweepTook")
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
@@ -176,9 +178,82 @@ func TestScheduleState(t *testing.T) {
 	s.config.Schedule.PartitionStart = day("2025-08-01")
 	s.restart()
 	want.PartitionStart, want.NextDay, want.NextAt = day("2025-08-01"), day("2025-08-01"), day("2025-08-02 01:00")
+	want.LeftOut, want.Settings = nil, want.Settings+"2025-08-01"
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
 		t.Errorf("with a start that is to come (-want +got):\n%s", diff)
 	}
+}
+
+// Days that are due and older than the schedule reaches back are told, and in the log
+// once; days that somebody has loaded, asked for, called off or forgotten are not.
+func TestDaysLeftOutAreTold(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 7})
+	s.source.sample("2025-06-17", "2025-06-29")
+	tell := func(want *targetdb.LeftOutDaysRow, logged int) {
+		t.Helper()
+		s.tick()
+		if err := s.tell(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, s.state().LeftOut); diff != "" {
+			t.Errorf("days left out (-want +got):\n%s", diff)
+		}
+		if got := strings.Count(s.logged.String(), "older than CATCH_UP_DAYS"); got != logged {
+			t.Errorf("the log says so %d times, want %d:\n%s", got, logged, s.logged)
+		}
+	}
+	six := &targetdb.LeftOutDaysRow{Days: 6, FirstDay: dayAt("2025-06-17"), LastDay: dayAt("2025-06-22")}
+	tell(six, 1)
+	tell(six, 1)
+	s.load("2025-06-19")
+	s.fail("2025-06-20", s.clock.read())
+	s.exec("INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '2025-06-17', '2025-06-18')")
+	s.exec("INSERT INTO run_partition (run_id, day, outcome) SELECT max(id), '2025-06-17'::date, NULL::outcome FROM run UNION ALL SELECT max(id), '2025-06-18', 'cancelled' FROM run")
+	tell(&targetdb.LeftOutDaysRow{Days: 2, FirstDay: dayAt("2025-06-21"), LastDay: dayAt("2025-06-22")}, 1)
+	s.exec("INSERT INTO forgotten (day, token) VALUES ('2025-06-21', 1)")
+	s.load("2025-06-22")
+	tell(nil, 1)
+
+	s.config.Schedule.CatchUpDays = 13
+	s.exec("DELETE FROM partition")
+	s.restart()
+	tell(nil, 1)
+	s.config.Schedule.CatchUpDays, s.config.Schedule.SourceRetention = 1, 4
+	s.restart()
+	tell(nil, 1) // All that the source still has is asked for.
+}
+
+// Orchestrators with different settings say so once, and the schedule for as long as both are alive.
+func TestOtherSettingsAreTold(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{CatchUpDays: 7})
+	enter := func(id, settings, lease string) {
+		s.exec(`INSERT INTO worker (id, host, pid, workers, jobs, settings, lease_until) VALUES ($1, 'h', 7, 1, '{}', $2, clock_timestamp() + $3::text::interval)`, id, settings, lease)
+	}
+	const other = "SCHEDULE=\"0 2 * * *\""
+	enter("same", s.config.Schedule.String(), "1 hour")
+	enter("old", "", "1 hour")
+	enter("dead", other, "-1 hour")
+	tell := func(logged int, want ...targetdb.OtherSettingsRow) {
+		t.Helper()
+		if err := s.tell(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, s.state().Others, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("others (-want +got):\n%s", diff)
+		}
+		if got := strings.Count(s.logged.String(), "level=WARN msg=\"another orchestrator has other settings"); got != logged {
+			t.Errorf("the log says so %d times, want %d:\n%s", got, logged, s.logged)
+		}
+	}
+	tell(0)
+	enter("other", other, "1 hour")
+	for range 2 {
+		tell(1, targetdb.OtherSettingsRow{Settings: other, Process: "h, process 7"})
+	}
+	s.exec("DELETE FROM worker WHERE id = 'other'")
+	tell(1)
 }
 
 func TestScheduleConfigRefused(t *testing.T) {

@@ -26,9 +26,11 @@ const (
 
 // Defines values for HindranceCause.
 const (
+	DaysLeftOut    HindranceCause = "days_left_out"
 	NoWorkers      HindranceCause = "no_workers"
 	QueuePaused    HindranceCause = "queue_paused"
 	SchedulePaused HindranceCause = "schedule_paused"
+	SettingsDiffer HindranceCause = "settings_differ"
 	SourceSuspect  HindranceCause = "source_suspect"
 )
 
@@ -193,6 +195,9 @@ type Hindrance struct {
 	// Cause - `queue_paused` and `no_workers` keep every day from being loaded.
 	// - `schedule_paused` stops the days that nobody asked for.
 	// - `source_suspect` stops the search for late data.
+	// - `days_left_out`: missing days are older than the schedule reaches back.
+	// - `settings_differ`: two orchestrators have different settings of the schedule, so that
+	//   which days are loaded by themselves depends on which of them looks first.
 	//
 	//
 	// Examples: no_workers
@@ -203,11 +208,32 @@ type Hindrance struct {
 }
 
 // HindranceCause - `queue_paused` and `no_workers` keep every day from being loaded.
-// - `schedule_paused` stops the days that nobody asked for.
-// - `source_suspect` stops the search for late data.
+//   - `schedule_paused` stops the days that nobody asked for.
+//   - `source_suspect` stops the search for late data.
+//   - `days_left_out`: missing days are older than the schedule reaches back.
+//   - `settings_differ`: two orchestrators have different settings of the schedule, so that
+//     which days are loaded by themselves depends on which of them looks first.
 //
 // Examples: no_workers
 type HindranceCause string
+
+// LeftOut Days that are due and missing, and that the schedule does not load.
+//
+// Examples: {"days":6,"from":"2025-01-01","to":"2025-01-06"}
+type LeftOut struct {
+	// Days How many they are.
+	Days int64 `json:"days"`
+
+	// From A day, from midnight to midnight UTC.
+	//
+	// Examples: 2025-01-01
+	From Day `json:"from"`
+
+	// To A day, from midnight to midnight UTC.
+	//
+	// Examples: 2025-01-01
+	To Day `json:"to"`
+}
 
 // LogEntry What a worker logged about a day of a run.
 //
@@ -728,6 +754,11 @@ type Schedule struct {
 
 	// Hindrances Everything that keeps days from being loaded; empty when nothing does.
 	Hindrances []Hindrance `json:"hindrances"`
+
+	// LeftOut Days that are due and missing, and that the schedule does not load.
+	//
+	// Examples: {"days":6,"from":"2025-01-01","to":"2025-01-06"}
+	LeftOut *LeftOut `json:"left_out,omitempty"`
 
 	// NextAt An instant, in RFC 3339 with `Z`.
 	//

@@ -11,10 +11,10 @@ import (
 )
 
 const BeatWorker = `-- name: BeatWorker :exec
-INSERT INTO worker AS w (id, host, pid, workers, jobs, lease_until)
+INSERT INTO worker AS w (id, host, pid, workers, jobs, lease_until, settings)
 VALUES (
     $1, $2, $3, $4, $5,
-    clock_timestamp() + $6::interval
+    clock_timestamp() + $6::interval, $7
 )
 ON CONFLICT (id) DO UPDATE
 SET jobs = excluded.jobs,
@@ -23,12 +23,13 @@ SET jobs = excluded.jobs,
 `
 
 type BeatWorkerParams struct {
-	ID      string
-	Host    string
-	Pid     int32
-	Workers int32
-	Jobs    []int64
-	Lease   time.Duration
+	ID       string
+	Host     string
+	Pid      int32
+	Workers  int32
+	Jobs     []int64
+	Lease    time.Duration
+	Settings string
 }
 
 // A worker's sign of life, with the jobs that it has in hand.
@@ -40,6 +41,7 @@ func (q *Queries) BeatWorker(ctx context.Context, arg BeatWorkerParams) error {
 		arg.Workers,
 		arg.Jobs,
 		arg.Lease,
+		arg.Settings,
 	)
 	return err
 }

@@ -180,6 +180,51 @@ func (q *Queries) FailedDays(ctx context.Context, arg FailedDaysParams) ([]Faile
 	return items, nil
 }
 
+const LeftOutDays = `-- name: LeftOutDays :one
+SELECT
+    count(*) AS days,
+    coalesce(min(d.day), $1)::date AS first_day,
+    coalesce(max(d.day), $2)::date AS last_day
+FROM (
+    SELECT $1::date + n AS day
+    FROM generate_series(0, $2::date - $1::date) AS n
+) AS d
+LEFT JOIN partition AS p ON p.day = d.day
+WHERE p.outcome IS NULL
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      WHERE rp.day = d.day
+        AND (rp.outcome IS NULL OR rp.outcome = 'cancelled')
+  )
+  AND NOT EXISTS (
+      SELECT
+      FROM forgotten AS f
+      WHERE f.day = d.day
+  )
+`
+
+type LeftOutDaysParams struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+type LeftOutDaysRow struct {
+	Days     int64
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+// How many of the days [first_day, last_day] nobody has loaded, asked for, called off or
+// forgotten, and the first and the last of them. partition_pkey, run_partition_day_idx
+// and forgotten_pkey serve it.
+func (q *Queries) LeftOutDays(ctx context.Context, arg LeftOutDaysParams) (LeftOutDaysRow, error) {
+	row := q.db.QueryRow(ctx, LeftOutDays, arg.FirstDay, arg.LastDay)
+	var i LeftOutDaysRow
+	err := row.Scan(&i.Days, &i.FirstDay, &i.LastDay)
+	return i, err
+}
+
 const LockSchedule = `-- name: LockSchedule :one
 INSERT INTO schedule AS s (id)
 VALUES (1)

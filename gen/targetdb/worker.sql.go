@@ -25,6 +25,42 @@ func (q *Queries) AliveWorkers(ctx context.Context, host string) (int64, error) 
 	return count, err
 }
 
+const OtherSettings = `-- name: OtherSettings :many
+SELECT w.settings, min(w.host || ', process ' || w.pid)::text AS process
+FROM worker AS w
+WHERE w.lease_until >= clock_timestamp()
+  AND w.settings NOT IN ('', $1::text)
+GROUP BY w.settings
+ORDER BY w.settings
+`
+
+type OtherSettingsRow struct {
+	Settings string
+	Process  string
+}
+
+// The settings of the workers that are alive and have others than settings, each with a
+// process that has them. Versions before the column tell none. The table is read whole.
+func (q *Queries) OtherSettings(ctx context.Context, settings string) ([]OtherSettingsRow, error) {
+	rows, err := q.db.Query(ctx, OtherSettings, settings)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OtherSettingsRow
+	for rows.Next() {
+		var i OtherSettingsRow
+		if err := rows.Scan(&i.Settings, &i.Process); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReadWorkforce = `-- name: ReadWorkforce :one
 SELECT
     (

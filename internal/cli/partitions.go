@@ -52,8 +52,9 @@ func newPartitions(r *runner) *cobra.Command {
 		Long: `Partitions asks the target API of 'delfos orchestrate' for the state of each day and
 prints a row a month, a letter a day: d done, e empty (no samples), s stale (the source
 has changed since), F failed, r running, q queued, c cancelled, . missing. Under it
-stand how many there are of each, and why days failed. On a terminal the letters have
-colours, unless NO_COLOR is set.
+stand how many there are of each, why days failed, and what keeps days from being
+loaded, such as a schedule that does not reach back far enough. On a terminal the
+letters have colours, unless NO_COLOR is set.
 
 Without --from and --to it is the 400 days up to the newest that is loaded, asked for
 or has samples, and those after it up to yesterday, unless they are more than 400;
@@ -89,7 +90,10 @@ that are known, the last lines say how to see them.`,
 		if len(a.Value.Partitions) > 0 {
 			text = calendar(a.Value.Partitions, r.colours())
 		}
-		return r.print("%s%s", text, others(a.Header))
+		if err := r.print("%s%s", text, others(a.Header)); err != nil {
+			return err
+		}
+		return r.printHindrances(hindrances(ctx, api, true))
 	})
 }
 

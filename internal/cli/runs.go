@@ -122,7 +122,7 @@ func hindrances(ctx context.Context, api *targetclient.Client, scheduling bool) 
 		return nil
 	}
 	for _, h := range a.Value.Hindrances {
-		if scheduling || h.Cause != targetapi.SchedulePaused && h.Cause != targetapi.SourceSuspect {
+		if scheduling || h.Cause == targetapi.QueuePaused || h.Cause == targetapi.NoWorkers {
 			details = append(details, h.Detail)
 		}
 	}

@@ -133,10 +133,10 @@ RETURNING j.id, (j.args ->> 'day')::date AS day, j.attempt;
 
 -- name: BeatWorker :exec
 -- A worker's sign of life, with the jobs that it has in hand.
-INSERT INTO worker AS w (id, host, pid, workers, jobs, lease_until)
+INSERT INTO worker AS w (id, host, pid, workers, jobs, lease_until, settings)
 VALUES (
     sqlc.arg(id), sqlc.arg(host), sqlc.arg(pid), sqlc.arg(workers), sqlc.arg(jobs),
-    clock_timestamp() + sqlc.arg(lease)::interval
+    clock_timestamp() + sqlc.arg(lease)::interval, sqlc.arg(settings)
 )
 ON CONFLICT (id) DO UPDATE
 SET jobs = excluded.jobs,

@@ -70,6 +70,32 @@ FROM partition
 WHERE day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
 ORDER BY day;
 
+-- name: LeftOutDays :one
+-- How many of the days [first_day, last_day] nobody has loaded, asked for, called off or
+-- forgotten, and the first and the last of them. partition_pkey, run_partition_day_idx
+-- and forgotten_pkey serve it.
+SELECT
+    count(*) AS days,
+    coalesce(min(d.day), sqlc.arg(first_day))::date AS first_day,
+    coalesce(max(d.day), sqlc.arg(last_day))::date AS last_day
+FROM (
+    SELECT sqlc.arg(first_day)::date + n AS day
+    FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
+) AS d
+LEFT JOIN partition AS p ON p.day = d.day
+WHERE p.outcome IS NULL
+  AND NOT EXISTS (
+      SELECT
+      FROM run_partition AS rp
+      WHERE rp.day = d.day
+        AND (rp.outcome IS NULL OR rp.outcome = 'cancelled')
+  )
+  AND NOT EXISTS (
+      SELECT
+      FROM forgotten AS f
+      WHERE f.day = d.day
+  );
+
 -- name: CalledOffDays :many
 -- The days whose latest request of the queue was called off, and those that were
 -- forgotten and not asked for since. run_partition_day_idx and forgotten_pkey serve

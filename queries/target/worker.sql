@@ -21,3 +21,13 @@ SELECT
         WHERE q.name = sqlc.arg(queue)
           AND q.paused_at IS NOT NULL
     )::boolean AS queue_paused;
+
+-- name: OtherSettings :many
+-- The settings of the workers that are alive and have others than settings, each with a
+-- process that has them. Versions before the column tell none. The table is read whole.
+SELECT w.settings, min(w.host || ', process ' || w.pid)::text AS process
+FROM worker AS w
+WHERE w.lease_until >= clock_timestamp()
+  AND w.settings NOT IN ('', sqlc.arg(settings)::text)
+GROUP BY w.settings
+ORDER BY w.settings;

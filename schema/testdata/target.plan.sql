@@ -31,6 +31,7 @@ CREATE TABLE "public"."worker" (
   "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   "beat_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   "lease_until" timestamptz NOT NULL,
+  "settings" text NOT NULL DEFAULT '',
   PRIMARY KEY ("id")
 );
 CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');

@@ -3,6 +3,7 @@ package target_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,7 +35,11 @@ func TestHindrances(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	want(targetapi.NoWorkers)
+	want(targetapi.NoWorkers, targetapi.DaysLeftOut)
+	if a := b.Get("/schedule"); !strings.Contains(a.Body, `"left_out":{"days":2,"from":"2025-01-01","to":"2025-01-02"}`) {
+		t.Errorf("the days left out are not told: %s", a.Body)
+	}
+	b.exec("INSERT INTO forgotten (day, token) VALUES ('2025-01-01', 1), ('2025-01-02', 1)")
 	b.exec(`INSERT INTO worker (id, host, pid, workers, jobs, lease_until)
 		VALUES ('a', 'h', 1, 2, '{}', clock_timestamp() + interval '1 hour'), ('dead', 'h', 2, 9, '{}', clock_timestamp() - interval '1 s')`)
 	want()
@@ -54,4 +59,6 @@ func TestHindrances(t *testing.T) {
 	want(targetapi.NoWorkers, targetapi.SchedulePaused)
 	b.exec("UPDATE schedule SET suspect_since = now(), suspect_reason = 'it has nothing' WHERE id = 1")
 	want(targetapi.NoWorkers, targetapi.SchedulePaused, targetapi.SourceSuspect)
+	b.exec("UPDATE worker SET settings = 'SCHEDULE=\"0 2 * * *\"', lease_until = clock_timestamp() + interval '1 hour'")
+	want(targetapi.SchedulePaused, targetapi.SourceSuspect, targetapi.SettingsDiffer)
 }

@@ -2,6 +2,8 @@ package target
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetapi"
@@ -29,7 +31,7 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 	if err != nil {
 		return targetapi.Schedule{}, err
 	}
-	return targetapi.Schedule{
+	schedule := targetapi.Schedule{
 		Cron:           state.Cron,
 		Paused:         state.Paused,
 		NextAt:         state.NextAt,
@@ -46,7 +48,11 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 		SourceSuspect:       state.SuspectReason,
 		SourceSuspectSince:  state.SuspectSince,
 		SourceRetentionDays: state.SourceRetention,
-	}, nil
+	}
+	if left := state.LeftOut; left != nil {
+		schedule.LeftOut = &targetapi.LeftOut{Days: left.Days, From: dateOf(left.FirstDay), To: dateOf(left.LastDay)}
+	}
+	return schedule, nil
 }
 
 // hindrances are what keeps days from being loaded.
@@ -74,6 +80,21 @@ func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 		found = append(found, targetapi.Hindrance{
 			Cause:  targetapi.SourceSuspect,
 			Detail: "The source is suspect, so what is loaded stays and late data is not followed: " + *state.SuspectReason + ".",
+		})
+	}
+	if left := state.LeftOut; left != nil {
+		from, to := left.FirstDay.Format(time.DateOnly), left.LastDay.Format(time.DateOnly)
+		found = append(found, targetapi.Hindrance{
+			Cause: targetapi.DaysLeftOut,
+			Detail: fmt.Sprintf("%s to %s has %d missing days that became due more than CATCH_UP_DAYS=%d ago, so the schedule does not load them: "+
+				"`delfos runs start --from %s --to %s --only missing` does.", from, to, left.Days, state.CatchUpDays, from, to),
+		})
+	}
+	for _, other := range state.Others {
+		found = append(found, targetapi.Hindrance{
+			Cause: targetapi.SettingsDiffer,
+			Detail: fmt.Sprintf("The orchestrator on %s has other settings of the schedule than this one, so which days are loaded depends on who looks first: "+
+				"give both the same. It has %s, this one %s.", other.Process, other.Settings, state.Settings),
 		})
 	}
 	return found
