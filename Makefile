@@ -111,11 +111,11 @@ check-formats: ## Read every format back with programs that are not ours (needs 
 	npm ci --prefix tools/readers --no-audit --no-fund
 	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Read ./internal/test/interop
 
-check-spec: ## Read what the servers show of the contract with redocly, openapi-typescript and a plain oapi-codegen (needs node, npm)
+check-spec: ## Have redocly and four generators of clients read the contract, and their clients a day (needs node, npm)
 	@for program in node npm; do command -v $$program >/dev/null || { \
 		echo "make check-spec: no $$program: install it (Debian: apt-get install nodejs npm)" >&2; exit 1; }; done
 	npm ci --prefix tools/openapi --no-audit --no-fund
-	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Others ./server/apidocs
+	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Others ./internal/test/example
 
 check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and PostgreSQL's server programs)
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \
