@@ -222,6 +222,7 @@ func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error)
 	if s.list, err = d.source.Turbines(ctx, nil); err != nil {
 		return s, fmt.Errorf("list turbines: %w", err)
 	}
+	s.all = []int32{} // without turbines it is empty and not NULL, of which no value is another
 	for _, t := range s.list {
 		s.all = append(s.all, t.Id)
 		if d.turbines.Contains(t.Id) {
