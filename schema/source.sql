@@ -64,6 +64,9 @@ CREATE TABLE data (
     CONSTRAINT data_power_finite CHECK (power > '-Infinity'::double precision AND power < 'Infinity'::double precision),
     CONSTRAINT data_ambient_temperature_finite CHECK (ambient_temperature > '-Infinity'::double precision AND ambient_temperature < 'Infinity'::double precision)
 );
+-- The samples between two seconds: most sources have none, so that a look at it says
+-- whether a range has any.
+CREATE INDEX data_fraction_idx ON data (turbine_id, timestamp) WHERE timestamp <> timestamp::timestamptz(0);
 COMMENT ON COLUMN data.wind_speed IS 'm/s';
 COMMENT ON COLUMN data.power IS 'kW';
 COMMENT ON COLUMN data.ambient_temperature IS '°C';

@@ -273,8 +273,8 @@ type GetDataParams struct {
 	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
 	// contributes no rows. Each row then carries `turbine_id`.
 	//
-	// Without it the answer is turbine 1 alone, and a row is `timestamp` and the variables, as
-	// clients of the system that Delfos replaces expect. In every other operation the absence
+	// Without it the answer is the turbine with the smallest id alone, and a row is `timestamp` and
+	// the variables, as clients of the system that Delfos replaces expect. In every other operation the absence
 	// of `turbines` means all turbines.
 	Turbines *TurbineSelection `form:"turbines,omitempty" json:"turbines,omitempty"`
 

@@ -78,9 +78,10 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 
 // GetData Read one-minute samples
 //
-// Every sample from `start` to `end`, or up to `before`, ordered by turbine, then time. A missing reading is
-// `null`; a range without samples is `[]`. The answer is streamed: a year costs the server
-// no more memory than a day.
+// Every sample from `start` to `end`, or up to `before`, ordered by turbine, then time. A
+// missing reading is `null`; a range without samples is `[]`. Timestamps have no fraction of a
+// second, or, when any timestamp of these turbines in this range has one, all of them have six
+// digits of it. The answer is streamed: a year costs the server no more memory than a day.
 //
 // Corresponds with GET /data (the `GetData` operationId).
 func (c *Client) GetData(ctx context.Context, params *GetDataParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -10,6 +10,33 @@ import (
 	"time"
 )
 
+const HasFractions = `-- name: HasFractions :one
+SELECT EXISTS (
+    SELECT
+    FROM data
+    WHERE turbine_id = ANY ($1::integer[])
+      AND timestamp >= $2::timestamptz
+      AND timestamp <= $3::timestamptz
+      AND timestamp <> timestamp::timestamptz(0)
+)
+`
+
+type HasFractionsParams struct {
+	TurbineIds []int32
+	Start      time.Time
+	Stop       time.Time
+}
+
+// Reports whether any timestamp of a range has a fraction of a second, whatever page
+// of it is asked for: then all of the answer are written with one. data_fraction_idx
+// serves it.
+func (q *Queries) HasFractions(ctx context.Context, arg HasFractionsParams) (bool, error) {
+	row := q.db.QueryRow(ctx, HasFractions, arg.TurbineIds, arg.Start, arg.Stop)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const TagSamplePage = `-- name: TagSamplePage :one
 WITH page AS (
     SELECT turbine_id, timestamp, hash, row_number() OVER (ORDER BY turbine_id, timestamp) AS nth

@@ -10,6 +10,42 @@ import (
 	"time"
 )
 
+const FirstTurbine = `-- name: FirstTurbine :one
+SELECT t.id, EXISTS (
+    SELECT
+    FROM data AS d
+    WHERE d.turbine_id = t.id
+      AND d.timestamp >= $1::timestamptz
+      AND d.timestamp <= $2::timestamptz
+      AND d.timestamp <> d.timestamp::timestamptz(0)
+) AS fractions
+FROM (
+    SELECT id
+    FROM turbine
+    ORDER BY id
+    LIMIT 1
+) AS t
+`
+
+type FirstTurbineParams struct {
+	Start time.Time
+	Stop  time.Time
+}
+
+type FirstTurbineRow struct {
+	ID        int32
+	Fractions bool
+}
+
+// The turbine that is meant where none is named, and HasFractions of its range; no row
+// if there is none. turbine_pkey and data_fraction_idx serve it.
+func (q *Queries) FirstTurbine(ctx context.Context, arg FirstTurbineParams) (FirstTurbineRow, error) {
+	row := q.db.QueryRow(ctx, FirstTurbine, arg.Start, arg.Stop)
+	var i FirstTurbineRow
+	err := row.Scan(&i.ID, &i.Fractions)
+	return i, err
+}
+
 const ListTurbineSpans = `-- name: ListTurbineSpans :many
 SELECT
     t.id, t.name, t.sample_interval, t.rated_power, t.cut_in, t.cut_out, t.rotor_diameter, t.hub_height, t.altitude, t.latitude, t.longitude, t.commissioned, t.decommissioned,

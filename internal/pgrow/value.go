@@ -34,6 +34,7 @@ type Column struct {
 	Kind     Kind
 	Unit     string // as m/s, "" for none
 	Nullable bool
+	Wide     bool // timestamps in text have six digits of a fraction, as some of them need
 	// Text returns the text of a number, for the Values of a Text column. It is
 	// called for each value, and should keep the texts that it makes.
 	Text func(number int32) string

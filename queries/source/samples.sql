@@ -1,3 +1,16 @@
+-- name: HasFractions :one
+-- Reports whether any timestamp of a range has a fraction of a second, whatever page
+-- of it is asked for: then all of the answer are written with one. data_fraction_idx
+-- serves it.
+SELECT EXISTS (
+    SELECT
+    FROM data
+    WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+      AND timestamp >= sqlc.arg(start)::timestamptz
+      AND timestamp <= sqlc.arg(stop)::timestamptz
+      AND timestamp <> timestamp::timestamptz(0)
+);
+
 -- name: TagSamples :one
 -- What entity tags are made of: how many rows ReadSamples gives, and the xor of
 -- their hashes, which internal/pgrow computes of rows that are read out. The

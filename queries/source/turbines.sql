@@ -5,6 +5,24 @@ SELECT *
 FROM turbine
 ORDER BY id;
 
+-- name: FirstTurbine :one
+-- The turbine that is meant where none is named, and HasFractions of its range; no row
+-- if there is none. turbine_pkey and data_fraction_idx serve it.
+SELECT t.id, EXISTS (
+    SELECT
+    FROM data AS d
+    WHERE d.turbine_id = t.id
+      AND d.timestamp >= sqlc.arg(start)::timestamptz
+      AND d.timestamp <= sqlc.arg(stop)::timestamptz
+      AND d.timestamp <> d.timestamp::timestamptz(0)
+) AS fractions
+FROM (
+    SELECT id
+    FROM turbine
+    ORDER BY id
+    LIMIT 1
+) AS t;
+
 -- name: ListTurbineSpans :many
 -- Every turbine by id with its first and last sample from start to stop, both
 -- inclusive, for GET /turbines?span. turbine_pkey gives the order, data_pkey each

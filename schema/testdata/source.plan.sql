@@ -50,6 +50,7 @@ CREATE TABLE "public"."data" (
   CONSTRAINT "data_timestamp_finite" CHECK (isfinite("timestamp")),
   CONSTRAINT "data_wind_speed_finite" CHECK ((wind_speed > '-Infinity'::double precision) AND (wind_speed < 'Infinity'::double precision))
 );
+CREATE INDEX "data_fraction_idx" ON "public"."data" ("turbine_id", "timestamp") WHERE ("timestamp" <> ("timestamp")::timestamp(0) with time zone);
 COMMENT ON COLUMN "public"."data"."wind_speed" IS 'm/s';
 COMMENT ON COLUMN "public"."data"."power" IS 'kW';
 COMMENT ON COLUMN "public"."data"."ambient_temperature" IS '°C';

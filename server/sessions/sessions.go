@@ -285,22 +285,28 @@ func (p *place) leave() {
 	p.held = nil
 }
 
-// Begin opens a transaction all of whose statements see the database as it is at
-// the first one, and which can't write.
-func Begin(ctx context.Context, s *Session) (pgx.Tx, error) {
-	tx, err := s.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return nil, fmt.Errorf("begin a snapshot: %w", err)
-	}
-	return tx, nil
+// Snapshot is a session in a transaction all of whose statements see the database as
+// it is at the first one, and which can't write.
+type Snapshot struct {
+	pgx.Tx
+
+	// Close gives the session back; it may be called again.
+	Close func()
 }
 
-// Snapshot calls read in a transaction of Begin.
-func Snapshot(ctx context.Context, s *Session, read func(pgx.Tx) error) error {
-	tx, err := Begin(ctx, s)
+// Begin takes a session as Acquire does; the caller closes the snapshot.
+func (s *Sessions) Begin(ctx context.Context) (*Snapshot, error) {
+	session, err := s.Acquire(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = tx.Rollback(ctx) }() // nothing was written
-	return read(tx)
+	tx, err := session.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		session.Release()
+		return nil, fmt.Errorf("begin a snapshot: %w", err)
+	}
+	return &Snapshot{tx, sync.OnceFunc(func() {
+		_ = tx.Rollback(ctx) // nothing was written
+		session.Release()
+	})}, nil
 }

@@ -96,18 +96,33 @@ type answer struct {
 // VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
 	got := a.got
-	setNonEmpty(w.Header(), "Link", a.link(got))
-	return a.s.sessions.Write(w, a.r, a.q.kind(sessions.Long), stream.Response{
-		Format:   a.format,
-		Columns:  a.columns,
-		Filename: a.q.Filename("data"),
-		Buffered: a.q.limit > 0,
-		Rows: func(yield func([]stream.Value) error) error {
-			got = reading{} // it may be a second try
-			return a.s.readSamples(a.r.Context(), a.q, a.places, &got, yield)
-		},
+	response := stream.Response{
+		Format:    a.format,
+		Columns:   a.columns,
+		Filename:  a.q.Filename("data"),
+		Buffered:  a.q.limit > 0,
 		Tag:       func() string { return got.tag(a.columns) },
 		LinkAfter: func() string { return a.link(got) },
+	}
+	if a.r.Method == http.MethodHead {
+		setNonEmpty(w.Header(), "Link", a.link(got))
+		return response.Write(w, a.r)
+	}
+	ctx := a.r.Context()
+	return a.s.sessions.Answer(ctx, a.q.kind(sessions.Long), func(outgrown func() error) error {
+		v, err := a.s.view(ctx, a.q)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		got = reading{wide: v.wide} // it may be a second try
+		a.columns[0].Wide = v.wide
+		response.Outgrown = outgrown
+		response.Rows = func(yield func([]stream.Value) error) error {
+			defer v.Close() // what follows the last row may wait for the client
+			return v.read(ctx, a.places, &got, yield)
+		}
+		return response.Write(w, a.r)
 	})
 }
 
@@ -136,10 +151,16 @@ type digests struct {
 // VisitGetDataDigestResponse implements sourceserver.GetDataDigestResponseObject.
 func (d digests) VisitGetDataDigestResponse(w http.ResponseWriter) error {
 	response := stream.Items("[", "]", func(yield func([]byte) error) error {
+		ctx := d.r.Context()
+		v, err := d.s.view(ctx, d.q)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
 		var line []byte
-		return d.s.each(d.r.Context(), d.q, func(tx sourcedb.DBTX, part part) error {
+		return v.each(func(part part) error {
 			asked := sourcedb.DigestSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: d.q.End}
-			for row, err := range sourcedb.New(tx).DigestSamples(d.r.Context(), asked) {
+			for row, err := range sourcedb.New(v.db).DigestSamples(ctx, asked) {
 				if err == nil {
 					line = appendDigest(line[:0], row)
 					err = yield(line)
@@ -165,13 +186,13 @@ func appendDigest(b []byte, row sourcedb.DigestSamplesRow) []byte {
 
 // tagVersion grows when the same rows come out as other bytes than before, so
 // that what a client keeps of an older server is out of date.
-const tagVersion = 1
+const tagVersion = 2
 
 // tag is the part of an entity tag that says what is answered: the rows, their
 // columns, and whether others follow. The format and its coding are added by
 // stream.ETag.
 func (got *reading) tag(columns []stream.Column) string {
-	b := fmt.Appendf(nil, "%d %d %016x %t", tagVersion, got.rows, got.hash, got.more)
+	b := fmt.Appendf(nil, "%d %d %016x %t %t", tagVersion, got.rows, got.hash, got.more, got.wide)
 	for _, c := range columns {
 		b = append(append(b, ' '), c.Name...)
 	}

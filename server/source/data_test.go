@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -239,8 +241,53 @@ func TestTurbinesWithoutAny(t *testing.T) {
 	if a := b.Get("/turbines"); a.Status != http.StatusOK || a.Body != "[]\n" {
 		t.Errorf("got %d %q, want []", a.Status, a.Body)
 	}
-	if a := b.Get("/data?" + day + "&turbines=all"); a.Body != "[]" || a.Trailer.Get("Delfos-Rows") != "0" {
-		t.Errorf("got %d %q, want []", a.Status, a.Body)
+	for _, query := range []string{"", "&turbines=all", "&limit=5"} {
+		if a := b.Get("/data?" + day + query); a.Body != "[]" || a.Trailer.Get("Delfos-Rows") != "0" {
+			t.Errorf("%s: got %d %q, want []", query, a.Status, a.Body)
+		}
+	}
+	b.exec("INSERT INTO turbine (id, name) VALUES (80, 'Second'), (77, 'First')")
+	b.exec("INSERT INTO data (turbine_id, timestamp, power) VALUES (77, '2025-01-01Z', 77), (80, '2025-01-01Z', 80)")
+	if a := b.Get("/data?" + day + "&variables=power"); a.Body != `[{"timestamp":"2025-01-01T00:00:00Z","power":77.0}]` {
+		t.Errorf("without turbines: got %d %s, want the samples of the first there is, 77", a.Status, a.Body)
+	}
+}
+
+// One sample with a fraction of a second gives all timestamps of an answer six
+// digits of it, and those of the other pages; without one none has any.
+func TestTimestampsHaveOneForm(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.fill(5000)
+	b.exec("INSERT INTO turbine VALUES (2, 'Second')")
+	b.exec("INSERT INTO data SELECT 2, timestamp, power FROM data WHERE timestamp < '2025-01-02Z'")
+	query := "/data?start=2025-01-02&before=2025-01-05"
+	whole := b.Get(query)
+	b.exec("UPDATE data SET timestamp = timestamp + interval '5 ms' WHERE turbine_id = 1 AND timestamp = '2025-01-04 00:01Z'")
+	if a := b.Get(query, "If-None-Match: "+whole.Trailer.Get("ETag")); a.Status != http.StatusOK {
+		t.Errorf("after the change: got %d, want 200", a.Status)
+	}
+	form := regexp.MustCompile(`2025-01-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	for query, want := range map[string]string{
+		query:                                   ".000000",
+		query + "&format=ndjson":                ".000000",
+		query + "&format=csv&turbines=all":      ".000000",
+		query + "&limit=3":                      ".000000",
+		query + "&turbines=2":                   "",
+		"/data?start=2025-01-01&end=2025-01-03": "",
+		"/data?start=2025-01-01&before=2025-01-05T00:00&turbines=2": "",
+	} {
+		a := b.Get(query)
+		found := form.FindAllStringSubmatch(a.Body, -1)
+		if rows, _ := strconv.Atoi(a.Trailer.Get("Delfos-Rows")); len(found) != rows {
+			t.Errorf("%s: %d timestamps in %d rows", query, len(found), rows)
+		}
+		for _, f := range found {
+			if f[1] != want && f[0] != "2025-01-04T00:01:00.005000Z" {
+				t.Errorf("%s has %s, want a fraction %q", query, f[0], want)
+				break
+			}
+		}
 	}
 }
 

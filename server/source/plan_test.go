@@ -30,6 +30,8 @@ func TestPlans(t *testing.T) {
 	for _, query := range []struct{ name, sql, args string }{
 		{"ReadSamples", sourcedb.ReadSamples, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
 		{"ReadSamplePage", sourcedb.ReadSamplePage, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z', 1000)"},
+		{"HasFractions", sourcedb.HasFractions, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
+		{"FirstTurbine", sourcedb.FirstTurbine, "('2025-01-02Z', '2025-01-03Z')"},
 		{"TagSamples", sourcedb.TagSamples, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
 		{"TagSamplePage", sourcedb.TagSamplePage, "(1000, '2025-01-02Z', '{1,2,5}', '2025-01-03Z')"},
 		{"DigestSamples", sourcedb.DigestSamples, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
@@ -40,7 +42,11 @@ func TestPlans(t *testing.T) {
 		if one := pgtest.Plan(t, pool, query.sql, strings.ReplaceAll(query.args, "{1,2,5}", "{1}")); one != plan {
 			t.Errorf("the plan of %s for one turbine is another:\n%s", query.name, one)
 		}
-		if strings.Contains(plan, "Seq Scan on data") || !strings.Contains(plan, "index data_pkey by (turbine_id, timestamp)") {
+		index := "data_pkey"
+		if query.name == "HasFractions" || query.name == "FirstTurbine" {
+			index = "data_fraction_idx"
+		}
+		if strings.Contains(plan, "Seq Scan on data") || !strings.Contains(plan, "index "+index+" by (turbine_id, timestamp)") {
 			t.Errorf("the plan of %s does not walk the key:\n%s", query.name, plan)
 		}
 		fmt.Fprintf(&plans, "%s\n%s\n", query.name, plan)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -12,13 +13,10 @@ import (
 	"github.com/delfos/delfos/gen/sourcedb"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/server/param"
+	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
 )
-
-// firstTurbine is the one that is meant without a selector: the replaced
-// system knew no other.
-const firstTurbine = 1
 
 // query is what /data was asked for.
 type query struct {
@@ -42,6 +40,57 @@ type key struct {
 	micros  int64 // of Unix time
 }
 
+// view is the samples of a query.
+type view struct {
+	query
+
+	db    sourcedb.DBTX
+	Close func()  // gives the session back; it may be called again
+	ids   []int32 // of the turbines asked for that there are, sorted
+	// wide says that some timestamp of them, on whatever page, has a fraction of a
+	// second: then all of the answer are written with one.
+	wide bool
+}
+
+// view opens one; the caller closes it. It is a snapshot, but for the rows of the
+// first turbine: those are one statement, which is a snapshot by itself.
+func (s *Server) view(ctx context.Context, q query) (*view, error) {
+	if q.Turbines == nil {
+		return s.first(ctx, q)
+	}
+	snapshot, err := s.sessions.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{query: q, db: snapshot, Close: snapshot.Close}
+	if v.ids, err = resolve(ctx, snapshot, q.Turbines); err == nil {
+		v.wide, err = sourcedb.New(snapshot).HasFractions(ctx, sourcedb.HasFractionsParams{TurbineIds: v.ids, Start: q.Start, Stop: q.End})
+	}
+	if err != nil {
+		snapshot.Close()
+		return nil, fmt.Errorf("look for the samples of turbines: %w", err)
+	}
+	return v, nil
+}
+
+// first is the view of the first turbine: the replaced system knew no other.
+func (s *Server) first(ctx context.Context, q query) (*view, error) {
+	session, err := s.sessions.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{query: q, db: session, Close: session.Release}
+	turbine, err := sourcedb.New(session).FirstTurbine(ctx, sourcedb.FirstTurbineParams{Start: q.Start, Stop: q.End})
+	switch {
+	case err == nil:
+		v.ids, v.wide = []int32{turbine.ID}, turbine.Fractions
+	case !errors.Is(err, pgx.ErrNoRows):
+		session.Release()
+		return nil, fmt.Errorf("look for the first turbine: %w", err)
+	}
+	return v, nil
+}
+
 // reading is what the rows that answer a query come to, be they read out or
 // hashed in the database.
 type reading struct {
@@ -49,6 +98,7 @@ type reading struct {
 	hash uint64 // the xor of theirs
 	last key    // of the last one, once more is true
 	more bool   // others follow: the limit cut them off
+	wide bool   // their timestamps are written with a fraction of a second
 }
 
 // part is a range of data_pkey: turbines with the same bounds.
@@ -57,64 +107,56 @@ type part struct {
 	start time.Time
 }
 
-// parts are the ranges of q among the turbines that there are, in the order of
-// the answer: what is left of the cursor's own turbine, and those that follow.
-func (q query) parts(ids []int32) []part {
-	if q.after == nil {
-		return []part{{ids, q.Start}}
+// parts are the ranges of the query, in the order of the answer: what is left of
+// the cursor's own turbine, and those that follow.
+func (v *view) parts() []part {
+	if v.after == nil {
+		return []part{{v.ids, v.Start}}
 	}
-	i, found := slices.BinarySearch(ids, q.after.turbine)
+	i, found := slices.BinarySearch(v.ids, v.after.turbine)
 	if !found {
-		return []part{{ids[i:], q.Start}}
+		return []part{{v.ids[i:], v.Start}}
 	}
 	return []part{
-		{ids[i : i+1], time.UnixMicro(q.after.micros + 1).UTC()},
-		{ids[i+1:], q.Start},
+		{v.ids[i : i+1], time.UnixMicro(v.after.micros + 1).UTC()},
+		{v.ids[i+1:], v.Start},
 	}
 }
 
-// each calls do for each range of q that can hold rows, all of one snapshot: one
-// range of the turbine that needs no looking up is one statement, which is a
-// snapshot by itself.
-func (s *Server) each(ctx context.Context, q query, do func(sourcedb.DBTX, part) error) error {
-	session, err := s.sessions.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer session.Release()
-	if q.Turbines == nil {
-		return eachIn(ctx, session, q, do)
-	}
-	return sessions.Snapshot(ctx, session, func(tx pgx.Tx) error { return eachIn(ctx, tx, q, do) })
-}
-
-func eachIn(ctx context.Context, db sourcedb.DBTX, q query, do func(sourcedb.DBTX, part) error) error {
-	ids, err := resolve(ctx, db, q.Turbines)
-	if err != nil {
-		return err
-	}
-	for _, part := range q.parts(ids) {
-		if len(part.ids) == 0 || part.start.After(q.End) {
+// each calls do for each range of the query that can hold rows.
+func (v *view) each(do func(part) error) error {
+	for _, part := range v.parts() {
+		if len(part.ids) == 0 || part.start.After(v.End) {
 			continue
 		}
-		if err := do(db, part); err != nil {
+		if err := do(part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readSamples yields the rows of q as they come from the database, each with the
-// columns at the places, and counts them in got.
-func (s *Server) readSamples(ctx context.Context, q query, places []int, got *reading, yield func([]stream.Value) error) error {
+// second is one in microseconds.
+const second = 1_000_000
+
+// errNewFraction ends an answer of the first turbine, whose form is known by a
+// statement before that of the rows.
+var errNewFraction = errors.New("a sample with a fraction of a second was written after the look for one")
+
+// read yields the rows as they come from the database, each with the columns at the
+// places, and counts them in got.
+func (v *view) read(ctx context.Context, places []int, got *reading, yield func([]stream.Value) error) error {
 	row := make([]stream.Value, len(places))
-	return s.each(ctx, q, func(tx sourcedb.DBTX, part part) error {
-		for sample, err := range samples(ctx, tx, q, part, got) {
+	return v.each(func(part part) error {
+		for sample, err := range v.samples(ctx, part, got) {
 			if err != nil {
 				return err
 			}
-			if !got.count(&sample, q.limit) {
+			if !got.count(&sample, v.limit) {
 				return nil
+			}
+			if !v.wide && sample.Timestamp%second != 0 {
+				return problem.Busy("the samples changed while they were read; try again", 0, errNewFraction)
 			}
 			values := sample.Values()
 			for i, place := range places {
@@ -128,19 +170,19 @@ func (s *Server) readSamples(ctx context.Context, q query, places []int, got *re
 	})
 }
 
-// samples reads a part of q: of a page one more than is left of it, none when
-// others are known to follow.
-func samples(ctx context.Context, tx sourcedb.DBTX, q query, part part, got *reading) iter.Seq2[sourcedb.ReadSamplesRow, error] {
-	db := sourcedb.New(tx)
+// samples reads a part: of a page one more than is left of it, none when others are
+// known to follow.
+func (v *view) samples(ctx context.Context, part part, got *reading) iter.Seq2[sourcedb.ReadSamplesRow, error] {
+	db := sourcedb.New(v.db)
 	switch {
 	case got.more:
 		return func(func(sourcedb.ReadSamplesRow, error) bool) {}
-	case q.limit > 0:
+	case v.limit > 0:
 		return db.ReadSamplePage(ctx, sourcedb.ReadSamplePageParams{
-			TurbineIds: part.ids, Start: part.start, Stop: q.End, Lim: q.limit - int32(got.rows) + 1,
+			TurbineIds: part.ids, Start: part.start, Stop: v.End, Lim: v.limit - int32(got.rows) + 1,
 		})
 	}
-	return db.ReadSamples(ctx, sourcedb.ReadSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: q.End})
+	return db.ReadSamples(ctx, sourcedb.ReadSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: v.End})
 }
 
 // count adds a row in, unless it is beyond the limit; 0 is none.
@@ -155,7 +197,7 @@ func (got *reading) count(sample *sourcedb.ReadSamplesRow, limit int32) bool {
 	return true
 }
 
-// tagSamples says what readSamples would count, by the database alone.
+// tagSamples says what read would count, by the database alone.
 func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err error) {
 	err = s.sessions.Answer(ctx, q.kind(sessions.Heavy), func(func() error) (err error) {
 		got, err = s.tagRows(ctx, q)
@@ -166,42 +208,46 @@ func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err erro
 
 // tagRows runs the queries of tagSamples.
 func (s *Server) tagRows(ctx context.Context, q query) (got reading, err error) {
-	limit := int64(q.limit)
-	err = s.each(ctx, q, func(tx sourcedb.DBTX, part part) error {
-		db := sourcedb.New(tx)
-		if got.more {
-			return nil
-		}
-		if limit == 0 {
-			tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: q.End})
-			got.rows += tag.Rows
-			got.hash ^= uint64(tag.Hash)
-			return err
-		}
-		left := limit - got.rows
-		tag, err := db.TagSamplePage(ctx, sourcedb.TagSamplePageParams{
-			Lim: int32(left), TurbineIds: part.ids, Start: part.start, Stop: q.End,
-		})
-		got.more = tag.Rows > left
-		got.rows += min(tag.Rows, left)
-		got.hash ^= uint64(tag.Hash)
-		if tag.LastTurbineID > 0 {
-			got.last = key{tag.LastTurbineID, tag.Last.UnixMicro()}
-		}
-		return err
-	})
+	v, err := s.view(ctx, q)
 	if err != nil {
-		return reading{}, fmt.Errorf("tag samples: %w", err)
+		return got, err
+	}
+	defer v.Close()
+	got.wide = v.wide
+	if err := v.each(func(part part) error { return v.tag(ctx, part, &got) }); err != nil {
+		return got, fmt.Errorf("tag samples: %w", err)
 	}
 	return got, nil
+}
+
+// tag counts the rows of a part in got.
+func (v *view) tag(ctx context.Context, part part, got *reading) error {
+	db := sourcedb.New(v.db)
+	if got.more {
+		return nil
+	}
+	if v.limit == 0 {
+		tag, err := db.TagSamples(ctx, sourcedb.TagSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: v.End})
+		got.rows += tag.Rows
+		got.hash ^= uint64(tag.Hash)
+		return err
+	}
+	left := int64(v.limit) - got.rows
+	tag, err := db.TagSamplePage(ctx, sourcedb.TagSamplePageParams{
+		Lim: int32(left), TurbineIds: part.ids, Start: part.start, Stop: v.End,
+	})
+	got.more = tag.Rows > left
+	got.rows += min(tag.Rows, left)
+	got.hash ^= uint64(tag.Hash)
+	if tag.LastTurbineID > 0 {
+		got.last = key{tag.LastTurbineID, tag.Last.UnixMicro()}
+	}
+	return err
 }
 
 // resolve returns the ids of the turbines of the set that there are, sorted:
 // a range is never spelled out beyond them.
 func resolve(ctx context.Context, db sourcedb.DBTX, set *selector.Set) ([]int32, error) {
-	if set == nil {
-		return []int32{firstTurbine}, nil
-	}
 	turbines, err := listTurbines(ctx, db)
 	if err != nil {
 		return nil, err

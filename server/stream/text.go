@@ -104,7 +104,7 @@ func (columns csvRow) append(b []byte, row []Value) ([]byte, error) {
 		switch {
 		case v.Null():
 		case c.Kind == Timestamp:
-			b = timestamp.AppendMicros(b, v.Timestamp())
+			b = appendTimestamp(b, c, v)
 		case c.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
 		case c.Kind == Text:
@@ -151,7 +151,7 @@ func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
 			b = append(b, "null"...)
 		case m.Kind == Timestamp:
 			b = append(b, '"')
-			b = timestamp.AppendMicros(b, v.Timestamp())
+			b = appendTimestamp(b, &m.Column, v)
 			b = append(b, '"')
 		case m.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
@@ -162,6 +162,15 @@ func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// appendTimestamp appends an instant in the form that all of its column have:
+// readers take a column of several forms for text.
+func appendTimestamp(b []byte, c *Column, v Value) []byte {
+	if c.Wide {
+		return timestamp.AppendWide(b, v.Timestamp())
+	}
+	return timestamp.AppendMicros(b, v.Timestamp())
 }
 
 // appendQuoted appends a text as a JSON string.

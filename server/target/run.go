@@ -12,8 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
@@ -22,7 +20,6 @@ import (
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
-	"github.com/delfos/delfos/server/sessions"
 )
 
 // someRuns and someEntries are how many requests get that name no number.
@@ -194,20 +191,16 @@ func refusal(ctx context.Context, err error) error {
 
 // GetRunLog implements targetserver.StrictServerInterface.
 func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
-	session, err := s.sessions.Acquire(ctx)
+	snapshot, err := s.sessions.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer session.Release()
-	var rows []targetdb.ReadRunLogRow
-	err = sessions.Snapshot(ctx, session, func(tx pgx.Tx) (err error) {
-		if _, err = orchestrator.ReadRun(ctx, tx, request.Id); err != nil {
-			return refusal(ctx, err)
-		}
-		rows, err = targetdb.New(tx).ReadRunLog(ctx, targetdb.ReadRunLogParams{
-			RunID: request.Id, After: param.Or(request.Params.After, 0), Count: param.Or(request.Params.Limit, someEntries),
-		})
-		return err
+	defer snapshot.Close()
+	if _, err := orchestrator.ReadRun(ctx, snapshot, request.Id); err != nil {
+		return nil, refusal(ctx, err)
+	}
+	rows, err := targetdb.New(snapshot).ReadRunLog(ctx, targetdb.ReadRunLogParams{
+		RunID: request.Id, After: param.Or(request.Params.After, 0), Count: param.Or(request.Params.Limit, someEntries),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the log of run %d: %w", request.Id, err)

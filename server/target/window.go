@@ -107,17 +107,12 @@ func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
 // write sends signals and values of one snapshot.
 func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	ctx := a.r.Context()
-	session, err := a.s.sessions.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer session.Release()
-	tx, err := sessions.Begin(ctx, session)
+	snapshot, err := a.s.sessions.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("read windows: %w", err)
 	}
-	defer func() { _ = tx.Rollback(ctx) }() // unless it is over
-	signals, err := signalsOf(ctx, tx, a.signals)
+	defer snapshot.Close()
+	signals, err := signalsOf(ctx, snapshot, a.signals)
 	if err != nil {
 		return err
 	}
@@ -129,10 +124,9 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 		Outgrown: outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
 			// What follows the last row may wait for the client.
-			defer session.Release()
-			defer func() { _ = tx.Rollback(ctx) }()
+			defer snapshot.Close()
 			rows := shape.begin(a.shift.Microseconds(), yield)
-			if err := readWindows(ctx, tx, a.span, shape.signals, rows.value); err != nil {
+			if err := readWindows(ctx, snapshot, a.span, shape.signals, rows.value); err != nil {
 				return err
 			}
 			return rows.end()
