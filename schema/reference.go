@@ -4,19 +4,10 @@ import (
 	"context"
 	"slices"
 
-	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/signal"
 )
-
-// defaultTurbine is the turbine of rows and requests that name none.
-const defaultTurbine = 1
-
-func ensureSourceRows(ctx context.Context, conn querier) error {
-	_, err := importdb.New(conn).EnsureTurbines(ctx, []int32{defaultTurbine})
-	return err
-}
 
 // targetFill completes what a former version wrote.
 func targetFill() map[string]func(context.Context, querier) error {

@@ -51,7 +51,8 @@ type Schema struct {
 	// SQL creates the tables, without the reference rows.
 	SQL string
 
-	retired   []string
+	retired []string
+	// reference, if any, writes the rows that others refer to.
 	reference func(context.Context, querier) error
 	// fill completes rows that were there before a column, "table.column", was.
 	fill map[string]func(context.Context, querier) error
@@ -60,7 +61,7 @@ type Schema struct {
 // Source is the schema of the source database.
 //
 //nolint:gochecknoglobals // Nobody writes to it; Go has no constants of a struct.
-var Source = Schema{Name: "source", SQL: sourceSQL, retired: sourceRetired, reference: ensureSourceRows}
+var Source = Schema{Name: "source", SQL: sourceSQL, retired: sourceRetired}
 
 // Target is the schema of the target database.
 //
@@ -103,8 +104,8 @@ func (p Plan) SQL() string {
 	return strings.Join(p.Statements, "\n") + "\n"
 }
 
-// Apply brings the database at url to schema s, writes the reference rows that
-// others refer to (turbine 1; the signals), and returns what it did. All of it
+// Apply brings the database at url to schema s, writes the rows that others refer to
+// (the target's signals), and returns what it did. All of it
 // is one transaction, and calls at once on one database wait for each other.
 //
 // It fails, and changes nothing, when something that this version needs can't be
@@ -148,8 +149,10 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 			}
 		}
 	}
-	if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
-		return plan, fmt.Errorf("write reference rows: %w", withDetail(err))
+	if s.reference != nil {
+		if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
+			return plan, fmt.Errorf("write reference rows: %w", withDetail(err))
+		}
 	}
 	if err := db.tx.Commit(); err != nil {
 		return plan, fmt.Errorf("commit: %w", err)

@@ -273,9 +273,10 @@ type GetDataParams struct {
 	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
 	// contributes no rows. Each row then carries `turbine_id`.
 	//
-	// Without it the answer is the turbine with the smallest id alone, and a row is `timestamp` and
-	// the variables, as clients of the system that Delfos replaces expect. In every other operation the absence
-	// of `turbines` means all turbines.
+	// Without it the answer is the turbine with the smallest id alone, and a row is `timestamp`
+	// and the variables, as clients of the system that Delfos replaces expect. Where there is
+	// no turbine, the answer is `[]`; pages stay at the turbine with which they began. In every
+	// other operation the absence of `turbines` means all turbines.
 	Turbines *TurbineSelection `form:"turbines,omitempty" json:"turbines,omitempty"`
 
 	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for

@@ -22,6 +22,7 @@ SELECT t.id, EXISTS (
 FROM (
     SELECT id
     FROM turbine
+    WHERE id = coalesce($3::integer, id)
     ORDER BY id
     LIMIT 1
 ) AS t
@@ -30,6 +31,7 @@ FROM (
 type FirstTurbineParams struct {
 	Start time.Time
 	Stop  time.Time
+	Paged *int32
 }
 
 type FirstTurbineRow struct {
@@ -38,9 +40,10 @@ type FirstTurbineRow struct {
 }
 
 // The turbine that is meant where none is named, and HasFractions of its range; no row
-// if there is none. turbine_pkey and data_fraction_idx serve it.
+// if there is none. Behind a cursor it is the one that was the first when the pages
+// began. turbine_pkey and data_fraction_idx serve it.
 func (q *Queries) FirstTurbine(ctx context.Context, arg FirstTurbineParams) (FirstTurbineRow, error) {
-	row := q.db.QueryRow(ctx, FirstTurbine, arg.Start, arg.Stop)
+	row := q.db.QueryRow(ctx, FirstTurbine, arg.Start, arg.Stop, arg.Paged)
 	var i FirstTurbineRow
 	err := row.Scan(&i.ID, &i.Fractions)
 	return i, err

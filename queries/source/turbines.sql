@@ -7,7 +7,8 @@ ORDER BY id;
 
 -- name: FirstTurbine :one
 -- The turbine that is meant where none is named, and HasFractions of its range; no row
--- if there is none. turbine_pkey and data_fraction_idx serve it.
+-- if there is none. Behind a cursor it is the one that was the first when the pages
+-- began. turbine_pkey and data_fraction_idx serve it.
 SELECT t.id, EXISTS (
     SELECT
     FROM data AS d
@@ -19,6 +20,7 @@ SELECT t.id, EXISTS (
 FROM (
     SELECT id
     FROM turbine
+    WHERE id = coalesce(sqlc.narg(paged)::integer, id)
     ORDER BY id
     LIMIT 1
 ) AS t;

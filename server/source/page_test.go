@@ -150,6 +150,39 @@ func TestPagesOfChangingSamples(t *testing.T) {
 	}
 }
 
+// Without a selector the first turbine answers, and its pages go on when another comes
+// before it or when it goes.
+func TestFirstTurbine(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const query = "/data?start=2025-01-01&end=2025-01-02"
+	b.exec("DELETE FROM turbine")
+	if got := b.Get(query); got.Status != http.StatusOK || got.Body != "[]" {
+		t.Errorf("without turbines: %d %s, want []", got.Status, got.Body)
+	}
+	b.exec("INSERT INTO turbine VALUES (9, 'Nine'), (5, 'Five')")
+	b.exec("INSERT INTO data SELECT id, '2025-01-01Z'::timestamptz + i * interval '1 min', id, i, NULL FROM turbine, generate_series(0, 3) AS i")
+	whole := b.Get(query)
+	rows := rowsOf(t, whole)
+	if want := `{"timestamp":"2025-01-01T00:00:00Z","wind_speed":5.0,"power":0.0,"ambient_temperature":null}`; len(rows) != 4 || rows[0] != want {
+		t.Fatalf("got %s, want four rows of turbine 5, the first %s", whole.Body, want)
+	}
+	path := next(t, b.Get(query+"&limit=2"))
+	b.exec("INSERT INTO turbine VALUES (1, 'One')")
+	b.exec("INSERT INTO data VALUES (1, '2025-01-01Z', 1, 1, 1)")
+	if diff := cmp.Diff(rows[2:], rowsOf(t, b.Get(path))); diff != "" {
+		t.Errorf("the second page, after a turbine came before the first (-want +got):\n%s", diff)
+	}
+	if got := b.Get(query); len(rowsOf(t, got)) != 1 || got.Header.Get("ETag") == whole.Header.Get("ETag") {
+		t.Errorf("anew: got %s with the tag of turbine 5, want turbine 1", got.Body)
+	}
+	b.exec("DELETE FROM data WHERE turbine_id = 5")
+	b.exec("DELETE FROM turbine WHERE id = 5")
+	if got := b.Get(path); got.Body != "[]" {
+		t.Errorf("the second page of a turbine that is gone: %s, want []", got.Body)
+	}
+}
+
 // A cursor belongs to its start, end and turbines; all else may change.
 func TestCursors(t *testing.T) {
 	t.Parallel()

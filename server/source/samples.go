@@ -80,7 +80,11 @@ func (s *Server) first(ctx context.Context, q query) (*view, error) {
 		return nil, err
 	}
 	v := &view{query: q, db: session, Close: session.Release}
-	turbine, err := sourcedb.New(session).FirstTurbine(ctx, sourcedb.FirstTurbineParams{Start: q.Start, Stop: q.End})
+	asked := sourcedb.FirstTurbineParams{Start: q.Start, Stop: q.End}
+	if q.after != nil {
+		asked.Paged = &q.after.turbine
+	}
+	turbine, err := sourcedb.New(session).FirstTurbine(ctx, asked)
 	switch {
 	case err == nil:
 		v.ids, v.wide = []int32{turbine.ID}, turbine.Fractions

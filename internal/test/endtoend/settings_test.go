@@ -3,7 +3,6 @@ package endtoend_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/etl/verify"
-	"github.com/delfos/delfos/internal/csvimport"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
@@ -156,11 +154,7 @@ func (s *system) wholeWay(t *testing.T, sourceURL, targetURL string) {
 		t.Fatal(err)
 	}
 	const file = "timestamp,wind_speed,power,ambient_temperature\n2025-01-02 00:00:00,7.25,1e-7,\n2025-01-02 00:01:00,8.1,,-3.5\n"
-	if _, err := csvimport.Run(t.Context(), source, []csvimport.File{{
-		Name: "file.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(file)), nil },
-	}}, csvimport.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	importFile(t, source, file)
 	s.serve(t, sourceURL, log)
 	s.job = s.newJob(t, targetURL)
 	if got := s.run(t, 1); got.Done != 1 {

@@ -1,13 +1,57 @@
 package endtoend_test
 
 import (
+	"io"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/internal/csvimport"
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/schema"
 )
+
+// A farm has the turbines that its file names and no other: nothing is missing of a
+// turbine that nobody has, however often the schema is applied, and /data without a
+// selector answers with the first one that there is.
+func TestNoTurbineThatNobodyHas(t *testing.T) {
+	t.Parallel()
+	sourceURL := pgtest.Empty(t)
+	s := &system{source: pgtest.Pool(t, sourceURL), targetURL: pgtest.Target(t)}
+	s.target = pgtest.Pool(t, s.targetURL)
+	apply := func() {
+		t.Helper()
+		if _, err := schema.Apply(t.Context(), sourceURL, schema.Source, schema.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply()
+	importFile(t, s.source, "turbine_id,timestamp,wind_speed,power,ambient_temperature\n77,2025-01-01T00:00:00Z,7.25,500,\n")
+	apply()
+	s.serve(t, sourceURL, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s.job = s.newJob(t, s.targetURL)
+	if got := s.run(t, 1).Partitions[0].Expected; got != 1440 {
+		t.Errorf("%d samples are expected, want the 1440 of turbine 77", got)
+	}
+	const want = `[{"timestamp":"2025-01-01T00:00:00Z","wind_speed":7.25,"power":500.0,"ambient_temperature":null}]`
+	if got := (apitest.Client{TB: t, URL: s.directURL}).Get("/data?start=2025-01-01&end=2025-01-02"); got.Body != want {
+		t.Errorf("/data answers %d %s, want %s", got.Status, got.Body, want)
+	}
+}
+
+// importFile imports a file of CSV.
+func importFile(t *testing.T, source *pgxpool.Pool, text string) {
+	t.Helper()
+	if _, err := csvimport.Run(t.Context(), source, []csvimport.File{{
+		Name: "file.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil },
+	}}, csvimport.Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // The target has the turbines of the source with all that is known of them. A dry run
 // writes none, an unchanged day brings what has changed, and one that the source no

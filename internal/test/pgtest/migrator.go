@@ -12,23 +12,26 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
-	"github.com/delfos/delfos/gen/importdb"
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/schema"
 )
 
+// firstTurbine makes the turbine that samples of a test belong to.
+const firstTurbine = "INSERT INTO turbine (id, name) VALUES (1, 'Turbine 1')"
+
 // migrator makes a template database by schema.Apply and, of the target,
-// schema.ApplyRiver, the same way as any other database of ours.
+// schema.ApplyRiver, the same way as any other database of ours; it adds turbine 1
+// to the source.
 type migrator struct{ schema schema.Schema }
 
-// Hash covers what Apply writes, so that a change makes a new template on a
+// Hash covers what Migrate writes, so that a change makes a new template on a
 // server that outlives the test.
 func (m migrator) Hash() (string, error) {
 	river, err := rivermigrate.New(riverpgxv5.New(nil), &rivermigrate.Config{Schema: schema.RiverName})
 	if err != nil {
 		return "", err
 	}
-	parts := []string{m.schema.Name, m.schema.SQL, importdb.EnsureTurbines, strings.Join(signal.Names(), ",")}
+	parts := []string{m.schema.Name, m.schema.SQL, firstTurbine, strings.Join(signal.Names(), ",")}
 	for _, migration := range river.AllVersions() {
 		parts = append(parts, migration.SQLUp)
 	}
@@ -39,8 +42,12 @@ func (m migrator) Hash() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-func (m migrator) Migrate(ctx context.Context, _ *sql.DB, template pgtestdb.Config) error {
-	if _, err := schema.Apply(ctx, template.URL(), m.schema, schema.Options{}); err != nil || m.schema.Name != schema.Target.Name {
+func (m migrator) Migrate(ctx context.Context, db *sql.DB, template pgtestdb.Config) error {
+	if _, err := schema.Apply(ctx, template.URL(), m.schema, schema.Options{}); err != nil {
+		return err
+	}
+	if m.schema.Name == schema.Source.Name {
+		_, err := db.ExecContext(ctx, firstTurbine)
 		return err
 	}
 	_, err := schema.ApplyRiver(ctx, template.URL(), schema.Options{})

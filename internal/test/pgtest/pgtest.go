@@ -40,7 +40,8 @@ func role() *pgtestdb.Role {
 	}
 }
 
-// Source returns the URL of a fresh source database: its tables and turbine 1.
+// Source returns the URL of a fresh source database: its tables and turbine 1, which a test
+// would otherwise have to make before its samples.
 func Source(tb testing.TB) string {
 	tb.Helper()
 	return database(tb, migrator{schema.Source})

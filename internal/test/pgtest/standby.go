@@ -14,7 +14,7 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// Standby returns the URLs of a fresh source database and of its hot standby, on
+// Standby returns the URLs of a fresh source database, as Source does, and of its hot standby, on
 // servers of their own that stop with the test. What the standby replays comes
 // before what is being read there.
 func Standby(tb testing.TB) (primary, standby string) {
@@ -24,6 +24,7 @@ func Standby(tb testing.TB) (primary, standby string) {
 	if _, err := schema.Apply(tb.Context(), from.URL(), schema.Source, schema.Options{}); err != nil {
 		tb.Fatalf("primary: %v", err)
 	}
+	Exec(tb, Pool(tb, from.URL()), firstTurbine)
 	data := filepath.Join(away, "data")
 	if err := backup(tb.Context(), from.URL(), data); err != nil {
 		tb.Fatalf("standby: %v", err)
