@@ -31,7 +31,7 @@ func TestPlans(t *testing.T) {
 		{"ReadSamples", sourcedb.ReadSamples, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
 		{"ReadSamplePage", sourcedb.ReadSamplePage, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z', 1000)"},
 		{"HasFractions", sourcedb.HasFractions, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
-		{"FirstTurbine", sourcedb.FirstTurbine, "('2025-01-02Z', '2025-01-03Z')"},
+		{"FirstTurbine", sourcedb.FirstTurbine, "('2025-01-02Z', '2025-01-03Z', NULL)"},
 		{"TagSamples", sourcedb.TagSamples, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
 		{"TagSamplePage", sourcedb.TagSamplePage, "(1000, '2025-01-02Z', '{1,2,5}', '2025-01-03Z')"},
 		{"DigestSamples", sourcedb.DigestSamples, "('{1,2,5}', '2025-01-02Z', '2025-01-03Z')"},
