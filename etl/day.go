@@ -16,6 +16,7 @@ import (
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/etl/load"
+	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -219,6 +220,7 @@ type sourceTurbines struct {
 }
 
 func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error) {
+	now := d.now() // before the source is asked: what comes later may be missing
 	if s.list, err = d.source.Turbines(ctx, nil); err != nil {
 		return s, fmt.Errorf("list turbines: %w", err)
 	}
@@ -227,7 +229,7 @@ func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error)
 		s.all = append(s.all, t.Id)
 		if d.turbines.Contains(t.Id) {
 			s.wanted = append(s.wanted, t.Id)
-			s.expected += extract.Expected(t, d.day)
+			s.expected += extract.Expected(t, d.day, now)
 		}
 	}
 	if len(s.wanted) == 0 && !d.turbines.All() {
@@ -272,7 +274,9 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, 
 	if !d.turbines.All() {
 		set = append(set, checkrule.Rule{Check: string(check.Digest), Severity: enum.SeverityOff})
 	}
-	return check.NewRules(set), nil
+	made := check.NewRules(set)
+	made.Until = d.now().Truncate(window.Width) // Of a window that is not over the rest may come.
+	return made, nil
 }
 
 // unchanged is the result of a day of which neither source nor target has changed since
@@ -373,8 +377,12 @@ func (d *dayLoad) checkDigest(ctx context.Context, t *dayTotals, rules check.Rul
 	if len(t.broken) > 0 || !rules.Made(check.Digest, "") {
 		return nil
 	}
-	if ended := d.day.AddDate(0, 0, 1); time.Since(ended) > d.late {
+	switch since := d.now().Sub(d.day.AddDate(0, 0, 1)); {
+	case since > d.late:
 		t.checks.Compare(t.digest, nil, fmt.Sprintf("the day ended more than %d days ago", d.late/(24*time.Hour)))
+		return nil
+	case since < 0:
+		t.checks.Compare(t.digest, nil, "the day is not over, and the source gets more of it")
 		return nil
 	}
 	now, err := d.source.Once().Day(ctx, d.day)

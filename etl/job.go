@@ -52,6 +52,7 @@ type Config struct {
 	// Group is how many turbines one request asks for; extract.DefaultGroup if it is
 	// zero.
 	Group int
+	Now   func() time.Time // time.Now
 	Log   *slog.Logger
 }
 
@@ -66,6 +67,7 @@ type Job struct {
 	late   time.Duration // likewise
 	ledger *ledger.Ledger
 	added  atomic.Int64 // rows since data_timestamp_idx was brought up to date
+	now    func() time.Time
 	log    *slog.Logger
 }
 
@@ -81,6 +83,9 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	if c.Late == 0 {
 		c.Late = DefaultLate
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	client, err := extract.New(c.SourceURL, c.Retry, c.Log)
 	if err != nil {
 		return nil, err
@@ -89,7 +94,7 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Job{target: c.Target, source: client, ledger: claims, group: c.Group, late: c.Late, log: c.Log}, nil
+	return &Job{target: c.Target, source: client, ledger: claims, group: c.Group, late: c.Late, now: c.Now, log: c.Log}, nil
 }
 
 // Close ends the job's own sessions and its idle connections to the source API.

@@ -14,8 +14,8 @@ CREATE TYPE partition_state AS ENUM ('missing', 'queued', 'running', 'done', 'st
 CREATE TYPE run_state AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
 
 -- What asked for a run: a person on the command line, somebody through the API, the
--- schedule, or the search for late data.
-CREATE TYPE run_trigger AS ENUM ('command', 'backfill', 'schedule', 'sweep');
+-- schedule, the search for late data, or the schedule for the day that is not over.
+CREATE TYPE run_trigger AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today');
 
 -- Which days of its range a run takes; missing are those that were never loaded.
 CREATE TYPE run_scope AS ENUM ('all', 'missing', 'failed', 'stale');
@@ -263,7 +263,8 @@ CREATE TABLE run_log (
 CREATE INDEX run_log_run_id_idx ON run_log (run_id, id);
 
 -- The one row of the schedule: what has to outlive a restart. sweep_took is how
--- long the last look for late data, begun at swept_at, kept the source busy.
+-- long the last look for late data, begun at swept_at, kept the source busy. today_at
+-- is when the running day was last looked at.
 -- suspect_reason is why the source is not believed, so that nothing is asked for
 -- that has changed there, and suspect_since when that was first found.
 CREATE TABLE schedule (
@@ -274,6 +275,7 @@ CREATE TABLE schedule (
     sweep_took interval NOT NULL DEFAULT '0'::interval,
     suspect_since timestamptz,
     suspect_reason text,
+    today_at timestamptz,
     CONSTRAINT schedule_pkey PRIMARY KEY (id),
     CONSTRAINT schedule_suspect_whole CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL)),
     CONSTRAINT schedule_single CHECK (id = 1)

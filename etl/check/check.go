@@ -23,6 +23,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/variable"
@@ -98,7 +99,20 @@ type subject struct {
 }
 
 // Rules say how each check treats each variable.
-type Rules struct{ rules map[subject]checkrule.Rule }
+type Rules struct {
+	rules map[subject]checkrule.Rule
+	// Until ends the time whose samples may be missed; zero is the end of the day.
+	Until time.Time
+}
+
+// end is the time of a day from which no sample is missed, in microseconds of Unix time.
+func (r Rules) end(start time.Time) int64 {
+	end := start.AddDate(0, 0, 1)
+	if !r.Until.IsZero() && r.Until.Before(end) {
+		end = r.Until
+	}
+	return max(end.UnixMicro(), start.UnixMicro())
+}
 
 // NewRules returns the default rules, replaced by those of set. A rule of set for
 // an unknown check or variable is left out.
@@ -113,7 +127,7 @@ func NewRules(set []checkrule.Rule) Rules {
 			rules[s] = r
 		}
 	}
-	return Rules{rules}
+	return Rules{rules: rules}
 }
 
 // Made reports whether a check is made of a variable at all.

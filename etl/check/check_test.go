@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,6 +26,7 @@ func TestChecks(t *testing.T) {
 		doubts      []string
 		flags       []string
 		rules       []checkrule.Rule
+		until       time.Duration // of the day, after which no sample is missed; 0 is its end
 		wantBlocked string
 	}{
 		"nothing":                    {turbines: 3},
@@ -57,6 +59,24 @@ func TestChecks(t *testing.T) {
 				f[0] = slices.Insert(f[0], 101, extra)
 			},
 			doubts: []string{"completeness warn: 1 of 1440 samples missing: turbine 1: 1"},
+		},
+		"a day that is not over": {
+			turbines: 2,
+			until:    12 * time.Hour,
+			spoil: func(f farm) {
+				f.drop(1, "12:07", "24:00")
+				f.drop(2, "03:00", "03:05")
+				f.drop(2, "11:30", "24:00")
+			},
+			doubts: []string{"completeness warn: 35 of 1440 samples missing: turbine 2: 35"},
+		},
+		"a day that is not over, of a source whose clock is ahead": {turbines: 1, until: 12 * time.Hour},
+		"a day that has not begun":                                 {turbines: 1, until: -time.Hour, spoil: func(f farm) { f[0] = nil }},
+		"a day that was over when it was read": {
+			turbines: 1,
+			until:    36 * time.Hour,
+			spoil:    func(f farm) { f.drop(1, "12:00", "24:00") },
+			doubts:   []string{"completeness warn: 720 of 1440 samples missing: turbine 1: 720"},
 		},
 		"spikes out of range": {
 			turbines: 2,
@@ -239,7 +259,11 @@ func TestChecks(t *testing.T) {
 			if tt.spoil != nil {
 				tt.spoil(f)
 			}
-			r := f.judge(t, tt.rules...)
+			var until time.Time
+			if tt.until != 0 {
+				until = day().Add(tt.until)
+			}
+			r := f.judge(t, until, tt.rules...)
 			if diff := cmp.Diff(tt.doubts, doubts(r)); diff != "" {
 				t.Errorf("doubts (-want +got):\n%s", diff)
 			}

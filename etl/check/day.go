@@ -16,6 +16,7 @@ import (
 type Day struct {
 	rules     Rules
 	start     int64
+	minutes   int // whose samples may be missed
 	turbines  int
 	reporting [variable.Count]int // turbines with readings of the variable
 	samples   int
@@ -38,6 +39,7 @@ type Flag struct {
 // NewDay returns a Day that begins at start, in UTC.
 func NewDay(rules Rules, start time.Time) *Day {
 	d := &Day{rules: rules, start: start.UnixMicro(), findings: map[subject]*finding{}}
+	d.minutes = int((rules.end(start) - d.start) / minute)
 	for _, s := range rules.subjects() {
 		d.findings[s] = &finding{}
 	}
@@ -49,8 +51,8 @@ func NewDay(rules Rules, start time.Time) *Day {
 func (d *Day) Add(s Series) {
 	d.turbines++
 	d.samples += s.samples
-	d.note(subject{Completeness, ""}, s.Turbine, minutesPerDay-s.minutes, func() string {
-		return fmt.Sprintf("%d", minutesPerDay-s.minutes)
+	d.note(subject{Completeness, ""}, s.Turbine, d.minutes-s.minutes, func() string {
+		return fmt.Sprintf("%d", d.minutes-s.minutes)
 	})
 	for i, name := range variable.Names {
 		if s.missing[i] < s.samples {
@@ -243,7 +245,7 @@ func (d *Day) detail(s subject, f *finding) string {
 		passed, found = "no reading is missing in "+samples, readings+" missing in "+samples+": "
 		if s.variable == "" {
 			passed = "no sample is missing of " + turbines
-			found = fmt.Sprintf("%d of %s missing: ", f.faults, counted(d.turbines*minutesPerDay, "sample"))
+			found = fmt.Sprintf("%d of %s missing: ", f.faults, counted(d.turbines*d.minutes, "sample"))
 		}
 	case Range:
 		limits := d.rules.interval(s.variable)

@@ -85,9 +85,10 @@ func (f farm) drop(turbine int, from, to string) {
 }
 
 // judge runs the checks as the job does.
-func (f farm) judge(t testing.TB, rules ...checkrule.Rule) check.Report {
+func (f farm) judge(t testing.TB, until time.Time, rules ...checkrule.Rule) check.Report {
 	t.Helper()
 	set := check.NewRules(rules)
+	set.Until = until
 	d, reader := check.NewDay(set, day()), check.NewReader(set, day())
 	aggregator := window.NewAggregator(variable.Count)
 turbines:

@@ -20,6 +20,7 @@ const (
 // of time. It is not safe for concurrent use: every extraction has its own.
 type Reader struct {
 	start  int64
+	end    int64 // of the time whose samples may be missed
 	minute int64 // of the last sample, counted from start
 	tracks [variable.Count]track
 	series Series // of the current turbine; the memory of its lists is used again
@@ -57,7 +58,7 @@ type Series struct {
 
 // NewReader returns a Reader for the UTC day that begins at start.
 func NewReader(rules Rules, start time.Time) *Reader {
-	r := &Reader{start: start.UnixMicro()}
+	r := &Reader{start: start.UnixMicro(), end: rules.end(start)}
 	low, high := rules.limits()
 	for i := range r.tracks {
 		r.tracks[i].low, r.tracks[i].high = low[i], high[i]
@@ -79,7 +80,7 @@ func (r *Reader) reset() {
 // variable, NaN where it is missing.
 func (r *Reader) Add(at int64, readings []float64) {
 	r.series.samples++
-	if m := (at - r.start) / minute; m != r.minute {
+	if m := (at - r.start) / minute; m != r.minute && at < r.end {
 		r.minute = m
 		r.series.minutes++
 	}

@@ -196,8 +196,17 @@ func TestExpected(t *testing.T) {
 		"after its last day":         {sourceapi.Turbine{SampleInterval: 60, Decommissioned: day("2025-01-01")}, 0},
 		"between its first and last": {sourceapi.Turbine{SampleInterval: 60, Commissioned: day("2020-01-01"), Decommissioned: day("2030-01-01")}, 1440},
 	} {
-		if got := Expected(tt.turbine, testDay()); got != tt.want {
+		if got := Expected(tt.turbine, testDay(), testDay().AddDate(0, 0, 1)); got != tt.want {
 			t.Errorf("%s: got %d, want %d", name, got, tt.want)
+		}
+	}
+	for now, want := range map[string]int64{
+		"2025-01-01T23:59:59Z": 0, "2025-01-02T00:00:00Z": 0, "2025-01-02T00:10:59Z": 0, "2025-01-02T00:11:00Z": 1,
+		"2025-01-02T12:00:00Z": 65, "2025-01-02T23:59:59Z": 130, "2025-01-03T00:00:00Z": 131, "2030-01-01T00:00:00Z": 131,
+	} {
+		at, err := time.Parse(time.RFC3339, now)
+		if got := Expected(sourceapi.Turbine{SampleInterval: 660}, testDay(), at); err != nil || got != want {
+			t.Errorf("at %s: got %d (%v), want %d", now, got, err, want)
 		}
 	}
 }

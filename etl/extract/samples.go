@@ -58,13 +58,17 @@ func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
 	return ids, nil
 }
 
-// Expected is how many samples a turbine has of a UTC day without gaps.
-func Expected(t sourceapi.Turbine, day time.Time) int64 {
+// Expected is how many samples a turbine has of a UTC day without gaps; of a day that is
+// not over, those that it can have at now.
+func Expected(t sourceapi.Turbine, day, now time.Time) int64 {
 	if t.Commissioned != nil && day.Before(t.Commissioned.Time) || t.Decommissioned != nil && day.After(t.Decommissioned.Time) {
 		return 0
 	}
 	const secondsPerDay = 24 * 60 * 60
 	interval := max(int64(t.SampleInterval), 1) // whatever a server says
+	if passed := now.Unix() - day.Unix(); passed < secondsPerDay {
+		return max(passed, 0) / interval
+	}
 	return (secondsPerDay + interval - 1) / interval
 }
 

@@ -92,6 +92,8 @@ type ScheduleConfig struct {
 	// SweepEvery is how often late data is looked for; DefaultSweepEvery if it is
 	// zero. After a look that took long it is less often.
 	SweepEvery time.Duration
+	// TodayEvery is how often the day that is not over yet is loaded; 0 is never.
+	TodayEvery time.Duration
 }
 
 // String is the settings as the environment has them, for others to compare.
@@ -100,8 +102,8 @@ func (c ScheduleConfig) String() string {
 	if c.PartitionStart != nil {
 		start = c.PartitionStart.Format(time.DateOnly)
 	}
-	return fmt.Sprintf("SCHEDULE=%q CATCH_UP_DAYS=%d STALE_DAYS=%d SOURCE_RETENTION_DAYS=%d PARTITION_START=%s",
-		c.Cron, c.CatchUpDays, c.StaleDays, c.SourceRetention, start)
+	return fmt.Sprintf("SCHEDULE=%q CATCH_UP_DAYS=%d STALE_DAYS=%d SOURCE_RETENTION_DAYS=%d TODAY_EVERY=%s PARTITION_START=%s",
+		c.Cron, c.CatchUpDays, c.StaleDays, c.SourceRetention, c.TodayEvery, start)
 }
 
 // withDefaults fills what c leaves open.

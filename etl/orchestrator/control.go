@@ -125,7 +125,7 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	var plan Plan
 	var days []time.Time
 	err := pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) (err error) {
-		if plan, days, err = wantedDays(ctx, tx, r, believed); err != nil || r.DryRun {
+		if plan, days, err = wantedDays(ctx, tx, r, believed, c.config.Now()); err != nil || r.DryRun {
 			return err
 		}
 		plan.RunID, err = c.queue.open(ctx, tx, targetdb.OpenRunParams{
@@ -147,7 +147,7 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 }
 
 // wantedDays are the days that r asks for, and their plan.
-func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Time) (plan Plan, days []time.Time, err error) {
+func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed, now time.Time) (plan Plan, days []time.Time, err error) {
 	grid, err := readGrid(ctx, tx, r.From, r.To)
 	if err != nil {
 		return Plan{}, nil, err
@@ -156,7 +156,8 @@ func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed time.Ti
 		if row.State == enum.PartitionStateDone || row.State == enum.PartitionStateEmpty {
 			plan.UpToDate++
 		}
-		if takes(r.Only, row.State) && !row.Day.Before(believed) {
+		rest := r.Only == enum.RunScopeMissing && half(row) && !row.Day.After(yesterday(now))
+		if (takes(r.Only, row.State) || rest) && !row.Day.Before(believed) {
 			days = append(days, row.Day)
 		}
 	}

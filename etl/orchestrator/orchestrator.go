@@ -60,7 +60,7 @@ func New(c Config) (*Orchestrator, error) {
 	o.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
 		ID:                          fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
 		Schema:                      schema.RiverName,
-		Queues:                      map[string]river.QueueConfig{partitionQueue: {MaxWorkers: c.Workers}},
+		Queues:                      map[string]river.QueueConfig{partitionQueue: {MaxWorkers: c.Workers}, todayQueue: {MaxWorkers: 1}},
 		Workers:                     workers,
 		JobTimeout:                  partitionTimeout,
 		RescueStuckJobsAfter:        2 * partitionTimeout,
@@ -146,6 +146,7 @@ func (o *Orchestrator) tasks() []task {
 		{"look for due days", func(ctx context.Context) error { return s.tick(ctx, s.config.Now()) }, limit, func() time.Duration { return untilTick(s.cron, time.Now()) }},
 		{"say what the schedule leaves out", s.tell, limit, every(tickEvery)},
 		{"look for late data", func(ctx context.Context) error { return s.sweep(ctx, s.config.Now()) }, s.config.Schedule.SweepEvery + time.Minute, every(tickEvery)},
+		{"look at the running day", func(ctx context.Context) error { return s.today(ctx, s.config.Now()) }, limit, every(tickEvery)},
 		{"number events", o.control.numberAll, math.MaxInt64, every(time.Second)},
 		{"write the logs of runs", func(ctx context.Context) error { return o.config.RunLog.flush(ctx, o.config.Target) }, limit, every(flushEvery)},
 	}

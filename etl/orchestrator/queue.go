@@ -13,8 +13,13 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
-// partitionQueue is River's queue of days.
-const partitionQueue = "partition"
+const (
+	// partitionQueue is River's queue of days.
+	partitionQueue = "partition"
+	// todayQueue is that of the running day, which has a worker of its own: it neither
+	// waits for a backfill nor holds one up.
+	todayQueue = "today"
+)
 
 // maxAttempts bounds the attempts at one job; retryAfter says which failures are
 // tried again.
@@ -101,13 +106,16 @@ func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 				Args:       PartitionArgs{Day: d.Day.Format(time.DateOnly), RunID: d.RunID},
 				InsertOpts: &river.InsertOpts{Priority: int(d.Priority)},
 			}
+			if d.Today {
+				jobs[i].InsertOpts.Queue = todayQueue
+			}
 		}
 		// Another dispatch may have been faster: its jobs are as good.
 		if _, err := q.client.InsertManyTx(ctx, tx, jobs); err != nil {
 			return fmt.Errorf("insert %d jobs: %w", len(jobs), err)
 		}
 	}
-	if err := db.RaiseJobs(ctx); err != nil {
+	if err := db.RaiseJobs(ctx, todayQueue); err != nil {
 		return fmt.Errorf("raise jobs: %w", err)
 	}
 	return nil

@@ -127,7 +127,8 @@ func (s *scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error)
 }
 
 // readStates reads the states of the days of a range, and which of them somebody
-// has called off.
+// has called off. Whoever called a day off while it ran meant that it is not loaded as
+// long as it runs.
 func readStates(ctx context.Context, tx pgx.Tx, first, last time.Time) ([]targetdb.ReadGridRow, map[time.Time]bool, error) {
 	grid, err := readGrid(ctx, tx, first, last)
 	if err != nil {
@@ -138,8 +139,11 @@ func readStates(ctx context.Context, tx pgx.Tx, first, last time.Time) ([]target
 		return nil, nil, fmt.Errorf("read called off days: %w", err)
 	}
 	calledOff := make(map[time.Time]bool, len(days))
-	for _, day := range days {
-		calledOff[day] = true
+	for _, row := range days {
+		calledOff[row.Day] = !row.Today
+		if i := dates.Count(first, row.Day) - 1; row.Today && grid[i].State == enum.PartitionStateCancelled {
+			grid[i].State = enum.PartitionStateMissing
+		}
 	}
 	return grid, calledOff, nil
 }
@@ -151,15 +155,15 @@ func readStates(ctx context.Context, tx pgx.Tx, first, last time.Time) ([]target
 func wanting(days []time.Time, grid []targetdb.ReadGridRow, calledOff map[time.Time]bool) []time.Time {
 	wanted := make(map[time.Time]bool, len(grid))
 	for _, row := range grid {
-		switch row.State {
-		case enum.PartitionStateMissing:
-			wanted[row.Day] = true
-		case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
-			wanted[row.Day] = row.StartedAt != nil && row.StartedAt.Before(row.Day.AddDate(0, 0, 1))
-		case enum.PartitionStateQueued, enum.PartitionStateRunning, enum.PartitionStateFailed, enum.PartitionStateCancelled:
-		}
+		wanted[row.Day] = row.State == enum.PartitionStateMissing || half(row)
 	}
 	return slices.DeleteFunc(slices.Clone(days), func(day time.Time) bool { return !wanted[day] || calledOff[day] })
+}
+
+// half reports whether a day was loaded, and not since it ended.
+func half(row targetdb.ReadGridRow) bool {
+	loaded := row.State == enum.PartitionStateDone || row.State == enum.PartitionStateEmpty || row.State == enum.PartitionStateStale
+	return loaded && !row.Over
 }
 
 // againAfter is how long after its last failure a day is asked for again that the
@@ -269,7 +273,8 @@ type ScheduleState struct {
 	PartitionStart                          *time.Time
 	// LeftOut are the days that are due for longer than CatchUpDays and missing; nil if
 	// there are none.
-	LeftOut *targetdb.LeftOutDaysRow
+	LeftOut    *targetdb.LeftOutDaysRow
+	TodayEvery time.Duration
 	// Settings are those of the schedule, and Others those of workers that have others.
 	Settings string
 	Others   []targetdb.OtherSettingsRow
@@ -290,7 +295,7 @@ func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
 	}
 	state := ScheduleState{
 		Cron: s.cron.String(), CatchUpDays: int32(max(c.CatchUpDays, 1)), StaleDays: int32(c.StaleDays), SourceRetention: int32(c.SourceRetention),
-		Settings: c.String(),
+		TodayEvery: c.TodayEvery, Settings: c.String(),
 	}
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.config.Target, snapshot, func(tx pgx.Tx) (err error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -163,7 +164,7 @@ func TestScheduleState(t *testing.T) {
 		Cron: DefaultCron, CatchUpDays: 1, StaleDays: 30,
 		NextAt: day("2025-07-01 01:00"), NextDay: day("2025-06-30"), PartitionStart: day("2025-01-01"),
 		LeftOut:  &targetdb.LeftOutDaysRow{Days: 179, FirstDay: dayAt("2025-01-01"), LastDay: dayAt("2025-06-28")},
-		Settings: `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 PARTITION_START=`,
+		Settings: `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 TODAY_EVERY=0s PARTITION_START=`,
 	}
 	stored := cmpopts.IgnoreFields(targetdb.Schedule{}, "ID", "SweepTook")
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
@@ -267,34 +268,32 @@ func TestScheduleConfigRefused(t *testing.T) {
 func TestWanting(t *testing.T) {
 	t.Parallel()
 	day := dayAt("2025-06-29")
-	at := func(text string) *time.Time {
-		t := dayAt(text)
-		return &t
-	}
 	for _, c := range []struct {
-		row       targetdb.ReadGridRow
+		state     enum.PartitionState
+		over      bool
 		calledOff bool
 		want      bool
 	}{
-		{row: targetdb.ReadGridRow{State: "missing"}, want: true},
-		{row: targetdb.ReadGridRow{State: "missing"}, calledOff: true},
-		{row: targetdb.ReadGridRow{State: "queued"}},
-		{row: targetdb.ReadGridRow{State: "running"}},
-		{row: targetdb.ReadGridRow{State: "failed"}},
-		{row: targetdb.ReadGridRow{State: "cancelled"}},
-		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-30")}},
-		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-30 02:00")}},
-		{row: targetdb.ReadGridRow{State: "stale", StartedAt: at("2025-06-30 02:00")}},
+		{state: "missing", over: true, want: true},
+		{state: "missing", over: true, calledOff: true},
+		{state: "queued"},
+		{state: "running"},
+		{state: "failed", over: true},
+		{state: "cancelled", over: true},
+		{state: "done", over: true},
+		{state: "empty", over: true},
+		{state: "stale", over: true},
 		// Loaded before it was over.
-		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 23:59:59")}, want: true},
-		{row: targetdb.ReadGridRow{State: "empty", StartedAt: at("2025-06-28")}, want: true},
-		{row: targetdb.ReadGridRow{State: "done", StartedAt: at("2025-06-29 12:00")}, calledOff: true},
-		{row: targetdb.ReadGridRow{State: "failed", StartedAt: at("2025-06-29 12:00")}},
+		{state: "done", want: true},
+		{state: "empty", want: true},
+		{state: "stale", want: true},
+		{state: "done", calledOff: true},
+		{state: "failed"},
 	} {
-		c.row.Day = day
-		got := wanting([]time.Time{day.AddDate(0, 0, 1), day}, []targetdb.ReadGridRow{c.row}, map[time.Time]bool{day: c.calledOff})
+		row := targetdb.ReadGridRow{Day: day, State: c.state, Over: c.over}
+		got := wanting([]time.Time{day.AddDate(0, 0, 1), day}, []targetdb.ReadGridRow{row}, map[time.Time]bool{day: c.calledOff})
 		if (len(got) == 1) != c.want {
-			t.Errorf("%s, started at %v, called off %t: got %v, want %t", c.row.State, c.row.StartedAt, c.calledOff, got, c.want)
+			t.Errorf("%s, over %t, called off %t: got %v, want %t", c.state, c.over, c.calledOff, got, c.want)
 		}
 	}
 }

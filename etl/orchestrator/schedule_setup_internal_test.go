@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,15 @@ func (f *fakeSource) Look(ctx context.Context, r etl.Request) (etl.Look, error) 
 	return f.look, nil
 }
 
+func (f *fakeSource) Samples(_ context.Context, day time.Time) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.days, day) {
+		return 1, f.err
+	}
+	return 0, f.err
+}
+
 func (f *fakeSource) change(digest int64, days ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -197,6 +207,22 @@ func (s *schedule) strings(sql string, args ...any) []string {
 	return texts
 }
 
+// tickQueue makes the jobs that open requests lack.
+func (s *schedule) tickQueue() {
+	s.t.Helper()
+	if err := pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error { return s.queue.dispatch(s.t.Context(), tx) }); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// today looks at the running day.
+func (s *schedule) today() {
+	s.t.Helper()
+	if err := s.scheduler.today(s.t.Context(), s.clock.read()); err != nil && !errors.Is(err, errNotDue) {
+		s.t.Fatal(err)
+	}
+}
+
 // load makes days done, by an attempt an hour after their end.
 func (s *schedule) load(days ...string) {
 	s.t.Helper()
@@ -207,9 +233,9 @@ func (s *schedule) load(days ...string) {
 
 func (s *schedule) loadAt(day string, at time.Time) {
 	s.t.Helper()
-	s.exec(`INSERT INTO partition (day, token, outcome, attempt, started_at, finished_at, source_digest, source_digest_seen)
-		VALUES ($1, 1, 'done', 1, $2, $2, 1, 1)
-		ON CONFLICT (day) DO UPDATE SET outcome = 'done', started_at = $2, finished_at = $2, source_digest = partition.source_digest_seen`, dayAt(day), at)
+	s.exec(`INSERT INTO partition (day, token, outcome, attempt, started_at, finished_at, source_digest, source_digest_seen, run_id)
+		VALUES ($1, 1, 'done', 1, $2, $2, 1, 1, (SELECT min(run_id) FROM run_partition WHERE day = $1 AND outcome IS NULL))
+		ON CONFLICT (day) DO UPDATE SET outcome = 'done', started_at = $2, finished_at = $2, source_digest = partition.source_digest_seen, run_id = excluded.run_id`, dayAt(day), at)
 	s.exec("UPDATE run_partition SET outcome = 'done', finished_at = now() WHERE day = $1 AND outcome IS NULL", dayAt(day))
 	s.exec("UPDATE river.river_job SET state = 'completed', finalized_at = now() WHERE args ->> 'day' = $1", day)
 }

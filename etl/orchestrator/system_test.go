@@ -33,6 +33,7 @@ type system struct {
 	away           atomic.Bool            // the API answers 503
 	slow           atomic.Int64           // nanoseconds before each answer with samples
 	refused        atomic.Pointer[string] // the day whose samples the API refuses with 422
+	now            func() time.Time       // of the jobs
 }
 
 func setup(t *testing.T) *system {
@@ -133,7 +134,7 @@ func (s *system) job(t *testing.T, log *slog.Logger) *etl.Job {
 	}
 	t.Cleanup(loads.Close)
 	job, err := etl.New(t.Context(), etl.Config{
-		Target: loads, SourceURL: s.apiURL, Log: log,
+		Target: loads, SourceURL: s.apiURL, Log: log, Now: s.now,
 		Retry: extract.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Millisecond, Obey: 5 * time.Millisecond},
 	})
 	if err != nil {

@@ -50,6 +50,7 @@ const (
 	RunTriggerBackfill RunTrigger = "backfill"
 	RunTriggerSchedule RunTrigger = "schedule"
 	RunTriggerSweep    RunTrigger = "sweep"
+	RunTriggerToday    RunTrigger = "today"
 )
 
 // RunScope is the type run_scope.

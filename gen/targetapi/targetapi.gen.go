@@ -290,7 +290,7 @@ type ParameterFault struct {
 
 // Partition What is known of one day.
 //
-// Examples: {"attempt":0,"day":"2025-01-02","rows":0,"state":"missing","warnings":0}
+// Examples: {"attempt":0,"day":"2025-01-02","over":true,"rows":0,"state":"missing","warnings":0}
 type Partition struct {
 	// Attempt How often the job that the state is of has been tried; 0 before the first attempt. The
 	// `token` of `/revisions` is another number.
@@ -304,7 +304,8 @@ type Partition struct {
 	// Error Why the last attempt failed.
 	Error *string `json:"error,omitempty"`
 
-	// Expected The number of samples that the day would have without gaps.
+	// Expected The number of samples that the day would have without gaps; of a day that was not over,
+	// up to the last load.
 	Expected *int64 `json:"expected,omitempty"`
 
 	// FinishedAt An instant, in RFC 3339 with `Z`.
@@ -321,6 +322,10 @@ type Partition struct {
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	NextAttemptAt *Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Over Whether the day had ended when its last attempt began; without an attempt, whether it
+	// has ended. A day that was loaded before its end is loaded again when it is due.
+	Over bool `json:"over"`
 
 	// Rows The number of values that the target holds of the day.
 	Rows int64 `json:"rows"`
@@ -358,7 +363,7 @@ type Partition struct {
 
 // PartitionList The days of a range.
 //
-// Examples: {"partitions":[{"attempt":0,"day":"2025-01-02","rows":0,"state":"missing","warnings":0}]}
+// Examples: {"partitions":[{"attempt":0,"day":"2025-01-02","over":true,"rows":0,"state":"missing","warnings":0}]}
 type PartitionList struct {
 	// Partitions The days in order, with no day left out.
 	Partitions []Partition `json:"partitions"`
@@ -482,7 +487,8 @@ type Revision struct {
 	Token int64 `json:"token"`
 
 	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
-	// (`schedule`), or the search for late data (`sweep`).
+	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
+	// over yet (`today`). A day has one run of `today`, which is asked again and again.
 	//
 	//
 	// Examples: backfill
@@ -544,7 +550,7 @@ type Run struct {
 	// Only Which days of the range are loaded.
 	//
 	// - `all`: every day.
-	// - `missing`: the days that were never loaded.
+	// - `missing`: the days that were never loaded, or not since they ended.
 	// - `failed`: the days whose last attempt failed.
 	// - `stale`: the days whose source has changed since they were loaded.
 	//
@@ -573,7 +579,8 @@ type Run struct {
 	To Day `json:"to"`
 
 	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
-	// (`schedule`), or the search for late data (`sweep`).
+	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
+	// over yet (`today`). A day has one run of `today`, which is asked again and again.
 	//
 	//
 	// Examples: backfill
@@ -643,7 +650,7 @@ type RunPlan struct {
 	// Only Which days of the range are loaded.
 	//
 	// - `all`: every day.
-	// - `missing`: the days that were never loaded.
+	// - `missing`: the days that were never loaded, or not since they ended.
 	// - `failed`: the days whose last attempt failed.
 	// - `stale`: the days whose source has changed since they were loaded.
 	//
@@ -697,7 +704,7 @@ type RunRequest struct {
 	// Only Which days of the range are loaded.
 	//
 	// - `all`: every day.
-	// - `missing`: the days that were never loaded.
+	// - `missing`: the days that were never loaded, or not since they ended.
 	// - `failed`: the days whose last attempt failed.
 	// - `stale`: the days whose source has changed since they were loaded.
 	//
@@ -718,7 +725,7 @@ type RunRequest struct {
 // RunScope Which days of the range are loaded.
 //
 // - `all`: every day.
-// - `missing`: the days that were never loaded.
+// - `missing`: the days that were never loaded, or not since they ended.
 // - `failed`: the days whose last attempt failed.
 // - `stale`: the days whose source has changed since they were loaded.
 //
@@ -732,14 +739,15 @@ type RunScope = enum.RunScope
 type RunState = enum.RunState
 
 // RunTrigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
-// (`schedule`), or the search for late data (`sweep`).
+// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
+// over yet (`today`). A day has one run of `today`, which is asked again and again.
 //
 // Examples: backfill
 type RunTrigger = enum.RunTrigger
 
 // Schedule When days are loaded without anybody asking for them, and what keeps days from being loaded now.
 //
-// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","workers":2}
+// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2}
 type Schedule struct {
 	// CatchUpDays How many past days are queued if they are missing.
 	CatchUpDays int32 `json:"catch_up_days"`
@@ -802,6 +810,9 @@ type Schedule struct {
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	SweptAt *Timestamp `json:"swept_at,omitempty"`
+
+	// TodayEverySeconds How often the day that is not over yet is loaded; 0 means never.
+	TodayEverySeconds int32 `json:"today_every_seconds"`
 
 	// Workers How many days all running workers can load at once. With 0 no day is loaded.
 	Workers int64 `json:"workers"`

@@ -89,10 +89,13 @@ SELECT
     p.started_at,
     p.finished_at,
     p.loaded_at,
-    coalesce(doubted.warnings, 0)::bigint AS warnings
+    coalesce(doubted.warnings, 0)::bigint AS warnings,
+    (coalesce(p.started_at, clock_timestamp()) >= ($1::date + n + 1)::timestamp AT TIME ZONE 'UTC'
+        AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
 FROM generate_series(0, $2::date - $1::date) AS n
 LEFT JOIN partition AS p ON p.day = $1::date + n
 LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+LEFT JOIN run AS r ON r.id = p.run_id
 LEFT JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE rp.outcome IS NULL AND rp.queued) AS open,
@@ -131,12 +134,14 @@ type ReadGridRow struct {
 	FinishedAt    *time.Time
 	LoadedAt      *time.Time
 	Warnings      int64
+	Over          bool
 }
 
 // The state of every day in [first_day, last_day], each derived from the ledger
 // at this moment; package orchestrator has the diagram. A claim counts while its
 // session lives and its lease has not run out; a request counts while it is open.
-// partition_pkey and run_partition_day_idx serve it.
+// A day is over if its last attempt began after its end, and was not one at the running
+// day that came late. partition_pkey, run_pkey and run_partition_day_idx serve it.
 func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridRow, error) {
 	rows, err := q.db.Query(ctx, ReadGrid, arg.FirstDay, arg.LastDay)
 	if err != nil {
@@ -163,6 +168,7 @@ func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridR
 			&i.FinishedAt,
 			&i.LoadedAt,
 			&i.Warnings,
+			&i.Over,
 		); err != nil {
 			return nil, err
 		}

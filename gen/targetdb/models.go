@@ -71,6 +71,7 @@ type Schedule struct {
 	SweepTook     time.Duration
 	SuspectSince  *time.Time
 	SuspectReason *string
+	TodayAt       *time.Time
 }
 
 type Signal struct {

@@ -126,6 +126,7 @@ WITH unfinished AS MATERIALIZED (
         rp.run_id,
         r.parallel,
         r.priority,
+        r.trigger,
         CASE WHEN r.trigger = 'backfill' THEN rp.day - date '2000-01-01' ELSE date '2000-01-01' - rp.day END AS place,
         row_number() OVER (
             PARTITION BY rp.run_id
@@ -144,7 +145,8 @@ WITH unfinished AS MATERIALIZED (
 SELECT
     w.day::date AS day,
     min(w.run_id)::bigint AS run_id,
-    min(w.priority)::integer AS priority
+    min(w.priority)::integer AS priority,
+    bool_or(w.trigger = 'today')::boolean AS today
 FROM wanted AS w
 WHERE w.parallel IS NULL
    OR w.number + (
@@ -160,13 +162,15 @@ type DueJobsRow struct {
 	Day      time.Time
 	RunID    int64
 	Priority int32
+	Today    bool
 }
 
 // Jobs are derived from open requests: if River's rows are lost, DueJobs finds which
 // are missing. A job's day is unique among those that are not finished.
 // The days that have an open request and no job, as many as their run's bound
 // allows, in the order to work on them: the schedule's and the sweep's newest
-// first, a backfill's oldest first. run_partition_open_idx serves it.
+// first, a backfill's oldest first. The running day has a queue of its own.
+// run_partition_open_idx serves it.
 func (q *Queries) DueJobs(ctx context.Context) ([]DueJobsRow, error) {
 	rows, err := q.db.Query(ctx, DueJobs)
 	if err != nil {
@@ -176,7 +180,12 @@ func (q *Queries) DueJobs(ctx context.Context) ([]DueJobsRow, error) {
 	var items []DueJobsRow
 	for rows.Next() {
 		var i DueJobsRow
-		if err := rows.Scan(&i.Day, &i.RunID, &i.Priority); err != nil {
+		if err := rows.Scan(
+			&i.Day,
+			&i.RunID,
+			&i.Priority,
+			&i.Today,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -200,9 +209,10 @@ func (q *Queries) ForgetWorkers(ctx context.Context) error {
 
 const RaiseJobs = `-- name: RaiseJobs :exec
 UPDATE river.river_job AS j
-SET priority = w.priority
+SET priority = least(j.priority, w.priority),
+    queue = CASE WHEN w.today THEN $1::text ELSE j.queue END
 FROM (
-    SELECT rp.day, min(r.priority) AS priority
+    SELECT rp.day, min(r.priority) AS priority, bool_or(r.trigger = 'today') AS today
     FROM run_partition AS rp
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
@@ -212,13 +222,14 @@ FROM (
 WHERE j.kind = 'partition'
   AND j.state IN ('available', 'pending', 'retryable', 'scheduled')
   AND (j.args ->> 'day')::date = w.day
-  AND j.priority > w.priority
+  AND (j.priority > w.priority OR w.today AND j.queue <> $1::text)
 `
 
 // Moves waiting jobs up whose day is wanted more urgently than when they were
-// queued. River has no call that changes a priority.
-func (q *Queries) RaiseJobs(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, RaiseJobs)
+// queued, and that of the running day to its own queue. River has no call that changes
+// either.
+func (q *Queries) RaiseJobs(ctx context.Context, todayQueue string) error {
+	_, err := q.db.Exec(ctx, RaiseJobs, todayQueue)
 	return err
 }
 

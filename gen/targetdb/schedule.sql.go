@@ -11,17 +11,18 @@ import (
 )
 
 const CalledOffDays = `-- name: CalledOffDays :many
-SELECT latest.day
+SELECT latest.day, (latest.trigger = 'today')::boolean AS today
 FROM (
-    SELECT DISTINCT ON (rp.day) rp.day, rp.outcome
+    SELECT DISTINCT ON (rp.day) rp.day, rp.outcome, r.trigger
     FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
     WHERE rp.day BETWEEN $1::date AND $2::date
       AND rp.queued
     ORDER BY rp.day, rp.requested_at DESC, rp.run_id DESC
 ) AS latest
 WHERE latest.outcome = 'cancelled'
 UNION
-SELECT f.day
+SELECT f.day, false
 FROM forgotten AS f
 WHERE f.day BETWEEN $1::date AND $2::date
   AND NOT EXISTS (
@@ -37,22 +38,27 @@ type CalledOffDaysParams struct {
 	LastDay  time.Time
 }
 
+type CalledOffDaysRow struct {
+	Day   time.Time
+	Today bool
+}
+
 // The days whose latest request of the queue was called off, and those that were
-// forgotten and not asked for since. run_partition_day_idx and forgotten_pkey serve
-// it.
-func (q *Queries) CalledOffDays(ctx context.Context, arg CalledOffDaysParams) ([]time.Time, error) {
+// forgotten and not asked for since; whether the request was one for the running day.
+// run_partition_day_idx, run_pkey and forgotten_pkey serve it.
+func (q *Queries) CalledOffDays(ctx context.Context, arg CalledOffDaysParams) ([]CalledOffDaysRow, error) {
 	rows, err := q.db.Query(ctx, CalledOffDays, arg.FirstDay, arg.LastDay)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []time.Time
+	var items []CalledOffDaysRow
 	for rows.Next() {
-		var day time.Time
-		if err := rows.Scan(&day); err != nil {
+		var i CalledOffDaysRow
+		if err := rows.Scan(&i.Day, &i.Today); err != nil {
 			return nil, err
 		}
-		items = append(items, day)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -84,6 +90,48 @@ type ClaimSweepParams struct {
 // by more than the interval is a wrong clock's. schedule_pkey serves it.
 func (q *Queries) ClaimSweep(ctx context.Context, arg ClaimSweepParams) (int64, error) {
 	result, err := q.db.Exec(ctx, ClaimSweep, arg.At, arg.Every, arg.Share)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const ClaimToday = `-- name: ClaimToday :execrows
+INSERT INTO schedule AS s (id, today_at)
+SELECT 1, $1::timestamptz
+WHERE NOT EXISTS (
+    SELECT
+    FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
+    LEFT JOIN partition AS p ON p.day = rp.day
+    WHERE rp.day = $2::date
+      AND rp.outcome IS NULL
+      AND r.trigger IN ('schedule', 'sweep')
+      AND p.next_attempt_at IS NULL
+)
+ON CONFLICT (id) DO UPDATE
+SET today_at = excluded.today_at
+WHERE NOT s.paused
+  AND s.suspect_since IS NULL
+  AND (
+      s.today_at IS NULL
+      OR s.today_at + $3::interval <= excluded.today_at
+      OR s.today_at > excluded.today_at + $3::interval
+  )
+`
+
+type ClaimTodayParams struct {
+	At        time.Time
+	Yesterday time.Time
+	Every     time.Duration
+}
+
+// Takes the turn of looking at the running day. No row: the schedule is paused, the
+// source is suspect, it is not yet time again, or what has come late of yesterday is to
+// be loaded first. A time ahead is as for ClaimSweep. schedule_pkey and
+// run_partition_day_idx serve it.
+func (q *Queries) ClaimToday(ctx context.Context, arg ClaimTodayParams) (int64, error) {
+	result, err := q.db.Exec(ctx, ClaimToday, arg.At, arg.Yesterday, arg.Every)
 	if err != nil {
 		return 0, err
 	}
@@ -129,8 +177,9 @@ WHERE p.day BETWEEN $1::date AND $2::date
         AND rp.queued
   )
   AND (
-      SELECT rp.outcome
+      SELECT CASE WHEN r.trigger <> 'today' THEN rp.outcome END
       FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = p.day
         AND rp.queued
       ORDER BY rp.requested_at DESC, rp.run_id DESC
@@ -190,12 +239,17 @@ FROM (
     FROM generate_series(0, $2::date - $1::date) AS n
 ) AS d
 LEFT JOIN partition AS p ON p.day = d.day
-WHERE p.outcome IS NULL
+LEFT JOIN run AS r ON r.id = p.run_id
+WHERE (
+      p.outcome IS NULL
+      OR p.outcome IN ('done', 'empty')
+      AND (p.started_at < (d.day + 1)::timestamp AT TIME ZONE 'UTC' OR r.trigger = 'today')
+  )
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
       WHERE rp.day = d.day
-        AND (rp.outcome IS NULL OR rp.outcome = 'cancelled')
+        AND (rp.outcome IS NULL OR rp.outcome = 'cancelled' AND p.outcome IS NULL)
   )
   AND NOT EXISTS (
       SELECT
@@ -215,9 +269,9 @@ type LeftOutDaysRow struct {
 	LastDay  time.Time
 }
 
-// How many of the days [first_day, last_day] nobody has loaded, asked for, called off or
-// forgotten, and the first and the last of them. partition_pkey, run_partition_day_idx
-// and forgotten_pkey serve it.
+// How many of the days [first_day, last_day] nobody has loaded since they ended, asked
+// for, called off or forgotten, and the first and the last of them. partition_pkey,
+// run_pkey, run_partition_day_idx and forgotten_pkey serve it.
 func (q *Queries) LeftOutDays(ctx context.Context, arg LeftOutDaysParams) (LeftOutDaysRow, error) {
 	row := q.db.QueryRow(ctx, LeftOutDays, arg.FirstDay, arg.LastDay)
 	var i LeftOutDaysRow
@@ -230,7 +284,7 @@ INSERT INTO schedule AS s (id)
 VALUES (1)
 ON CONFLICT (id) DO UPDATE
 SET id = excluded.id
-RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.suspect_since, s.suspect_reason
+RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.suspect_since, s.suspect_reason, s.today_at
 `
 
 // Holds the schedule, so that what is due is found by one at a time, and gives it its
@@ -246,6 +300,7 @@ func (q *Queries) LockSchedule(ctx context.Context) (Schedule, error) {
 		&i.SweepTook,
 		&i.SuspectSince,
 		&i.SuspectReason,
+		&i.TodayAt,
 	)
 	return i, err
 }
@@ -330,7 +385,7 @@ func (q *Queries) PlanNextAttempt(ctx context.Context, arg PlanNextAttemptParams
 }
 
 const ReadSchedule = `-- name: ReadSchedule :one
-SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason
+SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason, today_at
 FROM schedule
 WHERE id = 1
 `
@@ -347,8 +402,40 @@ func (q *Queries) ReadSchedule(ctx context.Context) (Schedule, error) {
 		&i.SweepTook,
 		&i.SuspectSince,
 		&i.SuspectReason,
+		&i.TodayAt,
 	)
 	return i, err
+}
+
+const ReopenToday = `-- name: ReopenToday :one
+WITH reopened AS (
+    UPDATE run AS r
+    SET closed_at = NULL
+    FROM run_partition AS rp
+    WHERE rp.day = $1::date
+      AND rp.outcome IS NOT NULL
+      AND r.id = rp.run_id
+      AND r.trigger = 'today'
+    RETURNING r.id
+)
+UPDATE run_partition AS rp
+SET outcome = NULL,
+    token = NULL,
+    finished_at = NULL,
+    requested_at = now()
+FROM reopened
+WHERE rp.run_id = reopened.id
+  AND rp.day = $1::date
+RETURNING rp.run_id
+`
+
+// Asks for the running day again by the run that has asked for it before. No row: there
+// is none, it still asks, or the day was forgotten. run_partition_day_idx serves it.
+func (q *Queries) ReopenToday(ctx context.Context, day time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, ReopenToday, day)
+	var run_id int64
+	err := row.Scan(&run_id)
+	return run_id, err
 }
 
 const SeenDigests = `-- name: SeenDigests :many

@@ -212,6 +212,11 @@ func calendar(days []targetapi.Partition, colours bool) string {
 			separator = "   "
 		}
 	}
+	for _, p := range days {
+		if !p.Over && p.LoadedAt != nil {
+			fmt.Fprintf(&b, "\n%s was not over when it was loaded, at %s", p.Day, p.LoadedAt.UTC().Format(time.RFC3339))
+		}
+	}
 	failures(&b, days, counts[enum.PartitionStateFailed])
 	return b.String()
 }

@@ -132,6 +132,7 @@ func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.
 	}
 	return orchestrator.ScheduleConfig{
 		Cron: c.Cron, CatchUpDays: c.CatchUpDays, StaleDays: c.StaleDays, PartitionStart: c.PartitionStart,
+		TodayEvery:      c.TodayEvery,
 		SourceRetention: etl.Retention(source.SourceRetentionDays),
 	}, nil
 }

@@ -239,6 +239,7 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPart
 		"2024-12-31": {State: enum.PartitionStateEmpty},
 		"2025-01-10": {State: enum.PartitionStateStale},
 		"2025-02-01": {State: enum.PartitionStateFailed, Error: &reason, Attempt: 2, NextAttemptAt: &next},
+		"2025-02-25": {State: enum.PartitionStateDone, LoadedAt: new(time.Date(2025, time.February, 25, 12, 0, 0, 0, time.UTC))},
 		"2025-02-26": {State: enum.PartitionStateCancelled},
 		"2025-02-27": {State: enum.PartitionStateRunning},
 		"2025-02-28": {State: enum.PartitionStateQueued},
@@ -249,7 +250,7 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPart
 		if !ok {
 			p.State = enum.PartitionStateDone
 		}
-		p.Day = targetapi.Day{Time: day}
+		p.Day, p.Over = targetapi.Day{Time: day}, p.LoadedAt == nil
 		list.Partitions = append(list.Partitions, p)
 	}
 	response := targetserver.ListPartitions200JSONResponse{Body: list}

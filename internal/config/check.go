@@ -50,6 +50,10 @@ func (v Variable) check(value string) *Fault {
 		t, err := time.ParseDuration(value)
 		ok = err == nil && t >= 0
 		fault.Want = "a time such as 10s, or 0"
+	case "every":
+		t, err := time.ParseDuration(value)
+		ok = err == nil && (t == 0 || t >= time.Minute)
+		fault.Want = "a time of at least 1m such as 10m, or 0"
 	case "names":
 		ok = !slices.ContainsFunc(items(value), func(name string) bool {
 			_, err := netip.ParseAddr(name)

@@ -33,8 +33,9 @@ import (
 const MaxWorkers = 64
 
 const (
-	// spareSessions are those of the job's pool that no load holds for long.
-	spareSessions = 2
+	// spareSessions are those of the job's pool for the running day, and two that no
+	// load holds for long.
+	spareSessions = 3
 	// patience is how long Open waits for a target that gives no session.
 	patience = time.Minute
 )

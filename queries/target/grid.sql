@@ -2,7 +2,8 @@
 -- The state of every day in [first_day, last_day], each derived from the ledger
 -- at this moment; package orchestrator has the diagram. A claim counts while its
 -- session lives and its lease has not run out; a request counts while it is open.
--- partition_pkey and run_partition_day_idx serve it.
+-- A day is over if its last attempt began after its end, and was not one at the running
+-- day that came late. partition_pkey, run_pkey and run_partition_day_idx serve it.
 WITH session AS MATERIALIZED (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
@@ -31,10 +32,13 @@ SELECT
     p.started_at,
     p.finished_at,
     p.loaded_at,
-    coalesce(doubted.warnings, 0)::bigint AS warnings
+    coalesce(doubted.warnings, 0)::bigint AS warnings,
+    (coalesce(p.started_at, clock_timestamp()) >= (sqlc.arg(first_day)::date + n + 1)::timestamp AT TIME ZONE 'UTC'
+        AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
 FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
 LEFT JOIN partition AS p ON p.day = sqlc.arg(first_day)::date + n
 LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+LEFT JOIN run AS r ON r.id = p.run_id
 LEFT JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE rp.outcome IS NULL AND rp.queued) AS open,

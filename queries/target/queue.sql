@@ -4,7 +4,8 @@
 -- name: DueJobs :many
 -- The days that have an open request and no job, as many as their run's bound
 -- allows, in the order to work on them: the schedule's and the sweep's newest
--- first, a backfill's oldest first. run_partition_open_idx serves it.
+-- first, a backfill's oldest first. The running day has a queue of its own.
+-- run_partition_open_idx serves it.
 WITH unfinished AS MATERIALIZED (
     SELECT (j.args ->> 'day')::date AS day, (j.args ->> 'run_id')::bigint AS run_id
     FROM river.river_job AS j
@@ -16,6 +17,7 @@ WITH unfinished AS MATERIALIZED (
         rp.run_id,
         r.parallel,
         r.priority,
+        r.trigger,
         CASE WHEN r.trigger = 'backfill' THEN rp.day - date '2000-01-01' ELSE date '2000-01-01' - rp.day END AS place,
         row_number() OVER (
             PARTITION BY rp.run_id
@@ -34,7 +36,8 @@ WITH unfinished AS MATERIALIZED (
 SELECT
     w.day::date AS day,
     min(w.run_id)::bigint AS run_id,
-    min(w.priority)::integer AS priority
+    min(w.priority)::integer AS priority,
+    bool_or(w.trigger = 'today')::boolean AS today
 FROM wanted AS w
 WHERE w.parallel IS NULL
    OR w.number + (
@@ -47,11 +50,13 @@ ORDER BY min(w.priority), min(w.place);
 
 -- name: RaiseJobs :exec
 -- Moves waiting jobs up whose day is wanted more urgently than when they were
--- queued. River has no call that changes a priority.
+-- queued, and that of the running day to its own queue. River has no call that changes
+-- either.
 UPDATE river.river_job AS j
-SET priority = w.priority
+SET priority = least(j.priority, w.priority),
+    queue = CASE WHEN w.today THEN sqlc.arg(today_queue)::text ELSE j.queue END
 FROM (
-    SELECT rp.day, min(r.priority) AS priority
+    SELECT rp.day, min(r.priority) AS priority, bool_or(r.trigger = 'today') AS today
     FROM run_partition AS rp
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
@@ -61,7 +66,7 @@ FROM (
 WHERE j.kind = 'partition'
   AND j.state IN ('available', 'pending', 'retryable', 'scheduled')
   AND (j.args ->> 'day')::date = w.day
-  AND j.priority > w.priority;
+  AND (j.priority > w.priority OR w.today AND j.queue <> sqlc.arg(today_queue)::text);
 
 -- name: DropJobs :exec
 -- Takes waiting jobs that nothing asks for any more off the queue. River's call

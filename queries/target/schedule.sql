@@ -40,6 +40,56 @@ WHERE NOT s.paused
       OR s.swept_at > excluded.swept_at + sqlc.arg(every)::interval
   );
 
+-- name: ClaimToday :execrows
+-- Takes the turn of looking at the running day. No row: the schedule is paused, the
+-- source is suspect, it is not yet time again, or what has come late of yesterday is to
+-- be loaded first. A time ahead is as for ClaimSweep. schedule_pkey and
+-- run_partition_day_idx serve it.
+INSERT INTO schedule AS s (id, today_at)
+SELECT 1, sqlc.arg(at)::timestamptz
+WHERE NOT EXISTS (
+    SELECT
+    FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
+    LEFT JOIN partition AS p ON p.day = rp.day
+    WHERE rp.day = sqlc.arg(yesterday)::date
+      AND rp.outcome IS NULL
+      AND r.trigger IN ('schedule', 'sweep')
+      AND p.next_attempt_at IS NULL
+)
+ON CONFLICT (id) DO UPDATE
+SET today_at = excluded.today_at
+WHERE NOT s.paused
+  AND s.suspect_since IS NULL
+  AND (
+      s.today_at IS NULL
+      OR s.today_at + sqlc.arg(every)::interval <= excluded.today_at
+      OR s.today_at > excluded.today_at + sqlc.arg(every)::interval
+  );
+
+-- name: ReopenToday :one
+-- Asks for the running day again by the run that has asked for it before. No row: there
+-- is none, it still asks, or the day was forgotten. run_partition_day_idx serves it.
+WITH reopened AS (
+    UPDATE run AS r
+    SET closed_at = NULL
+    FROM run_partition AS rp
+    WHERE rp.day = sqlc.arg(day)::date
+      AND rp.outcome IS NOT NULL
+      AND r.id = rp.run_id
+      AND r.trigger = 'today'
+    RETURNING r.id
+)
+UPDATE run_partition AS rp
+SET outcome = NULL,
+    token = NULL,
+    finished_at = NULL,
+    requested_at = now()
+FROM reopened
+WHERE rp.run_id = reopened.id
+  AND rp.day = sqlc.arg(day)::date
+RETURNING rp.run_id;
+
 -- name: NoteSweepTook :exec
 -- Records how long the source took to look for late data.
 UPDATE schedule
@@ -71,9 +121,9 @@ WHERE day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
 ORDER BY day;
 
 -- name: LeftOutDays :one
--- How many of the days [first_day, last_day] nobody has loaded, asked for, called off or
--- forgotten, and the first and the last of them. partition_pkey, run_partition_day_idx
--- and forgotten_pkey serve it.
+-- How many of the days [first_day, last_day] nobody has loaded since they ended, asked
+-- for, called off or forgotten, and the first and the last of them. partition_pkey,
+-- run_pkey, run_partition_day_idx and forgotten_pkey serve it.
 SELECT
     count(*) AS days,
     coalesce(min(d.day), sqlc.arg(first_day))::date AS first_day,
@@ -83,12 +133,17 @@ FROM (
     FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
 ) AS d
 LEFT JOIN partition AS p ON p.day = d.day
-WHERE p.outcome IS NULL
+LEFT JOIN run AS r ON r.id = p.run_id
+WHERE (
+      p.outcome IS NULL
+      OR p.outcome IN ('done', 'empty')
+      AND (p.started_at < (d.day + 1)::timestamp AT TIME ZONE 'UTC' OR r.trigger = 'today')
+  )
   AND NOT EXISTS (
       SELECT
       FROM run_partition AS rp
       WHERE rp.day = d.day
-        AND (rp.outcome IS NULL OR rp.outcome = 'cancelled')
+        AND (rp.outcome IS NULL OR rp.outcome = 'cancelled' AND p.outcome IS NULL)
   )
   AND NOT EXISTS (
       SELECT
@@ -98,19 +153,20 @@ WHERE p.outcome IS NULL
 
 -- name: CalledOffDays :many
 -- The days whose latest request of the queue was called off, and those that were
--- forgotten and not asked for since. run_partition_day_idx and forgotten_pkey serve
--- it.
-SELECT latest.day
+-- forgotten and not asked for since; whether the request was one for the running day.
+-- run_partition_day_idx, run_pkey and forgotten_pkey serve it.
+SELECT latest.day, (latest.trigger = 'today')::boolean AS today
 FROM (
-    SELECT DISTINCT ON (rp.day) rp.day, rp.outcome
+    SELECT DISTINCT ON (rp.day) rp.day, rp.outcome, r.trigger
     FROM run_partition AS rp
+    JOIN run AS r ON r.id = rp.run_id
     WHERE rp.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
       AND rp.queued
     ORDER BY rp.day, rp.requested_at DESC, rp.run_id DESC
 ) AS latest
 WHERE latest.outcome = 'cancelled'
 UNION
-SELECT f.day
+SELECT f.day, false
 FROM forgotten AS f
 WHERE f.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
   AND NOT EXISTS (
@@ -163,8 +219,9 @@ WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
         AND rp.queued
   )
   AND (
-      SELECT rp.outcome
+      SELECT CASE WHEN r.trigger <> 'today' THEN rp.outcome END
       FROM run_partition AS rp
+      JOIN run AS r ON r.id = rp.run_id
       WHERE rp.day = p.day
         AND rp.queued
       ORDER BY rp.requested_at DESC, rp.run_id DESC

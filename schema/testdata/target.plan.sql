@@ -9,7 +9,7 @@ CREATE TABLE "public"."data" (
 CREATE INDEX "data_timestamp_idx" ON "public"."data" USING brin ("timestamp") WITH (pages_per_range = 16);
 CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
 CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
-CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep');
+CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today');
 CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
 CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
 CREATE TABLE "public"."check_rule" (
@@ -131,6 +131,7 @@ CREATE TABLE "public"."schedule" (
   "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
   "suspect_since" timestamptz NULL,
   "suspect_reason" text NULL,
+  "today_at" timestamptz NULL,
   PRIMARY KEY ("id"),
   CONSTRAINT "schedule_single" CHECK (id = 1),
   CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))

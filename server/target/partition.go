@@ -77,6 +77,7 @@ func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 	p := targetapi.Partition{
 		Day:           dateOf(row.Day),
 		State:         row.State,
+		Over:          row.Over,
 		Samples:       row.Samples,
 		Expected:      row.Expected,
 		Windows:       row.Windows,

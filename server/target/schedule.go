@@ -32,18 +32,20 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 		return targetapi.Schedule{}, err
 	}
 	schedule := targetapi.Schedule{
-		Cron:           state.Cron,
-		Paused:         state.Paused,
-		NextAt:         state.NextAt,
-		NextDay:        param.Date(state.NextDay),
-		CatchUpDays:    state.CatchUpDays,
-		StaleDays:      state.StaleDays,
-		PartitionStart: param.Date(state.PartitionStart),
-		CheckedAt:      state.CheckedAt,
-		SweptAt:        state.SweptAt,
-		QueuePaused:    state.QueuePaused,
-		Workers:        state.Workers,
-		Hindrances:     hindrances(state),
+		Cron:        state.Cron,
+		Paused:      state.Paused,
+		NextAt:      state.NextAt,
+		NextDay:     param.Date(state.NextDay),
+		CatchUpDays: state.CatchUpDays,
+		StaleDays:   state.StaleDays,
+
+		TodayEverySeconds: int32(state.TodayEvery / time.Second),
+		PartitionStart:    param.Date(state.PartitionStart),
+		CheckedAt:         state.CheckedAt,
+		SweptAt:           state.SweptAt,
+		QueuePaused:       state.QueuePaused,
+		Workers:           state.Workers,
+		Hindrances:        hindrances(state),
 
 		SourceSuspect:       state.SuspectReason,
 		SourceSuspectSince:  state.SuspectSince,

@@ -214,6 +214,7 @@ func TestComposeEnvironment(t *testing.T) {
 			"SCHEDULE":           "CRON_TZ=Europe/Lisbon 30 0 * * *",
 			"STALE_DAYS":         "3",
 			"CATCH_UP_DAYS":      "7",
+			"TODAY_EVERY":        "10m",
 		} {
 			got := project.Services[name].Environment[variable]
 			if got == nil || *got != want {

@@ -32,6 +32,7 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"SCHEDULE":              "0 1 * * *",
 		"CATCH_UP_DAYS":         "7",
 		"STALE_DAYS":            "30",
+		"TODAY_EVERY":           "10m",
 		"SOURCE_RETENTION_DAYS": "0",
 		"PARTITION_START":       "",
 		"RUN_RETENTION_DAYS":    "400",
