@@ -53,7 +53,7 @@ func NewArrow(columns []Column) Encoder {
 func arrowSchema(columns []Column) *arrow.Schema {
 	fields := make([]arrow.Field, len(columns))
 	for i, c := range columns {
-		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Kind), Nullable: c.Kind == Float64}
+		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Kind), Nullable: nullable(c.Kind)}
 		if c.Unit != "" {
 			fields[i].Metadata = arrow.NewMetadata([]string{UnitKey}, []string{c.Unit})
 		}
@@ -65,6 +65,8 @@ func arrowType(kind Kind) arrow.DataType {
 	switch kind {
 	case Int32:
 		return arrow.PrimitiveTypes.Int32
+	case Int64:
+		return arrow.PrimitiveTypes.Int64
 	case Timestamp:
 		return arrow.FixedWidthTypes.Timestamp_us // of zone UTC
 	case Text:

@@ -28,10 +28,11 @@ type (
 	Value = pgrow.Value
 )
 
-// The kinds of columns that an answer may have. Only Float64 has nulls; NaN and
+// The kinds of columns that an answer may have. Float64 and Int64 have nulls; NaN and
 // infinities are an error.
 const (
 	Int32     = pgrow.Int32
+	Int64     = pgrow.Int64
 	Float64   = pgrow.Float64
 	Timestamp = pgrow.Timestamp
 	Text      = pgrow.Text
@@ -81,7 +82,7 @@ func Formats() []Format {
 func check(c *Column, v Value) error {
 	switch {
 	case v.Null():
-		if c.Kind != Float64 {
+		if !nullable(c.Kind) {
 			return fmt.Errorf("%s is null, which it never may be", c.Name)
 		}
 	case c.Kind == Float64 && !isFinite(v.Bits()):
@@ -89,6 +90,9 @@ func check(c *Column, v Value) error {
 	}
 	return nil
 }
+
+// nullable reports whether a column of the kind may have nulls.
+func nullable(kind Kind) bool { return kind == Float64 || kind == Int64 }
 
 // isFinite says whether the bits of a float64 are those of a number.
 func isFinite(bits uint64) bool {

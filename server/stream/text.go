@@ -107,6 +107,8 @@ func (columns csvRow) append(b []byte, row []Value) ([]byte, error) {
 			b = appendTimestamp(b, c, v)
 		case c.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		case c.Kind == Int64:
+			b = strconv.AppendInt(b, v.Int64(), 10)
 		case c.Kind == Text:
 			b = appendField(b, c.Text(v.Int32()))
 		default:
@@ -155,6 +157,8 @@ func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
 			b = append(b, '"')
 		case m.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
+		case m.Kind == Int64:
+			b = strconv.AppendInt(b, v.Int64(), 10)
 		case m.Kind == Text:
 			b = appendQuoted(b, m.Text(v.Int32()))
 		default:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/pgrow"
@@ -29,8 +30,17 @@ type rows interface {
 // value is one of the target's; its time is the start of its window.
 type value = targetdb.ReadWindowsRow
 
+// chosen are the signals of the names, or all of them.
+func chosen(signals []targetdb.Signal, names *[]targetapi.SignalName) []targetdb.Signal {
+	if names == nil {
+		return signals
+	}
+	return slices.DeleteFunc(slices.Clone(signals), func(s targetdb.Signal) bool { return !slices.Contains(*names, s.Name) })
+}
+
 // longShape has a row for each value.
-func longShape(signals []targetdb.Signal) shape {
+func longShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape {
+	signals = chosen(signals, wanted)
 	names := make(map[int32]string, len(signals))
 	for _, s := range signals {
 		names[s.ID] = s.Name
@@ -63,17 +73,39 @@ func (l *longRows) value(v value) error {
 
 func (l *longRows) end() error { return nil }
 
-// wideShape has a row for each window that has any of the signals, each of which
-// has a column.
-func wideShape(signals []targetdb.Signal) shape {
+// wideShape has a row for each window in which anything was read, and a column for
+// each signal wanted. A window without any of these is a row of nulls; that it is one
+// is told by the counts, which every variable that was read has.
+func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape {
 	columns := []stream.Column{
 		{Name: "timestamp", Kind: stream.Timestamp},
 		{Name: "turbine_id", Kind: stream.Int32},
 	}
+	var read []targetdb.Signal
+	var places []int // of the columns among the values held
 	for _, s := range signals {
-		columns = append(columns, stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)})
+		_, statistic, ours := signal.Split(s.Name)
+		count := ours && statistic == "count"
+		want := wanted == nil || slices.Contains(*wanted, s.Name)
+		if want {
+			column := stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)}
+			if count {
+				column.Kind = stream.Int64
+			}
+			columns, places = append(columns, column), append(places, len(read))
+		}
+		if want || count {
+			read = append(read, s)
+		}
 	}
-	return pivoted(columns, ids(signals), pgrow.OfInt32, func(held, row []stream.Value) { copy(row, held) })
+	return pivoted(columns, ids(read), pgrow.OfInt32, func(held, row []stream.Value) {
+		for i, place := range places {
+			row[i] = held[place]
+			if columns[i+2].Kind == stream.Int64 && !row[i].Null() {
+				row[i] = pgrow.OfInt64(int64(held[place].Float64()))
+			}
+		}
+	})
 }
 
 // windowMinutes is how long a window is, and how many samples it has without gaps.
@@ -97,7 +129,7 @@ func openOAName(place int) string {
 // variable under OpenOA's name, the energy in kWh, which is what PlantData makes
 // of kW, and an asset_id that is text. OpenOA takes the energy of a window for its
 // mean power over ten minutes; here it is that over the minutes that have readings.
-func openOAShape(signals []targetdb.Signal) shape {
+func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName) shape {
 	columns := []stream.Column{
 		{Name: "time", Kind: stream.Timestamp},
 		{Name: "asset_id", Kind: stream.Text, Text: assetID()},

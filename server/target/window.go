@@ -72,15 +72,6 @@ func besideOpenOA(p targetapi.GetWindowsParams) (faults []problem.Fault) {
 // stop is the first instant beyond a span.
 func stop(span param.Span) time.Time { return span.End.Add(time.Microsecond) }
 
-// signalsOf are the signals of the names, or all of them, by id.
-func signalsOf(ctx context.Context, db targetdb.DBTX, names *[]targetapi.SignalName) ([]targetdb.Signal, error) {
-	signals, err := listSignals(ctx, db)
-	if err != nil || names == nil {
-		return signals, err
-	}
-	return slices.DeleteFunc(signals, func(s targetdb.Signal) bool { return !slices.Contains(*names, s.Name) }), nil
-}
-
 // windows is the 200 of getWindows; the generated one would collect every row
 // first.
 type windows struct {
@@ -88,7 +79,7 @@ type windows struct {
 	r       *http.Request
 	span    param.Span
 	signals *[]targetapi.SignalName // nil: all of them
-	shape   func([]targetdb.Signal) shape
+	shape   func(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape
 	shift   time.Duration // from a window's start to its label
 	format  stream.Format
 }
@@ -112,11 +103,11 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 		return fmt.Errorf("read windows: %w", err)
 	}
 	defer snapshot.Close()
-	signals, err := signalsOf(ctx, snapshot, a.signals)
+	signals, err := listSignals(ctx, snapshot)
 	if err != nil {
 		return err
 	}
-	shape := a.shape(signals)
+	shape := a.shape(signals, a.signals)
 	response := stream.Response{
 		Format:   a.format,
 		Columns:  shape.columns,

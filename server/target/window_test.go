@@ -47,6 +47,7 @@ func TestWindows(t *testing.T) {
 		"windows_long.csv":       "&turbines=1&signals=power_std,wind_speed_mean,power_count&format=csv",
 		"windows_long.json":      "&turbines=2&signals=wind_speed_mean",
 		"windows_wide.csv":       "&wide=true&format=csv",
+		"windows_wide_null.json": "&wide=true&signals=power_mean,power_count&turbines=1",
 		"windows_wide_some.json": "&wide=true&signals=power_mean,wind_speed_std&turbines=1,2",
 		"windows_openoa.csv":     "&naming=openoa&format=csv",
 		"windows_openoa.json":    "&naming=openoa&wide=true&turbines=2",
@@ -157,7 +158,7 @@ func TestWindowsBinary(t *testing.T) {
 	micros := "timestamp[us, tz=UTC] "
 	for query, fields := range map[string][]string{
 		"&signals=power_mean,power_count":           {"timestamp " + micros, "turbine_id int32 ", "signal utf8 ", "value float64 "},
-		"&signals=power_mean,power_count&wide=true": {"timestamp " + micros, "turbine_id int32 ", "power_mean float64 kW", "power_count float64 1"},
+		"&signals=power_mean,power_count&wide=true": {"timestamp " + micros, "turbine_id int32 ", "power_mean float64 kW", "power_count int64 1"},
 		"&naming=openoa": {
 			"time " + micros, "asset_id utf8 ", "WMET_HorWdSpd float64 m/s", "WTUR_W float64 kW", "WMET_EnvTmp float64 °C", "WTUR_SupWh float64 kWh",
 		},
