@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-spec check-poolers check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-spec check-examples check-poolers check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -116,6 +116,12 @@ check-spec: ## Have redocly and four generators of clients read the contract, an
 		echo "make check-spec: no $$program: install it (Debian: apt-get install nodejs npm)" >&2; exit 1; }; done
 	npm ci --prefix tools/openapi --no-audit --no-fund
 	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run Others ./internal/test/example
+
+check-examples: ## Run the recipes of examples/ against a loaded month (needs curl, jq, R with jsonlite, Debian's pandas, node, npm)
+	@for program in curl jq Rscript node npm; do command -v $$program >/dev/null || { \
+		echo "make check-examples: no $$program: install it (Debian: apt-get install curl jq r-base-core r-cran-jsonlite python3-pandas nodejs npm)" >&2; exit 1; }; done
+	npm ci --prefix tools/readers --no-audit --no-fund
+	CGO_ENABLED=0 $(GO) test -tags node -count=1 -run 'Recipes|Semicolons' ./internal/test/example
 
 check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and PostgreSQL's server programs)
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \

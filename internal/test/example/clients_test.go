@@ -70,19 +70,13 @@ func TestOthersRead(t *testing.T) {
 		}},
 		"oapi-codegen.go": {"../../..", func(t *testing.T, dir, name string) {
 			t.Helper()
-			must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-			run(t, "../../..", env, "go", "tool", "-modfile=tools/oapi-codegen/go.mod", "oapi-codegen",
-				"-generate", "types,client", "-package", name, "-o", filepath.Join(dir, name, "client.go"), documents[name])
+			oapiClient(t, s, dir, name)
 		}},
 	} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			module, err := os.ReadFile(filepath.Join(clients.module, "go.mod"))
-			must(t, err)
-			_, rest, _ := bytes.Cut(module, []byte("\n"))
-			must(t, os.WriteFile(filepath.Join(dir, "go.mod"), append([]byte("module example\n"), rest...), 0o600))
-			copyFile(t, filepath.Join(clients.module, "go.sum"), filepath.Join(dir, "go.sum"))
+			goModule(t, dir, clients.module)
 			copyFile(t, filepath.Join(examples, "ogen.yaml"), filepath.Join(dir, "ogen.yaml"))
 			clients.generate(t, dir, "source")
 			clients.generate(t, dir, "target")
@@ -98,6 +92,26 @@ const (
 	node     = "../../../tools/openapi"
 	examples = "../../../examples/clients"
 )
+
+// goModule makes a module in dir that can import what another one does.
+func goModule(t *testing.T, dir, other string) {
+	t.Helper()
+	module, err := os.ReadFile(filepath.Join(other, "go.mod"))
+	must(t, err)
+	_, rest, _ := bytes.Cut(module, []byte("\n"))
+	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), append([]byte("module example\n"), rest...), 0o600))
+	copyFile(t, filepath.Join(other, "go.sum"), filepath.Join(dir, "go.sum"))
+}
+
+// oapiClient makes a client of a server in dir, in the package of its name.
+func oapiClient(t *testing.T, s system, dir, name string) {
+	t.Helper()
+	must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+	document := filepath.Join(dir, name+".json")
+	download(t, map[string]string{"source": s.sourceURL, "target": s.targetURL}[name]+"/openapi.json", document)
+	run(t, "../../..", s.env(), "go", "tool", "-modfile=tools/oapi-codegen/go.mod", "oapi-codegen",
+		"-generate", "types,client", "-package", name, "-o", filepath.Join(dir, name, "client.go"), document)
+}
 
 func download(t *testing.T, url, path string) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/seed"
@@ -25,8 +27,9 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // system is what an example finds: where it answers, and its databases.
 type system struct{ sourceURL, targetURL, sourceDB, targetDB string }
 
-// start starts both servers over the days from 2025-01-01 on of two turbines.
-func start(t *testing.T, days int) system {
+// start starts both servers over the days from 2025-01-01 on of two turbines, whose
+// samples spoil may change before they are loaded.
+func start(t *testing.T, days int, spoil ...func(source *pgxpool.Pool)) system {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -34,8 +37,12 @@ func start(t *testing.T, days int) system {
 	must(t, err)
 	s := system{sourceDB: pgtest.Source(t), targetDB: pgtest.Target(t)}
 	first := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	_, err = seed.Run(ctx, pgtest.Pool(t, s.sourceDB), seed.Options{Start: first, Days: days, Turbines: 2})
+	pool := pgtest.Pool(t, s.sourceDB)
+	_, err = seed.Run(ctx, pool, seed.Options{Start: first, Days: days, Turbines: 2})
 	must(t, err)
+	for _, change := range spoil {
+		change(pool)
+	}
 
 	serve := func(run func(net.Listener) error) string {
 		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
