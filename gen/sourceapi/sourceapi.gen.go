@@ -223,11 +223,20 @@ type Variable = string
 // Examples: 2025-01-01T00:00:00Z
 type Before = TimestampParameter
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // End An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
 // date is its midnight. It is whole microseconds; a finer one is refused.
 //
 // Examples: 2025-01-01T00:00:00Z
 type End = TimestampParameter
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
+// PageLimit defines model for PageLimit.
+type PageLimit = int32
 
 // Start An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
 // date is its midnight. It is whole microseconds; a finer one is refused.
@@ -283,17 +292,17 @@ type GetDataParams struct {
 	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
 
-	// Limit The largest number of rows. With it the answer is not a stream, and `Link` with
-	// `rel="next"` has the address of the rows that follow, if there are any.
-	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+	// Limit The largest number of rows. With it the answer is not a stream, and `Link` with `rel="next"`
+	// has the address of the rows that follow, if there are any.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the previous answer stopped, taken from its `Link` with `rel="next"`. It goes with
-	// the `start`, `end` and `turbines` of that request. Without `limit` all the remaining rows
-	// follow.
-	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+	// Cursor Where the previous answer stopped, taken from its `Link` with `rel="next"`. It goes with the
+	// parameters of that request, of which `limit`, `format`, `variables` and `label` may change.
+	// Without `limit` all the remaining rows follow.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
-	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetDataDigestParams defines parameters for GetDataDigest.

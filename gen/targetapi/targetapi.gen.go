@@ -954,6 +954,9 @@ type WindowLabel string
 // Examples: 2025-01-01T00:00:00Z
 type Before = TimestampParameter
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // End An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
 // date is its midnight. It is whole microseconds; a finer one is refused.
 //
@@ -964,6 +967,12 @@ type End = TimestampParameter
 //
 // Examples: 2025-01-01
 type From = Day
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
+// PageLimit defines model for PageLimit.
+type PageLimit = int32
 
 // RunId defines model for RunId.
 type RunId = int64
@@ -1159,6 +1168,18 @@ type GetWindowsParams struct {
 	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
 	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
 	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// Limit The largest number of rows. With it the answer is not a stream, and `Link` with `rel="next"`
+	// has the address of the rows that follow, if there are any.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the previous answer stopped, taken from its `Link` with `rel="next"`. It goes with the
+	// parameters of that request, of which `limit`, `format`, `variables` and `label` may change.
+	// Without `limit` all the remaining rows follow.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // CreateRunJSONRequestBody defines body for CreateRun for application/json ContentType.

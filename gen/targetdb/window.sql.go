@@ -64,3 +64,41 @@ func (q *Queries) NextWindowTurbine(ctx context.Context, after int32) (int32, er
 	err := row.Scan(&turbine_id)
 	return turbine_id, err
 }
+
+const ReadLoaded = `-- name: ReadLoaded :one
+SELECT
+    coalesce(bit_xor(hash_record_extended(row(held.day, held.loaded, held.target_digest), 8816678312871386365)), 0)::bigint AS digest,
+    ($1::date + coalesce(max(held.nth) FILTER (
+        WHERE held.loaded
+          AND held.day = $1::date + held.nth - 1
+    ), 0))::date AS until
+FROM (
+    SELECT
+        p.day,
+        p.target_digest,
+        coalesce(p.outcome IN ('done', 'empty'), false) AS loaded,
+        (count(*) FILTER (WHERE p.outcome IN ('done', 'empty')) OVER (ORDER BY p.day))::integer AS nth -- of the loaded days
+    FROM partition AS p
+    WHERE p.day BETWEEN $1::date AND $2::date
+) AS held
+`
+
+type ReadLoadedParams struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+type ReadLoadedRow struct {
+	Digest int64
+	Until  time.Time
+}
+
+// What the ledger says of the values of [first_day, last_day]: a digest that changes
+// when a load changes any of them or whether they are there, and the day up to which
+// all days from the first on are loaded. partition_pkey serves it.
+func (q *Queries) ReadLoaded(ctx context.Context, arg ReadLoadedParams) (ReadLoadedRow, error) {
+	row := q.db.QueryRow(ctx, ReadLoaded, arg.FirstDay, arg.LastDay)
+	var i ReadLoadedRow
+	err := row.Scan(&i.Digest, &i.Until)
+	return i, err
+}

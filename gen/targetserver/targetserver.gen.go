@@ -527,6 +527,43 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("limit"))
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "cursor"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("cursor"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	siw.Handler.GetWindows(w, r, params)
 }
 
@@ -648,6 +685,9 @@ func Operations() []param.Operation {
 			{Name: "naming", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"delfos", "openoa"}}},
 			{Name: "label", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"start", "end"}}},
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
+			{Name: "cursor", In: "query", Rule: param.Rule{Type: "string", Format: "cursor"}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
 	}
 }

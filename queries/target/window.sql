@@ -24,3 +24,23 @@ CROSS JOIN LATERAL (
 ) AS first
 ORDER BY first.timestamp
 LIMIT 1;
+
+-- name: ReadLoaded :one
+-- What the ledger says of the values of [first_day, last_day]: a digest that changes
+-- when a load changes any of them or whether they are there, and the day up to which
+-- all days from the first on are loaded. partition_pkey serves it.
+SELECT
+    coalesce(bit_xor(hash_record_extended(row(held.day, held.loaded, held.target_digest), 8816678312871386365)), 0)::bigint AS digest,
+    (sqlc.arg(first_day)::date + coalesce(max(held.nth) FILTER (
+        WHERE held.loaded
+          AND held.day = sqlc.arg(first_day)::date + held.nth - 1
+    ), 0))::date AS until
+FROM (
+    SELECT
+        p.day,
+        p.target_digest,
+        coalesce(p.outcome IN ('done', 'empty'), false) AS loaded,
+        (count(*) FILTER (WHERE p.outcome IN ('done', 'empty')) OVER (ORDER BY p.day))::integer AS nth -- of the loaded days
+    FROM partition AS p
+    WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+) AS held;

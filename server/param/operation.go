@@ -91,6 +91,8 @@ func (f Formats) check(r Rule) func(string) string {
 		return Day
 	case r.Format == "date-time":
 		return Timestamp
+	case r.Format == "cursor":
+		return Cursor
 	case r.Format == "turbine-selector":
 		return Turbines
 	case r.Format == "signal-name":

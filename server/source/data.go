@@ -3,13 +3,10 @@ package source
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/delfos/delfos/gen/sourcedb"
@@ -17,7 +14,6 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
-	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -32,12 +28,8 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 		return nil, err
 	}
 	q := query{Span: span, limit: param.Or(p.Limit, 0)}
-	if p.Cursor != nil {
-		after, ok := q.parseCursor(*p.Cursor)
-		if !ok {
-			return nil, problem.Parameters(problem.Invalid("cursor", *p.Cursor, wantCursor))
-		}
-		q.after = &after
+	if q.after, err = param.ParseCursor(p.Cursor, span, ""); err != nil {
+		return nil, err
 	}
 	r := httpserve.RequestOf(ctx)
 	format, err := stream.Negotiate(r.Header.Values("Accept"), param.Or(p.Format, ""), stream.Formats())
@@ -54,7 +46,7 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 		return nil, err
 	}
 	etag := stream.ETag(got.tag(columns), format, stream.NegotiateCoding(r.Header.Values("Accept-Encoding"), format))
-	if p.IfNoneMatch != nil && matches(*p.IfNoneMatch, etag) {
+	if p.IfNoneMatch != nil && stream.Matches(*p.IfNoneMatch, etag) {
 		return notModified{etag: etag, link: answer.link(got)}, nil
 	}
 	if r.Method == http.MethodHead {
@@ -200,125 +192,14 @@ func (got *reading) tag(columns []stream.Column) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// matches says whether an If-None-Match header has the entity tag, by weak
-// comparison (RFC 9110, 13.1.2), or is a star. What is no tag matches nothing.
-func matches(header, etag string) bool {
-	if strings.TrimSpace(header) == "*" {
-		return true
-	}
-	want := strings.TrimPrefix(etag, "W/")
-	const between = ", \t" // tags; elements may be empty
-	for rest := strings.TrimLeft(header, between); rest != ""; {
-		// A tag may hold a comma: it ends at its quote.
-		tag := strings.TrimPrefix(rest, "W/")
-		if !strings.HasPrefix(tag, `"`) {
-			return false
-		}
-		end := strings.IndexByte(tag[1:], '"') + 2
-		if end < 2 {
-			return false
-		}
-		if tag[:end] == want {
-			return true
-		}
-		tail := strings.TrimLeft(tag[end:], " \t")
-		if tail != "" && tail[0] != ',' {
-			return false
-		}
-		rest = strings.TrimLeft(tail, between)
-	}
-	return false
-}
-
-// joinIfNoneMatch makes one header of several, which a list may come in and the
-// generated binding refuses.
-func joinIfNoneMatch(next http.Handler) http.Handler {
-	const name = "If-None-Match"
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if lines := r.Header.Values(name); len(lines) > 1 {
-			r.Header.Set(name, strings.Join(lines, ", "))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // notModified is the 304 of getData; the generated one has no headers but ETag.
 type notModified struct{ etag, link string }
 
 // VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (n notModified) VisitGetDataResponse(w http.ResponseWriter) error {
-	h := w.Header()
-	h.Set("ETag", n.etag)
-	setNonEmpty(h, "Link", n.link)
-	h.Set("Vary", "Accept, Accept-Encoding")
-	h.Set("Cache-Control", "no-cache")
-	w.WriteHeader(http.StatusNotModified)
+	setNonEmpty(w.Header(), "Link", n.link)
+	stream.NotModified(w, n.etag)
 	return nil
-}
-
-// A cursor is base64url of version, turbine, time and a sum:
-//
-//	1  version
-//	4  turbine of the last row sent, big-endian
-//	8  its time in microseconds of Unix time, big-endian
-//	8  the start of the SHA-256 of all that and of start, end and turbines
-//
-// The sum makes a cursor of another question, or one that was tampered with, an
-// error instead of a page of something else. It is no secret: who computes one
-// gets no more than what start would give.
-const (
-	cursorVersion = 1
-	cursorKeySize = 1 + 4 + 8
-	cursorSize    = cursorKeySize + 8
-)
-
-// wantCursor completes the sentence about a cursor that is not one of ours.
-const wantCursor = `is none that a Link with rel="next" had for this start, end and turbines`
-
-// cursor is the text that parseCursor reads as k.
-func (q query) cursor(k key) string {
-	b := make([]byte, 0, cursorSize)
-	b = append(b, cursorVersion)
-	b = binary.BigEndian.AppendUint32(b, uint32(k.turbine))
-	b = binary.BigEndian.AppendUint64(b, uint64(k.micros))
-	return base64.RawURLEncoding.EncodeToString(q.sum(b))
-}
-
-// parseCursor reads a cursor that was made for the same question; limit,
-// variables and format may change from page to page.
-func (q query) parseCursor(s string) (key, bool) {
-	b, ok := decodeCursor(s)
-	if !ok || string(q.sum(b[:cursorKeySize])) != string(b) {
-		return key{}, false
-	}
-	k := key{int32(binary.BigEndian.Uint32(b[1:])), int64(binary.BigEndian.Uint64(b[5:]))}
-	// A forged one may have a sum that fits.
-	return k, k.turbine > 0 && k.micros >= q.Start.UnixMicro() && k.micros <= q.End.UnixMicro()
-}
-
-// sum appends the sum to a cursor's key.
-func (q query) sum(b []byte) []byte {
-	turbines := ""
-	if q.Turbines != nil {
-		turbines = q.Turbines.String()
-	}
-	asked := fmt.Appendf(nil, "%x %d %d %s", b, q.Start.UnixMicro(), q.End.UnixMicro(), turbines)
-	sum := sha256.Sum256(asked)
-	return append(slices.Clip(b), sum[:cursorSize-cursorKeySize]...)
-}
-
-// decodeCursor reads what a cursor is made of; the sum is not checked.
-func decodeCursor(s string) ([]byte, bool) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return b, err == nil && len(b) == cursorSize && b[0] == cursorVersion
-}
-
-// checkCursor is the check of a parameter: whether it may be a cursor at all.
-func checkCursor(s string) string {
-	if _, ok := decodeCursor(s); !ok {
-		return wantCursor
-	}
-	return ""
 }
 
 // link is the value of Link for a page that others follow: the request's own
@@ -328,6 +209,6 @@ func (a answer) link(got reading) string {
 		return ""
 	}
 	values := a.r.URL.Query()
-	values.Set("cursor", a.q.cursor(got.last))
+	values.Set("cursor", got.last.Cursor(a.q.Span, ""))
 	return httpserve.Link(a.r, values, "next")
 }

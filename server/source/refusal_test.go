@@ -58,7 +58,7 @@ func TestParametersRefused(t *testing.T) {
 		{"/data", start + "&" + end + "&limit=1&limit=1", []string{"limit"}, []string{"once"}},
 		{"/data", start + "&" + end + "&cursor=", []string{"cursor"}, []string{"empty"}},
 		{"/data", start + "&" + end + "&cursor=next", []string{"cursor"}, []string{`cursor "next" is none that a Link`}},
-		{"/data", start + "&" + end + "&cursor=" + strings.Repeat("A", 28), []string{"cursor"}, nil},
+		{"/data", start + "&" + end + "&cursor=" + strings.Repeat("A", 34), []string{"cursor"}, nil},
 		{"/data", start + "&" + end + "&cursor=" + strings.Repeat("A", 5000), []string{"cursor"}, nil},
 		{"/data", "start=x&" + end + "&limit=x&cursor=x&format=x", []string{"start", "limit", "cursor", "format"}, nil},
 		{"/data/digest", "", []string{"start", "end"}, nil},

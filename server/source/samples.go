@@ -22,8 +22,8 @@ import (
 type query struct {
 	param.Span
 
-	after *key  // the answer goes on behind it; nil: from the start
-	limit int32 // rows at most; 0: all of them
+	after *param.Key // the answer goes on behind it; nil: from the start
+	limit int32      // rows at most; 0: all of them
 }
 
 // kind is short for a page and for the rows of a day, otherwise as it is given.
@@ -32,12 +32,6 @@ func (q query) kind(otherwise sessions.Kind) sessions.Kind {
 		return sessions.Short
 	}
 	return otherwise
-}
-
-// key is that of a sample.
-type key struct {
-	turbine int32
-	micros  int64 // of Unix time
 }
 
 // view is the samples of a query.
@@ -82,7 +76,7 @@ func (s *Server) first(ctx context.Context, q query) (*view, error) {
 	v := &view{query: q, db: session, Close: session.Release}
 	asked := sourcedb.FirstTurbineParams{Start: q.Start, Stop: q.End}
 	if q.after != nil {
-		asked.Paged = &q.after.turbine
+		asked.Paged = &q.after.Turbine
 	}
 	turbine, err := sourcedb.New(session).FirstTurbine(ctx, asked)
 	switch {
@@ -99,10 +93,10 @@ func (s *Server) first(ctx context.Context, q query) (*view, error) {
 // hashed in the database.
 type reading struct {
 	rows int64
-	hash uint64 // the xor of theirs
-	last key    // of the last one, once more is true
-	more bool   // others follow: the limit cut them off
-	wide bool   // their timestamps are written with a fraction of a second
+	hash uint64    // the xor of theirs
+	last param.Key // of the last one, once more is true
+	more bool      // others follow: the limit cut them off
+	wide bool      // their timestamps are written with a fraction of a second
 }
 
 // part is a range of data_pkey: turbines with the same bounds.
@@ -117,12 +111,12 @@ func (v *view) parts() []part {
 	if v.after == nil {
 		return []part{{v.ids, v.Start}}
 	}
-	i, found := slices.BinarySearch(v.ids, v.after.turbine)
+	i, found := slices.BinarySearch(v.ids, v.after.Turbine)
 	if !found {
 		return []part{{v.ids[i:], v.Start}}
 	}
 	return []part{
-		{v.ids[i : i+1], time.UnixMicro(v.after.micros + 1).UTC()},
+		{v.ids[i : i+1], time.UnixMicro(v.after.Micros + 1).UTC()},
 		{v.ids[i+1:], v.Start},
 	}
 }
@@ -197,7 +191,7 @@ func (got *reading) count(sample *sourcedb.ReadSamplesRow, limit int32) bool {
 	}
 	got.rows++
 	got.hash ^= sample.Hash()
-	got.last = key{sample.TurbineID, int64(sample.Timestamp)}
+	got.last = param.Key{Turbine: sample.TurbineID, Micros: int64(sample.Timestamp)}
 	return true
 }
 
@@ -244,7 +238,7 @@ func (v *view) tag(ctx context.Context, part part, got *reading) error {
 	got.rows += min(tag.Rows, left)
 	got.hash ^= uint64(tag.Hash)
 	if tag.LastTurbineID > 0 {
-		got.last = key{tag.LastTurbineID, tag.Last.UnixMicro()}
+		got.last = param.Key{Turbine: tag.LastTurbineID, Micros: tag.Last.UnixMicro()}
 	}
 	return err
 }

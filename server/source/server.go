@@ -58,13 +58,12 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, joinIfNoneMatch)
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, stream.JoinIfNoneMatch)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)
-	checks := param.Formats{"cursor": checkCursor}
-	sourceserver.Route(r, s, fail, checks.Hook(fail), stream.Acceptable(fail), withRequest)
+	sourceserver.Route(r, s, fail, param.Formats{}.Hook(fail), stream.Acceptable(fail), withRequest)
 	return r
 }
 

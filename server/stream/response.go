@@ -50,6 +50,8 @@ type Response struct {
 	// Tag, if there is one, is called once after the last row and returns what
 	// the entity tag is made of, "" for none. To HEAD it is called without rows.
 	Tag func() string
+	// Tagged says that Tag needs no rows: ETag is a header however long the answer is.
+	Tagged bool
 	// LinkAfter, if there is one, is called after the last row and returns the
 	// Link header, "" for none. It asks for Buffered.
 	LinkAfter func() string
@@ -244,8 +246,10 @@ func (s *sink) send(out *Buffer, last bool) error {
 				return err
 			}
 		}
-		if s.whole {
+		if s.whole || s.Tagged {
 			s.setTag()
+		}
+		if s.whole {
 			s.setLink()
 		}
 		s.head(true)
@@ -270,7 +274,7 @@ func (s *sink) head(trailers bool) {
 	case !trailers:
 	case s.r.ProtoAtLeast(1, 1):
 		announced := RowsTrailer + ", " + DigestTrailer
-		if s.Tag != nil && !s.whole {
+		if s.Tag != nil && !s.whole && !s.Tagged {
 			announced += ", ETag"
 		}
 		h.Set("Trailer", announced)
@@ -286,7 +290,7 @@ func (s *sink) trailers() {
 		return
 	}
 	s.setSum(s.w.Header())
-	if !s.whole {
+	if !s.whole && !s.Tagged {
 		s.setTag()
 	}
 }

@@ -110,7 +110,7 @@ func New(config Config) http.Handler {
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
 
 	r := chi.NewRouter()
-	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet)
+	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, stream.JoinIfNoneMatch)
 	problem.Routes(r)
 	apidocs.Mount(r, "Delfos target API", "target", config.OpenAPI)
 	if config.River != nil {

@@ -44,5 +44,10 @@ func TestPlans(t *testing.T) {
 			fmt.Fprintf(&plans, "%s\n%s\n", query.name, plan)
 		}
 	}
+	plan := pgtest.Plan(t, pool, targetdb.ReadLoaded, "('2025-01-01', '2025-01-31')")
+	if !strings.Contains(plan, "index partition_pkey by (day)") {
+		t.Errorf("the plan of ReadLoaded does not walk the key:\n%s", plan)
+	}
+	fmt.Fprintf(&plans, "ReadLoaded\n%s\n", plan)
 	golden.Equal(t, "plans.txt", plans.String())
 }

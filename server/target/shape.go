@@ -16,6 +16,7 @@ import (
 type shape struct {
 	columns []stream.Column
 	signals []int32 // the ids that are read, sorted
+	keyed   bool    // the third column is a signal, which belongs to the key of a row
 	// begin starts an answer, whose labels lie shift microseconds after the
 	// starts of windows. yield takes its rows.
 	begin func(shift int64, yield func([]stream.Value) error) rows
@@ -53,6 +54,7 @@ func longShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape 
 			{Name: "value", Kind: stream.Float64},
 		},
 		signals: ids(signals),
+		keyed:   true,
 		begin: func(shift int64, yield func([]stream.Value) error) rows {
 			return &longRows{shift: shift, yield: yield, row: make([]stream.Value, 4)}
 		},

@@ -3,6 +3,8 @@ package target
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,6 +18,8 @@ import (
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
@@ -42,14 +46,20 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	if err != nil {
 		return nil, err
 	}
-	answer := windows{s: s, r: r, span: asked, signals: p.Signals, format: format}
+	answer := windows{s: s, r: r, span: asked, signals: p.Signals, format: format, limit: param.Or(p.Limit, 0), ifNoneMatch: param.Or(p.IfNoneMatch, "")}
 	switch {
 	case openOA:
-		answer.shape = openOAShape
+		answer.shape, answer.asked = openOAShape, "openoa"
 	case param.Or(p.Wide, false):
-		answer.shape = wideShape
+		answer.shape, answer.asked = wideShape, "wide"
 	default:
-		answer.shape = longShape
+		answer.shape, answer.asked = longShape, "long"
+	}
+	if p.Signals != nil {
+		answer.asked += " " + strings.Join(slices.Compact(slices.Sorted(slices.Values(*p.Signals))), ",")
+	}
+	if answer.after, err = param.ParseCursor(p.Cursor, asked, answer.asked); err != nil {
+		return nil, err
 	}
 	if param.Or(p.Label, targetapi.WindowLabelStart) == targetapi.WindowLabelEnd {
 		answer.shift = window.Width
@@ -72,22 +82,26 @@ func besideOpenOA(p targetapi.GetWindowsParams) (faults []problem.Fault) {
 // stop is the first instant beyond a span.
 func stop(span param.Span) time.Time { return span.End.Add(time.Microsecond) }
 
-// windows is the 200 of getWindows; the generated one would collect every row
+// windows is the answer of getWindows; the generated one would collect every row
 // first.
 type windows struct {
-	s       *Server
-	r       *http.Request
-	span    param.Span
-	signals *[]targetapi.SignalName // nil: all of them
-	shape   func(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape
-	shift   time.Duration // from a window's start to its label
-	format  stream.Format
+	s           *Server
+	r           *http.Request
+	span        param.Span
+	signals     *[]targetapi.SignalName // nil: all of them
+	shape       func(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape
+	asked       string        // which rows there are, beside the span
+	shift       time.Duration // from a window's start to its label
+	after       *param.Key    // the answer goes on behind it; nil: from the start
+	limit       int32         // rows at most; 0: all of them
+	format      stream.Format
+	ifNoneMatch string
 }
 
 // VisitGetWindowsResponse implements targetserver.GetWindowsResponseObject.
 func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
 	kind := sessions.Short
-	if a.span.Long() {
+	if a.limit == 0 && a.span.Long() {
 		kind = sessions.Long
 	}
 	return a.s.sessions.Answer(a.r.Context(), kind, func(outgrown func() error) error {
@@ -95,7 +109,7 @@ func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
 	})
 }
 
-// write sends signals and values of one snapshot.
+// write sends what the ledger says, signals and values of one snapshot.
 func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	ctx := a.r.Context()
 	snapshot, err := a.s.sessions.Begin(ctx)
@@ -103,27 +117,98 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 		return fmt.Errorf("read windows: %w", err)
 	}
 	defer snapshot.Close()
+	loaded, err := targetdb.New(snapshot).ReadLoaded(ctx, targetdb.ReadLoadedParams{FirstDay: a.span.Start, LastDay: a.span.End})
+	if err != nil {
+		return fmt.Errorf("read what is loaded: %w", err)
+	}
 	signals, err := listSignals(ctx, snapshot)
 	if err != nil {
 		return err
 	}
+	today := a.s.Now().UTC().Truncate(24 * time.Hour) // it is not over
+	w.Header().Set("Delfos-Loaded-Until", timestamp.New(dates.Earlier(loaded.Until, today)).String())
+	tag := a.tag(signals, loaded.Digest)
+	etag := stream.ETag(tag, a.format, stream.NegotiateCoding(a.r.Header.Values("Accept-Encoding"), a.format))
+	if stream.Matches(a.ifNoneMatch, etag) {
+		stream.NotModified(w, etag)
+		return nil
+	}
 	shape := a.shape(signals, a.signals)
+	page := &windowPage{windows: a, keyed: shape.keyed}
 	response := stream.Response{
-		Format:   a.format,
-		Columns:  shape.columns,
-		Filename: a.span.Filename("windows"),
-		Outgrown: outgrown,
+		Format:    a.format,
+		Columns:   shape.columns,
+		Filename:  a.span.Filename("windows"),
+		Buffered:  a.limit > 0,
+		Tag:       func() string { return tag },
+		Tagged:    true,
+		LinkAfter: page.link,
+		Outgrown:  outgrown,
 		Rows: func(yield func([]stream.Value) error) error {
 			// What follows the last row may wait for the client.
 			defer snapshot.Close()
-			rows := shape.begin(a.shift.Microseconds(), yield)
-			if err := readWindows(ctx, snapshot, a.span, shape.signals, rows.value); err != nil {
-				return err
+			page.yield = yield
+			rows := shape.begin(a.shift.Microseconds(), page.take)
+			err := a.read(ctx, snapshot, shape, rows.value)
+			if err == nil {
+				err = rows.end()
 			}
-			return rows.end()
+			if errors.Is(err, errPageFull) {
+				return nil
+			}
+			return err
 		},
 	}
 	return response.Write(w, a.r)
+}
+
+// windowTagVersion grows when the same values come out as other bytes than before.
+const windowTagVersion = 1
+
+// tag is the part of an entity tag that says what is answered. The values are known
+// by the digests that the ledger has of them, so that none is read for a 304.
+func (a windows) tag(signals []targetdb.Signal, digest int64) string {
+	asked := fmt.Sprint(windowTagVersion, digest, signals, a.span.Start.UnixMicro(), a.span.End.UnixMicro(), a.span.Turbines, a.asked, a.shift, a.after, a.limit)
+	sum := sha256.Sum256([]byte(asked))
+	return hex.EncodeToString(sum[:8])
+}
+
+// windowPage hands rows on, up to the limit, and knows where it stopped.
+type windowPage struct {
+	windows
+
+	keyed bool // by signal
+	yield func([]stream.Value) error
+	rows  int32
+	last  param.Key
+	more  bool // rows follow
+}
+
+// errPageFull ends the reading.
+var errPageFull = errors.New("the page has its rows")
+
+func (p *windowPage) take(row []stream.Value) error {
+	if p.limit > 0 && p.rows == p.limit {
+		p.more = true
+		return errPageFull
+	}
+	p.rows++
+	p.last = param.Key{Turbine: row[1].Int32(), Micros: row[0].Timestamp() - p.shift.Microseconds()}
+	if p.keyed {
+		p.last.Signal = row[2].Int32()
+	}
+	return p.yield(row)
+}
+
+// link is the value of Link: the request's own address with another cursor, "" for
+// the last page.
+func (p *windowPage) link() string {
+	if !p.more {
+		return ""
+	}
+	values := p.r.URL.Query()
+	values.Set("cursor", p.last.Cursor(p.span, p.asked))
+	return httpserve.Link(p.r, values, "next")
 }
 
 // chunkValues is how many values are sorted at once, about: the database keeps
@@ -131,14 +216,27 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 // take 720 KB; the database would take three times as long to sort them.
 const chunkValues = 30_000
 
-// readWindows yields the values of a span, by turbine, time and signal. They are
-// of one snapshot: a day that is loaded meanwhile is there whole or not at all.
-func readWindows(ctx context.Context, snapshot pgx.Tx, asked param.Span, signals []int32, yield func(value) error) error {
-	if len(signals) == 0 {
+// read yields the values of the span, by turbine, time and signal. They are of one
+// snapshot: a day that is loaded meanwhile is there whole or not at all.
+func (a windows) read(ctx context.Context, snapshot pgx.Tx, shape shape, yield func(value) error) error {
+	if len(shape.signals) == 0 {
 		return nil
 	}
-	r := &windowReader{db: targetdb.New(snapshot), span: asked, signals: signals, yield: yield}
-	if err := r.read(ctx); err != nil {
+	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: shape.signals, yield: yield, most: chunkValues}
+	if a.limit > 0 {
+		r.most = min(r.most, (int(a.limit)+1)*len(shape.signals))
+	}
+	after := param.Key{}
+	if a.after != nil {
+		after = *a.after
+		r.yield = func(v value) error {
+			if v.TurbineID == after.Turbine && int64(v.Timestamp) == after.Micros && (!shape.keyed || v.SignalID <= after.Signal) {
+				return nil // it was sent
+			}
+			return yield(v)
+		}
+	}
+	if err := r.read(ctx, after); err != nil {
 		return fmt.Errorf("read windows: %w", err)
 	}
 	return nil
@@ -151,19 +249,27 @@ type windowReader struct {
 	span    param.Span
 	signals []int32
 	yield   func(value) error
+	most    int     // values of a chunk, about
 	held    []value // those of a chunk, in memory that each uses anew
 }
 
-func (r *windowReader) read(ctx context.Context) error {
+// read reads what is left of the turbine of after, from its time on, and the
+// turbines that follow.
+func (r *windowReader) read(ctx context.Context, after param.Key) error {
+	if after.Turbine > 0 {
+		if err := r.long(ctx, after.Turbine, time.UnixMicro(after.Micros)); err != nil {
+			return err
+		}
+	}
 	// As time.Duration, which saturates, even the longest span is a long one.
 	each := int(r.span.End.Sub(r.span.Start)/window.Width+1) * len(r.signals)
-	if each > chunkValues {
-		return r.turbines(ctx, func(turbine int32) error { return r.long(ctx, turbine) })
+	if each > r.most {
+		return r.turbines(ctx, after.Turbine, func(turbine int32) error { return r.long(ctx, turbine, r.span.Start) })
 	}
 	var few []int32
-	err := r.turbines(ctx, func(turbine int32) error {
+	err := r.turbines(ctx, after.Turbine, func(turbine int32) error {
 		few = append(few, turbine)
-		if len(few)*each < chunkValues {
+		if len(few)*each < r.most {
 			return nil
 		}
 		err := r.chunk(ctx, few, r.span.Start, stop(r.span))
@@ -176,9 +282,8 @@ func (r *windowReader) read(ctx context.Context) error {
 	return err
 }
 
-// turbines calls each for those of the span that have values, in order.
-func (r *windowReader) turbines(ctx context.Context, each func(int32) error) error {
-	turbine := int32(0)
+// turbines calls each for those of the span after one that have values, in order.
+func (r *windowReader) turbines(ctx context.Context, turbine int32, each func(int32) error) error {
 	for {
 		next, err := r.db.NextWindowTurbine(ctx, turbine)
 		switch {
@@ -196,12 +301,12 @@ func (r *windowReader) turbines(ctx context.Context, each func(int32) error) err
 	}
 }
 
-// long reads the span of one turbine. Each chunk begins where there is something
-// next, so that centuries without a value cost nothing.
-func (r *windowReader) long(ctx context.Context, turbine int32) error {
-	length := time.Duration(chunkValues/len(r.signals)) * window.Width
+// long reads the span of one turbine from start on. Each chunk begins where there is
+// something next, so that centuries without a value cost nothing.
+func (r *windowReader) long(ctx context.Context, turbine int32, start time.Time) error {
+	length := time.Duration(r.most/len(r.signals)) * window.Width
 	end := stop(r.span)
-	for start := r.span.Start; start.Before(end); {
+	for start.Before(end) {
 		first, err := r.db.FirstWindow(ctx, targetdb.FirstWindowParams{
 			TurbineID: turbine, SignalIds: r.signals, Start: start, Stop: end,
 		})
