@@ -9,6 +9,65 @@ import (
 	"context"
 )
 
+const ChangeTurbine = `-- name: ChangeTurbine :exec
+INSERT INTO turbine
+SELECT (jsonb_populate_record(t, $1::jsonb)).*
+FROM turbine AS t
+WHERE id = $2::integer
+ON CONFLICT (id) DO UPDATE
+SET name = excluded.name,
+    sample_interval = excluded.sample_interval,
+    rated_power = excluded.rated_power,
+    cut_in = excluded.cut_in,
+    cut_out = excluded.cut_out,
+    rotor_diameter = excluded.rotor_diameter,
+    hub_height = excluded.hub_height,
+    altitude = excluded.altitude,
+    latitude = excluded.latitude,
+    longitude = excluded.longitude,
+    commissioned = excluded.commissioned,
+    decommissioned = excluded.decommissioned
+`
+
+type ChangeTurbineParams struct {
+	Attributes []byte
+	ID         int32
+}
+
+// Changes what the JSON says of a turbine; what it says nothing of stays.
+// turbine_pkey finds it.
+func (q *Queries) ChangeTurbine(ctx context.Context, arg ChangeTurbineParams) error {
+	_, err := q.db.Exec(ctx, ChangeTurbine, arg.Attributes, arg.ID)
+	return err
+}
+
+const DescribeTurbines = `-- name: DescribeTurbines :many
+SELECT (to_jsonb(t) || jsonb_build_object('sample_interval', extract(epoch FROM sample_interval)::integer))::jsonb AS turbine
+FROM turbine AS t
+ORDER BY id
+`
+
+// Every turbine by id, as JSON like that of GET /turbines. turbine_pkey gives the order.
+func (q *Queries) DescribeTurbines(ctx context.Context) ([][]byte, error) {
+	rows, err := q.db.Query(ctx, DescribeTurbines)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var turbine []byte
+		if err := rows.Scan(&turbine); err != nil {
+			return nil, err
+		}
+		items = append(items, turbine)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const EnsureStagedTurbines = `-- name: EnsureStagedTurbines :execrows
 INSERT INTO turbine (id, name)
 SELECT DISTINCT turbine_id, 'Turbine ' || turbine_id
@@ -27,7 +86,7 @@ func (q *Queries) EnsureStagedTurbines(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const EnsureTurbines = `-- name: EnsureTurbines :execrows
+const EnsureTurbines = `-- name: EnsureTurbines :exec
 INSERT INTO turbine (id, name)
 SELECT id, 'Turbine ' || id
 FROM unnest($1::integer[]) AS id
@@ -37,10 +96,59 @@ ON CONFLICT (id) DO NOTHING
 
 // Creates the turbines of the list that are not there yet; turbine_pkey
 // arbitrates.
-func (q *Queries) EnsureTurbines(ctx context.Context, ids []int32) (int64, error) {
-	result, err := q.db.Exec(ctx, EnsureTurbines, ids)
+func (q *Queries) EnsureTurbines(ctx context.Context, ids []int32) error {
+	_, err := q.db.Exec(ctx, EnsureTurbines, ids)
+	return err
+}
+
+const LockTurbines = `-- name: LockTurbines :exec
+LOCK TABLE turbine IN SHARE ROW EXCLUSIVE MODE
+`
+
+// Keeps others from making and changing turbines until the transaction ends, so that
+// names stay apart. Samples go on.
+func (q *Queries) LockTurbines(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, LockTurbines)
+	return err
+}
+
+const RemoveTurbine = `-- name: RemoveTurbine :execrows
+DELETE FROM turbine
+WHERE id = $1::integer
+`
+
+// Removes a turbine; data_turbine_id_fkey refuses it while there are samples of it.
+func (q *Queries) RemoveTurbine(ctx context.Context, id int32) (int64, error) {
+	result, err := q.db.Exec(ctx, RemoveTurbine, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const SeedTurbines = `-- name: SeedTurbines :exec
+INSERT INTO turbine (id, name, rated_power, cut_in, cut_out)
+SELECT id, 'Turbine ' || id, $1::double precision, $2::double precision, $3::double precision
+FROM unnest($4::integer[]) AS id
+ORDER BY id
+ON CONFLICT (id) DO NOTHING
+`
+
+type SeedTurbinesParams struct {
+	RatedPower float64
+	CutIn      float64
+	CutOut     float64
+	Ids        []int32
+}
+
+// Creates the turbines of a seed that are not there yet, as its weather model knows
+// them; turbine_pkey arbitrates.
+func (q *Queries) SeedTurbines(ctx context.Context, arg SeedTurbinesParams) error {
+	_, err := q.db.Exec(ctx, SeedTurbines,
+		arg.RatedPower,
+		arg.CutIn,
+		arg.CutOut,
+		arg.Ids,
+	)
+	return err
 }

@@ -40,6 +40,8 @@ func TestReadme(t *testing.T) {
 		"DELETE 1",
 		"2025-01-07  done       1439 samples",
 		"no day that is loaded has changed",
+		"turbine 1 changed: rotor_diameter unknown to 82, hub_height unknown to 80, commissioned unknown to 2009-03-01",
+		"CUT IN (m/s)",
 		`"state":"done"`, // the orchestrator
 		"2025-01",
 		`"dry_run":true`,

@@ -5,7 +5,8 @@
 //
 // A sample depends on its turbine and its minute alone: the same arguments
 // give the same rows, and so does a longer range where it overlaps a shorter.
-// Rows that exist stay as they are.
+// Rows that exist stay as they are. Turbines that are new have the rated power and the
+// wind speeds of that curve.
 package seed
 
 import (
@@ -115,7 +116,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (inserted int64, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
 		queries := importdb.New(pool).WithTx(tx)
-		if _, err = queries.EnsureTurbines(ctx, ids); err != nil {
+		if err = queries.SeedTurbines(ctx, importdb.SeedTurbinesParams{Ids: ids, RatedPower: ratedPower, CutIn: cutIn, CutOut: cutOut}); err != nil {
 			return fmt.Errorf("create turbines: %w", err)
 		}
 		if !staged {

@@ -78,8 +78,9 @@ func TestRun(t *testing.T) {
 	if !get[bool](t, pool, whole) {
 		t.Error("the samples have a gap or a missing reading")
 	}
-	if got := get[string](t, pool, `SELECT string_agg(id || '=' || name, ' ' ORDER BY id) FROM turbine`); got !=
-		"1=Turbine 1 2=Turbine 2 3=Turbine 3" {
+	// Turbine 1 was there before, and stays as it was.
+	if got := get[string](t, pool, `SELECT string_agg(concat_ws('=', id, name, rated_power, cut_in, cut_out), ' ' ORDER BY id) FROM turbine`); got !=
+		"1=Turbine 1 2=Turbine 2=2000=3=25 3=Turbine 3=2000=3=25" {
 		t.Errorf("turbines: got %q", got)
 	}
 }

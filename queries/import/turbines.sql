@@ -1,8 +1,17 @@
--- name: EnsureTurbines :execrows
+-- name: EnsureTurbines :exec
 -- Creates the turbines of the list that are not there yet; turbine_pkey
 -- arbitrates.
 INSERT INTO turbine (id, name)
 SELECT id, 'Turbine ' || id
+FROM unnest(sqlc.arg(ids)::integer[]) AS id
+ORDER BY id
+ON CONFLICT (id) DO NOTHING;
+
+-- name: SeedTurbines :exec
+-- Creates the turbines of a seed that are not there yet, as its weather model knows
+-- them; turbine_pkey arbitrates.
+INSERT INTO turbine (id, name, rated_power, cut_in, cut_out)
+SELECT id, 'Turbine ' || id, sqlc.arg(rated_power)::double precision, sqlc.arg(cut_in)::double precision, sqlc.arg(cut_out)::double precision
 FROM unnest(sqlc.arg(ids)::integer[]) AS id
 ORDER BY id
 ON CONFLICT (id) DO NOTHING;
@@ -15,3 +24,40 @@ SELECT DISTINCT turbine_id, 'Turbine ' || turbine_id
 FROM data_stage
 ORDER BY turbine_id
 ON CONFLICT (id) DO NOTHING;
+
+-- name: LockTurbines :exec
+-- Keeps others from making and changing turbines until the transaction ends, so that
+-- names stay apart. Samples go on.
+LOCK TABLE turbine IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: DescribeTurbines :many
+-- Every turbine by id, as JSON like that of GET /turbines. turbine_pkey gives the order.
+SELECT (to_jsonb(t) || jsonb_build_object('sample_interval', extract(epoch FROM sample_interval)::integer))::jsonb AS turbine
+FROM turbine AS t
+ORDER BY id;
+
+-- name: ChangeTurbine :exec
+-- Changes what the JSON says of a turbine; what it says nothing of stays.
+-- turbine_pkey finds it.
+INSERT INTO turbine
+SELECT (jsonb_populate_record(t, sqlc.arg(attributes)::jsonb)).*
+FROM turbine AS t
+WHERE id = sqlc.arg(id)::integer
+ON CONFLICT (id) DO UPDATE
+SET name = excluded.name,
+    sample_interval = excluded.sample_interval,
+    rated_power = excluded.rated_power,
+    cut_in = excluded.cut_in,
+    cut_out = excluded.cut_out,
+    rotor_diameter = excluded.rotor_diameter,
+    hub_height = excluded.hub_height,
+    altitude = excluded.altitude,
+    latitude = excluded.latitude,
+    longitude = excluded.longitude,
+    commissioned = excluded.commissioned,
+    decommissioned = excluded.decommissioned;
+
+-- name: RemoveTurbine :execrows
+-- Removes a turbine; data_turbine_id_fkey refuses it while there are samples of it.
+DELETE FROM turbine
+WHERE id = sqlc.arg(id)::integer;

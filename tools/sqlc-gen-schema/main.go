@@ -4,7 +4,8 @@
 //   - with the option table, the variables of a table of samples: the columns that
 //     may be NULL, in the order in which the table has them, with their names, and
 //     their units, which are the columns' comments;
-//   - without it the enumerations, as types with their constants. sqlc's own come
+//   - with the option columns, all columns of a table, with their types as well;
+//   - without either the enumerations, as types with their constants. sqlc's own come
 //     with a nullable twin each and stand beside the queries, so that whoever names
 //     a value links the database's driver.
 //
@@ -32,10 +33,12 @@ func main() { codegen.Run(generate) }
 
 // contents is what a template is given.
 type contents struct {
-	Package   string         `json:"package"`
-	Table     string         `json:"table"`
-	Variables []variable     `json:"-"`
-	Enums     []*plugin.Enum `json:"-"`
+	Package   string           `json:"package"`
+	Table     string           `json:"table"`   // of which the variables are wanted
+	Columns   string           `json:"columns"` // the table of which all columns are wanted
+	Variables []variable       `json:"-"`
+	All       []*plugin.Column `json:"-"`
+	Enums     []*plugin.Enum   `json:"-"`
 }
 
 type variable struct{ Name, Unit string }
@@ -66,17 +69,21 @@ func generate(_ context.Context, request *plugin.GenerateRequest) (*plugin.Gener
 
 // read takes from the schema what is asked for, and returns the name of its template.
 func (c *contents) read(schema *plugin.Schema) (name string, err error) {
-	if c.Table == "" {
+	if c.Table == "" && c.Columns == "" {
 		c.Enums = schema.GetEnums()
 		return "enum.go.tmpl", nil
 	}
 	for _, table := range schema.GetTables() {
-		if table.GetRel().GetName() == c.Table {
+		switch table.GetRel().GetName() {
+		case c.Columns:
+			c.All = table.GetColumns()
+			return "column.go.tmpl", nil
+		case c.Table:
 			c.Variables, err = variablesOf(table)
 			return "variable.go.tmpl", err
 		}
 	}
-	return "", fmt.Errorf("there is no table %q", c.Table)
+	return "", fmt.Errorf("there is no table %q", c.Table+c.Columns)
 }
 
 func variablesOf(table *plugin.Table) (variables []variable, err error) {

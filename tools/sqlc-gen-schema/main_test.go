@@ -47,12 +47,32 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	response, err := generate(t.Context(), request(`{"package": "attribute", "columns": "sample"}`, column("rated_power", "float8", "kW", false)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := response.GetFiles()[0]
+	if file.GetName() != "attribute.go" {
+		t.Errorf("the file is %s, want attribute.go", file.GetName())
+	}
+	for _, want := range []string{
+		"package attribute\n", `{Name: "at", Type: "timestamptz", Null: false, Unit: ""},`, `{Name: "rated_power", Type: "float8", Null: true, Unit: "kW"},`,
+	} {
+		if !strings.Contains(string(file.GetContents()), want) {
+			t.Errorf("got\n%s\nwant %q in it", file.GetContents(), want)
+		}
+	}
+}
+
 func TestGenerateRefuses(t *testing.T) {
 	t.Parallel()
 	const options = `{"package": "variable", "table": "sample"}`
 	for want, r := range map[string]*plugin.GenerateRequest{
 		"options: ":                      request("{"),
 		`there is no table "reading"`:    request(`{"package": "variable", "table": "reading"}`),
+		`there is no table "farm"`:       request(`{"package": "attribute", "columns": "farm"}`),
 		"sample.power has no unit":       request(options, column("power", "float8", "", false)),
 		"sample.power is of type text: ": request(options, column("power", "text", "kW", false)),
 	} {

@@ -1,0 +1,8 @@
+package turbine
+
+import (
+	"maps"
+	"slices"
+)
+
+func RuleNames() []string { return slices.Sorted(maps.Keys(rules())) }
