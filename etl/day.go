@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,17 +109,17 @@ func (d *dayLoad) load(ctx context.Context) error {
 // it is committed. When some turbines are broken the others are committed, and the
 // error names the broken.
 func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
-	// The source is asked while the transaction is opened, for the day's digest too if it
+	// The source is asked while the transaction is opened, for the day's digests too if they
 	// may tell that nothing has changed.
 	asking, cancel := context.WithCancel(ctx)
 	ask := sync.OnceValues(func() (sourceTurbines, error) { return d.askTurbines(asking) })
-	digest := sync.OnceValues(func() (extract.DayDigest, error) { return d.source.Day(asking, d.day) })
+	digests := sync.OnceValues(func() ([]extract.Digest, error) { return d.source.Digests(asking, d.day, d.day) })
 	follow := sync.OnceValue(func() error { return d.follow(asking, ask) })
 	var beside sync.WaitGroup
 	beside.Go(func() { _ = follow() })
 	beside.Go(func() {
 		if _, err := ask(); err == nil && c.Loaded() {
-			_, _ = digest()
+			_, _ = digests()
 		}
 	})
 	defer beside.Wait()
@@ -136,7 +137,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err != nil {
 		return err
 	}
-	switch same, err := d.unchanged(ctx, c, l, source, digest); {
+	switch same, err := d.unchanged(ctx, c, l, &source, digests); {
 	case err != nil:
 		return err
 	case same != nil:
@@ -156,6 +157,10 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	r := t.ledgerResult()
 	if d.order.Subset || t.partial != nil {
 		r.SourceDigest = nil
+	} else if !d.over() {
+		if err := l.NoteTurbineDigests(ctx, t.clean); err != nil {
+			return err
+		}
 	}
 	if err := d.commit(ctx, c, r, follow); err != nil {
 		return err
@@ -214,9 +219,10 @@ func (d *dayLoad) preview(ctx context.Context) error {
 // sourceTurbines are the source's turbines.
 type sourceTurbines struct {
 	list     []sourceapi.Turbine
-	all      []int32 // ascending
-	wanted   []int32 // those that are loaded
-	expected int64   // how many samples these have of the day without gaps
+	all      []int32                  // ascending
+	wanted   []int32                  // those that are loaded
+	unread   []targetdb.TurbineDigest // those that have not changed since they were loaded
+	expected int64                    // how many samples the two have of the day without gaps
 }
 
 func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error) {
@@ -280,9 +286,10 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, 
 }
 
 // unchanged is the result of a day of which neither source nor target has changed since
-// the ledger's entry was written; nil when one may have. Both digests must match,
-// because somebody may have emptied data by hand.
-func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source sourceTurbines, digest func() (extract.DayDigest, error)) (*ledger.Result, error) {
+// the ledger's entry was written, nor what is expected of it; nil when one may have. Both
+// digests must match, because somebody may have emptied data by hand. While the day
+// runs, turbines that have not changed are taken out of those that are read.
+func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source *sourceTurbines, digests func() ([]extract.Digest, error)) (*ledger.Result, error) {
 	if !c.Loaded() {
 		return nil, nil //nolint:nilnil // No result is an answer here.
 	}
@@ -291,17 +298,51 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 	if err != nil || held.Digest != *entry.TargetDigest || held.Rows != entry.Rows {
 		return nil, err
 	}
-	now, err := digest()
+	turbines, err := digests()
 	switch {
 	case errors.Is(err, extract.ErrNoDigests):
 		return nil, nil //nolint:nilnil // As above.
-	case err != nil || now != extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}:
+	case err != nil:
 		return nil, err
 	}
-	return &ledger.Result{
-		Outcome: enum.OutcomeDone, Unchanged: true, Samples: *entry.Samples, Expected: source.expected, Windows: *entry.Windows,
-		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *entry.TargetDigest,
-	}, nil
+	var now extract.DayDigest
+	for _, t := range turbines {
+		now.Add(t)
+	}
+	if now == (extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}) && source.expected == *entry.Expected {
+		return &ledger.Result{
+			Outcome: enum.OutcomeDone, Unchanged: true, Samples: *entry.Samples, Expected: source.expected, Windows: *entry.Windows,
+			SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *entry.TargetDigest,
+		}, nil
+	}
+	if !d.over() {
+		return nil, d.leaveUnread(ctx, l, source, turbines)
+	}
+	return nil, nil //nolint:nilnil // As above.
+}
+
+// over reports whether the day has ended.
+func (d *dayLoad) over() bool { return !d.now().Before(d.day.AddDate(0, 0, 1)) }
+
+// leaveUnread takes the turbines out of those to be read whose samples are the ones of
+// the last load, which has noted nothing but missing samples of them.
+func (d *dayLoad) leaveUnread(ctx context.Context, l *load.Loader, source *sourceTurbines, now []extract.Digest) error {
+	loaded, err := l.TurbineDigests(ctx)
+	if err != nil {
+		return err
+	}
+	same := map[int32]bool{}
+	for _, t := range loaded {
+		if slices.ContainsFunc(now, func(n extract.Digest) bool {
+			return n.Turbine == t.TurbineID && n.Hash == t.SourceDigest && n.Samples == t.Samples
+		}) &&
+			slices.Contains(source.wanted, t.TurbineID) {
+			same[t.TurbineID] = true
+			source.unread = append(source.unread, t)
+		}
+	}
+	source.wanted = slices.DeleteFunc(source.wanted, func(id int32) bool { return same[id] })
+	return nil
 }
 
 // transfer extracts the day's samples and loads them within a transaction; most is the
@@ -335,7 +376,10 @@ func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rule
 // stream extracts the day group by group while what has arrived is loaded. The error is
 // of the side that failed first.
 func (d *dayLoad) stream(ctx context.Context, l *load.Loader, source sourceTurbines, rules check.Rules) (*dayTotals, error) {
-	t := &dayTotals{expected: source.expected, checks: check.NewDay(rules, d.day)}
+	t := &dayTotals{expected: source.expected, checks: check.NewDay(rules, d.day), clean: targetdb.ReplaceTurbineDigestsParams{TurbineIds: []int32{}}}
+	for _, u := range source.unread {
+		t.countUnread(u)
+	}
 	work, ctx := errgroup.WithContext(ctx)
 	groups := make(chan *extract.Group) // one is loaded, the next one waits
 	hand := func(g *extract.Group) error {

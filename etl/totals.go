@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,10 @@ type dayTotals struct {
 	digest                     int64   // of the samples
 	read                       []int32 // turbines
 	broken                     []extract.BrokenTurbine
-	kept                       []load.Loss              // turbines that keep what the target has of them
-	held                       targetdb.DigestValuesRow // what the target holds now
-	partial                    error                    // of a day some of whose turbines are broken, or keep what they had
+	kept                       []load.Loss                          // turbines that keep what the target has of them
+	held                       targetdb.DigestValuesRow             // what the target holds now
+	partial                    error                                // of a day some of whose turbines are broken, or keep what they had
+	clean                      targetdb.ReplaceTurbineDigestsParams // turbines that need not be read again while they stay the same
 	checks                     *check.Day
 	found                      check.Report
 }
@@ -41,6 +43,9 @@ func (t *dayTotals) count(g *extract.Group) {
 	t.broken = append(t.broken, g.Broken...)
 	for _, s := range g.Series {
 		t.windows += int64(len(s.Windows))
+		if i := slices.IndexFunc(g.Checked, func(c check.Series) bool { return c.Turbine == s.Turbine }); i >= 0 && g.Checked[i].Clean() {
+			t.keepClean(targetdb.TurbineDigest{TurbineID: s.Turbine, Samples: s.Samples, Windows: int64(len(s.Windows)), SourceDigest: s.Digest})
+		}
 	}
 	checked := g.Checked
 	for _, id := range g.Read {
@@ -58,6 +63,22 @@ func (t *dayTotals) count(g *extract.Group) {
 			t.checks.Absent()
 		}
 	}
+}
+
+// countUnread adds a turbine in that was not read again, as nothing has changed.
+func (t *dayTotals) countUnread(u targetdb.TurbineDigest) {
+	t.samples += u.Samples
+	t.windows += u.Windows
+	t.digest ^= u.SourceDigest
+	t.checks.AddUnread(u.TurbineID, int(u.Samples))
+	t.keepClean(u)
+}
+
+func (t *dayTotals) keepClean(u targetdb.TurbineDigest) {
+	t.clean.TurbineIds = append(t.clean.TurbineIds, u.TurbineID)
+	t.clean.Samples = append(t.clean.Samples, u.Samples)
+	t.clean.Windows = append(t.clean.Windows, u.Windows)
+	t.clean.SourceDigests = append(t.clean.SourceDigests, u.SourceDigest)
 }
 
 // brokenError names the broken turbines; nil if there are none.

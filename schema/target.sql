@@ -281,6 +281,18 @@ CREATE TABLE schedule (
     CONSTRAINT schedule_single CHECK (id = 1)
 );
 
+-- The turbines of the running day of which the checks found nothing, as the day's last
+-- load had them: while a turbine's digest at the source stays the same, its samples are
+-- not read again. Rows of days that are over go with the next running day.
+CREATE TABLE turbine_digest (
+    day date NOT NULL,
+    turbine_id integer NOT NULL,
+    samples bigint NOT NULL,
+    windows bigint NOT NULL,
+    source_digest bigint NOT NULL,
+    CONSTRAINT turbine_digest_pkey PRIMARY KEY (day, turbine_id)
+);
+
 -- How a check treats a variable ('' when it is of none): whether it warns,
 -- blocks or is off, and its limits, in the variable's unit.
 CREATE TABLE check_rule (

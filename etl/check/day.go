@@ -82,6 +82,12 @@ func (d *Day) Add(s Series) {
 	}
 }
 
+// AddUnread takes a turbine with so many samples that were not read again, because they
+// are those that no check found anything of.
+func (d *Day) AddUnread(turbine int32, samples int) {
+	d.Add(Series{Turbine: turbine, samples: samples, minutes: samples})
+}
+
 // Absent takes a turbine that could not be read for another reason than the order
 // of its samples.
 func (d *Day) Absent() { d.broken++ }

@@ -56,6 +56,12 @@ type Series struct {
 	departures       []departure
 }
 
+// Clean reports whether the checks found nothing in the samples, and nothing that
+// another turbine's could explain or be explained by; samples may be missing.
+func (s Series) Clean() bool {
+	return s.missing == [variable.Count]int{} && len(s.outside) == 0 && len(s.flat) == 0 && len(s.departures) == 0
+}
+
 // NewReader returns a Reader for the UTC day that begins at start.
 func NewReader(rules Rules, start time.Time) *Reader {
 	r := &Reader{start: start.UnixMicro(), end: rules.end(start)}

@@ -35,6 +35,8 @@ const (
 type Series struct {
 	Turbine int32
 	Windows []window.Window
+	Samples int64
+	Digest  int64 // of the samples, as GET /data/digest has it
 }
 
 // Group is what became of a group of turbines. A turbine that was read and has no
@@ -172,6 +174,8 @@ type groupBuilder struct {
 	aggregator *window.Aggregator
 	checks     *check.Reader
 	current    int32 // the turbine of the last sample
+	samples    int64 // of that turbine
+	digest     int64 // of these samples
 }
 
 func (b *groupBuilder) addSample(s *Sample) error {
@@ -179,14 +183,17 @@ func (b *groupBuilder) addSample(s *Sample) error {
 		if err := b.finishTurbine(); err != nil {
 			return err
 		}
-		b.current = s.Turbine
+		b.current, b.samples, b.digest = s.Turbine, 0, 0
 	}
 	b.Samples++
+	b.samples++
 	if err := b.aggregator.Add(s.At, s.Readings[:]); err != nil {
 		return fmt.Errorf("row %d: turbine %d: %w", b.Samples, s.Turbine, err)
 	}
 	b.checks.Add(s.At, s.Readings[:])
-	b.Digest ^= hashOf(s)
+	hash := hashOf(s)
+	b.Digest ^= hash
+	b.digest ^= hash
 	return nil
 }
 
@@ -202,7 +209,7 @@ func (b *groupBuilder) finishTurbine() error {
 	}
 	b.Checked = append(b.Checked, b.checks.Turbine(b.current, windows))
 	if len(windows) > 0 {
-		b.Series = append(b.Series, Series{b.current, windows})
+		b.Series = append(b.Series, Series{b.current, windows, b.samples, b.digest})
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (c *Claim) GivenUp() error {
 func (c *Claim) Loaded() bool {
 	e := &c.Entry
 	return !c.order.Subset && e.Outcome != nil && *e.Outcome == enum.OutcomeDone &&
-		e.SourceDigest != nil && e.TargetDigest != nil && e.Samples != nil && e.Windows != nil
+		e.SourceDigest != nil && e.TargetDigest != nil && e.Samples != nil && e.Expected != nil && e.Windows != nil
 }
 
 // take waits for the holder to finish, die or outlive its lease.

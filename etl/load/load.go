@@ -251,6 +251,25 @@ func (l *Loader) Digest(ctx context.Context) (targetdb.DigestValuesRow, error) {
 	return d, nil
 }
 
+// TurbineDigests lists the turbines of the running day that the last load noted.
+func (l *Loader) TurbineDigests(ctx context.Context) ([]targetdb.TurbineDigest, error) {
+	digests, err := l.q.ReadTurbineDigests(ctx, l.start)
+	if err != nil {
+		return nil, fmt.Errorf("read the digests of turbines: %w", err)
+	}
+	return digests, nil
+}
+
+// NoteTurbineDigests notes the turbines of the running day that need not be read again
+// while they stay as they are.
+func (l *Loader) NoteTurbineDigests(ctx context.Context, turbines targetdb.ReplaceTurbineDigestsParams) error {
+	turbines.Day = l.start
+	if err := l.q.ReplaceTurbineDigests(ctx, turbines); err != nil {
+		return fmt.Errorf("note the digests of turbines: %w", err)
+	}
+	return nil
+}
+
 // difference is what makes held rows equal to wanted ones.
 type difference struct {
 	Written

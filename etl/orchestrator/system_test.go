@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,6 +35,8 @@ type system struct {
 	slow           atomic.Int64           // nanoseconds before each answer with samples
 	refused        atomic.Pointer[string] // the day whose samples the API refuses with 422
 	now            func() time.Time       // of the jobs
+	mu             sync.Mutex
+	read           []string // the turbines whose samples were asked for, by request
 }
 
 func setup(t *testing.T) *system {
@@ -54,6 +57,9 @@ func setup(t *testing.T) *system {
 			return
 		}
 		if r.URL.Path == "/data" {
+			s.mu.Lock()
+			s.read = append(s.read, strings.Join(r.URL.Query()["turbines"], ","))
+			s.mu.Unlock()
 			if day := s.refused.Load(); day != nil && strings.HasPrefix(r.URL.Query().Get("start"), *day) {
 				http.Error(w, "no", http.StatusUnprocessableEntity)
 				return

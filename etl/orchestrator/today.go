@@ -9,15 +9,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/selector"
 )
 
-// today asks for the running day, if the source has samples of it that are not loaded.
-// It returns errNotDue while the schedule is paused or the source suspect, before it is
+// today asks for the running day, if the source has samples of it: also if none has come
+// since, as more are expected by now. It returns errNotDue while the schedule is paused or the source suspect, before it is
 // time again, and while what has come late of yesterday is to be loaded; one process at
 // a time does it.
 func (s *scheduler) today(ctx context.Context, now time.Time) error {
@@ -29,10 +27,6 @@ func (s *scheduler) today(ctx context.Context, now time.Time) error {
 	turn, err := targetdb.New(s.config.Target).ClaimToday(ctx, targetdb.ClaimTodayParams{At: now, Every: c.TodayEvery, Yesterday: yesterday(now)})
 	if err != nil || turn == 0 {
 		return cmp.Or(err, errNotDue)
-	}
-	// What the source has now is noted in the ledger, if the day stands there.
-	if _, err := s.config.Job.Look(ctx, etl.Request{From: day, To: day, Turbines: selector.All()}); err != nil {
-		return err
 	}
 	samples, err := s.config.Job.Samples(ctx, day)
 	if err != nil || samples == 0 {
@@ -57,10 +51,7 @@ func (s *scheduler) askForToday(ctx context.Context, tx pgx.Tx, day time.Time) e
 	if err != nil {
 		return fmt.Errorf("read called off days: %w", err)
 	}
-	state := grid[0].State
-	wanted := state == enum.PartitionStateMissing || state == enum.PartitionStateQueued || state == enum.PartitionStateStale ||
-		state == enum.PartitionStateFailed && grid[0].NextAttemptAt == nil
-	if !wanted || len(calledOff) > 0 {
+	if grid[0].State == enum.PartitionStateRunning || grid[0].NextAttemptAt != nil || len(calledOff) > 0 {
 		return nil
 	}
 	id, err := targetdb.New(tx).ReopenToday(ctx, day)

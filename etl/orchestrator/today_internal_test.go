@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -43,18 +42,14 @@ func TestTodayIsLoadedAgainAndAgain(t *testing.T) {
 	s.today()
 	s.wantAsks("while it still asks", "06-30 today")
 	s.loadAt("2025-06-30", s.clock.read())
-	s.clock.advance(10 * time.Minute)
-	s.today()
-	s.wantAsks("while nothing has changed")
-	s.source.change(2, "2025-06-30")
 	s.clock.advance(9 * time.Minute)
 	s.today()
 	s.wantAsks("before it is time")
 	s.restart()
 	s.clock.advance(time.Minute)
 	s.today()
-	s.wantAsks("when it has changed", "06-30 today")
-	s.wantRuns("when it has changed", aToday)
+	s.wantAsks("when it is", "06-30 today")
+	s.wantRuns("when it is", aToday)
 	s.loadAt("2025-06-30", dayAt("2025-06-30 23:59:59"))
 	s.clock.set("2025-07-01 00:59")
 	s.tick()
@@ -93,8 +88,11 @@ func TestTodayIsLeftAlone(t *testing.T) {
 		"a suspect source": func(s *schedule) {
 			s.exec("UPDATE schedule SET suspect_since = now(), suspect_reason = 'it has nothing'")
 		},
-		"a day that somebody forgot":    func(s *schedule) { s.exec("INSERT INTO forgotten (day, token) VALUES ('2025-06-30', 1)") },
-		"a day that is loaded as it is": func(s *schedule) { s.loadAt("2025-06-30", s.clock.read()) },
+		"a day that somebody forgot": func(s *schedule) { s.exec("INSERT INTO forgotten (day, token) VALUES ('2025-06-30', 1)") },
+		"a day that waits for another attempt": func(s *schedule) {
+			s.fail("2025-06-30", s.clock.read())
+			s.exec("UPDATE partition SET next_attempt_at = now() WHERE day = '2025-06-30'")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +113,6 @@ func TestTodayCalledOff(t *testing.T) {
 		s.today()
 		if loaded {
 			s.loadAt("2025-06-30", s.clock.read())
-			s.source.change(2, "2025-06-30")
 			s.clock.advance(10 * time.Minute)
 			s.today()
 		}
@@ -180,8 +177,8 @@ func TestManyLookAtTodayAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if turns != 1 || len(s.source.asked) != 1 {
-		t.Errorf("%d of %d had the turn, and the source was asked %s; want one", turns, many, strings.Join(s.source.asked, ", "))
+	if turns != 1 {
+		t.Errorf("%d of %d had the turn, want one", turns, many)
 	}
 	s.wantRuns("at once", aToday)
 }

@@ -192,7 +192,8 @@ type HealthStatus string
 //
 // Examples: {"cause":"no_workers","detail":"No worker is alive, so no day is loaded: start one with `delfos orchestrate`."}
 type Hindrance struct {
-	// Cause - `queue_paused` and `no_workers` keep every day from being loaded.
+	// Cause - `queue_paused` and `no_workers` keep every day from being loaded; the running day has a
+	//   queue of its own.
 	// - `schedule_paused` stops the days that nobody asked for.
 	// - `source_suspect` stops the search for late data.
 	// - `days_left_out`: missing days are older than the schedule reaches back.
@@ -207,12 +208,14 @@ type Hindrance struct {
 	Detail string `json:"detail"`
 }
 
-// HindranceCause - `queue_paused` and `no_workers` keep every day from being loaded.
-//   - `schedule_paused` stops the days that nobody asked for.
-//   - `source_suspect` stops the search for late data.
-//   - `days_left_out`: missing days are older than the schedule reaches back.
-//   - `settings_differ`: two orchestrators have different settings of the schedule, so that
-//     which days are loaded by themselves depends on which of them looks first.
+// HindranceCause - `queue_paused` and `no_workers` keep every day from being loaded; the running day has a
+//
+//		queue of its own.
+//	  - `schedule_paused` stops the days that nobody asked for.
+//	  - `source_suspect` stops the search for late data.
+//	  - `days_left_out`: missing days are older than the schedule reaches back.
+//	  - `settings_differ`: two orchestrators have different settings of the schedule, so that
+//	    which days are loaded by themselves depends on which of them looks first.
 //
 // Examples: no_workers
 type HindranceCause string
@@ -786,7 +789,7 @@ type Schedule struct {
 	// Paused Whether the schedule is paused.
 	Paused bool `json:"paused"`
 
-	// QueuePaused Whether the queue of days is paused in River's pages. Then no day is loaded, whoever asks.
+	// QueuePaused Whether the queue of days is paused in River's pages. Then no day is loaded but the running one, whoever asks.
 	QueuePaused bool `json:"queue_paused"`
 
 	// SourceRetentionDays The number of past days of which the source is trusted to have all samples; 0 means all

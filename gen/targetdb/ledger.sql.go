@@ -67,7 +67,7 @@ asked AS MATERIALIZED (
     FOR KEY SHARE SKIP LOCKED
 ),
 held AS (
-    SELECT token, outcome, samples, windows, rows, rows_most, source_digest, target_digest
+    SELECT token, outcome, samples, expected, windows, rows, rows_most, source_digest, target_digest
     FROM partition
     WHERE day = $1::date
 ),
@@ -133,6 +133,7 @@ SELECT
     own.backend_start::timestamptz AS backend_start,
     held.outcome,
     held.samples,
+    held.expected,
     held.windows,
     coalesce(held.rows, 0)::bigint AS rows,
     coalesce(held.rows_most, 0)::bigint AS rows_most,
@@ -174,6 +175,7 @@ type ClaimPartitionRow struct {
 	BackendStart time.Time
 	Outcome      *enum.Outcome
 	Samples      *int64
+	Expected     *int64
 	Windows      *int64
 	Rows         int64
 	RowsMost     int64
@@ -211,6 +213,7 @@ func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) 
 		&i.BackendStart,
 		&i.Outcome,
 		&i.Samples,
+		&i.Expected,
 		&i.Windows,
 		&i.Rows,
 		&i.RowsMost,

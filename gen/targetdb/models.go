@@ -102,3 +102,11 @@ type Turbine struct {
 	Commissioned   *time.Time
 	Decommissioned *time.Time
 }
+
+type TurbineDigest struct {
+	Day          time.Time
+	TurbineID    int32
+	Samples      int64
+	Windows      int64
+	SourceDigest int64
+}

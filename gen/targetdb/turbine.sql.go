@@ -157,3 +157,78 @@ func (q *Queries) ListTurbines(ctx context.Context) ([]Turbine, error) {
 	}
 	return items, nil
 }
+
+const ReadTurbineDigests = `-- name: ReadTurbineDigests :many
+SELECT day, turbine_id, samples, windows, source_digest
+FROM turbine_digest
+WHERE day = $1
+ORDER BY turbine_id
+`
+
+// The turbines of a running day that need not be read again while their digest stays
+// the same. turbine_digest_pkey serves it.
+func (q *Queries) ReadTurbineDigests(ctx context.Context, day time.Time) ([]TurbineDigest, error) {
+	rows, err := q.db.Query(ctx, ReadTurbineDigests, day)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TurbineDigest
+	for rows.Next() {
+		var i TurbineDigest
+		if err := rows.Scan(
+			&i.Day,
+			&i.TurbineID,
+			&i.Samples,
+			&i.Windows,
+			&i.SourceDigest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ReplaceTurbineDigests = `-- name: ReplaceTurbineDigests :exec
+WITH gone AS (
+    DELETE FROM turbine_digest
+    WHERE day <= $1::date
+      AND (day < $1::date OR turbine_id <> ALL ($2::integer[]))
+)
+INSERT INTO turbine_digest AS t (day, turbine_id, samples, windows, source_digest)
+SELECT
+    $1::date,
+    unnest($2::integer[]),
+    unnest($3::bigint[]),
+    unnest($4::bigint[]),
+    unnest($5::bigint[])
+ON CONFLICT (day, turbine_id) DO UPDATE
+SET samples = excluded.samples,
+    windows = excluded.windows,
+    source_digest = excluded.source_digest
+`
+
+type ReplaceTurbineDigestsParams struct {
+	Day           time.Time
+	TurbineIds    []int32
+	Samples       []int64
+	Windows       []int64
+	SourceDigests []int64
+}
+
+// Puts the turbines of a running day in the place of its last load's, and removes
+// those of days before. turbine_digest_pkey serves it.
+func (q *Queries) ReplaceTurbineDigests(ctx context.Context, arg ReplaceTurbineDigestsParams) error {
+	_, err := q.db.Exec(ctx, ReplaceTurbineDigests,
+		arg.Day,
+		arg.TurbineIds,
+		arg.Samples,
+		arg.Windows,
+		arg.SourceDigests,
+	)
+	return err
+}

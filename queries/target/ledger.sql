@@ -109,7 +109,7 @@ asked AS MATERIALIZED (
     FOR KEY SHARE SKIP LOCKED
 ),
 held AS (
-    SELECT token, outcome, samples, windows, rows, rows_most, source_digest, target_digest
+    SELECT token, outcome, samples, expected, windows, rows, rows_most, source_digest, target_digest
     FROM partition
     WHERE day = sqlc.arg(day)::date
 ),
@@ -175,6 +175,7 @@ SELECT
     own.backend_start::timestamptz AS backend_start,
     held.outcome,
     held.samples,
+    held.expected,
     held.windows,
     coalesce(held.rows, 0)::bigint AS rows,
     coalesce(held.rows_most, 0)::bigint AS rows_most,

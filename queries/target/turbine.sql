@@ -51,3 +51,31 @@ CROSS JOIN LATERAL (
     ) AS ends
 ) AS span
 ORDER BY t.id;
+
+-- name: ReadTurbineDigests :many
+-- The turbines of a running day that need not be read again while their digest stays
+-- the same. turbine_digest_pkey serves it.
+SELECT *
+FROM turbine_digest
+WHERE day = sqlc.arg(day)
+ORDER BY turbine_id;
+
+-- name: ReplaceTurbineDigests :exec
+-- Puts the turbines of a running day in the place of its last load's, and removes
+-- those of days before. turbine_digest_pkey serves it.
+WITH gone AS (
+    DELETE FROM turbine_digest
+    WHERE day <= sqlc.arg(day)::date
+      AND (day < sqlc.arg(day)::date OR turbine_id <> ALL (sqlc.arg(turbine_ids)::integer[]))
+)
+INSERT INTO turbine_digest AS t (day, turbine_id, samples, windows, source_digest)
+SELECT
+    sqlc.arg(day)::date,
+    unnest(sqlc.arg(turbine_ids)::integer[]),
+    unnest(sqlc.arg(samples)::bigint[]),
+    unnest(sqlc.arg(windows)::bigint[]),
+    unnest(sqlc.arg(source_digests)::bigint[])
+ON CONFLICT (day, turbine_id) DO UPDATE
+SET samples = excluded.samples,
+    windows = excluded.windows,
+    source_digest = excluded.source_digest;

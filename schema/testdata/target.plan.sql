@@ -7,19 +7,18 @@ CREATE TABLE "public"."data" (
   CONSTRAINT "data_value_finite" CHECK ((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision))
 );
 CREATE INDEX "data_timestamp_idx" ON "public"."data" USING brin ("timestamp") WITH (pages_per_range = 16);
-CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
+CREATE TABLE "public"."signal" (
+  "id" integer NOT NULL,
+  "name" text NOT NULL,
+  PRIMARY KEY ("id"),
+  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
+);
+CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
 CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
 CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today');
 CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
 CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
-CREATE TABLE "public"."check_rule" (
-  "check_name" text NOT NULL,
-  "variable" text NOT NULL,
-  "severity" "public"."severity" NOT NULL,
-  "low" double precision NULL,
-  "high" double precision NULL,
-  PRIMARY KEY ("check_name", "variable")
-);
+CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
 CREATE TYPE "public"."event_kind" AS ENUM ('partition', 'run', 'schedule');
 CREATE TYPE "public"."log_level" AS ENUM ('debug', 'info', 'warn', 'error');
 CREATE TABLE "public"."worker" (
@@ -34,7 +33,40 @@ CREATE TABLE "public"."worker" (
   "settings" text NOT NULL DEFAULT '',
   PRIMARY KEY ("id")
 );
+CREATE TABLE "public"."turbine_digest" (
+  "day" date NOT NULL,
+  "turbine_id" integer NOT NULL,
+  "samples" bigint NOT NULL,
+  "windows" bigint NOT NULL,
+  "source_digest" bigint NOT NULL,
+  PRIMARY KEY ("day", "turbine_id")
+);
+CREATE TABLE "public"."check_rule" (
+  "check_name" text NOT NULL,
+  "variable" text NOT NULL,
+  "severity" "public"."severity" NOT NULL,
+  "low" double precision NULL,
+  "high" double precision NULL,
+  PRIMARY KEY ("check_name", "variable")
+);
 CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
+CREATE TABLE "public"."flag" (
+  "turbine_id" integer NOT NULL,
+  "variable" text NOT NULL,
+  "timestamp" timestamptz NOT NULL,
+  "check_name" text NOT NULL,
+  "version" integer NOT NULL,
+  "detail" text NOT NULL,
+  PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
+);
+CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
+CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled');
+CREATE TABLE "public"."forgotten" (
+  "day" date NOT NULL,
+  "token" bigint NOT NULL,
+  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY ("day")
+);
 CREATE TABLE "public"."turbine" (
   "id" integer NOT NULL,
   "name" text NOT NULL,
@@ -59,42 +91,6 @@ COMMENT ON COLUMN "public"."turbine"."hub_height" IS 'm';
 COMMENT ON COLUMN "public"."turbine"."altitude" IS 'm';
 COMMENT ON COLUMN "public"."turbine"."latitude" IS '°';
 COMMENT ON COLUMN "public"."turbine"."longitude" IS '°';
-CREATE TABLE "public"."signal" (
-  "id" integer NOT NULL,
-  "name" text NOT NULL,
-  PRIMARY KEY ("id"),
-  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
-);
-CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
-CREATE TABLE "public"."event" (
-  "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-  "id" bigint NULL,
-  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "kind" "public"."event_kind" NOT NULL,
-  "day" date NULL,
-  "run_id" bigint NULL,
-  "state" text NOT NULL,
-  PRIMARY KEY ("entry")
-);
-CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
-CREATE INDEX "event_unnumbered_idx" ON "public"."event" ("entry") WHERE (id IS NULL);
-CREATE TABLE "public"."flag" (
-  "turbine_id" integer NOT NULL,
-  "variable" text NOT NULL,
-  "timestamp" timestamptz NOT NULL,
-  "check_name" text NOT NULL,
-  "version" integer NOT NULL,
-  "detail" text NOT NULL,
-  PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
-);
-CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
-CREATE TABLE "public"."forgotten" (
-  "day" date NOT NULL,
-  "token" bigint NOT NULL,
-  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY ("day")
-);
-CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled');
 CREATE TABLE "public"."run" (
   "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "trigger" "public"."run_trigger" NOT NULL,
@@ -123,6 +119,18 @@ END) STORED,
 );
 CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
 CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
+CREATE TABLE "public"."event" (
+  "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "id" bigint NULL,
+  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "kind" "public"."event_kind" NOT NULL,
+  "day" date NULL,
+  "run_id" bigint NULL,
+  "state" text NOT NULL,
+  PRIMARY KEY ("entry")
+);
+CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
+CREATE INDEX "event_unnumbered_idx" ON "public"."event" ("entry") WHERE (id IS NULL);
 CREATE TABLE "public"."schedule" (
   "id" integer NOT NULL,
   "paused" boolean NOT NULL DEFAULT false,

@@ -63,7 +63,7 @@ func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 	if state.QueuePaused {
 		found = append(found, targetapi.Hindrance{
 			Cause:  targetapi.QueuePaused,
-			Detail: "The queue of days is paused in River's pages, so no day is loaded: resume it there, under /river/queues.",
+			Detail: "The queue of days is paused in River's pages, so no day is loaded but the running one: resume it there, under /river/queues.",
 		})
 	}
 	if state.Workers == 0 {
