@@ -287,8 +287,9 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, 
 
 // unchanged is the result of a day of which neither source nor target has changed since
 // the ledger's entry was written, nor what is expected of it; nil when one may have. Both
-// digests must match, because somebody may have emptied data by hand. While the day
-// runs, turbines that have not changed are taken out of those that are read.
+// digests must match, because somebody may have emptied data by hand. A day whose last
+// load began before its end is judged anew. While the day runs, turbines that have not
+// changed are taken out of those that are read.
 func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source *sourceTurbines, digests func() ([]extract.Digest, error)) (*ledger.Result, error) {
 	if !c.Loaded() {
 		return nil, nil //nolint:nilnil // No result is an answer here.
@@ -309,7 +310,8 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 	for _, t := range turbines {
 		now.Add(t)
 	}
-	if now == (extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}) && source.expected == *entry.Expected {
+	judgedWhole := entry.HeldStartedAt != nil && !entry.HeldStartedAt.Before(d.end()) || !d.over()
+	if now == (extract.DayDigest{Hash: *entry.SourceDigest, Samples: *entry.Samples}) && source.expected == *entry.Expected && judgedWhole {
 		return &ledger.Result{
 			Outcome: enum.OutcomeDone, Unchanged: true, Samples: *entry.Samples, Expected: source.expected, Windows: *entry.Windows,
 			SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *entry.TargetDigest,
@@ -322,7 +324,9 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 }
 
 // over reports whether the day has ended.
-func (d *dayLoad) over() bool { return !d.now().Before(d.day.AddDate(0, 0, 1)) }
+func (d *dayLoad) over() bool { return !d.now().Before(d.end()) }
+
+func (d *dayLoad) end() time.Time { return d.day.AddDate(0, 0, 1) }
 
 // leaveUnread takes the turbines out of those to be read whose samples are the ones of
 // the last load, which has noted nothing but missing samples of them.
@@ -421,7 +425,7 @@ func (d *dayLoad) checkDigest(ctx context.Context, t *dayTotals, rules check.Rul
 	if len(t.broken) > 0 || !rules.Made(check.Digest, "") {
 		return nil
 	}
-	switch since := d.now().Sub(d.day.AddDate(0, 0, 1)); {
+	switch since := d.now().Sub(d.end()); {
 	case since > d.late:
 		t.checks.Compare(t.digest, nil, fmt.Sprintf("the day ended more than %d days ago", d.late/(24*time.Hour)))
 		return nil

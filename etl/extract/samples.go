@@ -66,10 +66,8 @@ func Expected(t sourceapi.Turbine, day, now time.Time) int64 {
 	}
 	const secondsPerDay = 24 * 60 * 60
 	interval := max(int64(t.SampleInterval), 1) // whatever a server says
-	if passed := now.Unix() - day.Unix(); passed < secondsPerDay {
-		return max(passed, 0) / interval
-	}
-	return (secondsPerDay + interval - 1) / interval
+	passed := min(max(now.Unix()-day.Unix(), 0), secondsPerDay)
+	return (passed + interval - 1) / interval
 }
 
 // Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.

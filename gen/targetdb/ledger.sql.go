@@ -67,7 +67,7 @@ asked AS MATERIALIZED (
     FOR KEY SHARE SKIP LOCKED
 ),
 held AS (
-    SELECT token, outcome, samples, expected, windows, rows, rows_most, source_digest, target_digest
+    SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest
     FROM partition
     WHERE day = $1::date
 ),
@@ -132,6 +132,7 @@ SELECT
     own.pid::integer AS pid,
     own.backend_start::timestamptz AS backend_start,
     held.outcome,
+    held.started_at AS held_started_at,
     held.samples,
     held.expected,
     held.windows,
@@ -169,19 +170,20 @@ type ClaimPartitionParams struct {
 }
 
 type ClaimPartitionRow struct {
-	Token        int64
-	StartedAt    time.Time
-	Pid          int32
-	BackendStart time.Time
-	Outcome      *enum.Outcome
-	Samples      *int64
-	Expected     *int64
-	Windows      *int64
-	Rows         int64
-	RowsMost     int64
-	SourceDigest *int64
-	TargetDigest *int64
-	Lost         int32
+	Token         int64
+	StartedAt     time.Time
+	Pid           int32
+	BackendStart  time.Time
+	Outcome       *enum.Outcome
+	HeldStartedAt *time.Time
+	Samples       *int64
+	Expected      *int64
+	Windows       *int64
+	Rows          int64
+	RowsMost      int64
+	SourceDigest  *int64
+	TargetDigest  *int64
+	Lost          int32
 }
 
 // Claims a day for the session that asks and enters the attempt, if the claim
@@ -212,6 +214,7 @@ func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) 
 		&i.Pid,
 		&i.BackendStart,
 		&i.Outcome,
+		&i.HeldStartedAt,
 		&i.Samples,
 		&i.Expected,
 		&i.Windows,

@@ -109,7 +109,7 @@ asked AS MATERIALIZED (
     FOR KEY SHARE SKIP LOCKED
 ),
 held AS (
-    SELECT token, outcome, samples, expected, windows, rows, rows_most, source_digest, target_digest
+    SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest
     FROM partition
     WHERE day = sqlc.arg(day)::date
 ),
@@ -174,6 +174,7 @@ SELECT
     own.pid::integer AS pid,
     own.backend_start::timestamptz AS backend_start,
     held.outcome,
+    held.started_at AS held_started_at,
     held.samples,
     held.expected,
     held.windows,
