@@ -1149,6 +1149,13 @@ type GetWindowsParams struct {
 	// they would have the samples on the hour twice.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
+	// Tz The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+	// it that is UTC. A bare date is the first instant of that day there, so that
+	// `start=2025-10-26&before=2025-10-27&tz=Europe/Berlin` has 25 hours. A time that comes twice
+	// in the zone needs its offset, and one that it leaves out is refused. Timestamps in answers
+	// are UTC in any case.
+	Tz *string `form:"tz,omitempty" json:"tz,omitempty"`
+
 	// Signals The signals wanted, as `a,b` or repeated. Without it, all of them.
 	Signals *[]SignalName `form:"signals,omitempty" json:"signals,omitempty"`
 

@@ -479,6 +479,14 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", r.URL.Query(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: "time-zone"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("tz"))
+		return
+	}
+
 	// ------------- Optional query parameter "signals" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", false, false, "signals", r.URL.Query(), &params.Signals, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -679,6 +687,7 @@ func Operations() []param.Operation {
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
 			{Name: "signals", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "signal-name", Pattern: "^[a-z_]+_(mean|min|max|std|count)$"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 			{Name: "wide", In: "query", Rule: param.Rule{Type: "boolean"}},

@@ -30,7 +30,7 @@ func TestReadme(t *testing.T) {
 		`"timestamp":"2025-01-01T01:00:00Z"`,
 		"Content-Digest: sha-256=", // a trailer
 		"start must not be later than end",
-		"ambient_temperature_count", // psql: the statistics
+		"2024-12-31 21:00:00-03 | ambient_temperature_count", // psql: the statistics, whatever the session's zone
 		"2025-01-10 | done",
 		"UPDATE 1",
 		"DELETE 1",
@@ -79,7 +79,7 @@ func TestReadme(t *testing.T) {
 	for i, line := range lines {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", ports.Replace(line))
 		cmd.Dir = in.dir
-		cmd.Env = slices.Concat(in.command(t.Context()).Env, []string{"SOURCE_API_URL=http://" + in.api, "TARGET_API_URL=http://" + in.console, "PAGER=cat"})
+		cmd.Env = slices.Concat(in.command(t.Context()).Env, []string{"SOURCE_API_URL=http://" + in.api, "TARGET_API_URL=http://" + in.console, "PAGER=cat", "PGTZ=America/Sao_Paulo"})
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want[i]) {
 			t.Errorf("%s: got %v and\n%.2000s\nwant %q in it", strings.TrimSpace(line), err, out, want[i])

@@ -11,6 +11,7 @@ package timestamp
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -23,10 +24,12 @@ import (
 //nolint:recvcheck // It unmarshals by pointer and marshals by value, as time.Time does.
 type Time struct{ t time.Time }
 
-// The errors of Parse and Bind.
+// The errors of Parse, Bind and BindIn.
 var (
 	ErrMalformed = errors.New("not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01")
 	ErrRange     = errors.New("not within the years 0001 to 9999 (UTC)")
+	ErrTwice     = errors.New("a time that comes twice in the time zone; give it with its offset")
+	ErrSkipped   = errors.New("a time that the time zone leaves out")
 	ErrPrecision = errors.New("not whole microseconds: give at most six digits of a fraction of a second")
 )
 
@@ -56,14 +59,14 @@ func layouts() [9]string {
 // ErrRange. In a query string the plus of an unescaped +01:00 arrives as a blank, so
 // a blank before an offset is one.
 func Parse(s string) (Time, error) {
-	t, err := parse(s)
+	t, _, err := parse(s)
 	return New(t), err
 }
 
-func parse(s string) (time.Time, error) {
+func parse(s string) (t time.Time, layout string, err error) {
 	b, ok := normalize(s)
 	if !ok {
-		return time.Time{}, ErrMalformed
+		return time.Time{}, "", ErrMalformed
 	}
 	for _, layout := range layouts() {
 		t, err := time.Parse(layout, string(b))
@@ -71,15 +74,20 @@ func parse(s string) (time.Time, error) {
 			continue
 		}
 		if !soundOffset(b) {
-			return time.Time{}, ErrMalformed
+			return time.Time{}, "", ErrMalformed
 		}
-		// An offset may push a year of four digits over the edge.
-		if y := t.UTC().Year(); y < 1 || y > 9999 {
-			return time.Time{}, ErrRange
-		}
-		return t, nil
+		return t, layout, inRange(t)
 	}
-	return time.Time{}, ErrMalformed
+	return time.Time{}, "", ErrMalformed
+}
+
+// inRange is the error of an instant that can't be written: an offset may push a
+// year of four digits over the edge.
+func inRange(t time.Time) error {
+	if y := t.UTC().Year(); y < 1 || y > 9999 {
+		return ErrRange
+	}
+	return nil
 }
 
 // normalize turns the forms that layouts lacks into those that it has. ok is false
@@ -120,9 +128,16 @@ func AppendTo(b []byte, t time.Time) []byte { return AppendMicros(b, t.UnixMicro
 
 // Bind reads a parameter's text; the generated servers call it. Truncated, a bound
 // between two microseconds would take in, or leave out, what it should not.
-func (t *Time) Bind(s string) error {
-	v, err := parse(s)
-	if err != nil {
+func (t *Time) Bind(s string) error { return t.BindIn(s, time.UTC) }
+
+// BindIn is Bind, but what has no offset is a time of the zone: a bare date is the
+// first instant of that day there.
+func (t *Time) BindIn(s string, zone *time.Location) error {
+	v, layout, err := parse(s)
+	if err == nil && zone != time.UTC && !strings.Contains(layout, "Z07") {
+		v, err = in(v, zone, layout == time.DateOnly)
+	}
+	if err = cmp.Or(err, inRange(v)); err != nil {
 		return err
 	}
 	if v.Nanosecond()%1000 != 0 {
@@ -130,6 +145,29 @@ func (t *Time) Bind(s string) error {
 	}
 	*t = New(v)
 	return nil
+}
+
+// in is the instant at which clocks of the zone show what wall does in UTC.
+func in(wall time.Time, zone *time.Location, midnight bool) (time.Time, error) {
+	// An offset changes at most once within two days.
+	at := func(near time.Duration) (at time.Time, shown bool) {
+		_, offset := wall.Add(near).In(zone).Zone()
+		at = wall.Add(-time.Duration(offset) * time.Second)
+		_, then := at.In(zone).Zone()
+		return at, then == offset
+	}
+	const day = 24 * time.Hour
+	before, shownBefore := at(-day)
+	after, shownAfter := at(day)
+	switch {
+	case shownBefore && shownAfter && !before.Equal(after) && !midnight:
+		return time.Time{}, ErrTwice
+	case !shownBefore && !shownAfter && !midnight:
+		return time.Time{}, ErrSkipped
+	case shownAfter && !shownBefore:
+		return after, nil
+	}
+	return before, nil
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler with Parse.

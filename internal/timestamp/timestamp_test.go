@@ -129,6 +129,40 @@ func TestBind(t *testing.T) {
 	}
 }
 
+func TestBindIn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		in, zone, want string
+		err            error
+	}{
+		{"2025-10-26", "Europe/Berlin", "2025-10-25T22:00:00Z", nil},
+		{"2025-10-27", "Europe/Berlin", "2025-10-26T23:00:00Z", nil},
+		{"2025-10-26T12:00:00.5", "Europe/Berlin", "2025-10-26T11:00:00.5Z", nil},
+		{"2025-10-26T12:00Z", "Europe/Berlin", "2025-10-26T12:00:00Z", nil},
+		{"2025-10-26 01:59", "Europe/Berlin", "2025-10-25T23:59:00Z", nil},
+		{"2025-10-26 02:30", "Europe/Berlin", "", timestamp.ErrTwice},
+		{"2025-10-26 02:30+01:00", "Europe/Berlin", "2025-10-26T01:30:00Z", nil},
+		{"2025-10-26 03:00", "Europe/Berlin", "2025-10-26T02:00:00Z", nil},
+		{"2025-03-30 02:30", "Europe/Berlin", "", timestamp.ErrSkipped},
+		{"2025-03-30 03:00", "Europe/Berlin", "2025-03-30T01:00:00Z", nil},
+		{"2018-11-04", "America/Sao_Paulo", "2018-11-04T03:00:00Z", nil},    // midnight is left out
+		{"2018-11-04T00:00", "America/Sao_Paulo", "", timestamp.ErrSkipped}, // asked for by its name
+		{"2025-11-02", "America/Havana", "2025-11-02T04:00:00Z", nil},       // midnight comes twice
+		{"2025-01-01T00:00:00.0000001", "Europe/Berlin", "", timestamp.ErrPrecision},
+		{"0001-01-01", "Europe/Berlin", "", timestamp.ErrRange},
+		{"9999-12-31T23:59", "America/Havana", "", timestamp.ErrRange},
+	} {
+		zone, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got timestamp.Time
+		if err := got.BindIn(tt.in, zone); !errors.Is(err, tt.err) || tt.err == nil && got.String() != tt.want {
+			t.Errorf("BindIn(%q, %s): got %s, %v, want %s, %v", tt.in, tt.zone, got, err, tt.want, tt.err)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	in := timestamp.New(time.Date(2025, 1, 1, 1, 0, 0, 1_500, time.FixedZone("", 3600)))

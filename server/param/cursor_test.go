@@ -31,7 +31,7 @@ func TestCursor(t *testing.T) {
 	q := question(t, "1-50,80")
 	want := param.Key{Turbine: 1, Micros: q.Start.Add(999 * time.Minute).UnixMicro()}
 	text := want.Cursor(q, "")
-	// As in openapi.yaml: it may change with the version alone.
+	// It may change with the version alone.
 	if example := "AgAAAAEABiqnrsAxAAAAAACiKXViio9y0Q"; text != example {
 		t.Errorf("the cursor is %s, was %s", text, example)
 	}

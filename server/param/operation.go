@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	_ "time/tzdata" // Zones by name, also where the system has no database of them.
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/delfos/delfos/internal/signal"
+	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -47,6 +49,9 @@ func (f Formats) Hook(fail func(http.ResponseWriter, *http.Request, error)) func
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			values, faults := Parse(r.URL.RawQuery, params)
 			faults = append(checkPath(r, params), faults...)
+			if len(faults) == 0 {
+				faults = inZone(values, params)
+			}
 			if len(faults) > 0 {
 				fail(w, r, problem.Parameters(faults...))
 				return
@@ -93,6 +98,8 @@ func (f Formats) check(r Rule) func(string) string {
 		return Timestamp
 	case r.Format == "cursor":
 		return Cursor
+	case r.Format == "time-zone":
+		return Zone
 	case r.Format == "turbine-selector":
 		return Turbines
 	case r.Format == "signal-name":
@@ -131,6 +138,27 @@ func (r Rule) bounds() (least, most int) {
 	return int(r.Min), math.MaxInt64
 }
 
+// inZone writes the instants of a query that have no offset as those of its time
+// zone, if it has one.
+func inZone(values url.Values, params []Param) (faults []problem.Fault) {
+	zone, err := time.LoadLocation(values.Get("tz"))
+	if !values.Has("tz") || err != nil { // as Zone has made sure
+		return nil
+	}
+	for _, p := range params {
+		value := values.Get(p.Name)
+		if p.Rule.Format != "date-time" || value == "" {
+			continue
+		}
+		var at timestamp.Time
+		if err := at.BindIn(value, zone); err != nil {
+			faults = append(faults, problem.Invalid(p.Name, value, "is "+err.Error()))
+		}
+		values.Set(p.Name, at.String())
+	}
+	return faults
+}
+
 // checkPath are the faults of a path's segments.
 func checkPath(r *http.Request, params []Param) (faults []problem.Fault) {
 	for _, p := range params {
@@ -160,6 +188,14 @@ func Repeated(name string) error {
 func Day(value string) string {
 	if t, err := time.Parse(time.DateOnly, value); err != nil || t.Year() < 1 {
 		return "is not a day such as 2025-01-01"
+	}
+	return ""
+}
+
+// Zone checks the name of a time zone.
+func Zone(value string) string {
+	if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
+		return "is not the name of a time zone such as Europe/Berlin"
 	}
 	return ""
 }

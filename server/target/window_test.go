@@ -75,6 +75,28 @@ func TestWindows(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d", span, got, want)
 		}
 	}
+	// The limits are those of a zone, if one is given; an offset wins.
+	b.exec(`INSERT INTO data SELECT 5, 1, at, 1 FROM generate_series('2025-10-25Z'::timestamptz, '2025-10-28Z', '10 min') AS at`)
+	for span, want := range map[string]int{
+		"start=2025-10-26&before=2025-10-27":                                    144,
+		"start=2025-10-26&before=2025-10-27&tz=UTC":                             144,
+		"start=2025-10-26&before=2025-10-27&tz=Europe/Berlin":                   150,
+		"start=2025-10-26T00:00Z&before=2025-10-26T03:00%2B02:00&tz=Asia/Tokyo": 6,
+	} {
+		a := b.Get("/windows?turbines=5&" + span)
+		if got := rowsOf(t, a); got != want {
+			t.Errorf("%s: %d rows, want %d", span, got, want)
+		}
+		var walked int
+		for next := "/windows?turbines=5&limit=100&" + span; next != ""; {
+			page := b.Get(next)
+			walked += rowsOf(t, page)
+			next = linked(page)["next"]
+		}
+		if walked != want {
+			t.Errorf("%s in pages: %d rows, want %d", span, walked, want)
+		}
+	}
 	if got := b.Get(hour).Header.Get("Content-Disposition"); got != "inline; filename=windows_20250101T000000Z_20250101T010000Z.json" {
 		t.Errorf("Content-Disposition is %q", got)
 	}
