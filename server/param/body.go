@@ -31,8 +31,8 @@ type field struct {
 	check    func(value any) string
 }
 
-func (f Formats) fields(properties []Param) (all fields) {
-	for _, p := range f.checked(properties) {
+func fieldsOf(properties []Param) (all fields) {
+	for _, p := range checked(properties) {
 		check := text(p.Check)
 		switch p.Rule.Type {
 		case "boolean":

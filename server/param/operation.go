@@ -35,23 +35,16 @@ type Rule struct {
 	Nullable              bool
 }
 
-// Formats say what is wrong with a value of a format that a contract names, as
-// Param.Check does.
-type Formats map[string]func(string) string
-
 // Hook returns what checks the requests of an operation before next is asked:
 // fail answers a faulty one, with a *problem.Error that lists its faults, those of
 // the body when the rest has none. A sound one goes on with each list of its query
 // in one value, as the generated code reads lists.
-func (f Formats) Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, http.Handler) http.Handler {
+func Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, http.Handler) http.Handler {
 	return func(o Operation, next http.Handler) http.Handler {
-		params, body := f.checked(o.Params), f.fields(o.Body)
+		params, body := checked(o.Params), fieldsOf(o.Body)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			values, faults := Parse(r.URL.RawQuery, params)
 			faults = append(checkPath(r, params), faults...)
-			if len(faults) == 0 {
-				faults = inZone(values, params)
-			}
 			if len(faults) > 0 {
 				fail(w, r, problem.Parameters(faults...))
 				return
@@ -77,20 +70,17 @@ func (f Formats) Hook(fail func(http.ResponseWriter, *http.Request, error)) func
 }
 
 // checked are params with their checks.
-func (f Formats) checked(params []Param) []Param {
+func checked(params []Param) []Param {
 	for i, p := range params {
 		if p.Check == nil {
-			params[i].Check = f.check(p.Rule)
+			params[i].Check = checkOf(p.Rule)
 		}
 	}
 	return params
 }
 
-// check is that of a rule.
-func (f Formats) check(r Rule) func(string) string {
-	if check, ok := f[r.Format]; ok {
-		return check
-	}
+// checkOf is the check of a rule.
+func checkOf(r Rule) func(string) string {
 	switch {
 	case r.Format == "date":
 		return Day

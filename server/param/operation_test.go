@@ -15,12 +15,7 @@ import (
 func TestOperation(t *testing.T) {
 	t.Parallel()
 	id := param.Param{Name: "id", In: "path", Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}}
-	hook := param.Formats{"odd": func(value string) string {
-		if len(value)%2 == 0 {
-			return "is not odd"
-		}
-		return ""
-	}}.Hook(func(w http.ResponseWriter, _ *http.Request, err error) {
+	hook := param.Hook(func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 	})
 	router := chi.NewRouter()
@@ -30,7 +25,7 @@ func TestOperation(t *testing.T) {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"csv", "json"}}},
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32"}},
 			{Name: "word", In: "query", Rule: param.Rule{Type: "string", Pattern: "^[a-z]+$"}},
-			{Name: "odd", In: "query", Rule: param.Rule{Type: "string", Format: "odd"}},
+			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
 			{Name: "any", In: "query", Rule: param.Rule{Type: "string"}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}},
@@ -46,9 +41,10 @@ func TestOperation(t *testing.T) {
 		"GET /runs?format=xml":        `format "xml" is none of csv, json`,
 		"GET /runs?limit=2147483648":  `limit "2147483648" is not a whole number from 0 to 2147483647`,
 		"GET /runs?word=x1":           `word "x1" does not match ^[a-z]+$`,
-		"GET /runs?odd=ab":            `odd "ab" is not odd`,
+		"GET /runs?tz=UTC":            "",
+		"GET /runs?tz=../UTC":         `tz "../UTC" is not the name of a time zone such as Europe/Berlin`,
 		"GET /runs?any=":              `any "" has an empty value; it must not be empty`,
-		"GET /runs?if-none-match=x":   "if-none-match is not a parameter here; those are before, format, limit, word, odd, any",
+		"GET /runs?if-none-match=x":   "if-none-match is not a parameter here; those are before, format, limit, word, tz, any",
 		"POST /runs?before=x":         "before is not a parameter here; there are none",
 		"POST /runs":                  "there is no Content-Type; want application/json",
 		"GET /runs/x/log?afte=1":      `id "x" is not a whole number from 1 to 9223372036854775807; afte is not a parameter here; those are after; after is required`,

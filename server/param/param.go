@@ -54,6 +54,9 @@ func Parse(rawQuery string, params []Param) (url.Values, []problem.Fault) {
 		}
 	}
 	q.checkEnd()
+	if len(q.faults) == 0 {
+		q.faults = inZone(q.values, params)
+	}
 	return q.values, q.faults
 }
 

@@ -115,7 +115,7 @@ func TestHook(t *testing.T) {
 	var failed error
 	var seen url.Values
 	fail := func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err }
-	handler := param.Formats{}.Hook(fail)(param.Operation{Params: params()}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.URL.Query() }))
+	handler := param.Hook(fail)(param.Operation{Params: params()}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.URL.Query() }))
 	call := func(method, target string) {
 		failed, seen = nil, nil
 		r := httptest.NewRequest(method, target, nil)

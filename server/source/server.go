@@ -63,7 +63,7 @@ func New(config Config) http.Handler {
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)
-	sourceserver.Route(r, s, fail, param.Formats{}.Hook(fail), stream.Acceptable(fail), withRequest)
+	sourceserver.Route(r, s, fail, param.Hook(fail), stream.Acceptable(fail), withRequest)
 	return r
 }
 

@@ -117,7 +117,7 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	targetserver.Route(r, s, fail, param.Formats{}.Hook(fail), stream.Acceptable(fail), momentary)
+	targetserver.Route(r, s, fail, param.Hook(fail), stream.Acceptable(fail), momentary)
 	return r
 }
 
