@@ -153,7 +153,7 @@ func TestProxiesThatSpoilAnswers(t *testing.T) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, `[{"uuid": "x"}]`)
 			})
-		}, 0, true, []string{"JSON that is not the source API's: id is missing of item 0"}},
+		}, 0, true, []string{"JSON that is not the source API's: altitude is missing of item 0"}},
 	}
 	loaded := setup(t)
 	loaded.seed(t, 1, 5)
