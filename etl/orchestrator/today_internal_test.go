@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/gen/enum"
 )
 
 const aToday = "today all 06-30"
@@ -181,4 +183,20 @@ func TestManyLookAtTodayAtOnce(t *testing.T) {
 		t.Errorf("%d of %d had the turn, want one", turns, many)
 	}
 	s.wantRuns("at once", aToday)
+}
+
+// A backfill of what is missing takes a day that was loaded before its end, once it has
+// ended.
+func TestMissingIsWhatWasNotLoadedSinceItsEnd(t *testing.T) {
+	t.Parallel()
+	s := runningDay(t)
+	s.load("2025-06-27")
+	s.loadAt("2025-06-28", dayAt("2025-06-28 12:00"))
+	s.loadAt("2025-06-30", dayAt("2025-06-30 12:00"))
+	c := &Control{s.scheduler, newEvents(s.pool)}
+	plan, err := c.Start(t.Context(), StartRequest{From: dayAt("2025-06-27"), To: dayAt("2025-06-30"), Only: enum.RunScopeMissing})
+	if err != nil || plan.Partitions != 1 {
+		t.Errorf("%d days are missing (%v), want one", plan.Partitions, err)
+	}
+	s.wantRuns("a backfill", "backfill missing 06-28")
 }
