@@ -76,9 +76,15 @@ FROM (
     SELECT
         p.day,
         p.target_digest,
-        coalesce(p.outcome IN ('done', 'empty'), false) AS loaded,
-        (count(*) FILTER (WHERE p.outcome IN ('done', 'empty')) OVER (ORDER BY p.day))::integer AS nth -- of the loaded days
+        whole.loaded,
+        (count(*) FILTER (WHERE whole.loaded) OVER (ORDER BY p.day))::integer AS nth -- of the loaded days
     FROM partition AS p
+    LEFT JOIN run AS r ON r.id = p.run_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(p.outcome IN ('done', 'empty'), false)
+            AND coalesce(p.started_at, clock_timestamp()) >= (p.day + 1)::timestamp AT TIME ZONE 'UTC'
+            AND r.trigger IS DISTINCT FROM 'today' AS loaded
+    ) AS whole
     WHERE p.day BETWEEN $1::date AND $2::date
 ) AS held
 `
@@ -95,7 +101,8 @@ type ReadLoadedRow struct {
 
 // What the ledger says of the values of [first_day, last_day]: a digest that changes
 // when a load changes any of them or whether they are there, and the day up to which
-// all days from the first on are loaded. partition_pkey serves it.
+// all days from the first on are loaded, after they were over as ReadGrid has it.
+// partition_pkey and run_pkey serve it.
 func (q *Queries) ReadLoaded(ctx context.Context, arg ReadLoadedParams) (ReadLoadedRow, error) {
 	row := q.db.QueryRow(ctx, ReadLoaded, arg.FirstDay, arg.LastDay)
 	var i ReadLoadedRow

@@ -28,7 +28,8 @@ LIMIT 1;
 -- name: ReadLoaded :one
 -- What the ledger says of the values of [first_day, last_day]: a digest that changes
 -- when a load changes any of them or whether they are there, and the day up to which
--- all days from the first on are loaded. partition_pkey serves it.
+-- all days from the first on are loaded, after they were over as ReadGrid has it.
+-- partition_pkey and run_pkey serve it.
 SELECT
     coalesce(bit_xor(hash_record_extended(row(held.day, held.loaded, held.target_digest), 8816678312871386365)), 0)::bigint AS digest,
     (sqlc.arg(first_day)::date + coalesce(max(held.nth) FILTER (
@@ -39,8 +40,14 @@ FROM (
     SELECT
         p.day,
         p.target_digest,
-        coalesce(p.outcome IN ('done', 'empty'), false) AS loaded,
-        (count(*) FILTER (WHERE p.outcome IN ('done', 'empty')) OVER (ORDER BY p.day))::integer AS nth -- of the loaded days
+        whole.loaded,
+        (count(*) FILTER (WHERE whole.loaded) OVER (ORDER BY p.day))::integer AS nth -- of the loaded days
     FROM partition AS p
+    LEFT JOIN run AS r ON r.id = p.run_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(p.outcome IN ('done', 'empty'), false)
+            AND coalesce(p.started_at, clock_timestamp()) >= (p.day + 1)::timestamp AT TIME ZONE 'UTC'
+            AND r.trigger IS DISTINCT FROM 'today' AS loaded
+    ) AS whole
     WHERE p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
 ) AS held;

@@ -131,9 +131,13 @@ func TestTagOfLongWindows(t *testing.T) {
 // The header tells days that are not loaded from windows without a reading.
 func TestLoadedUntil(t *testing.T) {
 	t.Parallel()
-	b := setup(t) // it is 2025-01-10
-	b.exec(`INSERT INTO partition (day, outcome, error) VALUES ('2025-01-01', 'done', NULL), ('2025-01-02', 'empty', NULL), ('2025-01-03', 'done', NULL),
-		('2025-01-04', 'failed', 'x'), ('2025-01-05', 'done', NULL), ('2025-01-07', NULL, NULL), ('2025-01-09', 'done', NULL), ('2025-01-10', 'done', NULL)`)
+	b := setup(t)
+	b.exec("INSERT INTO run (trigger, first_day, last_day) VALUES ('today', '2025-01-11', '2025-01-11')")
+	b.exec(`INSERT INTO partition (day, outcome, error, started_at, run_id) VALUES
+		('2025-01-01', 'done', NULL, '2025-01-02Z', NULL), ('2025-01-02', 'empty', NULL, '2025-01-05Z', NULL), ('2025-01-03', 'done', NULL, '2025-01-05Z', NULL),
+		('2025-01-04', 'failed', 'x', '2025-01-05Z', NULL), ('2025-01-05', 'done', NULL, '2025-01-06Z', NULL), 
+		('2025-01-09', 'done', NULL, '2025-01-10Z', NULL), ('2025-01-10', 'done', NULL, '2025-01-10 23:59:59Z', NULL), ('2025-01-11', 'done', NULL, '2025-01-12Z', 1)`)
+	b.exec("INSERT INTO partition (day) VALUES ('2025-01-07')")
 	for query, want := range map[string]string{
 		"start=2025-01-01&before=2025-01-02":                      "2025-01-02T00:00:00Z",
 		"start=2025-01-01T12:00&end=2025-01-02":                   "2025-01-03T00:00:00Z",
@@ -143,6 +147,7 @@ func TestLoadedUntil(t *testing.T) {
 		"start=2025-01-07&end=2025-01-09":                         "2025-01-07T00:00:00Z",
 		"start=2024-12-31&end=2025-01-09":                         "2024-12-31T00:00:00Z",
 		"start=2025-01-09&end=2025-01-10T06:00&wide=true&limit=1": "2025-01-10T00:00:00Z",
+		"start=2025-01-11&end=2025-01-12":                         "2025-01-11T00:00:00Z",
 		"start=0001-01-01&end=9999-12-31":                         "0001-01-01T00:00:00Z",
 	} {
 		if got := b.OK("/windows?" + query).Header.Get("Delfos-Loaded-Until"); got != want {

@@ -18,7 +18,6 @@ import (
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
-	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
@@ -125,8 +124,7 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	if err != nil {
 		return err
 	}
-	today := a.s.Now().UTC().Truncate(24 * time.Hour) // it is not over
-	w.Header().Set("Delfos-Loaded-Until", timestamp.New(dates.Earlier(loaded.Until, today)).String())
+	w.Header().Set("Delfos-Loaded-Until", timestamp.New(loaded.Until).String())
 	tag := a.tag(signals, loaded.Digest)
 	etag := stream.ETag(tag, a.format, stream.NegotiateCoding(a.r.Header.Values("Accept-Encoding"), a.format))
 	if stream.Matches(a.ifNoneMatch, etag) {
