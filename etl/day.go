@@ -143,7 +143,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	case same != nil:
 		return d.commit(ctx, c, *same, follow)
 	}
-	rules, err := d.rules(ctx, q)
+	rules, err := d.rules(ctx, q, source.list)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (d *dayLoad) preview(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rules, err := d.rules(ctx, q)
+		rules, err := d.rules(ctx, q, source.list)
 		if err != nil {
 			return err
 		}
@@ -259,7 +259,7 @@ func (d *dayLoad) follow(ctx context.Context, source func() (sourceTurbines, err
 
 // rules reads how the data checks treat each variable. What is read of some
 // turbines can't be held against the source's digest of all.
-func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, error) {
+func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries, turbines []sourceapi.Turbine) (check.Rules, error) {
 	rows, err := q.ReadCheckRules(ctx)
 	if err != nil {
 		return check.Rules{}, fmt.Errorf("read the rules of data checks: %w", err)
@@ -282,6 +282,10 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries) (check.Rules, 
 	}
 	made := check.NewRules(set)
 	made.Until = d.now().Truncate(window.Width) // Of a window that is not over the rest may come.
+	made.Turbines = make(map[int32]check.Turbine, len(turbines))
+	for _, t := range turbines {
+		made.Turbines[t.Id] = extract.Logging(t, d.day)
+	}
 	return made, nil
 }
 

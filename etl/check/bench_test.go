@@ -34,11 +34,12 @@ func BenchmarkDay(b *testing.B) {
 		d, r := check.NewDay(rules, day()), check.NewReader(rules, day())
 		for turbine := range fleet {
 			i := turbine % len(f)
+			r.Begin(int32(turbine + 1))
 			for j := range f[i] {
 				s := &f[i][j]
 				r.Add(s.at, s.readings[:])
 			}
-			d.Add(r.Turbine(int32(turbine+1), windows[i]))
+			d.Add(r.End(windows[i]))
 		}
 		if got := d.Report().Warnings(); got != 0 {
 			b.Fatalf("got %d warnings, want 0", got)
@@ -53,10 +54,11 @@ func TestSampleAllocatesNothing(t *testing.T) {
 	samples := newFarm(1)[0]
 	r := check.NewReader(check.NewRules(nil), day())
 	if got := testing.AllocsPerRun(10, func() {
+		r.Begin(1)
 		for i := range samples {
 			r.Add(samples[i].at, samples[i].readings[:])
 		}
-		r.Turbine(1, nil)
+		r.End(nil)
 	}); got != 0 {
 		t.Errorf("allocations of a turbine's day: got %v, want 0", got)
 	}

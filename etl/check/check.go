@@ -34,12 +34,14 @@ import (
 type Name string
 
 const (
-	// Completeness points at minutes of the day in which a turbine has no sample,
-	// and at readings that are missing in samples. The statistics of half a window
-	// look like those of a whole one.
+	// Completeness points at samples that a turbine's interval promises and that are
+	// not there, and at readings that are missing in samples. The statistics of half a
+	// window look like those of a whole one.
 	//
-	// It counts minutes, not samples, so that two samples in one minute do not make
-	// up for a missing minute.
+	// It counts the intervals that have no sample, so that two samples at once do not
+	// make up for a gap, and what the day has too few, so that a turbine that is always
+	// a little late is short of samples in the end. Less than an interval is no gap:
+	// the clock of a logger may waver.
 	Completeness Name = "completeness"
 
 	// Digest points at a source that changed while it was read. The digest of the
@@ -90,7 +92,12 @@ const (
 
 // Version grows when a check would find something else in the same samples:
 // results and flags say by which version they were found.
-func (n Name) Version() int32 { return 1 }
+func (n Name) Version() int32 {
+	if n == Completeness {
+		return 2
+	}
+	return 1
+}
 
 // subject is a check of a variable.
 type subject struct {
@@ -103,6 +110,30 @@ type Rules struct {
 	rules map[subject]checkrule.Rule
 	// Until ends the time whose samples may be missed; zero is the end of the day.
 	Until time.Time
+	// Turbines say how each turbine logs. One that is not among them logs each minute.
+	Turbines map[int32]Turbine
+}
+
+// A Turbine is how a turbine logs on a day.
+type Turbine struct {
+	Interval time.Duration
+	Idle     bool // no sample is expected of it
+}
+
+// sampleInterval is the time from a turbine's sample to the next one, in microseconds.
+func (r Rules) sampleInterval(turbine int32) int64 {
+	if t, known := r.Turbines[turbine]; known {
+		return t.Interval.Microseconds()
+	}
+	return minute
+}
+
+// expected is how many samples a turbine logs at least in so many microseconds.
+func (r Rules) expected(turbine int32, length int64) int {
+	if r.Turbines[turbine].Idle {
+		return 0
+	}
+	return int(length / r.sampleInterval(turbine))
 }
 
 // end is the time of a day from which no sample is missed, in microseconds of Unix time.

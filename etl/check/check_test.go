@@ -40,7 +40,7 @@ func TestChecks(t *testing.T) {
 				f.set(3, "13:00", "13:01", 0, none)
 			},
 			doubts: []string{
-				"completeness warn: 61 of 4320 samples missing: turbine 2: 60, turbine 3: 1",
+				"completeness warn: 61 of 4320 samples missing: turbine 2: 60 of 1440, turbine 3: 1 of 1440",
 				"completeness power warn: 5 readings missing in 4259 samples: turbine 3: 5",
 				"completeness wind_speed warn: 1 reading missing in 4259 samples: turbine 3: 1",
 			},
@@ -48,7 +48,7 @@ func TestChecks(t *testing.T) {
 		"a turbine without samples": {
 			turbines: 2,
 			spoil:    func(f farm) { f[1] = nil },
-			doubts:   []string{"completeness warn: 1440 of 2880 samples missing: turbine 2: 1440"},
+			doubts:   []string{"completeness warn: 1440 of 2880 samples missing: turbine 2: 1440 of 1440"},
 		},
 		"two samples in a minute don't make up for a gap": {
 			turbines: 1,
@@ -58,7 +58,7 @@ func TestChecks(t *testing.T) {
 				extra.at += 30e6
 				f[0] = slices.Insert(f[0], 101, extra)
 			},
-			doubts: []string{"completeness warn: 1 of 1440 samples missing: turbine 1: 1"},
+			doubts: []string{"completeness warn: 1 of 1440 samples missing: turbine 1: 1 of 1440"},
 		},
 		"a day that is not over": {
 			turbines: 2,
@@ -68,7 +68,7 @@ func TestChecks(t *testing.T) {
 				f.drop(2, "03:00", "03:05")
 				f.drop(2, "11:30", "24:00")
 			},
-			doubts: []string{"completeness warn: 35 of 1440 samples missing: turbine 2: 35"},
+			doubts: []string{"completeness warn: 35 of 1440 samples missing: turbine 2: 35 of 720"},
 		},
 		"a day that is not over, of a source whose clock is ahead": {turbines: 1, until: 12 * time.Hour},
 		"a day that has not begun":                                 {turbines: 1, until: -time.Hour, spoil: func(f farm) { f[0] = nil }},
@@ -76,7 +76,7 @@ func TestChecks(t *testing.T) {
 			turbines: 1,
 			until:    36 * time.Hour,
 			spoil:    func(f farm) { f.drop(1, "12:00", "24:00") },
-			doubts:   []string{"completeness warn: 720 of 1440 samples missing: turbine 1: 720"},
+			doubts:   []string{"completeness warn: 720 of 1440 samples missing: turbine 1: 720 of 1440"},
 		},
 		"spikes out of range": {
 			turbines: 2,

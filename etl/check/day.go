@@ -16,7 +16,8 @@ import (
 type Day struct {
 	rules     Rules
 	start     int64
-	minutes   int // whose samples may be missed
+	length    int64 // of the time whose samples may be missed
+	expected  int   // samples of the turbines in that time
 	turbines  int
 	reporting [variable.Count]int // turbines with readings of the variable
 	samples   int
@@ -39,7 +40,7 @@ type Flag struct {
 // NewDay returns a Day that begins at start, in UTC.
 func NewDay(rules Rules, start time.Time) *Day {
 	d := &Day{rules: rules, start: start.UnixMicro(), findings: map[subject]*finding{}}
-	d.minutes = int((rules.end(start) - d.start) / minute)
+	d.length = rules.end(start) - d.start
 	for _, s := range rules.subjects() {
 		d.findings[s] = &finding{}
 	}
@@ -51,9 +52,13 @@ func NewDay(rules Rules, start time.Time) *Day {
 func (d *Day) Add(s Series) {
 	d.turbines++
 	d.samples += s.samples
-	d.note(subject{Completeness, ""}, s.Turbine, d.minutes-s.minutes, func() string {
-		return fmt.Sprintf("%d", d.minutes-s.minutes)
-	})
+	if expected := d.rules.expected(s.Turbine, d.length); expected > 0 {
+		d.expected += expected
+		missing := max(s.gaps, expected-s.due)
+		d.note(subject{Completeness, ""}, s.Turbine, missing, func() string {
+			return fmt.Sprintf("%d of %d", missing, expected) + s.advice()
+		})
+	}
 	for i, name := range variable.Names {
 		if s.missing[i] < s.samples {
 			d.reporting[i]++
@@ -82,10 +87,20 @@ func (d *Day) Add(s Series) {
 	}
 }
 
+// advice says what to do about a turbine that regularly logs less often than its
+// interval says; it is "" for any other.
+func (s Series) advice() string {
+	if s.step == 0 {
+		return ""
+	}
+	step := strings.Replace((time.Duration(s.step) * time.Microsecond).String(), "m0s", "m", 1)
+	return fmt.Sprintf(" (they come every %s; if that is right: delfos turbine set %d --sample-interval %s)", step, s.Turbine, step)
+}
+
 // AddUnread takes a turbine with so many samples that were not read again, because they
 // are those that no check found anything of.
 func (d *Day) AddUnread(turbine int32, samples int) {
-	d.Add(Series{Turbine: turbine, samples: samples, minutes: samples})
+	d.Add(Series{Turbine: turbine, samples: samples, due: samples})
 }
 
 // Absent takes a turbine that could not be read for another reason than the order
@@ -251,7 +266,7 @@ func (d *Day) detail(s subject, f *finding) string {
 		passed, found = "no reading is missing in "+samples, readings+" missing in "+samples+": "
 		if s.variable == "" {
 			passed = "no sample is missing of " + turbines
-			found = fmt.Sprintf("%d of %s missing: ", f.faults, counted(d.turbines*d.minutes, "sample"))
+			found = fmt.Sprintf("%d of %s missing: ", f.faults, counted(d.expected, "sample"))
 		}
 	case Range:
 		limits := d.rules.interval(s.variable)

@@ -84,15 +84,37 @@ func (f farm) drop(turbine int, from, to string) {
 	f.each(turbine, from, to, func(int, *[3]float64) bool { return false })
 }
 
-// judge runs the checks as the job does.
+// newLogger is a turbine's day in an ordinary wind with a sample each interval, the
+// first at an offset.
+func newLogger(interval, offset time.Duration) []sample {
+	var samples []sample
+	r := rand.New(rand.NewPCG(7, 1))
+	for at := offset; at < 24*time.Hour; at += interval {
+		m := at.Minutes()
+		wind := 8 + 2.5*math.Sin(2*math.Pi*m/700) + 0.3*r.NormFloat64()
+		samples = append(samples, sample{
+			day().Add(at).UnixMicro(),
+			[3]float64{wind, 1500 * (wind * wind * wind / 1728), 5 + math.Sin(m/200) + 0.05*r.NormFloat64()},
+		})
+	}
+	return samples
+}
+
+// judge runs the checks as the job does, on turbines that log each minute.
 func (f farm) judge(t testing.TB, until time.Time, rules ...checkrule.Rule) check.Report {
 	t.Helper()
 	set := check.NewRules(rules)
 	set.Until = until
+	return f.judgeBy(t, set)
+}
+
+func (f farm) judgeBy(t testing.TB, set check.Rules) check.Report {
+	t.Helper()
 	d, reader := check.NewDay(set, day()), check.NewReader(set, day())
 	aggregator := window.NewAggregator(variable.Count)
 turbines:
 	for i, samples := range f {
+		reader.Begin(int32(i + 1))
 		for _, s := range samples {
 			if err := aggregator.Add(s.at, s.readings[:]); err != nil {
 				d.Disorder(int32(i+1), err)
@@ -106,7 +128,7 @@ turbines:
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Add(reader.Turbine(int32(i+1), windows))
+		d.Add(reader.End(windows))
 	}
 	return d.Report()
 }

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	minute = int64(time.Minute / time.Microsecond)
-	width  = int64(window.Width / time.Microsecond)
-	// minutesPerDay is how many samples a turbine logs on a day without gaps.
+	second        = int64(time.Second / time.Microsecond)
+	minute        = int64(time.Minute / time.Microsecond)
+	width         = int64(window.Width / time.Microsecond)
 	minutesPerDay = 24 * 60
 	windowsPerDay = minutesPerDay / 10
 )
@@ -19,12 +19,16 @@ const (
 // A Reader follows the samples of one turbine of a day after another's, in order
 // of time. It is not safe for concurrent use: every extraction has its own.
 type Reader struct {
-	start  int64
-	end    int64 // of the time whose samples may be missed
-	minute int64 // of the last sample, counted from start
-	tracks [variable.Count]track
-	series Series // of the current turbine; the memory of its lists is used again
-	curve  curve
+	rules    Rules
+	start    int64
+	end      int64 // of the time whose samples may be missed
+	interval int64 // from a sample of the current turbine to the next
+	covered  int64 // the end of the last sample's interval
+	late     int64 // how much later than that a sample came, the least
+	lates    int64 // how often that was
+	tracks   [variable.Count]track
+	series   Series // of the current turbine; the memory of its lists is used again
+	curve    curve
 }
 
 // track is what is known of one variable of the current turbine.
@@ -49,11 +53,14 @@ type outlier struct {
 type Series struct {
 	Turbine int32
 
-	samples, minutes int
-	missing          [variable.Count]int
-	outside          []outlier
-	flat             []run
-	departures       []departure
+	samples    int
+	due        int   // of these, before the end of the time whose samples may be missed
+	gaps       int   // intervals of that time without a sample
+	step       int64 // from most samples to the next, if that is longer than the interval; 0
+	missing    [variable.Count]int
+	outside    []outlier
+	flat       []run
+	departures []departure
 }
 
 // Clean reports whether the checks found nothing in the samples, and nothing that
@@ -64,31 +71,31 @@ func (s Series) Clean() bool {
 
 // NewReader returns a Reader for the UTC day that begins at start.
 func NewReader(rules Rules, start time.Time) *Reader {
-	r := &Reader{start: start.UnixMicro(), end: rules.end(start)}
+	r := &Reader{rules: rules, start: start.UnixMicro(), end: rules.end(start)}
 	low, high := rules.limits()
 	for i := range r.tracks {
 		r.tracks[i].low, r.tracks[i].high = low[i], high[i]
 	}
-	r.reset()
 	return r
 }
 
-func (r *Reader) reset() {
-	r.minute = -1
-	r.series = Series{outside: r.series.outside[:0], flat: r.series.flat[:0]}
+// Begin begins the samples of a turbine.
+func (r *Reader) Begin(turbine int32) {
+	r.interval = r.rules.sampleInterval(turbine)
+	r.covered, r.late, r.lates = r.start, 0, 0
+	r.series = Series{Turbine: turbine, outside: r.series.outside[:0], flat: r.series.flat[:0]}
 	for i := range r.tracks {
 		r.tracks[i].length, r.tracks[i].outlier = 0, -1
 	}
 }
 
-// Add takes the sample at an instant of the day, in microseconds of Unix time,
+// Add takes the turbine's sample at an instant of the day, in microseconds of Unix time,
 // after window.Aggregator has found it to be in order: a reading for each
 // variable, NaN where it is missing.
 func (r *Reader) Add(at int64, readings []float64) {
 	r.series.samples++
-	if m := (at - r.start) / minute; m != r.minute && at < r.end {
-		r.minute = m
-		r.series.minutes++
+	if at < r.end {
+		r.cover(at)
 	}
 	for i := range r.tracks {
 		t, x := &r.tracks[i], readings[i]
@@ -113,6 +120,24 @@ func (r *Reader) Add(at int64, readings []float64) {
 	}
 }
 
+// cover takes the interval of the sample at an instant.
+func (r *Reader) cover(at int64) {
+	late := at - r.covered
+	if late >= r.interval {
+		r.series.gaps += int(late / r.interval)
+	}
+	if late > 0 && r.series.due > 0 {
+		if r.lates == 0 || late < r.late {
+			r.late, r.lates = late, 0
+		}
+		if late == r.late {
+			r.lates++
+		}
+	}
+	r.covered = at + r.interval
+	r.series.due++
+}
+
 // addOutlier notes a reading outside the limits.
 func (r *Reader) addOutlier(variable int, at int64, x float64) {
 	t, start := &r.tracks[variable], window.Start(at)
@@ -123,16 +148,19 @@ func (r *Reader) addOutlier(variable int, at int64, x float64) {
 	r.series.outside[t.outlier].count++
 }
 
-// Turbine ends the samples of a turbine, of which windows were made, and returns
-// what was found in them. The next sample is of another turbine.
-func (r *Reader) Turbine(id int32, windows []window.Window) Series {
+// End ends the samples of a turbine, of which windows were made, and returns what was
+// found in them.
+func (r *Reader) End(windows []window.Window) Series {
 	for i := range r.tracks {
 		if r.tracks[i].length >= flatReadings {
 			r.endRun(i)
 		}
 	}
 	s := r.series
-	s.Turbine = id
+	s.gaps += int(max(r.end-r.covered, 0) / r.interval)
+	if step := r.late + r.interval; 2*r.lates*step > r.end-r.start && step%second == 0 {
+		s.step = step
+	}
 	s.departures = r.curve.departures(r.start, windows, s.outside)
 	s.outside, s.flat = slices.Clone(s.outside), nil
 	for _, f := range r.series.flat {
@@ -143,6 +171,5 @@ func (r *Reader) Turbine(id int32, windows []window.Window) Series {
 			s.flat = append(s.flat, f)
 		}
 	}
-	r.reset()
 	return s
 }

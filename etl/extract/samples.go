@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourceclient"
 	"github.com/delfos/delfos/internal/apiclient"
@@ -61,13 +62,22 @@ func (c *Client) TurbineIDs(ctx context.Context) ([]int32, error) {
 // Expected is how many samples a turbine has of a UTC day without gaps; of a day that is
 // not over, those that it can have at now.
 func Expected(t sourceapi.Turbine, day, now time.Time) int64 {
-	if t.Commissioned != nil && day.Before(t.Commissioned.Time) || t.Decommissioned != nil && day.After(t.Decommissioned.Time) {
+	logs := Logging(t, day)
+	if logs.Idle {
 		return 0
 	}
 	const secondsPerDay = 24 * 60 * 60
-	interval := max(int64(t.SampleInterval), 1) // whatever a server says
+	interval := int64(logs.Interval / time.Second)
 	passed := min(max(now.Unix()-day.Unix(), 0), secondsPerDay)
 	return (passed + interval - 1) / interval
+}
+
+// Logging is how a turbine logs on a UTC day.
+func Logging(t sourceapi.Turbine, day time.Time) check.Turbine {
+	return check.Turbine{
+		Interval: max(time.Duration(t.SampleInterval)*time.Second, time.Second), // whatever a server says
+		Idle:     t.Commissioned != nil && day.Before(t.Commissioned.Time) || t.Decommissioned != nil && day.After(t.Decommissioned.Time),
+	}
 }
 
 // Samples reads a UTC day of turbines, which ascend: ordered by turbine, then time.

@@ -184,6 +184,7 @@ func (b *groupBuilder) addSample(s *Sample) error {
 			return err
 		}
 		b.current, b.samples, b.digest = s.Turbine, 0, 0
+		b.checks.Begin(s.Turbine)
 	}
 	b.Samples++
 	b.samples++
@@ -207,7 +208,7 @@ func (b *groupBuilder) finishTurbine() error {
 	if err != nil {
 		return fmt.Errorf("turbine %d: %w", b.current, err)
 	}
-	b.Checked = append(b.Checked, b.checks.Turbine(b.current, windows))
+	b.Checked = append(b.Checked, b.checks.End(windows))
 	if len(windows) > 0 {
 		b.Series = append(b.Series, Series{b.current, windows, b.samples, b.digest})
 	}

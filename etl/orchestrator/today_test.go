@@ -91,15 +91,15 @@ func TestUnchangedTurbineOfTodayCostsItsDigest(t *testing.T) {
 	pgtest.Exec(t, s.source, `INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
 		SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature FROM later
 		WHERE turbine_id = 1 AND timestamp >= '2025-01-01T12:00:00Z' AND timestamp < '2025-01-01T12:20:00Z'`)
-	load(noon.Add(20*time.Minute), "1,3", "2180 of 2220 samples, 218 windows, 3270 rows, 30 written", "40 of 2220 samples missing: turbine 2: 20, turbine 3: 20")
-	load(noon.Add(20*time.Minute), "", "2180 of 2220 samples, 218 windows, 3270 rows, 0 written", "40 of 2220 samples missing: turbine 2: 20, turbine 3: 20")
-	load(noon.Add(30*time.Minute), "3", "2180 of 2250 samples, 218 windows, 3270 rows, 0 written", "70 of 2250 samples missing: turbine 1: 10, turbine 2: 30, turbine 3: 30")
+	load(noon.Add(20*time.Minute), "1,3", "2180 of 2220 samples, 218 windows, 3270 rows, 30 written", "40 of 2220 samples missing: turbine 2: 20 of 740, turbine 3: 20 of 740")
+	load(noon.Add(20*time.Minute), "", "2180 of 2220 samples, 218 windows, 3270 rows, 0 written", "40 of 2220 samples missing: turbine 2: 20 of 740, turbine 3: 20 of 740")
+	load(noon.Add(30*time.Minute), "3", "2180 of 2250 samples, 218 windows, 3270 rows, 0 written", "70 of 2250 samples missing: turbine 1: 10 of 750, turbine 2: 30 of 750, turbine 3: 30 of 750")
 	// The target's values may not be the ones that the digests stand for.
 	pgtest.Exec(t, s.target, "DELETE FROM data WHERE turbine_id = 2")
-	load(noon.Add(40*time.Minute), "1,2,3", "2180 of 2280 samples, 218 windows, 3270 rows, 1080 written", "100 of 2280 samples missing: turbine 1: 20, turbine 2: 40, turbine 3: 40")
+	load(noon.Add(40*time.Minute), "1,2,3", "2180 of 2280 samples, 218 windows, 3270 rows, 1080 written", "100 of 2280 samples missing: turbine 1: 20 of 760, turbine 2: 40 of 760, turbine 3: 40 of 760")
 	// All of the day is expected in its last second, and the last window not yet missed.
-	load(date("2025-01-02").Add(-time.Second), "3", "2180 of 4320 samples, 218 windows, 3270 rows, 0 written", "2110 of 4290 samples missing: turbine 1: 690, turbine 2: 710, turbine 3: 710")
+	load(date("2025-01-02").Add(-time.Second), "3", "2180 of 4320 samples, 218 windows, 3270 rows, 0 written", "2110 of 4290 samples missing: turbine 1: 690 of 1430, turbine 2: 710 of 1430, turbine 3: 710 of 1430")
 	pgtest.Exec(t, s.target, "UPDATE partition SET started_at = '2025-01-01T23:59:59Z'")
-	load(date("2025-01-02"), "1,2,3", "2180 of 4320 samples, 218 windows, 3270 rows, 0 written", "2140 of 4320 samples missing: turbine 1: 700, turbine 2: 720, turbine 3: 720")
-	load(date("2025-01-03"), "", "2180 of 4320 samples, 218 windows, 3270 rows, 0 written", "2140 of 4320 samples missing: turbine 1: 700, turbine 2: 720, turbine 3: 720")
+	load(date("2025-01-02"), "1,2,3", "2180 of 4320 samples, 218 windows, 3270 rows, 0 written", "2140 of 4320 samples missing: turbine 1: 700 of 1440, turbine 2: 720 of 1440, turbine 3: 720 of 1440")
+	load(date("2025-01-03"), "", "2180 of 4320 samples, 218 windows, 3270 rows, 0 written", "2140 of 4320 samples missing: turbine 1: 700 of 1440, turbine 2: 720 of 1440, turbine 3: 720 of 1440")
 }

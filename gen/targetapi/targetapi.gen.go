@@ -1168,8 +1168,8 @@ type GetWindowsParams struct {
 
 	// Naming The names of the columns. `openoa` gives a wide table with OpenOA's names and units:
 	// `time`, `asset_id` (a text), `WMET_HorWdSpd` (m/s), `WTUR_W` (kW), `WMET_EnvTmp` (°C),
-	// `WTUR_SupWh` (kWh: the mean power over the minutes that have readings). It cannot be
-	// combined with `signals` or with `wide=false`.
+	// `WTUR_SupWh` (kWh: the mean power over the time that has readings; each covers its
+	// turbine's `sample_interval`). It cannot be combined with `signals` or with `wide=false`.
 	Naming *Naming `form:"naming,omitempty" json:"naming,omitempty"`
 
 	// Label Which end of its window `timestamp` shows. Windows are selected by their start in any case.

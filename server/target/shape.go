@@ -1,9 +1,12 @@
 package target
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
+	"time"
 
+	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/variable"
@@ -40,7 +43,7 @@ func chosen(signals []targetdb.Signal, names *[]targetapi.SignalName) []targetdb
 }
 
 // longShape has a row for each value.
-func longShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape {
+func longShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
 	signals = chosen(signals, wanted)
 	names := make(map[int32]string, len(signals))
 	for _, s := range signals {
@@ -78,7 +81,7 @@ func (l *longRows) end() error { return nil }
 // wideShape has a row for each window in which anything was read, and a column for
 // each signal wanted. A window without any of these is a row of nulls; that it is one
 // is told by the counts, which every variable that was read has.
-func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape {
+func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
 	columns := []stream.Column{
 		{Name: "timestamp", Kind: stream.Timestamp},
 		{Name: "turbine_id", Kind: stream.Int32},
@@ -100,7 +103,7 @@ func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape 
 			read = append(read, s)
 		}
 	}
-	return pivoted(columns, ids(read), pgrow.OfInt32, func(held, row []stream.Value) {
+	return pivoted(columns, ids(read), pgrow.OfInt32, func(_ int32, held, row []stream.Value) {
 		for i, place := range places {
 			row[i] = held[place]
 			if columns[i+2].Kind == stream.Int64 && !row[i].Null() {
@@ -110,8 +113,11 @@ func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape 
 	})
 }
 
-// windowMinutes is how long a window is, and how many samples it has without gaps.
-const windowMinutes = 10
+// intervals are the times from a turbine's sample to the next.
+type intervals map[int32]time.Duration
+
+// of is the interval of a turbine, a minute if the target does not know it.
+func (i intervals) of(turbine int32) time.Duration { return cmp.Or(i[turbine], time.Minute) }
 
 // openOAName is OpenOA's name of a variable, or ours where it has none.
 func openOAName(place int) string {
@@ -130,8 +136,8 @@ func openOAName(place int) string {
 // openOAShape is a wide table as OpenOA reads its SCADA data: the mean of each
 // variable under OpenOA's name, the energy in kWh, which is what PlantData makes
 // of kW, and an asset_id that is text. OpenOA takes the energy of a window for its
-// mean power over ten minutes; here it is that over the minutes that have readings.
-func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName) shape {
+// mean power over ten minutes; here it is that over the time that readings cover.
+func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName, each intervals) shape {
 	columns := []stream.Column{
 		{Name: "time", Kind: stream.Timestamp},
 		{Name: "asset_id", Kind: stream.Text, Text: assetID()},
@@ -148,7 +154,7 @@ func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName) shape {
 	for i, name := range wanted {
 		places[i] = slices.IndexFunc(signals, func(s targetdb.Signal) bool { return s.Name == name })
 	}
-	return pivoted(columns, ids(signals), pgrow.OfText, func(held, row []stream.Value) {
+	return pivoted(columns, ids(signals), pgrow.OfText, func(turbine int32, held, row []stream.Value) {
 		of := func(i int) stream.Value {
 			if places[i] < 0 {
 				return stream.Value{} // the target has no such signal
@@ -158,18 +164,18 @@ func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName) shape {
 		for i := range variable.Names {
 			row[i] = of(i)
 		}
-		row[variable.Count] = energy(of(variable.Power), of(variable.Count))
+		row[variable.Count] = energy(of(variable.Power), of(variable.Count), each.of(turbine))
 	})
 }
 
-// energy is the mean power, in kW, over the minutes that have readings, in kWh;
-// null without either. Readings more often than each minute make a window no
+// energy is the mean power, in kW, over the time that so many readings cover, in kWh;
+// null without either. Readings more often than their interval says make a window no
 // longer.
-func energy(power, count stream.Value) stream.Value {
+func energy(power, count stream.Value, interval time.Duration) stream.Value {
 	if power.Null() || count.Null() {
 		return stream.Value{}
 	}
-	return pgrow.OfFloat64(power.Float64() * min(count.Float64(), windowMinutes) / 60)
+	return pgrow.OfFloat64(power.Float64() * min(count.Float64()*interval.Minutes(), window.Width.Minutes()) / 60)
 }
 
 // assetID writes ids; the last one is kept, as it comes in runs.
@@ -196,7 +202,7 @@ func ids(signals []targetdb.Signal) []int32 {
 // pivoted is a shape with a row a window: its label, its turbine, and what fill
 // makes of its values, which it is given in the order of signals, null where
 // there is none.
-func pivoted(columns []stream.Column, signals []int32, turbine func(int32) stream.Value, fill func(held, row []stream.Value)) shape {
+func pivoted(columns []stream.Column, signals []int32, turbine func(int32) stream.Value, fill func(turbine int32, held, row []stream.Value)) shape {
 	return shape{
 		columns: columns,
 		signals: signals,
@@ -215,7 +221,7 @@ type wideRows struct {
 	yield   func([]stream.Value) error
 	signals []int32
 	turbine func(int32) stream.Value
-	fill    func(held, row []stream.Value)
+	fill    func(turbine int32, held, row []stream.Value)
 
 	window value // whose values are held; only its turbine and time count
 	some   bool  // are held
@@ -242,7 +248,7 @@ func (w *wideRows) end() error {
 		return nil
 	}
 	w.row[0], w.row[1] = pgrow.OfTimestamp(int64(w.window.Timestamp)+w.shift), w.turbine(w.window.TurbineID)
-	w.fill(w.held, w.row[2:])
+	w.fill(w.window.TurbineID, w.held, w.row[2:])
 	clear(w.held)
 	w.some = false
 	return w.yield(w.row)

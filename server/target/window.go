@@ -45,7 +45,7 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	if err != nil {
 		return nil, err
 	}
-	answer := windows{s: s, r: r, span: asked, signals: p.Signals, format: format, limit: param.Or(p.Limit, 0), ifNoneMatch: param.Or(p.IfNoneMatch, "")}
+	answer := windows{s: s, r: r, openOA: openOA, span: asked, signals: p.Signals, format: format, limit: param.Or(p.Limit, 0), ifNoneMatch: param.Or(p.IfNoneMatch, "")}
 	switch {
 	case openOA:
 		answer.shape, answer.asked = openOAShape, "openoa"
@@ -88,7 +88,8 @@ type windows struct {
 	r           *http.Request
 	span        param.Span
 	signals     *[]targetapi.SignalName // nil: all of them
-	shape       func(signals []targetdb.Signal, wanted *[]targetapi.SignalName) shape
+	openOA      bool
+	shape       func(signals []targetdb.Signal, wanted *[]targetapi.SignalName, each intervals) shape
 	asked       string        // which rows there are, beside the span
 	shift       time.Duration // from a window's start to its label
 	after       *param.Key    // the answer goes on behind it; nil: from the start
@@ -124,14 +125,20 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	if err != nil {
 		return err
 	}
+	var each intervals
+	if a.openOA {
+		if each, err = readIntervals(ctx, snapshot); err != nil {
+			return err
+		}
+	}
 	w.Header().Set("Delfos-Loaded-Until", timestamp.New(loaded.Until).String())
-	tag := a.tag(signals, loaded.Digest)
+	tag := a.tag(signals, each, loaded.Digest)
 	etag := stream.ETag(tag, a.format, stream.NegotiateCoding(a.r.Header.Values("Accept-Encoding"), a.format))
 	if stream.Matches(a.ifNoneMatch, etag) {
 		stream.NotModified(w, etag)
 		return nil
 	}
-	shape := a.shape(signals, a.signals)
+	shape := a.shape(signals, a.signals, each)
 	page := &windowPage{windows: a, keyed: shape.keyed}
 	response := stream.Response{
 		Format:    a.format,
@@ -160,13 +167,26 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	return response.Write(w, a.r)
 }
 
+// readIntervals reads the intervals of all turbines.
+func readIntervals(ctx context.Context, db targetdb.DBTX) (intervals, error) {
+	turbines, err := targetdb.New(db).ListTurbines(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list turbines: %w", err)
+	}
+	each := make(intervals, len(turbines))
+	for _, t := range turbines {
+		each[t.ID] = t.SampleInterval
+	}
+	return each, nil
+}
+
 // windowTagVersion grows when the same values come out as other bytes than before.
 const windowTagVersion = 1
 
 // tag is the part of an entity tag that says what is answered. The values are known
 // by the digests that the ledger has of them, so that none is read for a 304.
-func (a windows) tag(signals []targetdb.Signal, digest int64) string {
-	asked := fmt.Sprint(windowTagVersion, digest, signals, a.span.Start.UnixMicro(), a.span.End.UnixMicro(), a.span.Turbines, a.asked, a.shift, a.after, a.limit)
+func (a windows) tag(signals []targetdb.Signal, each intervals, digest int64) string {
+	asked := fmt.Sprint(windowTagVersion, digest, signals, each, a.span.Start.UnixMicro(), a.span.End.UnixMicro(), a.span.Turbines, a.asked, a.shift, a.after, a.limit)
 	sum := sha256.Sum256([]byte(asked))
 	return hex.EncodeToString(sum[:8])
 }

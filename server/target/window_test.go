@@ -102,6 +102,34 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// Energy is the mean power over the time that readings cover, by the turbine's interval,
+// and never more than the window. A changed interval changes the entity tag.
+func TestEnergyFollowsTheInterval(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`INSERT INTO turbine (id, name, sample_interval) VALUES (1, 'A', '1 s'), (2, 'B', '1 min'), (3, 'C', '9 min'), (4, 'D', '10 min'), (5, 'E', '19 min')`)
+	b.exec(`INSERT INTO data SELECT t, s.id, '2025-01-01Z', CASE s.name WHEN 'power_mean' THEN 600 ELSE n END
+		FROM signal AS s, (VALUES (1, 600), (2, 10), (3, 1), (4, 1), (5, 1), (6, 5)) AS held (t, n) WHERE s.name IN ('power_mean', 'power_count')`)
+	b.exec(`INSERT INTO data SELECT t, s.id, '2025-01-01T00:10Z', CASE s.name WHEN 'power_mean' THEN 600 ELSE n END
+		FROM signal AS s, (VALUES (1, 300), (2, 5), (3, 2), (4, 2), (6, 20)) AS held (t, n) WHERE s.name IN ('power_mean', 'power_count')`)
+	energy := func() []string {
+		var got []string
+		for line := range strings.Lines(b.Get(hour + "&naming=openoa&format=csv").Body) {
+			fields := strings.Split(strings.TrimSpace(line), ",")
+			got = append(got, fields[1]+" "+fields[5])
+		}
+		return got[1:]
+	}
+	if diff := cmp.Diff([]string{"1 100.0", "1 50.0", "2 100.0", "2 50.0", "3 90.0", "3 100.0", "4 100.0", "4 100.0", "5 100.0", "6 50.0", "6 100.0"}, energy()); diff != "" {
+		t.Errorf("energy (-want +got):\n%s", diff)
+	}
+	before := b.Get(hour + "&naming=openoa").Header.Get("ETag")
+	b.exec("UPDATE turbine SET sample_interval = '2 min' WHERE id = 2")
+	if after := b.Get(hour + "&naming=openoa").Header.Get("ETag"); after == before {
+		t.Errorf("the entity tag is still %s", after)
+	}
+}
+
 // table is what a column of Arrow holds, as text, and its unit.
 type table struct {
 	fields []string // name, type, unit

@@ -1,10 +1,13 @@
 package endtoend_test
 
 import (
+	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,6 +16,7 @@ import (
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
+	"github.com/delfos/delfos/server/target"
 )
 
 // A farm has the turbines that its file names and no other: nothing is missing of a
@@ -91,5 +95,49 @@ func TestTurbinesAreFollowed(t *testing.T) {
 	_, _ = s.job.Run(t.Context(), request(1))
 	if got := pgtest.Query[string](t, s.target, "SELECT string_agg(name, ', ' ORDER BY id) FROM turbine"); got != "Turbine 1, South, Turbine 3" {
 		t.Errorf("the target has the turbines %s", got)
+	}
+}
+
+// A turbine that logs every ten minutes has a whole day of 144 samples, and its energy,
+// beside one that logs each minute. One whose interval is wrong is told how to mend it.
+func TestTenMinuteData(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1, 1)
+	pgtest.Exec(t, s.source, "INSERT INTO turbine (id, name) VALUES (2, 'R80711')")
+	pgtest.Exec(t, s.source, "INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature) "+
+		"SELECT 2, at, 7 + extract(epoch FROM at)::bigint / 600 % 7, 600, 20 - extract(epoch FROM at)::bigint / 600 % 11 "+
+		"FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-01T23:50Z', '10 min') AS at")
+	s.run(t, 1)
+	const told = "completeness warn 1296: 1296 of 2880 samples missing: turbine 2: 1296 of 1440 (they come every 10m; if that is right: delfos turbine set 2 --sample-interval 10m)"
+	wantLines(t, "doubts of an interval that is wrong", s.doubts(t), told)
+
+	pgtest.Exec(t, s.source, "UPDATE turbine SET sample_interval = '10 minutes' WHERE id = 2")
+	got := s.run(t, 1).Partitions[0]
+	if got.Samples != 1440+144 || got.Expected != 1440+144 || got.Written != 0 {
+		t.Errorf("%d of %d samples, %d values written, want 1584 of 1584, 0", got.Samples, got.Expected, got.Written)
+	}
+	wantLines(t, "doubts", s.doubts(t))
+
+	pool, err := target.OpenPool(t.Context(), s.targetURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	api := httptest.NewServer(target.New(target.Config{Pool: pool, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now}))
+	t.Cleanup(api.Close)
+	var windows []struct {
+		Energy float64 `json:"WTUR_SupWh"`
+	}
+	answer := (apitest.Client{TB: t, URL: api.URL}).OK("/windows?start=2025-01-01&before=2025-01-02&naming=openoa&turbines=2")
+	if err := json.Unmarshal([]byte(answer.Body), &windows); err != nil {
+		t.Fatal(err)
+	}
+	var energy float64
+	for _, w := range windows {
+		energy += w.Energy
+	}
+	if len(windows) != 144 || energy != 14_400 {
+		t.Errorf("%d windows have %g kWh, want 144 with 14400", len(windows), energy)
 	}
 }
