@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/etl/verify"
-	"github.com/delfos/delfos/internal/csvimport"
+	"github.com/delfos/delfos/internal/sampleimport"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
@@ -27,14 +27,14 @@ import (
 func TestReference(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	if _, err := csvimport.Run(t.Context(), s.source, []csvimport.File{{Name: "samples.csv", Open: func() (io.ReadCloser, error) {
+	if _, err := sampleimport.Run(t.Context(), s.source, []sampleimport.File{{Name: "samples.csv", Open: func() (io.ReadCloser, error) {
 		f, err := os.Open(filepath.Join("..", "..", "testdata", "samples.csv.gz"))
 		if err != nil {
 			return nil, err
 		}
 		t.Cleanup(func() { f.Close() })
 		return gzip.NewReader(f)
-	}}}, csvimport.Options{}); err != nil {
+	}}}, sampleimport.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	s.load(t, "2025-01-01", "2025-01-10")

@@ -10,23 +10,18 @@ import (
 	"time"
 )
 
-const FindStagedDuplicate = `-- name: FindStagedDuplicate :one
-SELECT turbine_id, timestamp, file, line, first_file, first_line
-FROM (
-    SELECT
-        turbine_id, timestamp, file, line,
-        coalesce(first_value(file) OVER key, 0)::integer AS first_file,
-        coalesce(first_value(line) OVER key, 0)::bigint AS first_line,
-        row_number() OVER key AS nth
-    FROM data_stage
-    WINDOW key AS (PARTITION BY turbine_id, timestamp ORDER BY file, line)
-) AS numbered
-WHERE nth > 1
-ORDER BY file, line
+const FindStagedConflict = `-- name: FindStagedConflict :one
+SELECT b.turbine_id, b.timestamp, b.file, b.line, a.file AS first_file, a.line AS first_line
+FROM data_stage AS a
+JOIN data_stage AS b ON b.turbine_id = a.turbine_id AND b.timestamp = a.timestamp AND (b.file, b.line) > (a.file, a.line)
+WHERE (a.wind_speed IS DISTINCT FROM b.wind_speed AND 'NaN' <> ALL (ARRAY[coalesce(a.wind_speed, 0), coalesce(b.wind_speed, 0)]))
+   OR (a.power IS DISTINCT FROM b.power AND 'NaN' <> ALL (ARRAY[coalesce(a.power, 0), coalesce(b.power, 0)]))
+   OR (a.ambient_temperature IS DISTINCT FROM b.ambient_temperature AND 'NaN' <> ALL (ARRAY[coalesce(a.ambient_temperature, 0), coalesce(b.ambient_temperature, 0)]))
+ORDER BY b.file, b.line, a.file, a.line
 LIMIT 1
 `
 
-type FindStagedDuplicateRow struct {
+type FindStagedConflictRow struct {
 	TurbineID int32
 	Timestamp time.Time
 	File      int32
@@ -35,11 +30,11 @@ type FindStagedDuplicateRow struct {
 	FirstLine int64
 }
 
-// The first key that stands twice in one import, and where: one pass over the
-// staged rows, no index.
-func (q *Queries) FindStagedDuplicate(ctx context.Context) (FindStagedDuplicateRow, error) {
-	row := q.db.QueryRow(ctx, FindStagedDuplicate)
-	var i FindStagedDuplicateRow
+// The first row that disagrees with one before it about a reading that both files
+// have, and where both are. Asked only when a key may come twice; no index.
+func (q *Queries) FindStagedConflict(ctx context.Context) (FindStagedConflictRow, error) {
+	row := q.db.QueryRow(ctx, FindStagedConflict)
+	var i FindStagedConflictRow
 	err := row.Scan(
 		&i.TurbineID,
 		&i.Timestamp,
@@ -95,11 +90,26 @@ func (q *Queries) InsertStaged(ctx context.Context) (int64, error) {
 }
 
 const UpsertStaged = `-- name: UpsertStaged :one
-WITH written AS (
-    INSERT INTO data AS d (turbine_id, timestamp, wind_speed, power, ambient_temperature)
-    SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+WITH merged AS (
+    -- min passes over NaN, which is above all numbers, where there is a number.
+    SELECT
+        turbine_id, timestamp,
+        CASE WHEN bool_and(wind_speed IS NOT NULL) THEN min(wind_speed) END AS wind_speed,
+        CASE WHEN bool_and(power IS NOT NULL) THEN min(power) END AS power,
+        CASE WHEN bool_and(ambient_temperature IS NOT NULL) THEN min(ambient_temperature) END AS ambient_temperature
     FROM data_stage
-    ORDER BY turbine_id, timestamp
+    GROUP BY turbine_id, timestamp
+), written AS (
+    INSERT INTO data AS d (turbine_id, timestamp, wind_speed, power, ambient_temperature)
+    SELECT
+        m.turbine_id, m.timestamp,
+        CASE WHEN m.wind_speed = 'NaN' THEN s.wind_speed ELSE m.wind_speed END,
+        CASE WHEN m.power = 'NaN' THEN s.power ELSE m.power END,
+        CASE WHEN m.ambient_temperature = 'NaN' THEN s.ambient_temperature ELSE m.ambient_temperature END
+    FROM merged AS m
+    LEFT JOIN data AS s
+        ON $1::boolean AND s.turbine_id = m.turbine_id AND s.timestamp = m.timestamp
+    ORDER BY m.turbine_id, m.timestamp
     ON CONFLICT (turbine_id, timestamp) DO UPDATE
     SET wind_speed = excluded.wind_speed,
         power = excluded.power,
@@ -119,10 +129,12 @@ type UpsertStagedRow struct {
 	Updated  int64
 }
 
-// Adds the staged rows, and updates those that exist and differ; counts both.
-// data_pkey arbitrates; xmax is 0 in a row that was inserted.
-func (q *Queries) UpsertStaged(ctx context.Context) (UpsertStagedRow, error) {
-	row := q.db.QueryRow(ctx, UpsertStaged)
+// Adds the staged rows, and updates those that exist and differ; counts both. Rows of
+// one key are one row: they do not disagree (FindStagedConflict). NaN is a reading that
+// no file has: the stored one stays. Unless the files are partial there is none, and data
+// is not joined. data_pkey serves the join and arbitrates; xmax is 0 in a row that was inserted.
+func (q *Queries) UpsertStaged(ctx context.Context, partial bool) (UpsertStagedRow, error) {
+	row := q.db.QueryRow(ctx, UpsertStaged, partial)
 	var i UpsertStagedRow
 	err := row.Scan(&i.Inserted, &i.Updated)
 	return i, err

@@ -7,7 +7,22 @@ package importdb
 
 import (
 	"context"
+
+	"time"
 )
+
+const AddNamedTurbines = `-- name: AddNamedTurbines :exec
+INSERT INTO turbine (id, name)
+SELECT (SELECT coalesce(max(id), 0) FROM turbine) + row_number() OVER (ORDER BY new.place), new.name
+FROM unnest($1::text[]) WITH ORDINALITY AS new (name, place)
+WHERE NOT EXISTS (SELECT FROM turbine AS t WHERE t.name = new.name)
+`
+
+// Creates the turbines of the names that nobody has, behind the last id there is.
+func (q *Queries) AddNamedTurbines(ctx context.Context, names []string) error {
+	_, err := q.db.Exec(ctx, AddNamedTurbines, names)
+	return err
+}
 
 const ChangeTurbine = `-- name: ChangeTurbine :exec
 INSERT INTO turbine
@@ -72,6 +87,7 @@ const EnsureStagedTurbines = `-- name: EnsureStagedTurbines :execrows
 INSERT INTO turbine (id, name)
 SELECT DISTINCT turbine_id, 'Turbine ' || turbine_id
 FROM data_stage
+WHERE turbine_id > 0
 ORDER BY turbine_id
 ON CONFLICT (id) DO NOTHING
 `
@@ -101,6 +117,47 @@ func (q *Queries) EnsureTurbines(ctx context.Context, ids []int32) error {
 	return err
 }
 
+const ListTurbines = `-- name: ListTurbines :many
+SELECT id, name, sample_interval, rated_power, cut_in, cut_out, rotor_diameter, hub_height, altitude, latitude, longitude, commissioned, decommissioned
+FROM turbine
+ORDER BY id
+`
+
+// All turbines, to find them by name.
+func (q *Queries) ListTurbines(ctx context.Context) ([]Turbine, error) {
+	rows, err := q.db.Query(ctx, ListTurbines)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Turbine
+	for rows.Next() {
+		var i Turbine
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.SampleInterval,
+			&i.RatedPower,
+			&i.CutIn,
+			&i.CutOut,
+			&i.RotorDiameter,
+			&i.HubHeight,
+			&i.Altitude,
+			&i.Latitude,
+			&i.Longitude,
+			&i.Commissioned,
+			&i.Decommissioned,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockTurbines = `-- name: LockTurbines :exec
 LOCK TABLE turbine IN SHARE ROW EXCLUSIVE MODE
 `
@@ -109,6 +166,25 @@ LOCK TABLE turbine IN SHARE ROW EXCLUSIVE MODE
 // names stay apart. Samples go on.
 func (q *Queries) LockTurbines(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, LockTurbines)
+	return err
+}
+
+const NumberStaged = `-- name: NumberStaged :exec
+UPDATE data_stage AS s
+SET turbine_id = named.id
+FROM (
+    SELECT new.place, min(t.id)::integer AS id
+    FROM unnest($1::text[]) WITH ORDINALITY AS new (name, place)
+    JOIN turbine AS t ON t.name = new.name
+    GROUP BY new.place
+) AS named
+WHERE s.turbine_id = -named.place
+`
+
+// Gives the staged rows of the n-th name of the list, which have the turbine -n, the
+// turbine of that name.
+func (q *Queries) NumberStaged(ctx context.Context, names []string) error {
+	_, err := q.db.Exec(ctx, NumberStaged, names)
 	return err
 }
 
@@ -150,5 +226,18 @@ func (q *Queries) SeedTurbines(ctx context.Context, arg SeedTurbinesParams) erro
 		arg.CutOut,
 		arg.Ids,
 	)
+	return err
+}
+
+const SetIntervalOfStaged = `-- name: SetIntervalOfStaged :exec
+UPDATE turbine
+SET sample_interval = $1::interval
+WHERE sample_interval <> $1::interval
+  AND id IN (SELECT turbine_id FROM data_stage)
+`
+
+// Sets the interval of the turbines that have staged rows.
+func (q *Queries) SetIntervalOfStaged(ctx context.Context, sampleInterval time.Duration) error {
+	_, err := q.db.Exec(ctx, SetIntervalOfStaged, sampleInterval)
 	return err
 }

@@ -94,7 +94,7 @@ func TestBarOnATerminal(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("import: %v", err)
 	}
-	if got := stdout.String(); !strings.HasSuffix(got, " samples new, 0 changed, 0 unchanged\n") {
+	if got := stdout.String(); !strings.Contains(got, " samples new, 0 changed, 0 unchanged\nturbine 1 (Turbine 1)") {
 		t.Errorf("standard output: got %q", got)
 	}
 	got := <-shown

@@ -63,6 +63,12 @@ func Parse(s string) (Time, error) {
 	return New(t), err
 }
 
+// ParseZoned is Parse that truncates nothing, and reports whether s has an offset.
+func ParseZoned(s string) (t time.Time, zoned bool, err error) {
+	t, layout, err := parse(s)
+	return t, strings.Contains(layout, "Z07"), err
+}
+
 func parse(s string) (t time.Time, layout string, err error) {
 	b, ok := normalize(s)
 	if !ok {

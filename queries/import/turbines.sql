@@ -22,6 +22,7 @@ ON CONFLICT (id) DO NOTHING;
 INSERT INTO turbine (id, name)
 SELECT DISTINCT turbine_id, 'Turbine ' || turbine_id
 FROM data_stage
+WHERE turbine_id > 0
 ORDER BY turbine_id
 ON CONFLICT (id) DO NOTHING;
 
@@ -61,3 +62,36 @@ SET name = excluded.name,
 -- Removes a turbine; data_turbine_id_fkey refuses it while there are samples of it.
 DELETE FROM turbine
 WHERE id = sqlc.arg(id)::integer;
+
+-- name: ListTurbines :many
+-- All turbines, to find them by name.
+SELECT *
+FROM turbine
+ORDER BY id;
+
+-- name: AddNamedTurbines :exec
+-- Creates the turbines of the names that nobody has, behind the last id there is.
+INSERT INTO turbine (id, name)
+SELECT (SELECT coalesce(max(id), 0) FROM turbine) + row_number() OVER (ORDER BY new.place), new.name
+FROM unnest(sqlc.arg(names)::text[]) WITH ORDINALITY AS new (name, place)
+WHERE NOT EXISTS (SELECT FROM turbine AS t WHERE t.name = new.name);
+
+-- name: NumberStaged :exec
+-- Gives the staged rows of the n-th name of the list, which have the turbine -n, the
+-- turbine of that name.
+UPDATE data_stage AS s
+SET turbine_id = named.id
+FROM (
+    SELECT new.place, min(t.id)::integer AS id
+    FROM unnest(sqlc.arg(names)::text[]) WITH ORDINALITY AS new (name, place)
+    JOIN turbine AS t ON t.name = new.name
+    GROUP BY new.place
+) AS named
+WHERE s.turbine_id = -named.place;
+
+-- name: SetIntervalOfStaged :exec
+-- Sets the interval of the turbines that have staged rows.
+UPDATE turbine
+SET sample_interval = sqlc.arg(sample_interval)::interval
+WHERE sample_interval <> sqlc.arg(sample_interval)::interval
+  AND id IN (SELECT turbine_id FROM data_stage);

@@ -20,7 +20,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/ledger"
-	"github.com/delfos/delfos/internal/csvimport"
+	"github.com/delfos/delfos/internal/sampleimport"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -259,9 +259,9 @@ func testdata(t *testing.T, name string) io.ReadCloser {
 
 func (s *system) importReference(t *testing.T) {
 	t.Helper()
-	_, err := csvimport.Run(t.Context(), s.source, []csvimport.File{{
+	_, err := sampleimport.Run(t.Context(), s.source, []sampleimport.File{{
 		Name: "samples.csv.gz", Open: func() (io.ReadCloser, error) { return testdata(t, "samples.csv.gz"), nil },
-	}}, csvimport.Options{})
+	}}, sampleimport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

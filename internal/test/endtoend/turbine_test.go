@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/internal/csvimport"
+	"github.com/delfos/delfos/internal/sampleimport"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
@@ -50,9 +50,9 @@ func TestNoTurbineThatNobodyHas(t *testing.T) {
 // importFile imports a file of CSV.
 func importFile(t *testing.T, source *pgxpool.Pool, text string) {
 	t.Helper()
-	if _, err := csvimport.Run(t.Context(), source, []csvimport.File{{
+	if _, err := sampleimport.Run(t.Context(), source, []sampleimport.File{{
 		Name: "file.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil },
-	}}, csvimport.Options{}); err != nil {
+	}}, sampleimport.Options{}); err != nil {
 		t.Fatal(err)
 	}
 }

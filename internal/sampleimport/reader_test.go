@@ -1,4 +1,4 @@
-package csvimport
+package sampleimport
 
 import (
 	"bytes"
@@ -19,14 +19,21 @@ import (
 
 const header = "timestamp,wind_speed,power,ambient_temperature\n"
 
-func parse(ctx context.Context, r io.Reader) ([]row, error) {
-	p, err := newParser("a.csv", &input{ctx: ctx, r: r, count: func(int) {}})
+func parse(ctx context.Context, r io.Reader, format Format) ([]row, error) {
+	rules, err := format.rules()
+	if err != nil {
+		return nil, err
+	}
+	o := &opener{ctx: ctx, rules: rules, count: func(int) {}}
+	defer o.close()
+	file := File{Name: "a.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
+	in, err := newReader(o, 0, file, &farm{}, newObservations(Options{AllowDates: true}))
 	if err != nil {
 		return nil, err
 	}
 	var rows []row
 	for {
-		r, err := p.next()
+		r, err := in.next()
 		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
@@ -37,8 +44,8 @@ func parse(ctx context.Context, r io.Reader) ([]row, error) {
 	}
 }
 
-// at returns an instant of 2025-01-02 in microseconds of Unix time.
-func at(hour, minute int) pgrow.Micros {
+// micros returns an instant of 2025-01-02 in microseconds of Unix time.
+func micros(hour, minute int) pgrow.Micros {
 	return pgrow.Micros(time.Date(2025, 1, 2, hour, minute, 0, 0, time.UTC).UnixMicro())
 }
 
@@ -55,7 +62,7 @@ func lineOf(turbine int32, at pgrow.Micros, line int64, readings ...float64) row
 
 func TestParse(t *testing.T) {
 	t.Parallel()
-	full := lineOf(1, at(0, 1), 2, 8.5, -12, 21)
+	full := lineOf(1, micros(0, 1), 2, 8.5, -12, 21)
 	for name, tt := range map[string]struct {
 		text string
 		want []row
@@ -70,40 +77,40 @@ func TestParse(t *testing.T) {
 		"quoted fields":     {header + `"2025-01-02T00:01:00","8.5","-12","21"` + "\n", []row{full}},
 		"columns reordered": {"power,timestamp,ambient_temperature,wind_speed\n-12,2025-01-02T00:01:00,21,8.5\n", []row{full}},
 		"missing readings": {header + "2025-01-02,,1,\"\"\n2025-01-02,1,,1\n", []row{
-			lineOf(1, at(0, 0), 2, math.NaN(), 1, math.NaN()),
-			lineOf(1, at(0, 0), 3, 1, math.NaN(), 1),
+			lineOf(1, micros(0, 0), 2, math.NaN(), 1, math.NaN()),
+			lineOf(1, micros(0, 0), 3, 1, math.NaN(), 1),
 		}},
 		"turbines": {
 			"turbine_id,timestamp,wind_speed,power,ambient_temperature\n7,2025-01-02,1,1,1\n2147483647,2025-01-02,1,1,1\n",
 			[]row{
-				lineOf(7, at(0, 0), 2, 1, 1, 1),
-				lineOf(math.MaxInt32, at(0, 0), 3, 1, 1, 1),
+				lineOf(7, micros(0, 0), 2, 1, 1, 1),
+				lineOf(math.MaxInt32, micros(0, 0), 3, 1, 1, 1),
 			},
 		},
 		"blank lines": {"\n" + header + "\n\n2025-01-02,1,1,1\n\n", []row{
-			lineOf(1, at(0, 0), 5, 1, 1, 1),
+			lineOf(1, micros(0, 0), 5, 1, 1, 1),
 		}},
 		"numbers": {header + "2025-01-02,1e9,+.5,-1.7976931348623157e+308\n2025-01-02,5.,1E-3,007\n", []row{
-			lineOf(1, at(0, 0), 2, 1e9, 0.5, -math.MaxFloat64),
-			lineOf(1, at(0, 0), 3, 5, 0.001, 7),
+			lineOf(1, micros(0, 0), 2, 1e9, 0.5, -math.MaxFloat64),
+			lineOf(1, micros(0, 0), 3, 5, 0.001, 7),
 		}},
 		"timestamps": {
 			header + "2025-01-02T00:01:00Z,1,1,1\n2025-01-02 00:02:00,1,1,1\n2025-01-02T01:03:00+01:00,1,1,1\n" +
 				"2025-01-01 19:04:00-05,1,1,1\n2025-01-02T00:05:00.000000000z,1,1,1\n2025-01-02t00:06,1,1,1\n",
 			[]row{
-				lineOf(1, at(0, 1), 2, 1, 1, 1),
-				lineOf(1, at(0, 2), 3, 1, 1, 1),
-				lineOf(1, at(0, 3), 4, 1, 1, 1),
-				lineOf(1, at(0, 4), 5, 1, 1, 1),
-				lineOf(1, at(0, 5), 6, 1, 1, 1),
-				lineOf(1, at(0, 6), 7, 1, 1, 1),
+				lineOf(1, micros(0, 1), 2, 1, 1, 1),
+				lineOf(1, micros(0, 2), 3, 1, 1, 1),
+				lineOf(1, micros(0, 3), 4, 1, 1, 1),
+				lineOf(1, micros(0, 4), 5, 1, 1, 1),
+				lineOf(1, micros(0, 5), 6, 1, 1, 1),
+				lineOf(1, micros(0, 6), 7, 1, 1, 1),
 			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			// One byte at a time: nothing may depend on how the bytes arrive.
-			got, err := parse(t.Context(), iotest.OneByteReader(strings.NewReader(tt.text)))
+			got, err := parse(t.Context(), iotest.OneByteReader(strings.NewReader(tt.text)), Format{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,73 +124,66 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	const (
-		wanted = "wanted are timestamp, wind_speed, power, ambient_temperature and optionally turbine_id, separated by commas"
-		number = " is not a number such as -12.5 or 1e3 (a missing reading is an empty field)"
+		wanted = "wanted are timestamp, at least one of wind_speed, power, ambient_temperature, and turbine_id or turbine if there are several turbines"
+		mapped = wanted + "; --map COLUMN=NAME tells which column is one of them, and leaves the rest out"
+		number = " is not a number such as -12.5 or 1e3; "
+		id     = " is not a turbine's id from 1 to 2147483647; a column that holds names is mapped to turbine"
 		when   = " is not a timestamp such as 2025-01-01T00:00:00Z, 2025-01-01T00:00:00 (UTC) or 2025-01-01"
 		good   = "2025-01-02,1,1,1\n"
 	)
 	withTurbine := "timestamp,wind_speed,power,ambient_temperature,turbine_id\n"
 	for name, tt := range map[string]struct{ text, want string }{
-		"empty file":     {"", "a.csv: line 1: the header is missing: " + wanted},
-		"mark alone":     {"\ufeff", "a.csv: line 1: the header is missing: " + wanted},
-		"blank lines":    {"\n\r\n", "a.csv: line 1: the header is missing: " + wanted},
-		"no header":      {good, `a.csv: line 1: "2025-01-02": unknown column: ` + wanted},
-		"unknown column": {"timestamp,wind_speed,power,ambient_temperature,rpm\n", `a.csv: line 1: "rpm": unknown column: ` + wanted},
-		"upper case":     {"Timestamp,wind_speed,power,ambient_temperature\n", `a.csv: line 1: "Timestamp": unknown column: ` + wanted},
-		"blank in name":  {"timestamp, wind_speed,power,ambient_temperature\n", `a.csv: line 1: " wind_speed": unknown column: ` + wanted},
-		"unnamed column": {"timestamp,,power,ambient_temperature\n", `a.csv: line 1: "": unknown column: ` + wanted},
-		"semicolons": {
-			"timestamp;wind_speed;power;ambient_temperature\n",
-			`a.csv: line 1: "timestamp;wind_speed;power;ambient_temperature": unknown column: ` + wanted,
-		},
-		"column twice":      {"timestamp,power,wind_speed,power,ambient_temperature\n", "a.csv: line 1: power: the column stands twice"},
-		"no timestamp":      {"wind_speed,power,ambient_temperature\n", "a.csv: line 1: timestamp: the column is missing"},
-		"no variable":       {"timestamp,wind_speed,ambient_temperature\n", "a.csv: line 1: power: the column is missing"},
-		"quote in header":   {"timestamp,wind\"_speed\n", "a.csv: line 1: a quote in a field that does not begin with one"},
-		"decimal comma":     {header + good + "2025-01-02,1,\"12,5\",1\n", `a.csv: line 3: power: "12,5"` + number},
-		"text":              {header + "2025-01-02,calm,1,1\n", `a.csv: line 2: wind_speed: "calm"` + number},
-		"NaN":               {header + "2025-01-02,1,1,NaN\n", `a.csv: line 2: ambient_temperature: "NaN"` + number},
-		"infinity":          {header + "2025-01-02,1,-inf,1\n", `a.csv: line 2: power: "-inf"` + number},
-		"hexadecimal":       {header + "2025-01-02,1,0x1p-2,1\n", `a.csv: line 2: power: "0x1p-2"` + number},
-		"underscore":        {header + "2025-01-02,1,1_000,1\n", `a.csv: line 2: power: "1_000"` + number},
-		"a lone sign":       {header + "2025-01-02,1,-,1\n", `a.csv: line 2: power: "-"` + number},
-		"NULL in letters":   {header + "2025-01-02,1,NULL,1\n", `a.csv: line 2: power: "NULL"` + number},
-		"blank":             {header + "2025-01-02,1, ,1\n", `a.csv: line 2: power: " "` + number},
-		"blank and number":  {header + "2025-01-02,1, 1,1\n", `a.csv: line 2: power: " 1"` + number},
+		"empty file":        {"", "a.csv: line 1: the header is missing: " + wanted},
+		"mark alone":        {"\ufeff", "a.csv: line 1: the header is missing: " + wanted},
+		"blank lines":       {"\n\r\n", "a.csv: line 2: the header is missing: " + wanted},
+		"no header":         {good, `a.csv: line 1: unknown column "2025-01-02", "1", "1", "1": ` + mapped},
+		"unknown column":    {"timestamp,wind_speed,power,ambient_temperature,rpm\n", `a.csv: line 1: unknown column "rpm": ` + mapped},
+		"unnamed column":    {"timestamp,,power,ambient_temperature\n", `a.csv: line 1: unknown column "": ` + mapped},
+		"column twice":      {"timestamp,power,wind_speed,power,ambient_temperature\n", `a.csv: line 1: power is in two columns, "power" (#2) and "power" (#4)`},
+		"no timestamp":      {"wind_speed,power,ambient_temperature\n", "a.csv: line 1: no column is the timestamp: " + mapped},
+		"no variable":       {"timestamp,turbine_id\n", "a.csv: line 1: no column is a variable: " + mapped},
+		"quote in header":   {"timestamp,wind\"_speed\n", `a.csv: line 1: unknown column "wind\"_speed": ` + mapped},
+		"decimal comma":     {header + good + "2025-01-02,1,\"12,5\",1\n", `a.csv: line 3: power: "12,5"` + number + "--decimal comma tells another decimal sign"},
+		"text":              {header + "2025-01-02,calm,1,1\n", `a.csv: line 2: wind_speed: "calm"` + number + `--null "calm" makes it a missing reading`},
+		"NaN":               {header + "2025-01-02,1,1,NaN\n", `a.csv: line 2: ambient_temperature: "NaN"` + number + `--null "NaN" makes it a missing reading`},
+		"infinity":          {header + "2025-01-02,1,-inf,1\n", `a.csv: line 2: power: "-inf"` + number + `--null "-inf" makes it a missing reading`},
+		"hexadecimal":       {header + "2025-01-02,1,0x1p-2,1\n", `a.csv: line 2: power: "0x1p-2"` + number + `--null "0x1p-2" makes it a missing reading`},
+		"underscore":        {header + "2025-01-02,1,1_000,1\n", `a.csv: line 2: power: "1_000"` + number + `--null "1_000" makes it a missing reading`},
+		"a lone sign":       {header + "2025-01-02,1,-,1\n", `a.csv: line 2: power: "-"` + number + `--null "-" makes it a missing reading`},
+		"NULL in letters":   {header + "2025-01-02,1,NULL,1\n", `a.csv: line 2: power: "NULL"` + number + `--null "NULL" makes it a missing reading`},
 		"out of range":      {header + "2025-01-02,1,1e999,1\n", `a.csv: line 2: power: "1e999" is out of range: at most 1.7976931348623157e+308 either way`},
 		"first fault":       {header + good + good + "x,y,z,1\n", `a.csv: line 4: timestamp: "x"` + when},
-		"no time":           {header + ",1,1,1\n", `a.csv: line 2: timestamp: ""` + when},
-		"epoch":             {header + "1735689600,1,1,1\n", `a.csv: line 2: timestamp: "1735689600"` + when},
+		"no time":           {header + ",1,1,1\n", `a.csv: line 2: timestamp: the time is missing`},
+		"epoch":             {header + "1735689600,1,1,1\n", `a.csv: line 2: timestamp: "1735689600"` + when + "; --date-format unix reads it"},
 		"no such day":       {header + "2025-02-30,1,1,1\n", `a.csv: line 2: timestamp: "2025-02-30"` + when},
 		"blank as plus":     {header + "2025-01-02T00:00:00 01:00,1,1,1\n", `a.csv: line 2: timestamp: "2025-01-02T00:00:00 01:00"` + when},
 		"year 0":            {header + "0000-12-31,1,1,1\n", `a.csv: line 2: timestamp: "0000-12-31" is not within the years 0001 to 9999 (UTC)`},
-		"blank after time":  {header + "2025-01-02 ,1,1,1\n", `a.csv: line 2: timestamp: "2025-01-02 "` + when},
-		"turbine 0":         {withTurbine + "2025-01-02,1,1,1,0\n", `a.csv: line 2: turbine_id: "0" is not a turbine's id from 1 to 2147483647`},
-		"turbine -1":        {withTurbine + "2025-01-02,1,1,1,-1\n", `a.csv: line 2: turbine_id: "-1" is not a turbine's id from 1 to 2147483647`},
-		"turbine too large": {withTurbine + "2025-01-02,1,1,1,2147483648\n", `a.csv: line 2: turbine_id: "2147483648" is not a turbine's id from 1 to 2147483647`},
-		"turbine 1.0":       {withTurbine + "2025-01-02,1,1,1,1.0\n", `a.csv: line 2: turbine_id: "1.0" is not a turbine's id from 1 to 2147483647`},
-		"no turbine":        {withTurbine + "2025-01-02,1,1,1,\n", `a.csv: line 2: turbine_id: "" is not a turbine's id from 1 to 2147483647`},
+		"turbine 0":         {withTurbine + "2025-01-02,1,1,1,0\n", `a.csv: line 2: turbine_id: "0"` + id},
+		"turbine -1":        {withTurbine + "2025-01-02,1,1,1,-1\n", `a.csv: line 2: turbine_id: "-1"` + id},
+		"turbine too large": {withTurbine + "2025-01-02,1,1,1,2147483648\n", `a.csv: line 2: turbine_id: "2147483648"` + id},
+		"turbine 1.0":       {withTurbine + "2025-01-02,1,1,1,1.0\n", `a.csv: line 2: turbine_id: "1.0"` + id},
+		"no turbine":        {withTurbine + "2025-01-02,1,1,1,\n", `a.csv: line 2: turbine_id: ""` + id},
 		"too few fields":    {header + good + "2025-01-02,1\n", "a.csv: line 3: power: the field is missing: the header has 4 fields, the line 2"},
 		"too many fields":   {header + "2025-01-02,1,12,5,1\n", "a.csv: line 2: ambient_temperature: something follows the last field: the header has 4 fields, the line 5"},
-		"quote inside":      {header + "2025-01-02,1,1\"2,1\n", "a.csv: line 2: power: a quote in a field that does not begin with one"},
+		"quote inside":      {header + "2025-01-02,1,1\"2,1\n", `a.csv: line 2: power: "1\"2"` + number + `--null "1\"2" makes it a missing reading`},
 		"text after quote":  {header + "2025-01-02,\"1\"2,1,1\n", "a.csv: line 2: wind_speed: the quoted field is not closed, or something follows its closing quote"},
 		"quote not closed":  {header + good + "2025-01-02,1,\"12,1\n" + good + good, "a.csv: line 3: power: the quoted field is not closed, or something follows its closing quote"},
 		"closed too late":   {header + "2025-01-02,1,\"12,1\n2025-01-02,1,\"12\",1\n", "a.csv: line 2: power: the quoted field is not closed, or something follows its closing quote"},
-		"line break inside": {header + "2025-01-02,1,\"1\n2\",x\n", `a.csv: line 2: power: "1\n2"` + number},
-		"lines before it":   {header + "\"2025-01-02\",1,1,1\n\n2025-01-02,1,1,x\n", `a.csv: line 4: ambient_temperature: "x"` + number},
+		"line break inside": {header + "2025-01-02,1,\"1\n2\",x\n", `a.csv: line 2: power: "1\n2"` + number + `--null "1\n2" makes it a missing reading`},
+		"lines before it":   {header + "\"2025-01-02\",1,1,1\n\n2025-01-02,1,1,x\n", `a.csv: line 4: ambient_temperature: "x"` + number + `--null "x" makes it a missing reading`},
 		"long value": {
 			header + "2025-01-02,1," + strings.Repeat("9x", 100) + ",1\n",
-			`a.csv: line 2: power: "` + strings.Repeat("9x", 30) + `"…` + number,
+			`a.csv: line 2: power: "` + strings.Repeat("9x", 30) + `"…` + number + `--null "` + strings.Repeat("9x", 30) + `"… makes it a missing reading`,
 		},
-		"not UTF-8":       {header + "2025-01-02,1,\xff\x00,1\n", `a.csv: line 2: power: "\xff\x00"` + number},
-		"long record":     {header + good + `2025-01-02,1,"` + strings.Repeat("1\n", 1<<20), "a.csv: line 3: the record is longer than 1 MiB; is a quote not closed?"},
-		"one long line":   {strings.Repeat("x", 2<<20), "a.csv: line 1: the record is longer than 1 MiB; is a quote not closed?"},
-		"long, after ok":  {header + strings.Repeat(good, 100_000) + strings.Repeat("x", 2<<20), "a.csv: line 100002: the record is longer than 1 MiB; is a quote not closed?"},
-		"bare CR as ends": {strings.ReplaceAll(header+good, "\n", "\r"), `a.csv: line 1: "ambient_temperature\r2025-01-02": unknown column: ` + wanted},
+		"not UTF-8":      {header + "2025-01-02,1,\xff\x01,1\n", `a.csv: line 2: power: "\xff\x01"` + number + `--null "\xff\x01" makes it a missing reading`},
+		"long record":    {header + good + `2025-01-02,1,"` + strings.Repeat("1\n", 1<<20), "a.csv: line 3: the record is longer than 1 MiB; is a quote not closed?"},
+		"one long line":  {strings.Repeat("x", 2<<20), "a.csv: line 1: the record is longer than 1 MiB; is a quote not closed?"},
+		"long, after ok": {header + strings.Repeat(good, 100_000) + strings.Repeat("x", 2<<20), "a.csv: line 100002: the record is longer than 1 MiB; is a quote not closed?"},
+		"trailing field": {header + "2025-01-02,1,2,3,\n", "a.csv: line 2: ambient_temperature: something follows the last field: the header has 4 fields, the line 5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := parse(t.Context(), strings.NewReader(tt.text))
+			_, err := parse(t.Context(), strings.NewReader(tt.text), Format{})
 			if err == nil {
 				t.Fatalf("no error, want %s", tt.want)
 			}
@@ -200,7 +200,7 @@ func TestParseErrors(t *testing.T) {
 func TestReadError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is gone")
-	_, err := parse(t.Context(), io.MultiReader(strings.NewReader(header+"2025-01-02,1,1"), iotest.ErrReader(broken)))
+	_, err := parse(t.Context(), io.MultiReader(strings.NewReader(header+"2025-01-02,1,1"), iotest.ErrReader(broken)), Format{})
 	if !errors.Is(err, broken) || err.Error() != "a.csv: the disk is gone" {
 		t.Errorf("got %v", err)
 	}
@@ -213,7 +213,7 @@ func TestContextEndsBlockedRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := parse(ctx, r)
+		_, err := parse(ctx, r, Format{})
 		done <- err
 	}()
 	// Written once the parser reads; it then blocks on the next read.
@@ -232,7 +232,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + "2025-01-02,1,\"12,1\n\n\"\n"))
 	f.Add([]byte(header + "2025-01-02 00:00:00 01:00,NaN,0x1p4,1e999\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		rows, err := parse(t.Context(), bytes.NewReader(text))
+		rows, err := parse(t.Context(), bytes.NewReader(text), Format{})
 		if err != nil {
 			if _, ok := errors.AsType[*Error](err); !ok || strings.ContainsAny(err.Error(), "\r\n") {
 				t.Errorf("the error is no *Error of one line: %q", err)
@@ -262,12 +262,15 @@ func BenchmarkParse(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		p, err := newParser("a.csv", &input{ctx: b.Context(), r: strings.NewReader(text), count: func(int) {}})
+		o := &opener{ctx: b.Context(), count: func(int) {}}
+		o.rules, _ = Format{}.rules()
+		file := File{Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+		r, err := newReader(o, 0, file, &farm{}, newObservations(Options{}))
 		if err != nil {
 			b.Fatal(err)
 		}
 		for err == nil {
-			_, err = p.next()
+			_, err = r.next()
 		}
 		if !errors.Is(err, io.EOF) {
 			b.Fatal(err)

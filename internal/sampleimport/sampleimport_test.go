@@ -1,4 +1,4 @@
-package csvimport_test
+package sampleimport_test
 
 import (
 	"compress/gzip"
@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/delfos/delfos/internal/csvimport"
+	"github.com/delfos/delfos/internal/sampleimport"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -32,19 +32,19 @@ func setup(t *testing.T) *pgxpool.Pool {
 }
 
 // file returns a File of the given text.
-func file(name, text string) csvimport.File {
-	return csvimport.File{Name: name, Open: func() (io.ReadCloser, error) {
+func file(name, text string) sampleimport.File {
+	return sampleimport.File{Name: name, Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(text)), nil
 	}}
 }
 
-func run(t *testing.T, pool *pgxpool.Pool, want csvimport.Result, files ...csvimport.File) {
+func run(t *testing.T, pool *pgxpool.Pool, want sampleimport.Counts, files ...sampleimport.File) {
 	t.Helper()
-	got, err := csvimport.Run(t.Context(), pool, files, csvimport.Options{})
+	got, err := sampleimport.Run(t.Context(), pool, files, sampleimport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got.Counts); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 }
@@ -78,7 +78,7 @@ func turbines(t *testing.T, pool *pgxpool.Pool) string {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
-	run(t, pool, csvimport.Result{Inserted: 5},
+	run(t, pool, sampleimport.Counts{Inserted: 5},
 		file("a.csv", "\ufeff"+strings.ReplaceAll(header, "\n", "\r\n")+
 			"2025-01-02T00:01:00.000001,8.5,-12,\r\n2025-01-01T00:00:00+02:00,,1e9,21\r\n"),
 		file("b.csv", "power,turbine_id,ambient_temperature,timestamp,wind_speed\n"+
@@ -103,11 +103,11 @@ func TestRun(t *testing.T) {
 func TestRunAgainUpdates(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
-	run(t, pool, csvimport.Result{Inserted: 4}, file("a.csv", header+
+	run(t, pool, sampleimport.Counts{Inserted: 4}, file("a.csv", header+
 		"2025-01-01,1,1,1\n2025-01-02,2,2,2\n2025-01-03,,3,3\n2025-01-04,4,,4\n"))
-	run(t, pool, csvimport.Result{Unchanged: 4}, file("a.csv", header+
+	run(t, pool, sampleimport.Counts{Unchanged: 4}, file("a.csv", header+
 		"2025-01-04,4,,4\n2025-01-03,,3,3\n2025-01-02,2,2,2\n2025-01-01,1,1,1\n"))
-	run(t, pool, csvimport.Result{Inserted: 1, Updated: 3, Unchanged: 1}, file("a.csv", header+
+	run(t, pool, sampleimport.Counts{Inserted: 1, Updated: 3, Unchanged: 1}, file("a.csv", header+
 		"2025-01-01,1,1,1\n2025-01-02,2,,2\n2025-01-03,3,3,3\n2025-01-04,4,,5\n2025-01-05,5,5,5\n"))
 	want := []string{
 		"1 2025-01-01 00:00:00.000000 1 1 1",
@@ -124,7 +124,7 @@ func TestRunAgainUpdates(t *testing.T) {
 func TestFaultsImportNothing(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
-	run(t, pool, csvimport.Result{Inserted: 1}, file("before.csv", header+"2025-01-01,1,1,1\n"))
+	run(t, pool, sampleimport.Counts{Inserted: 1}, file("before.csv", header+"2025-01-01,1,1,1\n"))
 
 	// Enough rows that many are at the server when the fault is read.
 	var long strings.Builder
@@ -132,62 +132,62 @@ func TestFaultsImportNothing(t *testing.T) {
 	for m := range 100_000 {
 		fmt.Fprintf(&long, "%s,2,2,2\n", time.Date(2025, 1, 1, 0, m, 0, 0, time.UTC).Format(time.RFC3339))
 	}
-	const number = " is not a number such as -12.5 or 1e3 (a missing reading is an empty field)"
 	fails := errors.New("it fails")
 	withTurbine := "turbine_id,timestamp,wind_speed,power,ambient_temperature\n"
+	const zones = "the files have no offsets, and --time-zone tells apart the hour that comes twice when clocks go back"
 	missing := filepath.Join(t.TempDir(), "missing.csv")
 	for name, tt := range map[string]struct {
-		files []csvimport.File
+		files []sampleimport.File
 		want  string
 	}{
 		"no file": {nil, "import: no file is given"},
 		"a bad number after many good ones": {
-			[]csvimport.File{file("samples.csv", long.String()+"2026-01-01,1,\"12,5\",1\n")},
-			`samples.csv: line 100002: power: "12,5"` + number,
+			[]sampleimport.File{file("samples.csv", long.String()+"2026-01-01,1,\"12,5\",1\n")},
+			`samples.csv: line 100002: power: "12,5" is not a number such as -12.5 or 1e3; --decimal comma tells another decimal sign`,
 		},
 		"a fault in the last file": {
-			[]csvimport.File{file("a.csv", long.String()), file("b.csv", withTurbine+"9,2026-01-01,1,1,NaN\n")},
-			`b.csv: line 2: ambient_temperature: "NaN"` + number,
+			[]sampleimport.File{file("a.csv", long.String()), file("b.csv", withTurbine+"9,2026-01-01,1,1,NaN\n")},
+			`b.csv: line 2: ambient_temperature: "NaN" is not a number such as -12.5 or 1e3; --null "NaN" makes it a missing reading`,
 		},
 		"an empty file among others": {
-			[]csvimport.File{file("a.csv", header+"2026-01-01,1,1,1\n"), file("b.csv", "")},
-			"b.csv: line 1: the header is missing: wanted are timestamp, wind_speed, power, ambient_temperature " +
-				"and optionally turbine_id, separated by commas",
+			[]sampleimport.File{file("a.csv", header+"2026-01-01,1,1,1\n"), file("b.csv", "")},
+			"b.csv: line 1: the header is missing: wanted are timestamp, at least one of wind_speed, power, ambient_temperature, " +
+				"and turbine_id or turbine if there are several turbines",
 		},
 		"a key twice in a file": {
-			[]csvimport.File{file("a.csv", header+"2025-01-02T01:00:00+01:00,1,1,1\n2025-01-03,1,1,1\n\n2025-01-02,1,1,1\n2025-01-03,1,1,1\n")},
-			"a.csv: line 5: timestamp: 2025-01-02T00:00:00Z of turbine 1 is already in a.csv: line 2",
+			[]sampleimport.File{file("a.csv", header+"2025-01-02T01:00:00+01:00,1,1,1\n2025-01-03,1,1,1\n\n2025-01-02,1,1,2\n2025-01-03,1,1,1\n")},
+			"a.csv: line 5: timestamp: 2025-01-02T00:00:00Z of turbine 1 disagrees with a.csv: line 2; " + zones,
 		},
 		"a key twice over files": {
-			[]csvimport.File{
+			[]sampleimport.File{
 				file("a.csv", header+"2025-01-02,1,1,1\n2025-01-03,1,1,1\n"),
-				file("-", withTurbine+"8,2025-01-02,1,1,1\n8,2025-01-03,1,1,1\n1,2025-01-03T00:00Z,1,1,1\n1,2025-01-02,1,1,1\n"),
+				file("-", withTurbine+"8,2025-01-02,1,1,1\n8,2025-01-03,1,1,1\n1,2025-01-03T00:00Z,1,,1\n1,2025-01-02,1,1,2\n"),
 			},
-			"-: line 4: timestamp: 2025-01-03T00:00:00Z of turbine 1 is already in a.csv: line 3",
+			"-: line 4: timestamp: 2025-01-03T00:00:00Z of turbine 1 disagrees with a.csv: line 3; " + zones,
 		},
 		"a file that is not there": {
-			[]csvimport.File{file("a.csv", long.String()), {Name: missing, Open: func() (io.ReadCloser, error) { return os.Open(missing) }}},
+			[]sampleimport.File{file("a.csv", long.String()), {Name: missing, Open: func() (io.ReadCloser, error) { return os.Open(missing) }}},
 			missing + ": open: no such file or directory",
 		},
 		"a folder": {
-			[]csvimport.File{{Name: "data", Open: func() (io.ReadCloser, error) { return os.Open(t.TempDir()) }}},
+			[]sampleimport.File{{Name: "data", Open: func() (io.ReadCloser, error) { return os.Open(t.TempDir()) }}},
 			"data: read: is a directory",
 		},
 		"a file that does not open": {
-			[]csvimport.File{{Name: "a.csv", Open: func() (io.ReadCloser, error) { return nil, fails }}},
+			[]sampleimport.File{{Name: "a.csv", Open: func() (io.ReadCloser, error) { return nil, fails }}},
 			"a.csv: it fails",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := csvimport.Run(t.Context(), pool, tt.files, csvimport.Options{})
+			got, err := sampleimport.Run(t.Context(), pool, tt.files, sampleimport.Options{})
 			if err == nil {
 				t.Fatalf("no error, want %s", tt.want)
 			}
 			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if got != (csvimport.Result{}) {
+			if got.Counts != (sampleimport.Counts{}) {
 				t.Errorf("result of a failed import: %+v", got)
 			}
 			if diff := cmp.Diff([]string{"1 2025-01-01 00:00:00.000000 1 1 1"}, rows(t, pool)); diff != "" {
@@ -203,14 +203,14 @@ func TestFaultsImportNothing(t *testing.T) {
 func TestErrorKeepsItsCause(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
-	_, err := csvimport.Run(t.Context(), pool, []csvimport.File{
+	_, err := sampleimport.Run(t.Context(), pool, []sampleimport.File{
 		{Name: "missing.csv", Open: func() (io.ReadCloser, error) { return os.Open("missing.csv") }},
-	}, csvimport.Options{})
+	}, sampleimport.Options{})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want one that is %v", err, fs.ErrNotExist)
 	}
-	_, err = csvimport.Run(t.Context(), pool, []csvimport.File{file("a.csv", header+"2025-01-01,1,x,1\n")}, csvimport.Options{})
-	fault, ok := errors.AsType[*csvimport.Error](err)
+	_, err = sampleimport.Run(t.Context(), pool, []sampleimport.File{file("a.csv", header+"2025-01-01,1,x,1\n")}, sampleimport.Options{})
+	fault, ok := errors.AsType[*sampleimport.Error](err)
 	if !ok || fault.File != "a.csv" || fault.Line != 2 || fault.Column != "power" {
 		t.Errorf("got %#v", err)
 	}
@@ -220,7 +220,7 @@ func TestErrorKeepsItsCause(t *testing.T) {
 func TestReference(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
-	reference := csvimport.File{Name: "samples.csv", Open: func() (io.ReadCloser, error) {
+	reference := sampleimport.File{Name: "samples.csv", Open: func() (io.ReadCloser, error) {
 		f, err := os.Open("../../testdata/samples.csv.gz")
 		if err != nil {
 			return nil, err
@@ -231,8 +231,8 @@ func TestReference(t *testing.T) {
 			io.Closer
 		}{z, f}, err
 	}}
-	run(t, pool, csvimport.Result{Inserted: 14_400}, reference)
-	run(t, pool, csvimport.Result{Unchanged: 14_400}, reference)
+	run(t, pool, sampleimport.Counts{Inserted: 14_400}, reference)
+	run(t, pool, sampleimport.Counts{Unchanged: 14_400}, reference)
 
 	// The first and the last line of the file, digit for digit.
 	var first, last string
@@ -258,7 +258,7 @@ func TestImportsAtOnce(t *testing.T) {
 	var (
 		wg      sync.WaitGroup
 		errs    [4]error
-		results [4]csvimport.Result
+		results [4]sampleimport.Result
 	)
 	for i := range errs {
 		// The same keys in opposite orders: unsorted writes would deadlock.
@@ -271,20 +271,20 @@ func TestImportsAtOnce(t *testing.T) {
 			fmt.Fprintf(&text, "%d,%s,1,2,3\n", n%10+1, time.Date(2025, 1, 1, 0, n/10, 0, 0, time.UTC).Format(time.RFC3339))
 		}
 		wg.Go(func() {
-			results[i], errs[i] = csvimport.Run(t.Context(), pool, []csvimport.File{file("a.csv", text.String())}, csvimport.Options{})
+			results[i], errs[i] = sampleimport.Run(t.Context(), pool, []sampleimport.File{file("a.csv", text.String())}, sampleimport.Options{})
 		})
 	}
 	wg.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
-	var sum csvimport.Result
+	var sum sampleimport.Counts
 	for _, r := range results {
 		sum.Inserted += r.Inserted
 		sum.Updated += r.Updated
 		sum.Unchanged += r.Unchanged
 	}
-	if diff := cmp.Diff(csvimport.Result{Inserted: 5_000, Unchanged: 15_000}, sum); diff != "" {
+	if diff := cmp.Diff(sampleimport.Counts{Inserted: 5_000, Unchanged: 15_000}, sum); diff != "" {
 		t.Errorf("results together (-want +got):\n%s", diff)
 	}
 }
@@ -295,8 +295,8 @@ func TestProgress(t *testing.T) {
 	a := header + strings.TrimSuffix("2025-01-01,1,1,1\n", "\n")
 	b := header
 	var got []int64
-	_, err := csvimport.Run(t.Context(), pool, []csvimport.File{file("a.csv", a), file("b.csv", b)},
-		csvimport.Options{Progress: func(n int64) { got = append(got, n) }})
+	_, err := sampleimport.Run(t.Context(), pool, []sampleimport.File{file("a.csv", a), file("b.csv", b)},
+		sampleimport.Options{Progress: func(n int64) { got = append(got, n) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,9 +314,9 @@ func TestCancelledImport(t *testing.T) {
 	defer func() { _ = out.Close() }()
 	done := make(chan error, 1)
 	go func() {
-		_, err := csvimport.Run(ctx, pool, []csvimport.File{
+		_, err := sampleimport.Run(ctx, pool, []sampleimport.File{
 			{Name: "-", Open: func() (io.ReadCloser, error) { return in, nil }},
-		}, csvimport.Options{})
+		}, sampleimport.Options{})
 		done <- err
 	}()
 	if _, err := io.WriteString(out, header+"2025-01-01,1,1,1\n"); err != nil {

@@ -1,0 +1,187 @@
+package sampleimport
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/dates"
+)
+
+// Observations are what the rows of all files have shown. They take no more memory
+// with more rows.
+type observations struct {
+	now        time.Time
+	allowDates bool
+	say        func(string)
+
+	from, to  time.Time
+	unordered bool // a key may come twice
+	tracks    map[int32]*track
+	variables [variable.Count]readings
+	units     []string // what each file counts
+	first     []row
+}
+
+func newObservations(opts Options) *observations {
+	o := &observations{now: time.Now(), allowDates: opts.AllowDates, say: opts.Say, tracks: map[int32]*track{}}
+	if o.say == nil {
+		o.say = func(string) {}
+	}
+	for i := range o.variables {
+		o.variables[i].min, o.variables[i].max = math.Inf(1), math.Inf(-1)
+	}
+	return o
+}
+
+// A track is what the rows of a turbine have shown.
+type track struct {
+	samples int64
+	latest  time.Time // of all files
+	steps   map[time.Duration]int64
+	// zoneless: times without an offset were taken for UTC.
+	zoneless bool
+
+	// Of the file that is read:
+	file       int32
+	rows       int64
+	last       time.Time
+	step       time.Duration // between the last two rows that differ in time
+	descending bool
+}
+
+// Readings are what the values of a variable have shown, before they are scaled.
+type readings struct {
+	files     int // that have the variable
+	missing   int64
+	min, max  float64 // of those that no sensor uses for a fault
+	sentinels map[float64]int64
+}
+
+const (
+	// maxSteps bounds the distances that are counted of a turbine.
+	maxSteps = 64
+	// shownRows is how many rows a dry run shows.
+	shownRows = 5
+)
+
+func (o *observations) note(file, text string) {
+	if text != "" {
+		o.say(file + ": " + text)
+	}
+}
+
+// believe returns an error for an instant that is more often a clock's fault than meant.
+func (o *observations) believe(at time.Time) error {
+	switch {
+	case o.allowDates:
+	case at.Before(dates.Earliest()):
+		return fmt.Errorf("%s is before %s, as of a clock that was never set; --allow-dates takes it", at.Format(time.RFC3339), dates.Earliest().Format(time.DateOnly))
+	case at.After(o.now.Add(24 * time.Hour)):
+		return fmt.Errorf("%s is more than a day ahead of now; --allow-dates takes it", at.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// track returns the turbine's track, in the row's file.
+func (o *observations) track(r *row) *track {
+	t := o.tracks[r.TurbineID]
+	if t == nil {
+		t = &track{steps: map[time.Duration]int64{}}
+		o.tracks[r.TurbineID] = t
+	}
+	if t.file != r.File {
+		t.file, t.rows, t.step, t.descending = r.File, 0, 0, false
+	}
+	return t
+}
+
+// add takes a row of the turbine.
+func (o *observations) add(t *track, at time.Time, r *row) {
+	if t.samples == 0 || at.After(t.latest) {
+		t.latest = at
+	} else {
+		o.unordered = true
+	}
+	if step := at.Sub(t.last); t.rows > 0 && step != 0 {
+		t.step, t.descending = step, step < 0
+		if _, known := t.steps[step.Abs()]; known || len(t.steps) < maxSteps {
+			t.steps[step.Abs()]++
+		}
+	}
+	t.samples++
+	t.rows++
+	t.last = at
+	if o.from.IsZero() || at.Before(o.from) {
+		o.from = at
+	}
+	if at.After(o.to) {
+		o.to = at
+	}
+	if len(o.first) < shownRows {
+		o.first = append(o.first, *r)
+	}
+}
+
+// interval returns the commonest distance between two rows, 0 without any.
+func (t *track) interval() (found time.Duration) {
+	for step, n := range t.steps {
+		if most := t.steps[found]; n > most || n == most && step < found {
+			found = step
+		}
+	}
+	return found
+}
+
+// reading takes a value of a variable.
+func (v *readings) add(raw float64, valid bool) {
+	switch {
+	case !valid:
+		v.missing++
+	case math.Abs(raw) >= 99 && slices.Contains(sentinels(), raw):
+		if v.sentinels == nil {
+			v.sentinels = map[float64]int64{}
+		}
+		v.sentinels[raw]++
+	case v.min > v.max:
+		v.min, v.max = raw, raw
+	default:
+		v.min, v.max = min(v.min, raw), max(v.max, raw)
+	}
+}
+
+// sentinels are numbers that loggers write for a missing reading.
+func sentinels() []float64 {
+	return []float64{
+		-99, -999, -9999, -99999, -999999, -99.9, -999.9, -9999.9, -999.25, -99.99, -999.99, -9999.99, 999, 9999, 99999, 999999,
+		999.9, 9999.9, 999.99, 9999.99, 32767, -32768, 65535, 2147483647, -2147483648, 4294967295,
+	}
+}
+
+// apart says which sentinels are further from the other values than these from each
+// other.
+func (v *readings) apart(name string) (found []string) {
+	span := v.max - v.min
+	for _, s := range sentinels() {
+		n, empty := v.sentinels[s], v.min > v.max
+		if n > 0 && (empty || s < v.min-span || s > v.max+span) {
+			found = append(found, fmt.Sprintf("%s is %g in %d rows, apart from all others; --null %g takes it for a missing reading", name, s, n, s))
+		}
+	}
+	return found
+}
+
+// sentinels are lines about numbers that look like a missing reading.
+func (o *observations) sentinels() (lines []string) {
+	for i, name := range variable.Names {
+		lines = append(lines, o.variables[i].apart(name)...)
+	}
+	return lines
+}
+
+// partial reports whether some file lacks a variable.
+func (o *observations) partial() bool {
+	return slices.ContainsFunc(o.variables[:], func(v readings) bool { return v.files < len(o.units) })
+}
