@@ -16,7 +16,8 @@ import (
 	"github.com/delfos/delfos/internal/sampleimport"
 )
 
-// batch is two rows as pandas writes them: times of a zone or of none,
+// batch is two rows as pandas writes them, with times of a zone or of none and a nested
+// column that nobody asks for.
 func batch(t *testing.T, zone string) arrow.RecordBatch {
 	t.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
