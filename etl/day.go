@@ -377,6 +377,15 @@ func (d *dayLoad) transfer(ctx context.Context, l *load.Loader, rules check.Rule
 	if err := d.judge(t, most); err != nil {
 		return nil, err
 	}
+	logged, err := l.Logged(ctx, source.all, t.checks.Silent())
+	if err != nil {
+		return nil, err
+	}
+	for i, silent := range t.checks.Silent() {
+		if silent && !logged[i] {
+			t.checks.Unlogged(i)
+		}
+	}
 	t.found = t.checks.Report()
 	return t, t.found.Blocked()
 }

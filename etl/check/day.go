@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type Day struct {
 	expected  int   // samples of the turbines in that time
 	turbines  int
 	reporting [variable.Count]int // turbines with readings of the variable
+	unlogged  [variable.Count]bool
 	samples   int
 	broken    int
 	flat      []run
@@ -229,6 +231,23 @@ func (f *finding) where() string {
 	return text
 }
 
+// Silent says of which variables the day has no reading, though it has samples.
+func (d *Day) Silent() (silent [variable.Count]bool) {
+	for i, turbines := range d.reporting {
+		silent[i] = turbines == 0 && d.samples > 0
+	}
+	return silent
+}
+
+// Unlogged says that the turbines never had a reading of a silent variable: the farm does
+// not log it, and none is missing.
+func (d *Day) Unlogged(place int) {
+	d.unlogged[place] = true
+	if f := d.findings[subject{Completeness, variable.Names[place]}]; f != nil {
+		*f = finding{}
+	}
+}
+
 // Report judges the day, once, after the last turbine.
 func (d *Day) Report() Report {
 	for _, f := range d.frozen() {
@@ -264,6 +283,9 @@ func (d *Day) detail(s subject, f *finding) string {
 	case Completeness:
 		samples, readings := counted(d.samples, "sample"), counted(f.faults, "reading")
 		passed, found = "no reading is missing in "+samples, readings+" missing in "+samples+": "
+		if i := slices.Index(variable.Names[:], s.variable); i >= 0 && d.unlogged[i] {
+			passed = "no reading is expected: the target has none of any day"
+		}
 		if s.variable == "" {
 			passed = "no sample is missing of " + turbines
 			found = fmt.Sprintf("%d of %s missing: ", f.faults, counted(d.expected, "sample"))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/signal"
 )
@@ -168,6 +170,28 @@ func (l *Loader) copy(ctx context.Context, groups <-chan *extract.Group) (Writte
 	}
 	l.copied = &targetdb.DigestValuesRow{Rows: rows, Digest: digest}
 	return Written{Inserted: rows}, nil
+}
+
+// Logged says which of the variables any of the turbines has a value of in the target,
+// of whatever day.
+func (l *Loader) Logged(ctx context.Context, turbines []int32, of [variable.Count]bool) (logged [variable.Count]bool, err error) {
+	counts := map[int32]int{} // the variables by the signal that counts their readings
+	for _, c := range l.columns {
+		if of[c.variable] && signal.Statistics[c.statistic] == "count" {
+			counts[c.id] = c.variable
+		}
+	}
+	if len(counts) == 0 {
+		return logged, nil
+	}
+	ids, err := l.q.LoggedSignals(ctx, targetdb.LoggedSignalsParams{SignalIds: slices.Collect(maps.Keys(counts)), TurbineIds: turbines})
+	if err != nil {
+		return logged, fmt.Errorf("look for variables that are logged: %w", err)
+	}
+	for _, id := range ids {
+		logged[counts[id]] = true
+	}
+	return logged, nil
 }
 
 // apply brings what the target holds of a group's turbines to what the group

@@ -182,6 +182,44 @@ func (q *Queries) DigestValues(ctx context.Context, arg DigestValuesParams) (Dig
 	return i, err
 }
 
+const LoggedSignals = `-- name: LoggedSignals :many
+SELECT s.id::integer AS id
+FROM unnest($1::integer[]) AS s (id)
+WHERE EXISTS (
+    SELECT
+    FROM data AS d
+    WHERE d.turbine_id = ANY ($2::integer[])
+      AND d.signal_id = s.id
+)
+`
+
+type LoggedSignalsParams struct {
+	SignalIds  []int32
+	TurbineIds []int32
+}
+
+// Those of the signals of which one of the turbines has a value, of whatever day.
+// data_pkey serves it, a probe for each turbine up to the first that has one.
+func (q *Queries) LoggedSignals(ctx context.Context, arg LoggedSignalsParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, LoggedSignals, arg.SignalIds, arg.TurbineIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const UpsertValues = `-- name: UpsertValues :execrows
 INSERT INTO data (turbine_id, signal_id, timestamp, value)
 SELECT

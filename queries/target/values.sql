@@ -68,3 +68,15 @@ SELECT
 FROM data
 WHERE timestamp >= sqlc.arg(start)::timestamptz
   AND timestamp < sqlc.arg(stop)::timestamptz;
+
+-- name: LoggedSignals :many
+-- Those of the signals of which one of the turbines has a value, of whatever day.
+-- data_pkey serves it, a probe for each turbine up to the first that has one.
+SELECT s.id::integer AS id
+FROM unnest(sqlc.arg(signal_ids)::integer[]) AS s (id)
+WHERE EXISTS (
+    SELECT
+    FROM data AS d
+    WHERE d.turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+      AND d.signal_id = s.id
+);

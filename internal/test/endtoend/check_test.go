@@ -284,3 +284,24 @@ func TestSourceChangesWhileItIsRead(t *testing.T) {
 	s.run(t, 1)
 	wantLines(t, "doubts after another run", s.doubts(t))
 }
+
+// A variable that the farm does not log is not missing. One that it had once is.
+func TestVariableThatNobodyLogs(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 2, 2)
+	pgtest.Exec(t, s.source, "UPDATE data SET ambient_temperature = NULL")
+	completeness := func() string {
+		return pgtest.Query[string](t, s.target, "SELECT string_agg(day || ' ' || status || ' ' || detail, '; ' ORDER BY day) FROM check_result WHERE check_name = 'completeness' AND variable = 'ambient_temperature'")
+	}
+	if got := s.run(t, 1).Partitions[0]; got.Warnings != 0 {
+		t.Errorf("%d warnings", got.Warnings)
+	}
+	if got, want := completeness(), "2025-01-01 pass no reading is expected: the target has none of any day"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	pgtest.Exec(t, s.source, "UPDATE data SET ambient_temperature = 5 WHERE turbine_id = 2 AND timestamp < '2025-01-02'")
+	if got := s.run(t, 2).Partitions; got[0].Warnings != 1 || got[1].Warnings != 1 {
+		t.Errorf("warnings of a variable that one turbine has had: %d and %d", got[0].Warnings, got[1].Warnings)
+	}
+}
