@@ -49,9 +49,9 @@ const (
 	// last of them.
 	Digest Name = "digest"
 
-	// Frozen points at a sensor that repeats one reading: 30 readings or more
-	// over 30 minutes or more, to the last bit. Such a flat run is not always a
-	// fault. None of these counts:
+	// Frozen points at a sensor that repeats one reading, to the last bit, for 30
+	// minutes or more, by six readings or more: less may be chance where they come
+	// seldom. Such a flat run is not always a fault. None of these counts:
 	//
 	//   - a run that others share: over its time, a quarter of the other turbines
 	//     or more have one of their own, as with a logger that rounds to whole
@@ -64,7 +64,8 @@ const (
 	//   - where there is no other turbine, every run but one of wind during which
 	//     the turbine's own power moved by a tenth of its highest.
 	//
-	// A missing reading or ten minutes without a sample end a run.
+	// A run ends with a missing reading, and with ten minutes or two of the turbine's
+	// intervals, whichever is longer, without a sample.
 	Frozen Name = "frozen"
 
 	// Order points at turbines whose samples came twice or out of order of time.
@@ -82,7 +83,7 @@ const (
 	//
 	// The curve is the day's own, so a fault that lasts all day is not found. Windows
 	// from 20 m/s on are left out, because a turbine may stop in a storm, and so are
-	// windows with fewer than five readings.
+	// windows whose readings cover less than half of them.
 	PowerCurve Name = "power_curve"
 
 	// Range points at readings outside the limits of the variable's rule. The limits
@@ -93,10 +94,12 @@ const (
 // Version grows when a check would find something else in the same samples:
 // results and flags say by which version they were found.
 func (n Name) Version() int32 {
-	if n == Completeness {
+	switch n {
+	case Completeness, Frozen, PowerCurve:
 		return 2
+	default:
+		return 1
 	}
-	return 1
 }
 
 // subject is a check of a variable.

@@ -15,7 +15,6 @@ const (
 	binsPerMetre = 2  // a second
 	fullSpeed    = 20 // m/s
 	binWindows   = 8
-	fewReadings  = 5
 	farDeviation = 6 * 1.4826 // of the median absolute deviation, in a Gaussian's terms
 	farShare     = 0.2
 )
@@ -48,8 +47,9 @@ type curve struct {
 }
 
 // departures returns the windows of the day from start on that are far off the
-// curve, in order of time. Windows with outliers have no part in the curve.
-func (c *curve) departures(start int64, windows []window.Window, outside []outlier) []departure {
+// curve, in order of time. Windows with outliers have no part in the curve, nor have
+// those whose readings, one each interval, cover less than half of them.
+func (c *curve) departures(start, interval int64, windows []window.Window, outside []outlier) []departure {
 	var leftOut [windowsPerDay]bool
 	for _, o := range outside {
 		leftOut[(o.window-start)/width] = true
@@ -63,7 +63,7 @@ func (c *curve) departures(start int64, windows []window.Window, outside []outli
 		if power.Count > 0 {
 			c.highest = max(c.highest, power.Max)
 		}
-		if wind.Count >= fewReadings && power.Count >= fewReadings && wind.Mean >= 0 && wind.Mean < fullSpeed {
+		if int64(min(wind.Count, power.Count))*interval >= width/2 && wind.Mean >= 0 && wind.Mean < fullSpeed {
 			c.points = append(c.points, point{int(wind.Mean * binsPerMetre), w.Start, wind.Mean, power.Mean})
 		}
 	}

@@ -11,9 +11,8 @@ import (
 
 // What makes a run of equal readings a flat run: Frozen says why.
 const (
-	flatReadings = 30
-	flatTime     = 29 * minute // from the first of 30 readings to the last
-	longestGap   = width
+	flatReadings = 6
+	flatTime     = 30 * minute
 	sharedBy     = 0.25
 	plateau      = 0.9
 	calm         = 0.5 // m/s
@@ -24,15 +23,16 @@ const (
 type run struct {
 	turbine     int32
 	variable    int
-	first, last int64
+	first, last int64 // readings
+	end         int64 // of the interval of the last
 	value       float64
 	moved       bool // the turbine's power, meanwhile
 }
 
 // endRun keeps the current run of a variable if it lasts long enough.
 func (r *Reader) endRun(variable int) {
-	if t := &r.tracks[variable]; t.last-t.first >= flatTime {
-		r.series.flat = append(r.series.flat, run{variable: variable, first: t.first, last: t.last, value: t.value})
+	if t := &r.tracks[variable]; t.last+r.interval-t.first >= flatTime {
+		r.series.flat = append(r.series.flat, run{variable: variable, first: t.first, last: t.last, end: t.last + r.interval, value: t.value})
 	}
 }
 
@@ -53,7 +53,7 @@ func (f run) natural(highest float64) bool {
 func (f run) powerMoved(highest float64, windows []window.Window) bool {
 	lowest, most := math.Inf(1), math.Inf(-1)
 	for _, w := range windows {
-		if s := w.Stats[variable.Power]; s.Count > 0 && w.Start >= f.first && w.Start+width <= f.last+minute {
+		if s := w.Stats[variable.Power]; s.Count > 0 && w.Start >= f.first && w.Start+width <= f.end {
 			lowest, most = min(lowest, s.Min), max(most, s.Max)
 		}
 	}
@@ -67,7 +67,8 @@ func (d *Day) frozen() []run {
 	}
 	var running [variable.Count][minutesPerDay]int32 // how many turbines have a run
 	for _, f := range d.flat {
-		for m := (f.first - d.start) / minute; m <= (f.last-d.start)/minute; m++ {
+		first, end := d.minutes(f)
+		for m := first; m < end; m++ {
 			running[f.variable][m]++
 		}
 	}
@@ -80,22 +81,27 @@ func (d *Day) frozen() []run {
 			}
 			continue
 		}
-		shared, minutes := 0, 0
-		for m := (f.first - d.start) / minute; m <= (f.last-d.start)/minute; m++ {
+		shared := 0
+		first, end := d.minutes(f)
+		for m := first; m < end; m++ {
 			shared += int(running[f.variable][m]) - 1
-			minutes++
 		}
-		if float64(shared) < sharedBy*float64(others)*float64(minutes) {
+		if float64(shared) < sharedBy*float64(others)*float64(end-first) {
 			stuck = append(stuck, f)
 		}
 	}
 	return stuck
 }
 
+// minutes are those of the day that a run touches: from first on, before end.
+func (d *Day) minutes(f run) (first, end int64) {
+	return (f.first - d.start) / minute, min((f.end-1-d.start)/minute+1, minutesPerDay)
+}
+
 // String says what is flat and for how long.
 func (f run) String() string {
 	return fmt.Sprintf("%s %s for %d minutes from %s",
-		number(f.value), variable.Units[f.variable], (f.last-f.first)/minute+1, instant(f.first))
+		number(f.value), variable.Units[f.variable], (f.end-f.first)/minute, instant(f.first))
 }
 
 // instant writes a time in microseconds of Unix time.

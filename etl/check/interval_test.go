@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,5 +115,61 @@ func TestCompletenessFollowsTheInterval(t *testing.T) {
 				t.Errorf("doubts (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A flat run is a length of time, whatever the interval.
+func TestFrozenFollowsTheInterval(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		interval time.Duration
+		to       string
+		want     string // how long the run is, from 03:00; "": there is none
+		flags    string
+	}{
+		"each second, 29 minutes":     {time.Second, "03:29", "", ""},
+		"each second, 30 minutes":     {time.Second, "03:30", "30 minutes", "03:00-03:20 x3"},
+		"each minute, 29 minutes":     {time.Minute, "03:29", "", ""},
+		"each minute, 30 minutes":     {time.Minute, "03:30", "30 minutes", "03:00-03:20 x3"},
+		"each 5 minutes":              {5 * time.Minute, "03:30", "30 minutes", "03:00-03:20 x3"},
+		"each 10 minutes, by chance":  {10 * time.Minute, "03:50", "", ""},
+		"each 10 minutes":             {10 * time.Minute, "04:00", "60 minutes", "03:00-03:50 x6"},
+		"each 9 minutes":              {9 * time.Minute, "03:54", "54 minutes", "03:00-03:40 x5"},
+		"each 20 minutes":             {20 * time.Minute, "05:00", "120 minutes", "03:00-04:40 x11"},
+		"each 10 minutes, to the end": {10 * time.Minute, "24:00", "1260 minutes", "03:00-23:50 x126"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := farm{newLogger(time.Minute, 0), newLogger(tt.interval, 0), newLogger(10*time.Minute, 0)}
+			f.set(2, "03:00", tt.to, 2, 6.7)
+			rules := check.NewRules(nil)
+			rules.Turbines = map[int32]check.Turbine{2: every(tt.interval), 3: every(10 * time.Minute)}
+			r := f.judgeBy(t, rules)
+			var want, flags []string
+			if tt.want != "" {
+				want = []string{"frozen ambient_temperature warn: 1 flat run: turbine 2: 6.7 °C for " + tt.want + " from 2025-01-02T03:00:00Z"}
+				flags = []string{"turbine 2 frozen ambient_temperature " + tt.flags}
+			}
+			if diff := cmp.Diff(want, doubts(r)); diff != "" {
+				t.Errorf("doubts (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(flags, flagged(r)); diff != "" {
+				t.Errorf("flags (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The power curve is drawn of windows whose readings cover half of them, even one reading.
+func TestPowerCurveFollowsTheInterval(t *testing.T) {
+	t.Parallel()
+	for _, interval := range []time.Duration{time.Second, time.Minute, 9 * time.Minute, 10 * time.Minute, 11 * time.Minute} {
+		f := farm{newLogger(interval, 0)}
+		f.each(1, "05:00", "07:00", func(_ int, r *[3]float64) bool { r[1] = 20 + r[0]; return true })
+		rules := check.NewRules(nil)
+		rules.Turbines = map[int32]check.Turbine{1: every(interval)}
+		if got := doubts(f.judgeBy(t, rules)); len(got) != 1 || !strings.HasPrefix(got[0], "power_curve power warn: ") {
+			t.Errorf("each %s: got %q, want a doubt about the power curve alone", interval, got)
+		}
 	}
 }

@@ -23,6 +23,7 @@ type Reader struct {
 	start    int64
 	end      int64 // of the time whose samples may be missed
 	interval int64 // from a sample of the current turbine to the next
+	gap      int64 // without a sample that ends a run of equal readings
 	covered  int64 // the end of the last sample's interval
 	late     int64 // how much later than that a sample came, the least
 	lates    int64 // how often that was
@@ -82,6 +83,7 @@ func NewReader(rules Rules, start time.Time) *Reader {
 // Begin begins the samples of a turbine.
 func (r *Reader) Begin(turbine int32) {
 	r.interval = r.rules.sampleInterval(turbine)
+	r.gap = max(width, 2*r.interval)
 	r.covered, r.late, r.lates = r.start, 0, 0
 	r.series = Series{Turbine: turbine, outside: r.series.outside[:0], flat: r.series.flat[:0]}
 	for i := range r.tracks {
@@ -101,7 +103,7 @@ func (r *Reader) Add(at int64, readings []float64) {
 		t, x := &r.tracks[i], readings[i]
 		// In this order for speed: most readings differ from the one before, and
 		// length is 0 after a missing one.
-		if x == t.value && t.length > 0 && at-t.last < longestGap {
+		if x == t.value && t.length > 0 && at-t.last < r.gap {
 			t.last = at
 			t.length++
 		} else {
@@ -161,7 +163,7 @@ func (r *Reader) End(windows []window.Window) Series {
 	if step := r.late + r.interval; 2*r.lates*step > r.end-r.start && step%second == 0 {
 		s.step = step
 	}
-	s.departures = r.curve.departures(r.start, windows, s.outside)
+	s.departures = r.curve.departures(r.start, r.interval, windows, s.outside)
 	s.outside, s.flat = slices.Clone(s.outside), nil
 	for _, f := range r.series.flat {
 		if f.variable == variable.WindSpeed {

@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// SamplesPerDay is how many samples a turbine logs on a day without gaps.
+	// SamplesPerDay is how many samples a turbine that logs each minute has of a day:
+	// how much memory is made ready for an answer.
 	SamplesPerDay = 24 * 60
 	// sampleBytes is what a sample takes in Arrow, with some room.
 	sampleBytes = 40

@@ -115,7 +115,7 @@ func spoiledDoubts() []string {
 
 func spoiledFlags() []string {
 	return []string{
-		"2 frozen ambient_temperature 05:00 05:50 6 1",
+		"2 frozen ambient_temperature 05:00 05:50 6 2",
 		"3 range wind_speed 07:00 07:10 2 1",
 	}
 }
