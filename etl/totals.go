@@ -17,6 +17,7 @@ import (
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
 )
 
 // dayTotals add up what a day's groups brought.
@@ -143,6 +144,10 @@ func (t *dayTotals) ledgerResult() ledger.Result {
 
 // warn logs the data checks that did not pass.
 func (t *dayTotals) warn(ctx context.Context, log *slog.Logger, day time.Time) {
+	if now := time.Now(); t.samples > 0 && !dates.Believable(day, now) {
+		log.WarnContext(ctx, "the samples of this day come from a clock that is wrong, unless they are meant", "day", format(day),
+			"samples", t.samples, "believed", dates.Believed(now))
+	}
 	for _, r := range t.found.Results {
 		if r.Status != enum.CheckStatusPass {
 			log.WarnContext(ctx, "a data check did not pass", "day", format(day), "check", string(r.Check),

@@ -222,7 +222,7 @@ func (r *runner) printFirst(result sampleimport.Result) error {
 		}
 	})
 	for _, v := range result.Variables {
-		what := fmt.Sprintf("%d readings are missing", v.Missing)
+		what := fmt.Sprintf("readings missing: %d", v.Missing)
 		if !v.InFiles {
 			what = "is not in the files"
 		}
