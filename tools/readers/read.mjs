@@ -1,5 +1,5 @@
 // Reads an answer of the source API in Arrow or Parquet from standard input and
-// writes its rows as the API writes NDJSON. On standard error goes a line of
+// writes its rows as the API writes NDJSON where a timestamp has a fraction: all have six digits. On standard error goes a line of
 // JSON: the units of the columns, and in how many parts the rows came.
 //
 //   node read.mjs arrow|parquet <file >rows.ndjson
@@ -10,8 +10,8 @@ import { compressors } from 'hyparquet-compressors'
 
 const micros = value => {
   const seconds = value / 1_000_000n - (value % 1_000_000n < 0n ? 1n : 0n)
-  const fraction = String(value - seconds * 1_000_000n).padStart(6, '0').replace(/0+$/, '')
-  return new Date(Number(seconds) * 1000).toISOString().slice(0, 19) + (fraction && '.' + fraction) + 'Z'
+  const fraction = String(value - seconds * 1_000_000n).padStart(6, '0')
+  return new Date(Number(seconds) * 1000).toISOString().slice(0, 19) + '.' + fraction + 'Z'
 }
 
 const unitsOf = schema => Object.fromEntries(
