@@ -1,24 +1,15 @@
 package sampleimport
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 )
 
-// batchRows is how many rows of a Parquet file are read at a time.
-const batchRows = 4096
-
-// An arrowTable reads the rows of record batches: of an Arrow file or stream, or of a
-// Parquet file.
+// An arrowTable reads the rows of record batches: of an Arrow file or stream.
 type arrowTable struct {
 	schema *arrow.Schema
 	// open returns the batches, and where in them each column is.
@@ -42,36 +33,6 @@ func openArrow(r io.Reader) (table, error) {
 			at[c] = c
 		}
 		return reader, at, nil
-	}}, nil
-}
-
-// openParquet reads a Parquet file, of which it reads the columns that are used.
-func openParquet(ctx context.Context, r *io.SectionReader) (table, error) {
-	parquet, err := file.NewParquetReader(r)
-	if err != nil {
-		return nil, err
-	}
-	reader, err := pqarrow.NewFileReader(parquet, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, err
-	}
-	schema, err := reader.Schema()
-	if err != nil {
-		return nil, err
-	}
-	return &arrowTable{schema: schema, open: func(columns []int) (array.RecordReader, map[int]int, error) {
-		at := map[int]int{}
-		var leaves []int
-		for _, c := range columns {
-			leaf := reader.Manifest.Fields[c].ColIndex
-			if leaf < 0 {
-				return nil, nil, fmt.Errorf("column %s is nested", quote(schema.Field(c).Name))
-			}
-			at[c] = len(leaves)
-			leaves = append(leaves, leaf)
-		}
-		batches, err := reader.GetRecordReader(ctx, leaves, nil)
-		return batches, at, err
 	}}, nil
 }
 

@@ -110,7 +110,7 @@ func (o *opener) decode(r io.Reader, file *os.File) (table, error) {
 		if err != nil {
 			return nil, err
 		}
-		return openParquet(o.ctx, section)
+		return openParquet(section)
 	case begins("ARROW1\x00\x00"): // a stream between this and a footer
 		_, _ = in.Discard(8)
 		return openArrow(in)

@@ -13,7 +13,7 @@
 //	clock.go         the times
 //	input.go         what a file is, by its first bytes
 //	sniff.go         a CSV file's dialect, by its first lines
-//	csv.go, arrow.go the records of a file
+//	csv.go, arrow.go, parquet.go: the records of a file
 //	reader.go        the rows: which column is what
 //	observations.go  what the rows have shown
 //	farm.go          turbines by name
