@@ -112,7 +112,7 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// Sample The readings of one turbine at one minute. Only the variables that were asked for are present.
+// Sample The readings of one turbine at one instant. Only the variables that were asked for are present.
 //
 // Examples: {"ambient_temperature":21.37,"power":304.16,"timestamp":"2025-01-01T00:00:00Z","wind_speed":6.745}
 type Sample struct {

@@ -76,7 +76,7 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 	}
 }
 
-// GetData Read one-minute samples
+// GetData Read samples
 //
 // Every sample from `start` to `end`, or up to `before`, ordered by turbine, then time. A
 // missing reading is `null`; a range without samples is `[]`. Timestamps have no fraction of a

@@ -345,7 +345,7 @@ func (response ListTurbines200JSONResponse) VisitListTurbinesResponse(w http.Res
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// GetData Read one-minute samples
+	// GetData Read samples
 	// (GET /data)
 	GetData(ctx context.Context, request GetDataRequestObject) (GetDataResponseObject, error)
 	// GetDataDigest Digest the samples by day and turbine
