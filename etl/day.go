@@ -114,9 +114,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	asking, cancel := context.WithCancel(ctx)
 	ask := sync.OnceValues(func() (sourceTurbines, error) { return d.askTurbines(asking) })
 	digests := sync.OnceValues(func() ([]extract.Digest, error) { return d.source.Digests(asking, d.day, d.day) })
-	follow := sync.OnceValue(func() error { return d.follow(asking, ask) })
 	var beside sync.WaitGroup
-	beside.Go(func() { _ = follow() })
 	beside.Go(func() {
 		if _, err := ask(); err == nil && c.Loaded() {
 			_, _ = digests()
@@ -137,11 +135,14 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err != nil {
 		return err
 	}
+	if err := follow(ctx, c, source.list); err != nil {
+		return err
+	}
 	switch same, err := d.unchanged(ctx, c, l, &source, digests); {
 	case err != nil:
 		return err
 	case same != nil:
-		return d.commit(ctx, c, *same, follow)
+		return d.commit(ctx, c, *same)
 	}
 	rules, err := d.rules(ctx, q, source.list)
 	if err != nil {
@@ -162,7 +163,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 			return err
 		}
 	}
-	if err := d.commit(ctx, c, r, follow); err != nil {
+	if err := d.commit(ctx, c, r); err != nil {
 		return err
 	}
 	d.result.Warnings = t.found.Warnings()
@@ -173,11 +174,8 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	return t.partial
 }
 
-// commit commits the attempt once the target has followed the source's turbines.
-func (d *dayLoad) commit(ctx context.Context, c *ledger.Claim, r ledger.Result, followed func() error) error {
-	if err := followed(); err != nil {
-		return err
-	}
+// commit commits the attempt, and keeps what it says.
+func (d *dayLoad) commit(ctx context.Context, c *ledger.Claim, r ledger.Result) error {
 	if err := c.Commit(ctx, r); err != nil {
 		return err
 	}
@@ -244,17 +242,13 @@ func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error)
 	return s, nil
 }
 
-// follow has the target know the turbines of the source that were asked for.
-func (d *dayLoad) follow(ctx context.Context, source func() (sourceTurbines, error)) error {
-	s, err := source()
-	if err != nil {
-		return err
-	}
-	turbines, err := json.Marshal(s.list)
+// follow has the target know the turbines of the source.
+func follow(ctx context.Context, c *ledger.Claim, list []sourceapi.Turbine) error {
+	turbines, err := json.Marshal(list)
 	if err != nil {
 		return fmt.Errorf("write the source's turbines: %w", err)
 	}
-	return d.ledger.FollowTurbines(ctx, turbines)
+	return c.FollowTurbines(ctx, string(turbines))
 }
 
 // rules reads how the data checks treat each variable. What is read of some
@@ -339,12 +333,15 @@ func (d *dayLoad) leaveUnread(ctx context.Context, l *load.Loader, source *sourc
 	if err != nil {
 		return err
 	}
+	digests := make(map[int32]extract.Digest, len(now))
+	for _, n := range now {
+		digests[n.Turbine] = n
+	}
 	same := map[int32]bool{}
 	for _, t := range loaded {
-		if slices.ContainsFunc(now, func(n extract.Digest) bool {
-			return n.Turbine == t.TurbineID && n.Hash == t.SourceDigest && n.Samples == t.Samples
-		}) &&
-			slices.Contains(source.wanted, t.TurbineID) {
+		n, sampled := digests[t.TurbineID]
+		_, wanted := slices.BinarySearch(source.wanted, t.TurbineID)
+		if sampled && wanted && n.Hash == t.SourceDigest && n.Samples == t.Samples {
 			same[t.TurbineID] = true
 			source.unread = append(source.unread, t)
 		}

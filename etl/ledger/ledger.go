@@ -69,14 +69,15 @@ func (l *Ledger) OpenRun(ctx context.Context, run targetdb.CreateRunParams) (id 
 }
 
 // FollowTurbines writes the source's turbines, JSON as its API lists them, to the target
-// where they are new or have changed.
-func (l *Ledger) FollowTurbines(ctx context.Context, turbines []byte) error {
-	changed, err := targetdb.New(l.upkeep).FollowTurbines(ctx, turbines)
+// where they are new or have changed. The load's session looks whether they are; another
+// one writes, because days that are loaded beside this one must not wait for its end.
+func (c *Claim) FollowTurbines(ctx context.Context, turbines string) error {
+	differ, err := c.q.TurbinesDiffer(ctx, turbines)
+	if err == nil && differ {
+		_, err = targetdb.New(c.ledger.upkeep).FollowTurbines(ctx, turbines)
+	}
 	if err != nil {
 		return fmt.Errorf("follow the source's turbines: %w", err)
-	}
-	if changed > 0 {
-		l.log.DebugContext(ctx, "the source's turbines are followed", "changed", changed)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 const FollowTurbines = `-- name: FollowTurbines :execrows
 INSERT INTO turbine
-SELECT (jsonb_populate_recordset(NULL::turbine, $1::jsonb)).*
+SELECT (jsonb_populate_recordset(NULL::turbine, $1::text::jsonb)).*
 EXCEPT
 SELECT id, name, sample_interval, rated_power, cut_in, cut_out, rotor_diameter, hub_height, altitude, latitude, longitude, commissioned, decommissioned
 FROM turbine
@@ -35,7 +35,7 @@ SET name = excluded.name,
 // Writes the source's turbines that are new or have changed, given as the source API
 // lists them. Rows that are the same are left out before the upsert, which would lock
 // them. turbine_pkey arbitrates.
-func (q *Queries) FollowTurbines(ctx context.Context, turbines []byte) (int64, error) {
+func (q *Queries) FollowTurbines(ctx context.Context, turbines string) (int64, error) {
 	result, err := q.db.Exec(ctx, FollowTurbines, turbines)
 	if err != nil {
 		return 0, err
@@ -231,4 +231,22 @@ func (q *Queries) ReplaceTurbineDigests(ctx context.Context, arg ReplaceTurbineD
 		arg.SourceDigests,
 	)
 	return err
+}
+
+const TurbinesDiffer = `-- name: TurbinesDiffer :one
+SELECT EXISTS (
+    SELECT (jsonb_populate_recordset(NULL::turbine, $1::text::jsonb)).*
+    EXCEPT
+    SELECT id, name, sample_interval, rated_power, cut_in, cut_out, rotor_diameter, hub_height, altitude, latitude, longitude, commissioned, decommissioned
+    FROM turbine
+)
+`
+
+// Reports whether one of the source's turbines, given as the source API lists them, is
+// new or has changed. It reads all of turbine, which has a row a turbine.
+func (q *Queries) TurbinesDiffer(ctx context.Context, turbines string) (bool, error) {
+	row := q.db.QueryRow(ctx, TurbinesDiffer, turbines)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }

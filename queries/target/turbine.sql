@@ -1,9 +1,19 @@
+-- name: TurbinesDiffer :one
+-- Reports whether one of the source's turbines, given as the source API lists them, is
+-- new or has changed. It reads all of turbine, which has a row a turbine.
+SELECT EXISTS (
+    SELECT (jsonb_populate_recordset(NULL::turbine, sqlc.arg(turbines)::text::jsonb)).*
+    EXCEPT
+    SELECT *
+    FROM turbine
+);
+
 -- name: FollowTurbines :execrows
 -- Writes the source's turbines that are new or have changed, given as the source API
 -- lists them. Rows that are the same are left out before the upsert, which would lock
 -- them. turbine_pkey arbitrates.
 INSERT INTO turbine
-SELECT (jsonb_populate_recordset(NULL::turbine, sqlc.arg(turbines)::jsonb)).*
+SELECT (jsonb_populate_recordset(NULL::turbine, sqlc.arg(turbines)::text::jsonb)).*
 EXCEPT
 SELECT *
 FROM turbine
