@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-spec check-examples check-poolers check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-spec check-examples check-poolers check-console check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -22,18 +22,30 @@ generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no d
 	@$(call tool,sqlc) version >/dev/null
 	@for plugin in schema rows; do CGO_ENABLED=0 $(GO) build -C tools/sqlc-gen-$$plugin -buildvcs=false -o '$(CURDIR)/bin/' . || exit; done
 	@$(call tool,oapi-codegen) -version >/dev/null
+	@CGO_ENABLED=0 $(GO) build -C tools/console -buildvcs=false -o '$(CURDIR)/bin/console' .
 	@# The templates of the module, as tools/oapi-codegen/templates changes them.
 	@# The ceiling has git take the folder for one outside a repository, which may ignore it.
 	@rm -rf bin/oapi-codegen && mkdir -p bin
 	@cp -R "$$($(GO) list -m -modfile=tools/oapi-codegen/go.mod -f '{{.Dir}}' github.com/oapi-codegen/oapi-codegen/v2)/pkg/codegen/templates" bin/oapi-codegen
 	@chmod -R u+w bin/oapi-codegen
 	@cd bin/oapi-codegen && GIT_CEILING_DIRECTORIES="$$(dirname "$$PWD")" git apply "$(CURDIR)"/tools/oapi-codegen/templates/*.patch
+	@# The page's types are written where node is; elsewhere they stay as they are.
+	@mkdir -p gen/console && mv gen/console/openapi.ts bin/ 2>/dev/null || true
 	rm -rf gen
 	$(call tool,sqlc) generate
 	@set -e; for config in tools/oapi-codegen/*.yaml; do \
 		package=$$(basename "$$config" .yaml); mkdir -p "gen/$$package"; \
 		echo "oapi-codegen $$package"; $(call tool,oapi-codegen) -config "$$config" openapi.yaml; \
 	done
+	@mkdir -p gen/console
+	@if command -v npm >/dev/null && $(MAKE) tools/console/node_modules/.package-lock.json; then \
+		echo "openapi-typescript console"; tools/console/node_modules/.bin/openapi-typescript openapi.yaml --output gen/console/openapi.ts >/dev/null; \
+	else mv bin/openapi.ts gen/console/; fi
+	@echo "esbuild console"; bin/console
+
+tools/console/node_modules/.package-lock.json: tools/console/package-lock.json
+	npm ci --prefix tools/console --no-audit --no-fund
+	@touch $@
 
 # With the flags of a plain go build, so that its cache serves; the image's binary is static.
 build: ## Build bin/delfos
@@ -92,7 +104,8 @@ count: ## Count the lines of Go that are written by hand, and those that are gen
 # gen/ is written anew in a copy, so that the working tree stays as it is.
 drift:
 	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT INT TERM; \
-	cp -R Makefile go.mod go.sum openapi.yaml sqlc.yaml schema queries tools "$$copy"; \
+	mkdir -p "$$copy/gen/console" "$$copy/server"; cp gen/console/openapi.ts "$$copy/gen/console"; \
+	cp -R Makefile go.mod go.sum openapi.yaml sqlc.yaml schema queries tools "$$copy"; cp -R server/console "$$copy/server"; \
 	$(MAKE) -C "$$copy" generate GO='$(GO)' >/dev/null; \
 	diff -r -u gen "$$copy/gen" || { echo "gen/ is not what the contracts make: run make generate and commit gen/" >&2; exit 1; }; \
 	echo "gen/ is what the contracts make"
@@ -127,6 +140,14 @@ check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and Postg
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \
 		echo "make check-poolers: no pgbouncer: install it (Debian: apt-get install pgbouncer)" >&2; exit 1; }
 	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/test/endtoend
+
+check-console: tools/console/node_modules/.package-lock.json ## Check the console's TypeScript, its libraries, and its page in Chromium (needs node, npm, chromium)
+	tools/console/node_modules/.bin/tsc -p server/console
+	@# The libraries are those of npm, byte for byte.
+	@set -e; cd server/console/vendor; for file in $$(find . -type f); do \
+		case $$file in ./flechette/flechette.mjs) from=@uwdata/flechette/dist/flechette.mjs ;; ./flechette/*) from=@uwdata/$${file#./} ;; \
+		./uplot/uPlot.*) from=uplot/dist/$${file#./uplot/} ;; *) from=$${file#./} ;; esac; \
+		cmp "$$file" "../../../tools/console/node_modules/$$from"; done
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable

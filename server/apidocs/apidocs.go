@@ -36,7 +36,13 @@ var redoc embed.FS
 const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'self'"
 
-// Mount adds /docs, to which / leads, /redoc, /openapi.yaml and /openapi.json to r,
+// Home leads to /docs, for a server whose / is nothing else.
+func Home(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Location", httpserve.URL(r, "/docs", ""))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r,
 // for the contract spec, which is YAML, and the server that answers the operations of
 // tag. A contract that cannot be read makes /openapi.json a 500, whose cause is in
 // the log. Paths in all of them follow the prefix under which a request reached
@@ -48,10 +54,6 @@ func Mount(r chi.Router, title, tag string, spec []byte) {
 			file("text/html; charset=utf-8", text).ServeHTTP(w, r)
 		}))
 	}
-	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Location", httpserve.URL(r, "/docs", ""))
-		w.WriteHeader(http.StatusSeeOther)
-	})
 	r.Method(http.MethodGet, "/docs", page(swaggerPage))
 	// It reads every file to begin with: not before somebody opens the page.
 	swagger := sync.OnceValue(func() http.Handler { return http.StripPrefix("/docs/", statigz.FileServer(static.FS)) })

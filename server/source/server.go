@@ -60,6 +60,7 @@ func New(config Config) http.Handler {
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, stream.JoinIfNoneMatch)
 	problem.Routes(r)
+	r.Get("/", apidocs.Home)
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)

@@ -28,6 +28,7 @@ import (
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/server/apidocs"
+	"github.com/delfos/delfos/server/console"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
@@ -112,6 +113,7 @@ func New(config Config) http.Handler {
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, stream.JoinIfNoneMatch)
 	problem.Routes(r)
+	console.Mount(r)
 	apidocs.Mount(r, "Delfos target API", "target", config.OpenAPI)
 	if config.River != nil {
 		r.Mount(riverPrefix, config.River)

@@ -72,8 +72,8 @@ func TestPrefix(t *testing.T) {
 			b := setup(t, func(o *options) { o.river, o.api.Access = true, tt.access })
 			direct := b.URL
 			b.URL = shown(t, b, tt.strips, tt.tells)
-			if a := b.Get(prefix + "/"); !strings.Contains(a.Body, "Swagger") || a.Status != http.StatusOK {
-				t.Errorf("/ does not lead to the docs: %d %s", a.Status, a.Body)
+			if a := b.Get(prefix + "/"); !strings.Contains(a.Body, `src="console/main-`) || a.Status != http.StatusOK {
+				t.Errorf("/ is not the console: %d %s", a.Status, a.Body)
 			}
 			for _, page := range []string{"/docs", "/redoc", "/river/"} {
 				b.walk(page)

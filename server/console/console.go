@@ -1,0 +1,46 @@
+// Package console serves the console's page at /, and what it loads under /console/.
+// The page is TypeScript in src/, bundled into gen/console; it reads the target API as
+// any client does, by addresses relative to its own.
+package console
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/vearutop/statigz"
+
+	"github.com/delfos/delfos/gen/console"
+)
+
+// policy lets the page load from its own server alone, and run only what it loads:
+// strings never become code or markup, but for lit-html's own templates.
+const policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors 'self'; " +
+	"require-trusted-types-for 'script'; trusted-types lit-html"
+
+// Mount adds the page to r.
+func Mount(r chi.Router) {
+	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		secure(w)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache") // it names the files of this version
+		_, _ = w.Write(console.Index)               // or the client has left
+	})
+	serve := http.StripPrefix("/console/", statigz.FileServer(console.Files, statigz.FSPrefix("files")))
+	entries, _ := console.Files.ReadDir("files") // it is there, or this would not compile
+	// A route a file, so that what isn't there is the router's 404.
+	for _, entry := range entries {
+		r.Get("/console/"+strings.TrimSuffix(entry.Name(), ".gz"), func(w http.ResponseWriter, r *http.Request) {
+			secure(w)
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // its name has its hash
+			serve.ServeHTTP(w, r)
+		})
+	}
+}
+
+func secure(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+}

@@ -1,0 +1,61 @@
+package console_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"go.uber.org/goleak"
+
+	"github.com/delfos/delfos/server/console"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The page and all that it names are there, compressed for whom takes that, and kept
+// for ever where a name has its content's hash.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	r := chi.NewRouter()
+	console.Mount(r)
+	get := func(path, encoding string) (*http.Response, string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		request.Header.Set("Accept-Encoding", encoding)
+		r.ServeHTTP(w, request)
+		answer := w.Result()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", path, answer.Status, err)
+		}
+		if policy := answer.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'self'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: the policy is %q", path, policy)
+		}
+		return answer, string(body)
+	}
+	page, text := get("/", "")
+	if got := page.Header.Get("Cache-Control"); got != "no-cache" {
+		t.Errorf("the page is kept: %q", got)
+	}
+	for _, kind := range []string{"js", "css"} {
+		name := regexp.MustCompile(`"(console/main-[A-Z0-9]+\.` + kind + `)"`).FindStringSubmatch(text)
+		if name == nil {
+			t.Fatalf("the page names no %s: %s", kind, text)
+		}
+		packed, short := get("/"+name[1], "gzip")
+		plain, long := get("/"+name[1], "identity")
+		if got := packed.Header.Get("Content-Encoding"); got != "gzip" || len(short) >= len(long) {
+			t.Errorf("%s is not compressed: %q, %d of %d bytes", name[1], got, len(short), len(long))
+		}
+		for _, answer := range []*http.Response{packed, plain} {
+			if got := answer.Header.Get("Cache-Control"); !strings.Contains(got, "immutable") {
+				t.Errorf("%s is not kept: %q", name[1], got)
+			}
+		}
+	}
+}

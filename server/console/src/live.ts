@@ -1,0 +1,58 @@
+// One stream of events for the whole page. The browser resumes it with Last-Event-ID by
+// itself; when it gives up, or the server no longer keeps the events, everything is read
+// anew.
+import type { Schemas } from "./api";
+import { address } from "./api";
+
+export type Event = Schemas["Event"];
+export type Status = "connecting" | "live" | "reconnecting";
+
+type Listener = (event: Event | "reset") => void;
+
+const listeners = new Set<Listener>();
+let stream: EventSource | undefined;
+
+/** Whether the page is up to date, and since when that is not known. */
+export const connection: { status: Status; asOf: Date } = { status: "connecting", asOf: new Date() };
+
+/** Calls each for every change until signal aborts. */
+export function follow(each: Listener, signal: AbortSignal): void {
+  listeners.add(each);
+  signal.addEventListener("abort", () => listeners.delete(each));
+}
+
+function tell(event: Event | "reset"): void {
+  connection.asOf = new Date();
+  for (const each of [...listeners]) each(event);
+}
+
+/** Opens the stream; changed is called when the state of the connection does. */
+export function connect(changed: () => void): void {
+  let opened = false;
+  const open = (): void => {
+    stream = new EventSource(address("/events"));
+    stream.onopen = () => {
+      // A stream that was opened anew has not said what happened in between.
+      if (opened) tell("reset");
+      opened = true;
+      set("live");
+    };
+    stream.onerror = () => {
+      set("reconnecting");
+      if (stream?.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+    };
+    for (const kind of ["partition", "run", "schedule"]) {
+      stream.addEventListener(kind, (message: MessageEvent<string>) => tell(JSON.parse(message.data) as Event));
+    }
+    stream.addEventListener("reset", () => tell("reset"));
+  };
+  const set = (status: Status): void => {
+    if (status === "reconnecting" && connection.status === "live") connection.asOf = new Date();
+    connection.status = status;
+    changed();
+  };
+  // A page that is left frees its connection; one that comes back from the cache opens another.
+  addEventListener("pagehide", () => stream?.close());
+  addEventListener("pageshow", (event) => event.persisted && open());
+  open();
+}

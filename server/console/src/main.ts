@@ -1,0 +1,179 @@
+// The console: one document, whose views are loaded when they are first shown. What is
+// shown follows from the address (url.ts); what changes arrives by one stream (live.ts).
+import { html, render, type TemplateResult } from "lit-html";
+import "./style.css";
+import { connect, connection } from "./live";
+import { clock, zone } from "./time";
+import { failure } from "./ui";
+import { change, go, linkTo, parameters } from "./url";
+
+export type View = "overview" | "calendar" | "runs" | "day" | "data" | "power-curve" | "energy" | "distribution" | "farm";
+
+/** What a view is given: signal aborts when it is left, update draws it anew. */
+export interface Context {
+  signal: AbortSignal;
+  update: () => void;
+}
+
+/** A view: render returns what is seen now; moved is told of an address of the same view. */
+export interface Page {
+  title: string;
+  render: () => TemplateResult;
+  moved?: () => void;
+  /** Called after what render returned is in the document. */
+  drawn?: () => void;
+}
+
+export type Open = (context: Context) => Page;
+
+interface Entry {
+  label: string;
+  load: () => Promise<{ open: Open }>;
+  hidden?: boolean; // from the navigation
+}
+
+const views: Record<View, Entry> = {
+  overview: { label: "Overview", load: () => import("./views/overview") },
+  calendar: { label: "Calendar", load: () => import("./views/calendar") },
+  runs: { label: "Runs", load: () => import("./views/runs") },
+  day: { label: "Day", load: () => import("./views/day"), hidden: true },
+  data: { label: "Data", load: () => import("./views/data") },
+  "power-curve": { label: "Power curve", load: () => import("./views/powercurve") },
+  energy: { label: "Energy", load: () => import("./views/energy") },
+  distribution: { label: "Distribution", load: () => import("./views/distribution") },
+  farm: { label: "Farm", load: () => import("./views/farm") },
+};
+
+let shown: View | undefined;
+let page: Page | undefined;
+let left = new AbortController();
+let drawing = false;
+
+/** Draws the page before the next frame, however often it is called until then. */
+function update(): void {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    render(shell(), document.body);
+    page?.drawn?.();
+  });
+}
+
+function wanted(): View {
+  const name = parameters().get("view") ?? "overview";
+  return name in views ? (name as View) : "overview";
+}
+
+/** Shows the view that the address names. */
+async function show(): Promise<void> {
+  const view = wanted();
+  if (view === shown && page) {
+    page.moved?.();
+    update();
+    return;
+  }
+  left.abort();
+  const mine = new AbortController();
+  left = mine;
+  shown = view;
+  page = undefined;
+  update();
+  let opened: Page;
+  try {
+    const { open } = await views[view].load();
+    if (mine.signal.aborted) return;
+    opened = open({ signal: mine.signal, update });
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    opened = { title: views[view].label, render: () => failure(error, () => location.reload()) };
+  }
+  page = opened;
+  document.title = `${opened.title} – Delfos`;
+  update();
+}
+
+const themes = ["auto", "light", "dark"] as const;
+type Theme = (typeof themes)[number];
+
+function theme(): Theme {
+  const kept = localStorage.getItem("theme");
+  return themes.find((one) => one === kept) ?? "auto";
+}
+
+function setTheme(to: Theme): void {
+  localStorage.setItem("theme", to);
+  document.documentElement.dataset["theme"] = to;
+  update();
+  dispatchEvent(new Event("themechange"));
+}
+
+function zones(): string[] {
+  const chosen = zone();
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return [...new Set(["UTC", chosen, here, ...Intl.supportedValuesOf("timeZone")])];
+}
+
+function state(): TemplateResult {
+  const said = {
+    connecting: "connecting …",
+    live: "live",
+    reconnecting: `reconnecting; as of ${clock(connection.asOf)} ${zone()}`,
+  }[connection.status];
+  return html`<span class="connection ${connection.status}" role="status">${said}</span>`;
+}
+
+function shell(): TemplateResult {
+  return html`
+    <a class="skip" href="#content" @click=${skip}>Skip to content</a>
+    <header>
+      <a class="brand" href=${linkTo("overview")}>Delfos</a>
+      <nav aria-label="Views">
+        ${(Object.entries(views) as [View, Entry][]).map(([view, { label, hidden }]) =>
+          hidden ? "" : html`<a href=${linkTo(view)} aria-current=${view === shown ? "page" : "false"}>${label}</a>`,
+        )}
+      </nav>
+      <div class="settings">
+        ${state()}
+        <label>Times in
+          <select @change=${(event: Event) => change({ tz: (event.target as HTMLSelectElement).value === "UTC" ? undefined : (event.target as HTMLSelectElement).value })}>
+            ${zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`)}
+          </select>
+        </label>
+        <label>Theme
+          <select @change=${(event: Event) => setTheme((event.target as HTMLSelectElement).value as Theme)}>
+            ${themes.map((one) => html`<option ?selected=${one === theme()}>${one}</option>`)}
+          </select>
+        </label>
+      </div>
+    </header>
+    <main id="content" tabindex="-1" aria-busy=${page ? "false" : "true"}>${page?.render() ?? html`<p class="loading">Loading …</p>`}</main>
+    <footer>
+      <a href="docs">API</a> <a href="openapi.yaml">openapi.yaml</a> <a href="river/">Job queue</a>
+      <span>Days are UTC. Times are ${zone()}.</span>
+    </footer>`;
+}
+
+function skip(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>("#content")?.focus();
+}
+
+// A link within the page changes the address alone.
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = (event.target as Element).closest("a");
+  if (!link || link.target || link.hasAttribute("download")) return;
+  const to = new URL(link.href, location.href);
+  if (to.origin !== location.origin || to.pathname !== location.pathname || to.hash) return;
+  event.preventDefault();
+  go(to.href);
+  scrollTo(0, 0);
+});
+addEventListener("popstate", () => void show());
+addEventListener("addresschange", () => void show());
+
+document.documentElement.dataset["theme"] = theme();
+document.body.replaceChildren();
+connect(update);
+void show();

@@ -1,0 +1,64 @@
+// Instants as they are shown: in UTC, or in the zone that the address names. A day is
+// always one of UTC, as the partitions are.
+import { parameters } from "./url";
+
+/** The time zone that is chosen, "UTC" if none or an unknown one is. */
+export function zone(): string {
+  const name = parameters().get("tz") ?? "UTC";
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return name;
+  } catch {
+    return "UTC";
+  }
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function format(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = zone() + JSON.stringify(options);
+  let found = formats.get(key);
+  if (!found) {
+    found = new Intl.DateTimeFormat("sv-SE", { timeZone: zone(), ...options });
+    formats.set(key, found);
+  }
+  return found;
+}
+
+/** 2025-01-02 03:04, in the chosen zone. */
+export function instant(at: string | number | Date, seconds = false): string {
+  const parts: Intl.DateTimeFormatOptions = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
+  if (seconds) parts.second = "2-digit";
+  return format(parts).format(new Date(at));
+}
+
+/** 03:04:05, in the chosen zone. */
+export function clock(at: string | number | Date): string {
+  return format({ hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(at));
+}
+
+/** 1 h 5 min, 3.2 s, for a number of seconds. */
+export function duration(seconds: number): string {
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86_400)} d ${Math.round((seconds % 86_400) / 3600)} h`;
+}
+
+const millisecondsOfDay = 86_400_000;
+
+/** The day so many days after another. */
+export function addDays(day: string, days: number): string {
+  return new Date(Date.parse(day) + days * millisecondsOfDay).toISOString().slice(0, 10);
+}
+
+/** The number of days from one to another. */
+export function daysBetween(from: string, to: string): number {
+  return Math.round((Date.parse(to) - Date.parse(from)) / millisecondsOfDay);
+}
+
+/** The day of an instant, or today. */
+export function dayOf(at: string | number | Date = new Date()): string {
+  return new Date(at).toISOString().slice(0, 10);
+}

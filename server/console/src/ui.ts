@@ -1,0 +1,85 @@
+// What the views share: states as icon, hue and word; what is said when there is nothing
+// or something fails; actions with the lines that do the same elsewhere.
+import { html, nothing, svg, type TemplateResult } from "lit-html";
+import { Problem, type State } from "./api";
+
+/** The states of a day, in the order of a legend, with what each means. */
+export const states: Record<State, string> = {
+  done: "holds the windows of what the source held",
+  stale: "the source has changed since it was loaded",
+  failed: "the last attempt failed",
+  running: "is being loaded",
+  queued: "waits to be loaded",
+  missing: "was never loaded",
+  empty: "the source held no samples",
+  cancelled: "was cancelled before it was loaded",
+};
+
+// A shape for each state, so that colour is never alone.
+const shapes: Record<State, TemplateResult> = {
+  done: svg`<path d="M3 8.5l3.5 3.5L13 4.5" fill="none" stroke="currentColor" stroke-width="2"/>`,
+  stale: svg`<path d="M8 3v5l3 2M8 1.5a6.5 6.5 0 1 0 6.5 6.5" fill="none" stroke="currentColor" stroke-width="2"/>`,
+  failed: svg`<path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="2.5"/>`,
+  running: svg`<path d="M4 2.5v11l9-5.5z" fill="currentColor"/>`,
+  queued: svg`<path d="M4 3h8M4 8h8M4 13h8" stroke="currentColor" stroke-width="2"/>`,
+  missing: svg`<circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2 2"/>`,
+  empty: svg`<circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.5"/>`,
+  cancelled: svg`<path d="M3 8h10" stroke="currentColor" stroke-width="2.5"/>`,
+};
+
+/** The icon of a state; the word stands beside it or in a label. */
+export function icon(state: State): TemplateResult {
+  return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${shapes[state]}</svg>`;
+}
+
+/** A state as icon, hue and word. */
+export function badge(state: State, more = ""): TemplateResult {
+  return html`<span class="badge" data-state=${state}>${icon(state)}${state}${more}</span>`;
+}
+
+/** What is said where there is nothing to see: why, and the command that changes it. */
+export function empty(why: string, command?: string): TemplateResult {
+  return html`<div class="empty"><p>${why}</p>${command ? copyable(command) : nothing}</div>`;
+}
+
+/** What is said when something fails, with the request's id for whoever reads the log. */
+export function failure(error: unknown, again?: () => void): TemplateResult {
+  const known = error instanceof Problem ? error : undefined;
+  return html`<div class="failure" role="alert">
+    <p>${error instanceof Error ? error.message : String(error)}</p>
+    ${known?.requestId ? html`<p class="quiet">Request <code>${known.requestId}</code>; the server's log has more under this id.</p>` : nothing}
+    ${again ? html`<button type="button" @click=${again}>Try again</button>` : nothing}
+  </div>`;
+}
+
+/** A line to copy. */
+export function copyable(line: string): TemplateResult {
+  const copy = async (event: Event): Promise<void> => {
+    const button = event.currentTarget as HTMLButtonElement;
+    await navigator.clipboard.writeText(line);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  };
+  return html`<div class="copyable"><code>${line}</code><button type="button" aria-label="Copy ${line}" @click=${copy}>Copy</button></div>`;
+}
+
+/** The lines that do the same as an action of the page: by curl, and by delfos. */
+export function sameElsewhere(curl: string, delfos: string): TemplateResult {
+  return html`<details class="elsewhere"><summary>Do it elsewhere</summary>${copyable(curl)}${copyable(delfos)}</details>`;
+}
+
+/** The absolute address of a path of the API, for lines to copy. */
+export function absolute(path: string): string {
+  return new URL(path, location.href).href;
+}
+
+/** 1,234,567 with thin spaces as the English have commas. */
+export function number(value: number, digits = 0): string {
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** 99.3 %, never rounded up to a whole that is not one. */
+export function percent(share: number): string {
+  if (share > 0.9995 && share < 1) return "99.9 %";
+  return `${(share * 100).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
+}
