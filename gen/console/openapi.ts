@@ -380,6 +380,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/stats/power-curve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the operational power curve
+         * @description The operational power curve, binned as in IEC 61400-12-1: the windows that start from `start`
+         *     to `end` and have a mean wind speed and a mean power, in bins of wind speed. Bin `i` holds the
+         *     wind speeds from `bin × (i − ½)`, inclusive, to `bin × (i + ½)`, exclusive. It stands at the
+         *     means of its own windows, not at its centre. Nothing is corrected: neither for the air's
+         *     density nor for the anemometer's place behind the rotor.
+         *
+         *     Every turbine that is known or has values has a curve, with `by=fleet` all of them one
+         *     together. Formats other than JSON have a row a bin, with the columns of the example; the
+         *     column `left_out` counts the windows that would be in the bin.
+         */
+        get: operations["getPowerCurve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -1551,6 +1579,169 @@ export interface components {
             WTUR_SupWh?: number | null;
         };
         /**
+         * @description What a curve is of, a turbine or all turbines together.
+         * @default turbine
+         * @example turbine
+         * @enum {string}
+         */
+        CurveBy: "turbine" | "fleet";
+        /**
+         * @description Windows to leave out.
+         * @example flagged
+         * @enum {string}
+         */
+        LeaveOut: "flagged";
+        /**
+         * @description How many windows have what is wanted and are left out all the same, by reason, each window
+         *     once. A reason of none is absent.
+         * @example {
+         *       "flagged": 10
+         *     }
+         */
+        LeftOutWindows: {
+            /**
+             * Format: int64
+             * @description A check has flagged the wind speed or the power.
+             */
+            flagged?: number;
+        };
+        /**
+         * @description The windows of one bin of wind speed.
+         * @example {
+         *       "lower": 4.75,
+         *       "upper": 5.25,
+         *       "count": 34,
+         *       "wind_speed": 5.01,
+         *       "power": 182.4,
+         *       "power_std": 20.1,
+         *       "power_standard_error": 3.4,
+         *       "complete": true
+         *     }
+         */
+        PowerCurveBin: {
+            /**
+             * Format: double
+             * @description The lowest wind speed of the bin, in m/s.
+             */
+            lower: number;
+            /**
+             * Format: double
+             * @description The lowest wind speed beyond the bin, in m/s.
+             */
+            upper: number;
+            /**
+             * Format: int64
+             * @description The number of windows, at least 1.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description The mean of the windows' mean wind speeds, in m/s.
+             */
+            wind_speed: number;
+            /**
+             * Format: double
+             * @description The mean of the windows' mean powers, in kW.
+             */
+            power: number;
+            /**
+             * Format: double
+             * @description The sample deviation of the windows' mean powers, in kW; `null` for one window.
+             */
+            power_std: number | null;
+            /**
+             * Format: double
+             * @description The standard uncertainty of `power` by its scatter (category A), in kW: `power_std` by the
+             *     square root of `count`.
+             */
+            power_standard_error: number | null;
+            /** @description Whether the bin has three windows, which are 30 minutes, or more. */
+            complete: boolean;
+        };
+        /**
+         * @description The power curve of one turbine, or of all.
+         * @example {
+         *       "turbine_id": 1,
+         *       "windows": 34,
+         *       "expected": 144,
+         *       "left_out": {
+         *         "flagged": 10
+         *       },
+         *       "bins": [
+         *         {
+         *           "lower": 4.75,
+         *           "upper": 5.25,
+         *           "count": 34,
+         *           "wind_speed": 5.01,
+         *           "power": 182.4,
+         *           "power_std": 20.1,
+         *           "power_standard_error": 3.4,
+         *           "complete": true
+         *         }
+         *       ]
+         *     }
+         */
+        PowerCurve: {
+            /**
+             * Format: int32
+             * @description The turbine; absent with `by=fleet`.
+             */
+            turbine_id?: number;
+            /**
+             * Format: int64
+             * @description The number of windows in the bins.
+             */
+            windows: number;
+            /**
+             * Format: int64
+             * @description The number of windows that the range has up to now, on days from `commissioned` to
+             *     `decommissioned`.
+             */
+            expected: number;
+            left_out: components["schemas"]["LeftOutWindows"];
+            /** @description The bins that have windows, by wind speed. */
+            bins: components["schemas"]["PowerCurveBin"][];
+        };
+        /**
+         * @description Operational power curves, binned as in IEC 61400-12-1.
+         * @example {
+         *       "bin": 0.5,
+         *       "by": "turbine",
+         *       "curves": [
+         *         {
+         *           "turbine_id": 1,
+         *           "windows": 34,
+         *           "expected": 144,
+         *           "left_out": {
+         *             "flagged": 10
+         *           },
+         *           "bins": [
+         *             {
+         *               "lower": 4.75,
+         *               "upper": 5.25,
+         *               "count": 34,
+         *               "wind_speed": 5.01,
+         *               "power": 182.4,
+         *               "power_std": 20.1,
+         *               "power_standard_error": 3.4,
+         *               "complete": true
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        PowerCurveList: {
+            /**
+             * Format: double
+             * @description The width of a bin, in m/s.
+             */
+            bin: number;
+            by: components["schemas"]["CurveBy"];
+            /** @description The curves, by turbine. */
+            curves: components["schemas"]["PowerCurve"][];
+        };
+        /**
          * @description A change of a partition, a run or the schedule.
          * @example {
          *       "id": 1042,
@@ -1836,6 +2027,25 @@ export interface components {
          * @example "9f86d081884c7d65-json"
          */
         IfNoneMatch: string;
+        /**
+         * @description The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+         *     it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+         *     the zone needs its offset, and one that it leaves out is refused.
+         * @example Europe/Berlin
+         */
+        TimeZone: string;
+        /**
+         * @description The width of a bin of wind speed, in m/s. The bins are centred on its multiples.
+         * @example 0.5
+         */
+        Bin: number;
+        /**
+         * @description `flagged` leaves out every window of which a check has flagged the wind speed or the power.
+         *     Without it, only those windows are left out that a check has flagged whose rule is to `block`
+         *     now. Windows that are left out are counted as such.
+         * @example flagged
+         */
+        LeaveOut: components["schemas"]["LeaveOut"];
         /**
          * @description The id of the run.
          * @example 7
@@ -2939,6 +3149,145 @@ export interface operations {
                     /**
                      * @example timestamp,turbine_id,signal,value
                      *     2025-01-01T00:00:00Z,1,wind_speed_mean,6.7
+                     */
+                    "text/csv": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPowerCurve: {
+        parameters: {
+            query: {
+                /**
+                 * @description The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+                 *     days are called `from` and `to`.)
+                 * @example 2025-01-01T00:00:00Z
+                 */
+                start: components["parameters"]["Start"];
+                /**
+                 * @description The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+                 *     equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+                 *     (Bounds that are days are called `from` and `to`.)
+                 * @example 2025-01-01T23:59:59Z
+                 */
+                end?: components["parameters"]["End"];
+                /**
+                 * @description The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+                 *     time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+                 *     nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+                 *     they would have the samples on the hour twice.
+                 */
+                before?: components["parameters"]["Before"];
+                /**
+                 * @description The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+                 *     it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+                 *     the zone needs its offset, and one that it leaves out is refused.
+                 * @example Europe/Berlin
+                 */
+                tz?: components["parameters"]["TimeZone"];
+                /**
+                 * @description Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+                 *     contributes no rows. Without it, all turbines.
+                 * @example [
+                 *       "1-50",
+                 *       "80"
+                 *     ]
+                 */
+                turbines?: components["parameters"]["Turbines"];
+                /**
+                 * @description The width of a bin of wind speed, in m/s. The bins are centred on its multiples.
+                 * @example 0.5
+                 */
+                bin?: components["parameters"]["Bin"];
+                /**
+                 * @description A curve for each turbine, or one of all of them.
+                 * @example turbine
+                 */
+                by?: components["schemas"]["CurveBy"];
+                /**
+                 * @description `flagged` leaves out every window of which a check has flagged the wind speed or the power.
+                 *     Without it, only those windows are left out that a check has flagged whose rule is to `block`
+                 *     now. Windows that are left out are counted as such.
+                 * @example flagged
+                 */
+                leave_out?: components["parameters"]["LeaveOut"];
+                /**
+                 * @description The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+                 *     CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+                 * @example csv
+                 */
+                format?: components["parameters"]["Format"];
+            };
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The curves. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    Trailer: components["headers"]["Trailer"];
+                    "Delfos-Rows": components["headers"]["Rows"];
+                    "Content-Digest": components["headers"]["ContentDigest"];
+                    "Accept-Ranges": components["headers"]["AcceptRanges"];
+                    /**
+                     * @description The entity tag. It changes when a load changes any value of the days asked for, or when
+                     *     anything else that the answer depends on changes: turbines, flags, the rules of checks.
+                     */
+                    ETag?: string;
+                    "Delfos-Loaded-Until": components["headers"]["LoadedUntil"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bin": 0.5,
+                     *       "by": "turbine",
+                     *       "curves": [
+                     *         {
+                     *           "turbine_id": 1,
+                     *           "windows": 34,
+                     *           "expected": 144,
+                     *           "left_out": {
+                     *             "flagged": 10
+                     *           },
+                     *           "bins": [
+                     *             {
+                     *               "lower": 4.75,
+                     *               "upper": 5.25,
+                     *               "count": 34,
+                     *               "wind_speed": 5.01,
+                     *               "power": 182.4,
+                     *               "power_std": 20.1,
+                     *               "power_standard_error": 3.4,
+                     *               "complete": true
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PowerCurveList"];
+                    /** @example {"turbine_id":1,"lower":4.75,"upper":5.25,"count":34,"left_out":10,"wind_speed":5.01,"power":182.4,"power_std":20.1,"power_standard_error":3.4} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example turbine_id,lower,upper,count,left_out,wind_speed,power,power_std,power_standard_error
+                     *     1,4.75,5.25,34,10,5.01,182.4,20.1,3.4
                      */
                     "text/csv": string;
                     "application/vnd.apache.arrow.stream": string;

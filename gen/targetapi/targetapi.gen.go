@@ -11,6 +11,12 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CurveBy.
+const (
+	CurveByFleet   CurveBy = "fleet"
+	CurveByTurbine CurveBy = "turbine"
+)
+
 // Defines values for EventKind.
 const (
 	EventKindPartition EventKind = "partition"
@@ -32,6 +38,11 @@ const (
 	SchedulePaused HindranceCause = "schedule_paused"
 	SettingsDiffer HindranceCause = "settings_differ"
 	SourceSuspect  HindranceCause = "source_suspect"
+)
+
+// Defines values for LeaveOut.
+const (
+	Flagged LeaveOut = "flagged"
 )
 
 // Defines values for Naming.
@@ -98,6 +109,11 @@ type CheckResult struct {
 //
 // Examples: warn
 type CheckStatus = enum.CheckStatus
+
+// CurveBy What a curve is of, a turbine or all turbines together.
+//
+// Examples: turbine
+type CurveBy string
 
 // Day A day, from midnight to midnight UTC.
 //
@@ -220,6 +236,11 @@ type Hindrance struct {
 // Examples: no_workers
 type HindranceCause string
 
+// LeaveOut Windows to leave out.
+//
+// Examples: flagged
+type LeaveOut string
+
 // LeftOut Days that are due and missing, and that the schedule does not load.
 //
 // Examples: {"days":6,"from":"2025-01-01","to":"2025-01-06"}
@@ -236,6 +257,15 @@ type LeftOut struct {
 	//
 	// Examples: 2025-01-01
 	To Day `json:"to"`
+}
+
+// LeftOutWindows How many windows have what is wanted and are left out all the same, by reason, each window
+// once. A reason of none is absent.
+//
+// Examples: {"flagged":10}
+type LeftOutWindows struct {
+	// Flagged A check has flagged the wind speed or the power.
+	Flagged *int64 `json:"flagged,omitempty"`
 }
 
 // LogEntry What a worker logged about a day of a run.
@@ -383,6 +413,77 @@ type PartitionList struct {
 //
 // Examples: done
 type PartitionState = enum.PartitionState
+
+// PowerCurve The power curve of one turbine, or of all.
+//
+// Examples: {"bins":[{"complete":true,"count":34,"lower":4.75,"power":182.4,"power_standard_error":3.4,"power_std":20.1,"upper":5.25,"wind_speed":5.01}],"expected":144,"left_out":{"flagged":10},"turbine_id":1,"windows":34}
+type PowerCurve struct {
+	// Bins The bins that have windows, by wind speed.
+	Bins []PowerCurveBin `json:"bins"`
+
+	// Expected The number of windows that the range has up to now, on days from `commissioned` to
+	// `decommissioned`.
+	Expected int64 `json:"expected"`
+
+	// LeftOut How many windows have what is wanted and are left out all the same, by reason, each window
+	// once. A reason of none is absent.
+	//
+	//
+	// Examples: {"flagged":10}
+	LeftOut LeftOutWindows `json:"left_out"`
+
+	// TurbineId The turbine; absent with `by=fleet`.
+	TurbineId *int32 `json:"turbine_id,omitempty"`
+
+	// Windows The number of windows in the bins.
+	Windows int64 `json:"windows"`
+}
+
+// PowerCurveBin The windows of one bin of wind speed.
+//
+// Examples: {"complete":true,"count":34,"lower":4.75,"power":182.4,"power_standard_error":3.4,"power_std":20.1,"upper":5.25,"wind_speed":5.01}
+type PowerCurveBin struct {
+	// Complete Whether the bin has three windows, which are 30 minutes, or more.
+	Complete bool `json:"complete"`
+
+	// Count The number of windows, at least 1.
+	Count int64 `json:"count"`
+
+	// Lower The lowest wind speed of the bin, in m/s.
+	Lower float64 `json:"lower"`
+
+	// Power The mean of the windows' mean powers, in kW.
+	Power float64 `json:"power"`
+
+	// PowerStandardError The standard uncertainty of `power` by its scatter (category A), in kW: `power_std` by the
+	// square root of `count`.
+	PowerStandardError *float64 `json:"power_standard_error"`
+
+	// PowerStd The sample deviation of the windows' mean powers, in kW; `null` for one window.
+	PowerStd *float64 `json:"power_std"`
+
+	// Upper The lowest wind speed beyond the bin, in m/s.
+	Upper float64 `json:"upper"`
+
+	// WindSpeed The mean of the windows' mean wind speeds, in m/s.
+	WindSpeed float64 `json:"wind_speed"`
+}
+
+// PowerCurveList Operational power curves, binned as in IEC 61400-12-1.
+//
+// Examples: {"bin":0.5,"by":"turbine","curves":[{"bins":[{"complete":true,"count":34,"lower":4.75,"power":182.4,"power_standard_error":3.4,"power_std":20.1,"upper":5.25,"wind_speed":5.01}],"expected":144,"left_out":{"flagged":10},"turbine_id":1,"windows":34}]}
+type PowerCurveList struct {
+	// Bin The width of a bin, in m/s.
+	Bin float64 `json:"bin"`
+
+	// By What a curve is of, a turbine or all turbines together.
+	//
+	// Examples: turbine
+	By CurveBy `json:"by"`
+
+	// Curves The curves, by turbine.
+	Curves []PowerCurve `json:"curves"`
+}
 
 // Problem An error, as RFC 9457 describes it.
 //
@@ -957,6 +1058,9 @@ type WindowLabel string
 // Examples: 2025-01-01T00:00:00Z
 type Before = TimestampParameter
 
+// Bin defines model for Bin.
+type Bin = float64
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -985,6 +1089,9 @@ type RunId = int64
 //
 // Examples: 2025-01-01T00:00:00Z
 type Start = TimestampParameter
+
+// TimeZone defines model for TimeZone.
+type TimeZone = string
 
 // To A day, from midnight to midnight UTC.
 //
@@ -1117,6 +1224,51 @@ type GetRunLogParams struct {
 
 	// Limit The largest number of entries.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetPowerCurveParams defines parameters for GetPowerCurve.
+type GetPowerCurveParams struct {
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
+	Start Start `form:"start" json:"start"`
+
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Tz The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+	// it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+	// the zone needs its offset, and one that it leaves out is refused.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// Bin The width of a bin of wind speed, in m/s. The bins are centred on its multiples.
+	Bin *Bin `form:"bin,omitempty" json:"bin,omitempty"`
+
+	// By A curve for each turbine, or one of all of them.
+	By *CurveBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// LeaveOut `flagged` leaves out every window of which a check has flagged the wind speed or the power.
+	// Without it, only those windows are left out that a check has flagged whose rule is to `block`
+	// now. Windows that are left out are counted as such.
+	LeaveOut *LeaveOut `form:"leave_out,omitempty" json:"leave_out,omitempty"`
+
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTurbinesParams defines parameters for ListTurbines.

@@ -410,6 +410,111 @@ func (siw *ServerInterfaceWrapper) ListSignals(w http.ResponseWriter, r *http.Re
 	siw.Handler.ListSignals(w, r)
 }
 
+// GetPowerCurve operation middleware
+func (siw *ServerInterfaceWrapper) GetPowerCurve(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPowerCurveParams
+
+	// ------------- Required query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("start"))
+		return
+	}
+
+	// ------------- Optional query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
+		return
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", r.URL.Query(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: "time-zone"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("tz"))
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("turbines"))
+		return
+	}
+
+	// ------------- Optional query parameter "bin" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bin", r.URL.Query(), &params.Bin, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("bin"))
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", r.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("by"))
+		return
+	}
+
+	// ------------- Optional query parameter "leave_out" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "leave_out", r.URL.Query(), &params.LeaveOut, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("leave_out"))
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("format"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	siw.Handler.GetPowerCurve(w, r, params)
+}
+
 // ListTurbines operation middleware
 func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.Request) {
 
@@ -600,6 +705,7 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		"getSchedule":     wrapper.GetSchedule,
 		"updateSchedule":  wrapper.UpdateSchedule,
 		"listSignals":     wrapper.ListSignals,
+		"getPowerCurve":   wrapper.GetPowerCurve,
 		"listTurbines":    wrapper.ListTurbines,
 		"getWindows":      wrapper.GetWindows,
 	}
@@ -678,6 +784,18 @@ func Operations() []param.Operation {
 			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
+		{ID: "getPowerCurve", Method: http.MethodGet, Path: "/stats/power-curve", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "bin", In: "query", Rule: param.Rule{Type: "number", Format: "double", Min: 0.1, Max: 5, Step: 0.01}},
+			{Name: "by", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"turbine", "fleet"}}},
+			{Name: "leave_out", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"flagged"}}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
 		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Params: []param.Param{
 			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1080,6 +1198,14 @@ func (response ListSignals200JSONResponse) VisitListSignalsResponse(w http.Respo
 	return err
 }
 
+type GetPowerCurveRequestObject struct {
+	Params GetPowerCurveParams
+}
+
+type GetPowerCurveResponseObject interface {
+	VisitGetPowerCurveResponse(w http.ResponseWriter) error
+}
+
 type ListTurbinesRequestObject struct {
 	Params ListTurbinesParams
 }
@@ -1163,6 +1289,9 @@ type StrictServerInterface interface {
 	// ListSignals List the signals
 	// (GET /signals)
 	ListSignals(ctx context.Context, request ListSignalsRequestObject) (ListSignalsResponseObject, error)
+	// GetPowerCurve Read the operational power curve
+	// (GET /stats/power-curve)
+	GetPowerCurve(ctx context.Context, request GetPowerCurveRequestObject) (GetPowerCurveResponseObject, error)
 	// ListTurbines List the turbines
 	// (GET /turbines)
 	ListTurbines(ctx context.Context, request ListTurbinesRequestObject) (ListTurbinesResponseObject, error)
@@ -1431,6 +1560,21 @@ func (sh *strictHandler) ListSignals(w http.ResponseWriter, r *http.Request) {
 	response, err := sh.ssi.ListSignals(r.Context(), request)
 	if err == nil {
 		err = response.VisitListSignalsResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetPowerCurve operation middleware
+func (sh *strictHandler) GetPowerCurve(w http.ResponseWriter, r *http.Request, params GetPowerCurveParams) {
+	var request GetPowerCurveRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetPowerCurve(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetPowerCurveResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)

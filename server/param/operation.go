@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // Zones by name, also where the system has no database of them.
@@ -27,11 +28,12 @@ type Operation struct {
 	Produces         []string // the media types of its answer
 }
 
-// Rule is what a schema says of a value. Without a Max it is that of the Format.
+// Rule is what a schema says of a value. Without a Max it is that of the Format. Step is
+// that of a number, of which it has to be a multiple.
 type Rule struct {
 	Type, Format, Pattern string
 	Enum                  []string
-	Min, Max              int64
+	Min, Max, Step        float64
 	Nullable              bool
 }
 
@@ -100,6 +102,8 @@ func checkOf(r Rule) func(string) string {
 		return OneOf("false", "true")
 	case r.Type == "integer":
 		return Whole(r.bounds())
+	case r.Type == "number":
+		return r.number
 	case r.Pattern != "":
 		pattern := regexp.MustCompile(r.Pattern)
 		return func(value string) string {
@@ -126,6 +130,16 @@ func (r Rule) bounds() (least, most int) {
 		return int(r.Min), math.MaxInt32
 	}
 	return int(r.Min), math.MaxInt64
+}
+
+// number checks a multiple of Step from Min to Max, of which Step is a part of 1.
+func (r Rule) number(value string) string {
+	n, err := strconv.ParseFloat(value, 64)
+	parts := math.Round(1 / r.Step)
+	if err != nil || !(n >= r.Min && n <= r.Max) || math.Round(n*parts)/parts != n {
+		return fmt.Sprintf("is not a number from %v to %v in steps of %v", r.Min, r.Max, r.Step)
+	}
+	return ""
 }
 
 // inZone writes the instants of a query that have no offset as those of its time

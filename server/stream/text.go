@@ -88,6 +88,16 @@ func Items(open, end string, each func(yield func(item []byte) error) error) Res
 	}}
 }
 
+// Document is JSON with a text of its own in the place of the rows, which are counted
+// as those of any format.
+func Document(text []byte) Format {
+	format := Formats()[0]
+	format.New = func([]Column) Encoder {
+		return &textEncoder{format: "JSON", open: string(text), item: func(b []byte, _ []Value) ([]byte, error) { return b, nil }}
+	}
+	return format
+}
+
 // csvRow writes a row as a line.
 type csvRow []Column
 
