@@ -368,7 +368,11 @@ export interface paths {
          *     nulls; a window in which nothing was read has no row. Formats, trailers and compression are
          *     those of `/data`.
          *
-         *     A window without a row may be one in which nothing was read, or of a day that is not loaded:
+         *     With `step` a row is a longer period, and its values are exact roll-ups of those windows: the
+         *     least minimum, the largest maximum, the mean weighted by count, the sum of the counts, and the
+         *     pooled sample deviation `sqrt((Σ(n_w−1)s_w² + Σn_w(m_w−m)²)/(n−1))`. A window of one reading
+         *     has no deviation, which counts as 0; a period of one reading has no deviation either. A window
+         *     without a row may be one in which nothing was read, or of a day that is not loaded:
          *     `Delfos-Loaded-Until` tells them apart.
          */
         get: operations["getWindows"];
@@ -1487,7 +1491,15 @@ export interface components {
          */
         Naming: "delfos" | "openoa";
         /**
-         * @description An end of a window.
+         * @description How long a period is: a window of 10 minutes, an hour, six hours, a day or a month, by the
+         *     clock of the time zone.
+         * @default 10m
+         * @example 1h
+         * @enum {string}
+         */
+        Step: "10m" | "1h" | "6h" | "1d" | "1mo";
+        /**
+         * @description An end of a window or of a longer period.
          * @default start
          * @example start
          * @enum {string}
@@ -1505,7 +1517,7 @@ export interface components {
          *     }
          */
         WindowValue: {
-            /** @description The window, by the end that `label` chooses. */
+            /** @description The window or period, by the end that `label` chooses. */
             timestamp: components["schemas"]["Timestamp"];
             /**
              * Format: int32
@@ -1530,7 +1542,7 @@ export interface components {
          *     }
          */
         WideWindow: {
-            /** @description The window, by the end that `label` chooses. */
+            /** @description The window or period, by the end that `label` chooses. */
             timestamp: components["schemas"]["Timestamp"];
             /**
              * Format: int32
@@ -1553,7 +1565,7 @@ export interface components {
          *     }
          */
         OpenOAWindow: {
-            /** @description The window, by the end that `label` chooses. */
+            /** @description The window or period, by the end that `label` chooses. */
             time: components["schemas"]["Timestamp"];
             /** @description The id of the turbine. */
             asset_id: string;
@@ -3040,8 +3052,20 @@ export interface operations {
                  */
                 before?: components["parameters"]["Before"];
                 /**
-                 * @description The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
-                 *     it that is UTC. A bare date is the first instant of that day there, so that
+                 * @description How long the period of a row is; `10m` is the windows themselves. Those that start from
+                 *     `start` to `end` count, and `timestamp` is the start of their period in `tz`, also where that
+                 *     lies before `start`. A period without a value has no row.
+                 *
+                 *     Periods follow the clock of `tz`. `1d` starts at midnight, or the first instant of a day
+                 *     without midnight, and has 23 or 25 hours where clocks change; `1mo` starts with the first
+                 *     day of the month; `6h` starts at 00, 06, 12 and 18 o'clock; `1h` starts at each whole hour
+                 *     and wherever clocks change, so that an hour that comes twice is two periods.
+                 * @example 1h
+                 */
+                step?: components["schemas"]["Step"];
+                /**
+                 * @description The time zone, by its name, of `start`, `end` and `before` where they have no offset, and of
+                 *     the periods of `step`; without it that is UTC. A bare date is the first instant of that day there, so that
                  *     `start=2025-10-26&before=2025-10-27&tz=Europe/Berlin` has 25 hours. A time that comes twice
                  *     in the zone needs its offset, and one that it leaves out is refused. Timestamps in answers
                  *     are UTC in any case.
@@ -3074,12 +3098,13 @@ export interface operations {
                  * @description The names of the columns. `openoa` gives a wide table with OpenOA's names and units:
                  *     `time`, `asset_id` (a text), `WMET_HorWdSpd` (m/s), `WTUR_W` (kW), `WMET_EnvTmp` (°C),
                  *     `WTUR_SupWh` (kWh: the mean power over the time that has readings; each covers its
-                 *     turbine's `sample_interval`). It cannot be combined with `signals` or with `wide=false`.
+                 *     turbine's `sample_interval`). With `step` the energy is the sum of that of the windows. It
+                 *     cannot be combined with `signals` or with `wide=false`.
                  * @example delfos
                  */
                 naming?: components["schemas"]["Naming"];
                 /**
-                 * @description Which end of its window `timestamp` shows. Windows are selected by their start in any case.
+                 * @description Which end of its window or period `timestamp` shows. Windows are selected by their start in any case.
                  * @example start
                  */
                 label?: components["schemas"]["WindowLabel"];

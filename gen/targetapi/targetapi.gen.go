@@ -51,6 +51,15 @@ const (
 	Openoa Naming = "openoa"
 )
 
+// Defines values for Step.
+const (
+	StepDay      Step = "1d"
+	StepHour     Step = "1h"
+	StepMonth    Step = "1mo"
+	StepSixHours Step = "6h"
+	StepWindow   Step = "10m"
+)
+
 // Defines values for WindowLabel.
 const (
 	WindowLabelEnd   WindowLabel = "end"
@@ -972,6 +981,12 @@ type SignalName = string
 // Examples: mean
 type Statistic = string
 
+// Step How long a period is: a window of 10 minutes, an hour, six hours, a day or a month, by the
+// clock of the time zone.
+//
+// Examples: 1h
+type Step string
+
 // Timestamp An instant, in RFC 3339 with `Z`.
 //
 // Examples: 2025-01-01T00:00:00Z
@@ -1047,7 +1062,7 @@ type TurbineSelection = []TurbineSelector
 // Examples: 1-50
 type TurbineSelector = string
 
-// WindowLabel An end of a window.
+// WindowLabel An end of a window or of a longer period.
 //
 // Examples: start
 type WindowLabel string
@@ -1301,8 +1316,18 @@ type GetWindowsParams struct {
 	// they would have the samples on the hour twice.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
-	// Tz The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
-	// it that is UTC. A bare date is the first instant of that day there, so that
+	// Step How long the period of a row is; `10m` is the windows themselves. Those that start from
+	// `start` to `end` count, and `timestamp` is the start of their period in `tz`, also where that
+	// lies before `start`. A period without a value has no row.
+	//
+	// Periods follow the clock of `tz`. `1d` starts at midnight, or the first instant of a day
+	// without midnight, and has 23 or 25 hours where clocks change; `1mo` starts with the first
+	// day of the month; `6h` starts at 00, 06, 12 and 18 o'clock; `1h` starts at each whole hour
+	// and wherever clocks change, so that an hour that comes twice is two periods.
+	Step *Step `form:"step,omitempty" json:"step,omitempty"`
+
+	// Tz The time zone, by its name, of `start`, `end` and `before` where they have no offset, and of
+	// the periods of `step`; without it that is UTC. A bare date is the first instant of that day there, so that
 	// `start=2025-10-26&before=2025-10-27&tz=Europe/Berlin` has 25 hours. A time that comes twice
 	// in the zone needs its offset, and one that it leaves out is refused. Timestamps in answers
 	// are UTC in any case.
@@ -1321,10 +1346,11 @@ type GetWindowsParams struct {
 	// Naming The names of the columns. `openoa` gives a wide table with OpenOA's names and units:
 	// `time`, `asset_id` (a text), `WMET_HorWdSpd` (m/s), `WTUR_W` (kW), `WMET_EnvTmp` (°C),
 	// `WTUR_SupWh` (kWh: the mean power over the time that has readings; each covers its
-	// turbine's `sample_interval`). It cannot be combined with `signals` or with `wide=false`.
+	// turbine's `sample_interval`). With `step` the energy is the sum of that of the windows. It
+	// cannot be combined with `signals` or with `wide=false`.
 	Naming *Naming `form:"naming,omitempty" json:"naming,omitempty"`
 
-	// Label Which end of its window `timestamp` shows. Windows are selected by their start in any case.
+	// Label Which end of its window or period `timestamp` shows. Windows are selected by their start in any case.
 	Label *WindowLabel `form:"label,omitempty" json:"label,omitempty"`
 
 	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for

@@ -584,6 +584,14 @@ func (siw *ServerInterfaceWrapper) GetWindows(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// ------------- Optional query parameter "step" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "step", r.URL.Query(), &params.Step, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("step"))
+		return
+	}
+
 	// ------------- Optional query parameter "tz" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", r.URL.Query(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: "time-zone"})
@@ -805,6 +813,7 @@ func Operations() []param.Operation {
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "step", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"10m", "1h", "6h", "1d", "1mo"}}},
 			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
 			{Name: "signals", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "signal-name", Pattern: "^[a-z_]+_(mean|min|max|std|count)$"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},

@@ -30,25 +30,56 @@ func BenchmarkWindows(b *testing.B) {
 		"YearLongParquet": year + "&format=parquet",
 		"DayWideArrow":    day + "&wide=true&format=arrow",
 	} {
-		b.Run(name, func(b *testing.B) {
-			c := apitest.HTTPClient(b)
-			b.ReportAllocs()
-			for b.Loop() {
-				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.URL+"/windows?"+query, http.NoBody)
-				if err != nil {
-					b.Fatal(err)
-				}
-				resp, err := c.Do(req)
-				if err != nil {
-					b.Fatal(err)
-				}
-				n, err := io.Copy(io.Discard, resp.Body)
-				_ = resp.Body.Close()
-				if err != nil || resp.Trailer.Get("Delfos-Rows") == "" {
-					b.Fatalf("%d bytes, %v", n, err)
-				}
-				b.SetBytes(n)
-			}
-		})
+		b.Run(name, func(b *testing.B) { readAll(b, s, "/windows?"+query) })
+	}
+}
+
+// BenchmarkRollups reads ten years of one turbine, 525,600 windows, a year of it, and
+// 30 days of a hundred, 432,000.
+func BenchmarkRollups(b *testing.B) {
+	s := setup(b)
+	s.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT 1, s, at, s + extract(epoch FROM at)::bigint % 1000 / 7.0
+		FROM generate_series(1, 5) AS s, generate_series('2014-01-01Z'::timestamptz, '2023-12-31 23:50Z', '10 min') AS at`)
+	s.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s, at, s + extract(epoch FROM at)::bigint % 1000 / 7.0
+		FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-30Z', '1 day') AS day,
+			generate_series(1, 100) AS t, generate_series(1, 5) AS s,
+			generate_series(day, day + interval '23:50', '10 min') AS at
+		ORDER BY day, t, s, at`) // as the ETL loads
+	s.exec("VACUUM ANALYZE data")
+	const signals = "&format=arrow&wide=true&signals=wind_speed_mean,wind_speed_min,wind_speed_max"
+	for name, query := range map[string]string{
+		"YearHours":     "start=2023-01-01&before=2024-01-01&step=1h",
+		"FleetHours":    "start=2025-01-01&before=2025-01-31&step=1h",
+		"TenYearsDays":  "start=2014-01-01&before=2024-01-01&step=1d&tz=Europe/Berlin",
+		"TenYearsMonth": "start=2014-01-01&before=2024-01-01&step=1mo",
+	} {
+		b.Run(name, func(b *testing.B) { readAll(b, s, "/windows?"+query+signals) })
+	}
+}
+
+// readAll reads an answer over and over.
+func readAll(b *testing.B, s *bundle, path string) {
+	b.Helper()
+	c := apitest.HTTPClient(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.URL+path, http.NoBody)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.Trailer.Get("Delfos-Rows") == "" {
+			b.Fatalf("%d bytes, %v", n, err)
+		}
+		b.SetBytes(n)
 	}
 }

@@ -34,6 +34,9 @@ func TestPagesOfWindowsAreTheWhole(t *testing.T) {
 		hour, hour + "&wide=true", hour + "&naming=openoa", hour + "&wide=true&signals=power_mean&label=end",
 		hour + "&signals=power_mean,wind_speed_mean&turbines=1,9", "/windows?start=2020-01-01&before=2026-01-01",
 		"/windows?start=0001-01-01&end=9999-12-31&signals=wind_speed_count", hour + "&turbines=7",
+		hour + "&step=10m&tz=Asia/Kolkata", "/windows?start=2025-01-01T00:10Z&end=2025-01-02&step=1h",
+		"/windows?start=2020-01-01&before=2026-01-01&step=1mo&wide=true&tz=Europe/Berlin&label=end", "/windows?start=2020-01-01&before=2026-01-01&step=1d&naming=openoa",
+		"/windows?start=0001-01-01T00:00Z&end=9999-12-31T23:59Z&step=1mo&signals=wind_speed_std,power_count&tz=Pacific/Apia&label=end",
 	} {
 		query += "&format=csv"
 		whole := linesOf(t, b.Get(query))
@@ -79,7 +82,7 @@ func TestTagsOfWindows(t *testing.T) {
 	b.exec("INSERT INTO partition (day, outcome, target_digest) VALUES ('2025-01-01', 'done', 1), ('2025-01-02', 'failed', 2), ('2025-01-03', 'done', 3)")
 	const day = "/windows?start=2025-01-01&before=2025-01-02"
 	tags := map[string]string{}
-	for _, query := range []string{day, day + "&wide=true", day + "&signals=power_mean", day + "&limit=5", day + "&format=csv", day + "&label=end", day + "&turbines=1", "/windows?start=2025-01-01&end=2025-01-02"} {
+	for _, query := range []string{day, day + "&wide=true", day + "&signals=power_mean", day + "&limit=5", day + "&format=csv", day + "&label=end", day + "&turbines=1", day + "&step=1h", day + "&step=1d", day + "&step=1d&tz=Asia/Kolkata", "/windows?start=2025-01-01&end=2025-01-02"} {
 		a := b.OK(query)
 		tag := a.Header.Get("ETag")
 		if other, ok := tags[tag]; ok || tag == "" {

@@ -77,6 +77,8 @@ func TestParametersRefused(t *testing.T) {
 		{"GET /windows?" + span + "&tz=Mars/Olympus", []string{"tz"}, []string{`tz "Mars/Olympus" is not the name of a time zone such as Europe/Berlin`}},
 		{"GET /windows?" + span + "&tz=Local", []string{"tz"}, nil},
 		{"GET /windows?start=2025-10-26T02:30&before=2025-10-26T02:45&tz=Europe/Berlin", []string{"start", "before"}, []string{"comes twice"}},
+		{"GET /windows?" + span + "&step=2h&tz=CET1", []string{"step", "tz"}, []string{`step "2h" is none of 10m, 1h, 6h, 1d, 1mo`}},
+		{"GET /windows?" + span + "&step=", []string{"step"}, []string{"empty"}},
 		{"GET /windows?" + span + "&label=middle", []string{"label"}, []string{"none of start, end"}},
 		{"GET /windows?" + span + "&format=xml", []string{"format"}, []string{"json, ndjson, csv, arrow, parquet"}},
 		{"GET /windows?" + span + "&naming=openoa&signals=power_mean", []string{"signals"}, []string{"openoa"}},

@@ -18,11 +18,9 @@ import (
 // shape is how values become rows.
 type shape struct {
 	columns []stream.Column
-	signals []int32 // the ids that are read, sorted
-	keyed   bool    // the third column is a signal, which belongs to the key of a row
-	// begin starts an answer, whose labels lie shift microseconds after the
-	// starts of windows. yield takes its rows.
-	begin func(shift int64, yield func([]stream.Value) error) rows
+	signals []int32                                     // the ids that are read, sorted
+	keyed   bool                                        // the third column is a signal, which belongs to the key of a row
+	begin   func(yield func([]stream.Value) error) rows // starts an answer; yield takes its rows
 }
 
 // rows takes values, window by window, and makes rows of them.
@@ -31,7 +29,8 @@ type rows interface {
 	end() error
 }
 
-// value is one of the target's; its time is the start of its window.
+// value is one of the target's. Its time is the start of its window; that of a value
+// that becomes part of a row is what the row shows.
 type value = targetdb.ReadWindowsRow
 
 // chosen are the signals of the names, or all of them.
@@ -58,20 +57,19 @@ func longShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ inte
 		},
 		signals: ids(signals),
 		keyed:   true,
-		begin: func(shift int64, yield func([]stream.Value) error) rows {
-			return &longRows{shift: shift, yield: yield, row: make([]stream.Value, 4)}
+		begin: func(yield func([]stream.Value) error) rows {
+			return &longRows{yield: yield, row: make([]stream.Value, 4)}
 		},
 	}
 }
 
 type longRows struct {
-	shift int64
 	yield func([]stream.Value) error
 	row   []stream.Value
 }
 
 func (l *longRows) value(v value) error {
-	l.row[0], l.row[1] = pgrow.OfTimestamp(int64(v.Timestamp)+l.shift), pgrow.OfInt32(v.TurbineID)
+	l.row[0], l.row[1] = pgrow.OfTimestamp(int64(v.Timestamp)), pgrow.OfInt32(v.TurbineID)
 	l.row[2], l.row[3] = pgrow.OfText(v.SignalID), pgrow.OfFloat64(v.Value)
 	return l.yield(l.row)
 }
@@ -136,7 +134,8 @@ func openOAName(place int) string {
 // openOAShape is a wide table as OpenOA reads its SCADA data: the mean of each
 // variable under OpenOA's name, the energy in kWh, which is what PlantData makes
 // of kW, and an asset_id that is text. OpenOA takes the energy of a window for its
-// mean power over ten minutes; here it is that over the time that readings cover.
+// mean power over ten minutes; here it is that over the time that readings cover. each
+// is nil where the values of energySignal say it.
 func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName, each intervals) shape {
 	columns := []stream.Column{
 		{Name: "time", Kind: stream.Timestamp},
@@ -149,6 +148,11 @@ func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName, each inte
 	}
 	columns = append(columns, stream.Column{Name: "WTUR_SupWh", Kind: stream.Float64, Unit: "kWh"})
 	wanted = append(wanted, variable.Names[variable.Power]+"_count") // weights the energy
+	signals = slices.Clone(signals)
+	if each == nil {
+		wanted[variable.Count] = energyName
+		signals = append(signals, targetdb.Signal{ID: energySignal, Name: energyName})
+	}
 	signals = slices.DeleteFunc(signals, func(s targetdb.Signal) bool { return !slices.Contains(wanted, s.Name) })
 	places := make([]int, len(wanted)) // of each among the values held
 	for i, name := range wanted {
@@ -164,18 +168,20 @@ func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName, each inte
 		for i := range variable.Names {
 			row[i] = of(i)
 		}
-		row[variable.Count] = energy(of(variable.Power), of(variable.Count), each.of(turbine))
+		power, last := of(variable.Power), of(variable.Count)
+		if each != nil && (power.Null() || last.Null()) {
+			last = stream.Value{}
+		} else if each != nil {
+			last = pgrow.OfFloat64(energy(power.Float64(), last.Float64(), each.of(turbine)))
+		}
+		row[variable.Count] = last
 	})
 }
 
-// energy is the mean power, in kW, over the time that so many readings cover, in kWh;
-// null without either. Readings more often than their interval says make a window no
-// longer.
-func energy(power, count stream.Value, interval time.Duration) stream.Value {
-	if power.Null() || count.Null() {
-		return stream.Value{}
-	}
-	return pgrow.OfFloat64(power.Float64() * min(count.Float64()*interval.Minutes(), window.Width.Minutes()) / 60)
+// energy is the mean power, in kW, over the time that so many readings cover, in kWh.
+// Readings more often than their interval says make a window no longer.
+func energy(power, count float64, interval time.Duration) float64 {
+	return power * min(count*interval.Minutes(), window.Width.Minutes()) / 60
 }
 
 // assetID writes ids; the last one is kept, as it comes in runs.
@@ -206,9 +212,9 @@ func pivoted(columns []stream.Column, signals []int32, turbine func(int32) strea
 	return shape{
 		columns: columns,
 		signals: signals,
-		begin: func(shift int64, yield func([]stream.Value) error) rows {
+		begin: func(yield func([]stream.Value) error) rows {
 			return &wideRows{
-				shift: shift, yield: yield, signals: signals, turbine: turbine, fill: fill,
+				yield: yield, signals: signals, turbine: turbine, fill: fill,
 				held: make([]stream.Value, len(signals)), row: make([]stream.Value, len(columns)),
 			}
 		},
@@ -217,7 +223,6 @@ func pivoted(columns []stream.Column, signals []int32, turbine func(int32) strea
 
 // wideRows gathers the values of a window.
 type wideRows struct {
-	shift   int64
 	yield   func([]stream.Value) error
 	signals []int32
 	turbine func(int32) stream.Value
@@ -247,7 +252,7 @@ func (w *wideRows) end() error {
 	if !w.some {
 		return nil
 	}
-	w.row[0], w.row[1] = pgrow.OfTimestamp(int64(w.window.Timestamp)+w.shift), w.turbine(w.window.TurbineID)
+	w.row[0], w.row[1] = pgrow.OfTimestamp(int64(w.window.Timestamp)), w.turbine(w.window.TurbineID)
 	w.fill(w.window.TurbineID, w.held, w.row[2:])
 	clear(w.held)
 	w.some = false

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/internal/pgrow"
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
@@ -45,7 +47,13 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	if err != nil {
 		return nil, err
 	}
-	answer := windows{s: s, r: r, openOA: openOA, span: asked, signals: p.Signals, format: format, limit: param.Or(p.Limit, 0), ifNoneMatch: param.Or(p.IfNoneMatch, "")}
+	answer := windows{
+		s: s, r: r, openOA: openOA, span: asked, step: param.Or(p.Step, targetapi.StepWindow), ends: param.Or(p.Label, targetapi.WindowLabelStart) == targetapi.WindowLabelEnd,
+		signals: p.Signals, format: format, limit: param.Or(p.Limit, 0), ifNoneMatch: param.Or(p.IfNoneMatch, ""),
+	}
+	if answer.zone, err = time.LoadLocation(param.Or(p.Tz, "")); err != nil {
+		return nil, fmt.Errorf("load the time zone: %w", err) // it was checked: a fault of ours
+	}
 	switch {
 	case openOA:
 		answer.shape, answer.asked = openOAShape, "openoa"
@@ -57,13 +65,11 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	if p.Signals != nil {
 		answer.asked += " " + strings.Join(slices.Compact(slices.Sorted(slices.Values(*p.Signals))), ",")
 	}
-	if answer.after, err = param.ParseCursor(p.Cursor, asked, answer.asked); err != nil {
-		return nil, err
+	if answer.step != targetapi.StepWindow {
+		answer.asked += fmt.Sprintf(" %s %s", answer.step, answer.zone)
 	}
-	if param.Or(p.Label, targetapi.WindowLabelStart) == targetapi.WindowLabelEnd {
-		answer.shift = window.Width
-	}
-	return answer, nil
+	answer.after, err = param.ParseCursor(p.Cursor, asked, answer.asked)
+	return answer, err
 }
 
 // besideOpenOA are the faults of parameters that contradict OpenOA's naming,
@@ -90,10 +96,12 @@ type windows struct {
 	signals     *[]targetapi.SignalName // nil: all of them
 	openOA      bool
 	shape       func(signals []targetdb.Signal, wanted *[]targetapi.SignalName, each intervals) shape
-	asked       string        // which rows there are, beside the span
-	shift       time.Duration // from a window's start to its label
-	after       *param.Key    // the answer goes on behind it; nil: from the start
-	limit       int32         // rows at most; 0: all of them
+	asked       string // which rows there are, beside the span
+	step        targetapi.Step
+	zone        *time.Location // of its periods
+	ends        bool           // labels are the ends of windows or periods
+	after       *param.Key     // the answer goes on behind it; nil: from the start
+	limit       int32          // rows at most; 0: all of them
 	format      stream.Format
 	ifNoneMatch string
 }
@@ -138,7 +146,15 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 		stream.NotModified(w, etag)
 		return nil
 	}
+	var periods *rollup
+	if a.step != targetapi.StepWindow {
+		periods, each = &rollup{step: a.step, zone: a.zone, each: each}, nil
+	}
 	shape := a.shape(signals, a.signals, each)
+	reads := shape.signals
+	if periods != nil {
+		reads = periods.takes(signals, shape.signals)
+	}
 	page := &windowPage{windows: a, keyed: shape.keyed}
 	response := stream.Response{
 		Format:    a.format,
@@ -153,8 +169,11 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 			// What follows the last row may wait for the client.
 			defer snapshot.Close()
 			page.yield = yield
-			rows := shape.begin(a.shift.Microseconds(), page.take)
-			err := a.read(ctx, snapshot, shape, rows.value)
+			var rows rows = &labelled{windows: a, keyed: shape.keyed, start: math.MinInt64, rows: shape.begin(page.take)}
+			if periods != nil {
+				periods.rows, rows = rows, periods
+			}
+			err := a.read(ctx, snapshot, reads, rows.value)
 			if err == nil {
 				err = rows.end()
 			}
@@ -186,7 +205,7 @@ const windowTagVersion = 1
 // tag is the part of an entity tag that says what is answered. The values are known
 // by the digests that the ledger has of them, so that none is read for a 304.
 func (a windows) tag(signals []targetdb.Signal, each intervals, digest int64) string {
-	asked := fmt.Sprint(windowTagVersion, digest, signals, each, a.span.Start.UnixMicro(), a.span.End.UnixMicro(), a.span.Turbines, a.asked, a.shift, a.after, a.limit)
+	asked := fmt.Sprint(windowTagVersion, digest, signals, each, a.span.Start.UnixMicro(), a.span.End.UnixMicro(), a.span.Turbines, a.asked, a.ends, a.after, a.limit)
 	sum := sha256.Sum256([]byte(asked))
 	return hex.EncodeToString(sum[:8])
 }
@@ -211,7 +230,7 @@ func (p *windowPage) take(row []stream.Value) error {
 		return errPageFull
 	}
 	p.rows++
-	p.last = param.Key{Turbine: row[1].Int32(), Micros: row[0].Timestamp() - p.shift.Microseconds()}
+	p.last = param.Key{Turbine: row[1].Int32(), Micros: p.key(p.start(row[0].Timestamp()))}
 	if p.keyed {
 		p.last.Signal = row[2].Int32()
 	}
@@ -236,28 +255,56 @@ const chunkValues = 30_000
 
 // read yields the values of the span, by turbine, time and signal. They are of one
 // snapshot: a day that is loaded meanwhile is there whole or not at all.
-func (a windows) read(ctx context.Context, snapshot pgx.Tx, shape shape, yield func(value) error) error {
-	if len(shape.signals) == 0 {
+func (a windows) read(ctx context.Context, snapshot pgx.Tx, signals []int32, yield func(value) error) error {
+	if len(signals) == 0 {
 		return nil
 	}
-	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: shape.signals, yield: yield, most: chunkValues}
+	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: signals, yield: yield, most: chunkValues}
 	if a.limit > 0 {
-		r.most = min(r.most, (int(a.limit)+1)*len(shape.signals))
+		start, end := period(a.step, a.span.Start.In(a.zone))
+		r.most = min(r.most, (int(a.limit)+1)*len(signals)*int(end.Sub(start)/window.Width+1))
 	}
-	after := param.Key{}
-	if a.after != nil {
-		after = *a.after
-		r.yield = func(v value) error {
-			if v.TurbineID == after.Turbine && int64(v.Timestamp) == after.Micros && (!shape.keyed || v.SignalID <= after.Signal) {
-				return nil // it was sent
-			}
-			return yield(v)
-		}
-	}
-	if err := r.read(ctx, after); err != nil {
+	if err := r.read(ctx, param.Or(a.after, param.Key{})); err != nil {
 		return fmt.Errorf("read windows: %w", err)
 	}
 	return nil
+}
+
+// key is the time by which a cursor knows a period that starts at an instant: a cursor
+// lies in its span.
+func (a windows) key(start int64) int64 { return max(start, a.span.Start.UnixMicro()) }
+
+// start is when the period of a label starts.
+func (a windows) start(label int64) int64 {
+	if !a.ends {
+		return label
+	}
+	start, _ := period(a.step, time.UnixMicro(label-1).In(a.zone))
+	return start.UnixMicro()
+}
+
+// labelled passes on values with the labels of their periods, but those that were sent
+// before the cursor.
+type labelled struct {
+	windows
+	rows
+
+	keyed        bool         // by signal
+	start, label pgrow.Micros // of the period before
+}
+
+func (l *labelled) value(v value) error {
+	if k := l.after; k != nil && v.TurbineID == k.Turbine && l.key(int64(v.Timestamp)) == k.Micros && (!l.keyed || v.SignalID <= k.Signal) {
+		return nil
+	}
+	if l.ends {
+		if v.Timestamp != l.start {
+			_, end := period(l.step, v.Timestamp.Time().In(l.zone))
+			l.start, l.label = v.Timestamp, pgrow.Micros(end.UnixMicro())
+		}
+		v.Timestamp = l.label
+	}
+	return l.rows.value(v)
 }
 
 // windowReader reads a span in chunks: several turbines at once if their windows

@@ -53,6 +53,10 @@ func TestWindows(t *testing.T) {
 		"windows_openoa.json":    "&naming=openoa&wide=true&turbines=2",
 		"windows_end.ndjson":     "&label=end&signals=wind_speed_max&format=ndjson",
 		"windows_none.csv":       "&turbines=7&wide=true&format=csv",
+		"windows_1h.csv":         "&step=1h&format=csv",
+		"windows_1h_wide.json":   "&step=1h&wide=true&signals=power_mean,wind_speed_std&turbines=1",
+		"windows_1mo_end.csv":    "&step=1mo&tz=Europe/Berlin&label=end&wide=true&format=csv",
+		"windows_6h_openoa.csv":  "&step=6h&naming=openoa&format=csv",
 	} {
 		a := b.Get(hour + query)
 		if a.Status != http.StatusOK {
@@ -119,6 +123,12 @@ func TestEnergyFollowsTheInterval(t *testing.T) {
 			got = append(got, fields[1]+" "+fields[5])
 		}
 		return got[1:]
+	}
+	hours := b.Get(hour + "&naming=openoa&format=csv&step=1h").Body
+	for _, want := range []string{"1,,600.0,,150.0", "2,,600.0,,150.0", "3,,600.0,,190.0"} {
+		if !strings.Contains(hours, want) {
+			t.Errorf("the energy of an hour is not that of its windows, %s:\n%s", want, hours)
+		}
 	}
 	if diff := cmp.Diff([]string{"1 100.0", "1 50.0", "2 100.0", "2 50.0", "3 90.0", "3 100.0", "4 100.0", "4 100.0", "5 100.0", "6 50.0", "6 100.0"}, energy()); diff != "" {
 		t.Errorf("energy (-want +got):\n%s", diff)
