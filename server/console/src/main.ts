@@ -1,6 +1,7 @@
 // The console: one document, whose views are loaded when they are first shown. What is
 // shown follows from the address (url.ts); what changes arrives by one stream (live.ts).
 import { html, render, type TemplateResult } from "lit-html";
+import { guard } from "lit-html/directives/guard.js";
 import "./style.css";
 import { connect, connection } from "./live";
 import { clock, zone } from "./time";
@@ -137,7 +138,7 @@ function shell(): TemplateResult {
         ${state()}
         <label>Times in
           <select @change=${(event: Event) => change({ tz: (event.target as HTMLSelectElement).value === "UTC" ? undefined : (event.target as HTMLSelectElement).value })}>
-            ${zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`)}
+            ${guard([zone()], () => zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`))}
           </select>
         </label>
         <label>Theme

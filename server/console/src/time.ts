@@ -2,15 +2,20 @@
 // always one of UTC, as the partitions are.
 import { parameters } from "./url";
 
+let checked = { name: "UTC", zone: "UTC" };
+
 /** The time zone that is chosen, "UTC" if none or an unknown one is. */
 export function zone(): string {
   const name = parameters().get("tz") ?? "UTC";
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return name;
-  } catch {
-    return "UTC";
+  if (name !== checked.name) {
+    try {
+      new Intl.DateTimeFormat("en", { timeZone: name });
+      checked = { name, zone: name };
+    } catch {
+      checked = { name, zone: "UTC" };
+    }
   }
+  return checked.zone;
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();

@@ -1,6 +1,6 @@
 // What the views share: states as icon, hue and word; what is said when there is nothing
 // or something fails; actions with the lines that do the same elsewhere.
-import { html, nothing, svg, type TemplateResult } from "lit-html";
+import { html, nothing, type TemplateResult } from "lit-html";
 import { Problem, type State } from "./api";
 
 /** The states of a day, in the order of a legend, with what each means. */
@@ -15,21 +15,9 @@ export const states: Record<State, string> = {
   cancelled: "was cancelled before it was loaded",
 };
 
-// A shape for each state, so that colour is never alone.
-const shapes: Record<State, TemplateResult> = {
-  done: svg`<path d="M3 8.5l3.5 3.5L13 4.5" fill="none" stroke="currentColor" stroke-width="2"/>`,
-  stale: svg`<path d="M8 3v5l3 2M8 1.5a6.5 6.5 0 1 0 6.5 6.5" fill="none" stroke="currentColor" stroke-width="2"/>`,
-  failed: svg`<path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="2.5"/>`,
-  running: svg`<path d="M4 2.5v11l9-5.5z" fill="currentColor"/>`,
-  queued: svg`<path d="M4 3h8M4 8h8M4 13h8" stroke="currentColor" stroke-width="2"/>`,
-  missing: svg`<circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2 2"/>`,
-  empty: svg`<circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.5"/>`,
-  cancelled: svg`<path d="M3 8h10" stroke="currentColor" stroke-width="2.5"/>`,
-};
-
 /** The icon of a state; the word stands beside it or in a label. */
 export function icon(state: State): TemplateResult {
-  return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${shapes[state]}</svg>`;
+  return html`<span class="icon" data-state=${state} aria-hidden="true"></span>`;
 }
 
 /** A state as icon, hue and word. */
@@ -73,13 +61,17 @@ export function absolute(path: string): string {
   return new URL(path, location.href).href;
 }
 
-/** 1,234,567 with thin spaces as the English have commas. */
+const formats = new Map<number, Intl.NumberFormat>();
+
+/** 1,234,567, with as many digits after the point. */
 export function number(value: number, digits = 0): string {
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  let format = formats.get(digits);
+  if (!format) formats.set(digits, (format = new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })));
+  return format.format(value);
 }
 
 /** 99.3 %, never rounded up to a whole that is not one. */
 export function percent(share: number): string {
-  if (share > 0.9995 && share < 1) return "99.9 %";
-  return `${(share * 100).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
+  if (share > 0.9995 && share < 1) return "99.9\u00a0%";
+  return `${(share * 100).toFixed(share === 1 || share === 0 ? 0 : 1)}\u00a0%`;
 }

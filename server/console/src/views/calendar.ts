@@ -1,4 +1,12 @@
 import { html } from "lit-html";
+import { Calendar } from "../calendar";
 import type { Open } from "../main";
 
-export const open: Open = () => ({ title: "calendar", render: () => html`<h1>calendar</h1>` });
+export const open: Open = (context) => {
+  const calendar = new Calendar(context);
+  return {
+    title: "Calendar",
+    render: () => html`<h1>Calendar</h1>${calendar.chooser()}${calendar.render()}`,
+    moved: () => calendar.moved(),
+  };
+};

@@ -1,0 +1,363 @@
+// The calendar: a row a month, a cell a day. State is icon and hue, completeness the
+// height of the fill. The table is made once and patched cell by cell, because it may
+// have 20,000 days.
+import { html, nothing, type TemplateResult } from "lit-html";
+import { type Partition, type State } from "./api";
+import { Days, type Range } from "./days";
+import { Glance } from "./glance";
+import { openLoad } from "./load";
+import type { Context } from "./main";
+import { addDays, daysBetween } from "./time";
+import { badge, empty, failure, number, states } from "./ui";
+import { change, go, linkTo, parameters } from "./url";
+
+const monthsOfYear = 12;
+const names = Object.keys(states) as State[];
+
+/** The calendar as a part of a view; everything that it shows is in the address. */
+export class Calendar {
+  readonly days: Days;
+  private readonly glance: Glance;
+  private readonly table = document.createElement("table");
+  private readonly counts = new Map<string, number>();
+  private cells: HTMLTableCellElement[] = [];
+  private range: Partial<Range> = {};
+  private current = -1; // where the keyboard is
+  private anchor = -1; // where a selection began
+  private head = -1; // and where it ends
+  private dragging = false;
+
+  constructor(private readonly context: Context) {
+    this.glance = new Glance(context);
+    this.days = new Days(context.signal, {
+      replaced: () => this.build(),
+      patched: (at) => this.patch(at),
+      settled: () => this.settle(),
+    });
+    this.table.className = "calendar";
+    this.table.setAttribute("role", "grid");
+    this.table.setAttribute("aria-label", "Days, a row a month, the newest first");
+    this.table.setAttribute("aria-multiselectable", "true");
+    const { signal } = context;
+    this.table.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.table.addEventListener("pointerdown", (event) => this.press(event), { signal });
+    this.table.addEventListener("pointerover", (event) => this.pointed(event), { signal });
+    this.table.addEventListener("pointerleave", () => this.show(this.current), { signal });
+    this.table.addEventListener("focusin", (event) => this.show(this.placeOf(event.target)), { signal });
+    this.table.addEventListener("dblclick", (event) => this.openDay(this.placeOf(event.target)), { signal });
+    addEventListener("pointerup", () => this.release(), { signal });
+    this.range = wanted();
+    void this.days.read(this.range);
+  }
+
+  moved(): void {
+    const range = wanted();
+    if (range.from !== this.range.from || range.to !== this.range.to) {
+      this.range = range;
+      void this.days.read(range);
+    }
+    this.filter();
+    this.restore();
+  }
+
+  render(): TemplateResult {
+    const { days } = this;
+    if (days.error) return failure(days.error, () => void days.read(this.range));
+    if (days.loaded && days.list.length === 0) {
+      return empty("No day is known in this range. Days are known once they are loaded or asked for:", "delfos runs start --from 2025-01-01 --to 2025-01-10");
+    }
+    return html`
+      <div class="legend" role="group" aria-label="Show only days that are">${this.legend()}</div>
+      <div class="calendar-with-glance">
+        <div>
+          <div class="scroll calendar-scroll" aria-busy=${days.loaded ? "false" : "true"}>${this.table}</div>
+          ${this.selectionBar()}
+        </div>
+        ${this.glance.render()}
+      </div>`;
+  }
+
+  /** The range, to be chosen; for the view of the calendar alone. */
+  chooser(): TemplateResult {
+    const { list, older, newer } = this.days;
+    const first = this.range.from ?? list[0]?.day ?? "";
+    const last = this.range.to ?? list.at(-1)?.day ?? "";
+    const link = (to: Range | undefined, label: string): TemplateResult =>
+      to ? html`<a class="button" href=${linkTo("calendar", { ...to })}>${label}</a>` : html`<span class="button" aria-disabled="true">${label}</span>`;
+    const choose = (values: Partial<Range>): void => change({ from: first, to: last, ...values, select: undefined });
+    return html`<div class="toolbar">
+      <label>From <input type="date" .value=${first} max=${last} @change=${(event: Event) => choose({ from: (event.target as HTMLInputElement).value })}></label>
+      <label>To <input type="date" .value=${last} min=${first} @change=${(event: Event) => choose({ to: (event.target as HTMLInputElement).value })}></label>
+      ${link(older, "← Older days")} ${link(newer, "Newer days →")}
+      ${this.range.from || this.range.to ? html`<a href=${linkTo("calendar")}>The newest days</a>` : nothing}
+    </div>`;
+  }
+
+  private legend(): TemplateResult[] {
+    const shown = filters();
+    const button = (name: string, content: unknown, title: string): TemplateResult => {
+      const pressed = shown.includes(name);
+      const next = pressed ? shown.filter((one) => one !== name) : [...shown, name];
+      return html`<button type="button" title=${title} aria-pressed=${pressed ? "true" : "false"} data-filter=${name}
+        @click=${() => change({ only: next.join(",") }, true)}>${content} <b>${number(this.counts.get(name) ?? 0)}</b></button>`;
+    };
+    return [
+      ...names.filter((name) => this.counts.get(name) || shown.includes(name)).map((name) => button(name, badge(name), `The day ${states[name]}`)),
+      button("incomplete", html`<span class="gauge" aria-hidden="true"></span>incomplete`, "Fewer samples than expected; the height of a cell's fill is their share"),
+      button("warned", html`<span class="corner" aria-hidden="true"></span>with warnings`, "A data check did not pass"),
+    ];
+  }
+
+  private selectionBar(): TemplateResult {
+    const selected = this.selected();
+    const count = selected ? daysBetween(selected.from, selected.to) + 1 : 0;
+    return html`<div class="selection">
+      ${selected
+        ? html`<span role="status"><b>${selected.from}</b>${count > 1 ? html` to <b>${selected.to}</b>, ${number(count)} days` : nothing}</span>
+            <button type="button" class="primary" @click=${() => openLoad(selected, this.inside(selected), this.context.signal)}>Load …</button>
+            ${count === 1 ? html`<a class="button" href=${linkTo("day", { day: selected.from })}>Open the day</a>` : nothing}
+            <a class="button" href=${linkTo("data", { start: selected.from, end: addDays(selected.to, 1) })}>See the data</a>
+            <button type="button" @click=${() => this.select(-1, -1)}>Clear</button>`
+        : html`<span class="quiet">Drag over days to load them, or hold Shift and press the arrow keys. Enter opens a day.</span>`}
+    </div>`;
+  }
+
+  // The days of a range, those that are known.
+  private inside(range: Range): Partition[] {
+    return this.days.list.filter(({ day }) => day >= range.from && day <= range.to);
+  }
+
+  private build(): void {
+    const { list } = this.days;
+    const head = document.createElement("thead");
+    const row = head.insertRow();
+    row.setAttribute("role", "row");
+    for (let n = 0; n <= 31; n++) {
+      const th = document.createElement("th");
+      th.scope = "col";
+      th.setAttribute("role", "columnheader");
+      th.textContent = n === 0 ? "Month" : String(n);
+      row.append(th);
+    }
+    const body = document.createElement("tbody");
+    body.setAttribute("role", "rowgroup");
+    head.setAttribute("role", "rowgroup");
+    const blank = blankRow();
+    this.cells = new Array<HTMLTableCellElement>(list.length);
+    for (let end = list.length; end > 0; ) {
+      const month = list[end - 1]!.day.slice(0, 7);
+      const line = blank.cloneNode(true) as HTMLTableRowElement;
+      line.cells[0]!.textContent = month;
+      let at = end - 1;
+      for (; at >= 0 && list[at]!.day.startsWith(month); at--) {
+        const cell = line.cells[Number(list[at]!.day.slice(8))]!;
+        cell.removeAttribute("class");
+        cell.dataset["day"] = list[at]!.day;
+        this.cells[at] = cell;
+        draw(cell, list[at]!);
+      }
+      end = at + 1;
+      body.append(line);
+    }
+    this.table.replaceChildren(head, body);
+    this.current = this.anchor = this.head = -1;
+    this.rove(list.length - 1);
+    this.restore();
+    this.show(this.head >= 0 ? this.head : this.current);
+    this.filter();
+    this.settle();
+  }
+
+  private patch(at: number): void {
+    draw(this.cells[at]!, this.days.list[at]!);
+  }
+
+  private settle(): void {
+    this.counts.clear();
+    const add = (name: string): void => void this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    for (const day of this.days.list) {
+      add(day.state);
+      if (incomplete(day)) add("incomplete");
+      if (day.warnings > 0) add("warned");
+    }
+    this.glance.refresh(this.days.list);
+    this.context.update();
+  }
+
+  private filter(): void {
+    const shown = filters();
+    this.table.dataset["only"] = shown.join(" ");
+  }
+
+  private placeOf(target: EventTarget | null): number {
+    const day = target instanceof Element ? target.closest<HTMLElement>("td[data-day]")?.dataset["day"] : undefined;
+    return day ? this.days.at(day) : -1;
+  }
+
+  // One cell can be reached by Tab, the others by arrow keys.
+  private rove(to: number): void {
+    this.cells[this.current]?.setAttribute("tabindex", "-1");
+    this.current = to;
+    this.cells[to]?.setAttribute("tabindex", "0");
+  }
+
+  private key(event: KeyboardEvent): void {
+    const { list } = this.days;
+    const at = this.placeOf(event.target);
+    if (at < 0 || event.altKey || event.metaKey) return;
+    const day = list[at]!.day;
+    const last = list.length - 1;
+    const toMonth = (months: number): number => {
+      const to = this.days.at(sameDay(day, months));
+      if (to >= 0) return to;
+      const end = months > 0 ? last : 0;
+      return list[end]!.day.startsWith(day.slice(0, 7)) ? at : end;
+    };
+    const moves: Record<string, () => number> = {
+      ArrowLeft: () => at - 1,
+      ArrowRight: () => at + 1,
+      ArrowUp: () => toMonth(1), // the newer month is above
+      ArrowDown: () => toMonth(-1),
+      PageUp: () => toMonth(monthsOfYear),
+      PageDown: () => toMonth(-monthsOfYear),
+      Home: () => (event.ctrlKey ? 0 : Math.max(0, at - Number(day.slice(8)) + 1)),
+      End: () => (event.ctrlKey ? last : Math.min(last, at + daysBetween(day, addDays(sameDay(`${day.slice(0, 8)}01`, 1), -1)))),
+    };
+    const move = moves[event.key];
+    if (move) {
+      const to = Math.min(last, Math.max(0, move()));
+      this.rove(to);
+      if (event.shiftKey) this.select(this.anchor < 0 || this.head !== at ? at : this.anchor, to);
+      this.cells[to]!.focus({ preventScroll: true });
+      this.cells[to]!.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else if (event.key === "Enter") this.openDay(at);
+    else if (event.key === " ") this.select(at, at);
+    else if (event.key === "Escape") this.select(-1, -1);
+    else return;
+    event.preventDefault();
+  }
+
+  private press(event: PointerEvent): void {
+    const at = this.placeOf(event.target);
+    if (at < 0 || event.button !== 0) return;
+    event.preventDefault(); // no selection of text
+    this.rove(at);
+    this.cells[at]!.focus({ preventScroll: true });
+    this.dragging = event.pointerType === "mouse";
+    this.mark(event.shiftKey && this.anchor >= 0 ? this.anchor : at, at);
+    if (!this.dragging) this.release(true);
+  }
+
+  private pointed(event: PointerEvent): void {
+    const at = this.placeOf(event.target);
+    if (at < 0) return;
+    this.show(at);
+    if (this.dragging && at !== this.head) this.mark(this.anchor, at);
+  }
+
+  private release(force = false): void {
+    if (!this.dragging && !force) return;
+    this.dragging = false;
+    this.select(this.anchor, this.head);
+  }
+
+  // Marks the days of a selection, and no other.
+  private mark(anchor: number, head: number): void {
+    const [from, to] = [Math.min(anchor, head), Math.max(anchor, head)];
+    const [oldFrom, oldTo] = [Math.min(this.anchor, this.head), Math.max(this.anchor, this.head)];
+    for (let at = Math.max(0, oldFrom); oldFrom >= 0 && at <= oldTo; at++) if (at < from || at > to) this.cells[at]?.removeAttribute("aria-selected");
+    for (let at = Math.max(0, from); from >= 0 && at <= to; at++) if (oldFrom < 0 || at < oldFrom || at > oldTo) this.cells[at]?.setAttribute("aria-selected", "true");
+    this.anchor = anchor;
+    this.head = head;
+    this.context.update();
+  }
+
+  // Marks days and keeps them in the address.
+  private select(anchor: number, head: number): void {
+    this.mark(anchor, head);
+    const selected = this.selected();
+    change({ select: selected ? `${selected.from},${selected.to}` : undefined }, true);
+  }
+
+  private selected(): Range | undefined {
+    const from = this.days.list[Math.min(this.anchor, this.head)];
+    const to = this.days.list[Math.max(this.anchor, this.head)];
+    return from && to ? { from: from.day, to: to.day } : undefined;
+  }
+
+  // Marks what the address selects.
+  private restore(): void {
+    const [from = "", to = from] = (parameters().get("select") ?? "").split(",");
+    const [anchor, head] = [this.days.at(from), this.days.at(to)];
+    const selected = this.selected();
+    if (selected?.from === from && selected.to === to) return; // also when it was made backwards
+    if (anchor >= 0 && head >= 0) this.mark(anchor, head);
+    else if (this.anchor >= 0) this.mark(-1, -1);
+    if (head >= 0) this.rove(head);
+  }
+
+  private show(at: number): void {
+    this.glance.show(this.days.list[at]);
+  }
+
+  private openDay(at: number): void {
+    const day = this.days.list[at]?.day;
+    if (day) go(linkTo("day", { day }));
+  }
+}
+
+function wanted(): Partial<Range> {
+  const named = parameters();
+  const range: Partial<Range> = {};
+  const from = named.get("from");
+  const to = named.get("to");
+  if (from) range.from = from;
+  if (to) range.to = to;
+  return range;
+}
+
+function filters(): string[] {
+  return (parameters().get("only") ?? "").split(",").filter((name) => name !== "");
+}
+
+// The same day so many months later, or the last one of that month.
+function sameDay(day: string, months: number): string {
+  const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
+  const last = new Date(Date.UTC(year, month + months, 0)).getUTCDate();
+  return new Date(Date.UTC(year, month - 1 + months, Math.min(date, last))).toISOString().slice(0, 10);
+}
+
+function incomplete(day: Partition): boolean {
+  return day.samples !== undefined && day.expected !== undefined && day.samples < day.expected;
+}
+
+function blankRow(): HTMLTableRowElement {
+  const row = document.createElement("tr");
+  row.setAttribute("role", "row");
+  const month = document.createElement("th");
+  month.scope = "row";
+  month.setAttribute("role", "rowheader");
+  row.append(month);
+  for (let n = 1; n <= 31; n++) {
+    const cell = row.insertCell();
+    cell.setAttribute("role", "gridcell");
+    cell.className = "none";
+  }
+  return row;
+}
+
+const fullest = 85; // percent, of a day that is not complete, so that it can be told from one that is
+
+function draw(cell: HTMLTableCellElement, day: Partition): void {
+  cell.dataset["state"] = day.state;
+  let label = `${day.day} ${day.state}`;
+  if (day.samples !== undefined && day.expected !== undefined) {
+    label += `, ${day.samples} of ${day.expected} samples`;
+    const share = day.expected > 0 ? day.samples / day.expected : 1;
+    cell.style.setProperty("--fill", `${share < 1 ? Math.min(fullest, Math.round(share * 100)) : 100}%`);
+  } else cell.style.removeProperty("--fill");
+  if (day.warnings > 0) label += `, ${day.warnings} warnings`;
+  cell.classList.toggle("warned", day.warnings > 0);
+  cell.classList.toggle("incomplete", incomplete(day));
+  cell.setAttribute("aria-label", label);
+}

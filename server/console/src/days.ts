@@ -1,0 +1,145 @@
+// The days of a range, read by one request and kept up to date: a change reads the days
+// that changed, however many there are at once.
+import { address, send, type Partition, type Schemas } from "./api";
+import { follow } from "./live";
+import { daysBetween } from "./time";
+
+export interface Range {
+  from: string;
+  to: string;
+}
+
+interface Listener {
+  /** Other days are shown than before, or none could be read. */
+  replaced: () => void;
+  /** The day at this place is another one than before. */
+  patched: (at: number) => void;
+  /** After some were patched. */
+  settled: () => void;
+}
+
+const wait = 300; // milliseconds in which changes gather
+
+export class Days {
+  list: Partition[] = [];
+  /** The nearest known days before and after. */
+  older?: Range | undefined;
+  newer?: Range | undefined;
+  error: unknown;
+  loaded = false;
+
+  private asked: Partial<Range> = {};
+  private changed: Range | "all" | undefined;
+  private reading = false;
+
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly listener: Listener,
+  ) {
+    follow((event) => {
+      if (event === "reset" || event.kind === "run") this.note("all");
+      else if (event.kind === "partition" && event.day) this.note({ from: event.day, to: event.day });
+    }, signal);
+  }
+
+  at(day: string): number {
+    const first = this.list[0];
+    const at = first ? daysBetween(first.day, day) : -1;
+    return at < this.list.length ? at : -1;
+  }
+
+  /** Reads a range, without bounds the one that the server chooses. */
+  async read(asked: Partial<Range>): Promise<void> {
+    this.asked = asked;
+    this.list = [];
+    try {
+      await this.readAll();
+    } catch (error) {
+      if (this.signal.aborted || asked !== this.asked) return;
+      this.error = error;
+      this.listener.replaced();
+    }
+  }
+
+  private async readAll(): Promise<void> {
+    const asked = this.asked;
+    const { days, link } = await fetchDays(asked, this.signal);
+    if (asked !== this.asked) return; // another range was asked for meanwhile
+    this.older = rangeOf(link, "prev");
+    this.newer = rangeOf(link, "next");
+    this.loaded = true;
+    this.error = undefined;
+    if (days.length > 0 && days[0]?.day === this.list[0]?.day && days.length === this.list.length) {
+      this.patch(days);
+    } else {
+      this.list = days;
+      this.listener.replaced();
+    }
+  }
+
+  private note(days: Range | "all"): void {
+    const before = this.changed;
+    if (days === "all" || before === "all") this.changed = "all";
+    else this.changed = { from: before && before.from < days.from ? before.from : days.from, to: before && before.to > days.to ? before.to : days.to };
+    if (this.reading) return;
+    this.reading = true;
+    setTimeout(() => void this.refresh(), wait);
+  }
+
+  // One request at a time: what changes meanwhile waits for the next.
+  private async refresh(): Promise<void> {
+    const changed = this.changed;
+    this.changed = undefined;
+    const first = this.list[0]?.day;
+    const last = this.list.at(-1)?.day;
+    try {
+      if (this.signal.aborted || !changed) return;
+      const grows = changed !== "all" && last !== undefined && changed.to > last && !this.asked.to;
+      if (changed === "all" || grows || first === undefined || last === undefined) {
+        await this.readAll();
+      } else {
+        const from = changed.from < first ? first : changed.from;
+        const to = changed.to > last ? last : changed.to;
+        if (from > to) return;
+        const asked = this.asked;
+        const { days } = await fetchDays({ from, to }, this.signal);
+        if (asked === this.asked) this.patch(days);
+      }
+    } catch {
+      // The connection's line says that the server is away, and all is read anew afterwards.
+    } finally {
+      this.reading = false;
+      if (this.changed) this.note(this.changed);
+    }
+  }
+
+  private patch(days: Partition[]): void {
+    for (const day of days) {
+      const at = this.at(day.day);
+      if (at < 0 || same(this.list[at], day)) continue;
+      this.list[at] = day;
+      this.listener.patched(at);
+    }
+    this.listener.settled();
+  }
+}
+
+function same(a: Partition | undefined, b: Partition): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+async function fetchDays(range: Partial<Range>, signal: AbortSignal): Promise<{ days: Partition[]; link: string }> {
+  const response = await send(address("/partitions", range), { signal });
+  const { partitions } = (await response.json()) as Schemas["PartitionList"];
+  return { days: partitions, link: response.headers.get("Link") ?? "" };
+}
+
+// The range that a link of a header leads to.
+function rangeOf(link: string, rel: string): Range | undefined {
+  const found = new RegExp(`<([^>]*)>;\\s*rel="?${rel}"?`).exec(link);
+  if (!found?.[1]) return undefined;
+  const { searchParams } = new URL(found[1], location.href);
+  const from = searchParams.get("from");
+  const to = searchParams.get("to");
+  return from && to ? { from, to } : undefined;
+}
