@@ -17,7 +17,8 @@ CREATE TABLE river.river_job (
     priority smallint NOT NULL,
     args jsonb NOT NULL,
     attempted_by text[],
-    kind text NOT NULL
+    kind text NOT NULL,
+    queue text NOT NULL
 );
 
 CREATE TABLE river.river_queue (

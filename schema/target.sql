@@ -85,7 +85,8 @@ CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_r
 -- scope says which days of the range it took, priority (1 the highest, as River
 -- counts) how urgent they are. allow_empty lets it remove what the source no longer
 -- has, however much that is. parallel bounds how many of its days are in work at
--- once; NULL leaves that to the workers. A request that comes again under its
+-- once; NULL leaves that to the workers. stop_on_failure cancels the days that wait when
+-- one has failed for good. A request that comes again under its
 -- idempotency key finds the run that it made. closed_at is when somebody noticed
 -- that no request of it is open any more.
 CREATE TABLE run (
@@ -97,6 +98,7 @@ CREATE TABLE run (
     scope run_scope NOT NULL DEFAULT 'all',
     parallel integer,
     allow_empty boolean NOT NULL DEFAULT false,
+    stop_on_failure boolean NOT NULL DEFAULT false,
     idempotency_key text,
     request text,
     created_at timestamptz NOT NULL DEFAULT now(),

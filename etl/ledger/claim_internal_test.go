@@ -68,7 +68,10 @@ func TestClaimWaitsForItsHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	held.Release(t.Context())
-	_, c := mustClaim(t, second, run)
+	if _, _, err := second.Claim(t.Context(), testDay(), Order{RunID: run}); !errors.Is(err, ErrCalledOff) {
+		t.Errorf("claim for a run that was told how the day ended: got %v, want %v", err, ErrCalledOff)
+	}
+	_, c := mustClaim(t, second, newRun(t, second))
 	if c.Entry.Token != held.Entry.Token+1 {
 		t.Errorf("token: got %d, want %d", c.Entry.Token, held.Entry.Token+1)
 	}

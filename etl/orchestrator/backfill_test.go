@@ -132,6 +132,109 @@ func TestCancelStopsAndRetryGoesOn(t *testing.T) {
 	s.checkWhole(t)
 }
 
+// After the answer to a cancel no day of the run starts, however close it comes to the
+// workers' next one; until they have let go, the run says how many days are in work.
+func TestNothingStartsAfterACancel(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 40)
+	c := s.start(t, 2).Control()
+	plan := startRun(t, c, days(40, ""))
+	for range 15 {
+		done := awaitRun(t, c, plan.RunID, "a day in work", func(r targetdb.ReadRunsRow) bool { return r.Running > 0 }).Done
+		awaitRun(t, c, plan.RunID, "the next day", func(r targetdb.ReadRunsRow) bool { return r.Done > done || ended(r) })
+		if err := c.Cancel(t.Context(), plan.RunID); err != nil {
+			t.Fatal(err)
+		}
+		answered := pgtest.Query[time.Time](t, s.target, "SELECT clock_timestamp()")
+		run := awaitRun(t, c, plan.RunID, "the run's end", ended)
+		if run.Run.CancelledAt == nil && run.Cancelled > 0 || run.Running > 0 || run.Total != run.Done+run.Cancelled {
+			t.Errorf("cancelled: %+v", run)
+		}
+		await.Value(t, "the queue to be empty", func() (any, bool) {
+			n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND state IN ('available', 'running')")
+			return n, n == 0
+		})
+		if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt WHERE started_at > $1", answered); n > 0 {
+			t.Fatalf("%d days started after the cancel", n)
+		}
+		if err := c.Retry(t.Context(), plan.RunID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if run := awaitRun(t, c, plan.RunID, "the end of the last retry", ended); run.Done != 40 || run.Run.CancelledAt != nil {
+		t.Errorf("retried: %+v", run)
+	}
+	s.checkWhole(t)
+}
+
+// A cancelled run is running until its days in work have stopped.
+func TestCancelledRunIsStopping(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 3)
+	c := s.start(t, 1).Control()
+	release := s.lock(t)
+	plan := startRun(t, c, days(3, ""))
+	s.whileLoading(t, "SELECT")
+	// A session that does not hear of the cancel: nobody tells the worker.
+	pgtest.Exec(t, s.target, "UPDATE run_partition SET outcome = 'cancelled', finished_at = now(); UPDATE run SET cancelled_at = now()")
+	run, err := c.Run(t.Context(), plan.RunID)
+	if err != nil || run.State != "running" || run.Running != 1 || run.Cancelled != 2 || run.FinishedAt != nil {
+		t.Errorf("stopping: %+v, %v", run, err)
+	}
+	release()
+	run = awaitRun(t, c, plan.RunID, "the end", ended)
+	if run.State != "cancelled" || run.Cancelled != 3 || run.FinishedAt == nil {
+		t.Errorf("stopped: %+v", run)
+	}
+	s.checkWhole(t)
+}
+
+// The first day that fails for good ends the run: what is in work finishes, and nothing
+// else starts.
+func TestStopOnFailure(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 12)
+	c := s.start(t, 1).Control()
+	release := s.lock(t)
+	request := days(12, "")
+	request.StopOnFailure = true
+	plan, other := startRun(t, c, request), startRun(t, c, days(3, ""))
+	s.whileLoading(t, "SELECT") // the first day
+	refused := "2025-01-02"
+	s.refused.Store(&refused)
+	s.start(t, 1) // takes the second day
+	run := awaitRun(t, c, plan.RunID, "the failure", func(r targetdb.ReadRunsRow) bool { return r.Failed == 1 })
+	if run.State != "running" || run.Running != 1 || run.Cancelled != 10 || run.Run.CancelledAt != nil {
+		t.Errorf("after the failure: %+v", run)
+	}
+	release()
+	run = awaitRun(t, c, plan.RunID, "the end of the run", ended)
+	if run.State != "failed" || run.Done != 1 || run.Failed != 1 || run.Cancelled != 10 {
+		t.Errorf("stopped run: %+v", run)
+	}
+	if run := awaitRun(t, c, other.RunID, "the end of the other run", ended); run.State != "failed" || run.Done != 2 {
+		t.Errorf("a run that does not stop: %+v", run)
+	}
+	if got := states(t, c, 12); got != "dfdccccccccc" {
+		t.Errorf("states: %s", got)
+	}
+	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM attempt"); n != 3 {
+		t.Errorf("%d attempts, want those at the three days that two runs asked for", n)
+	}
+
+	s.refused.Store(nil)
+	if err := c.Retry(t.Context(), plan.RunID); err != nil {
+		t.Fatal(err)
+	}
+	if run := awaitRun(t, c, plan.RunID, "the end of the retry", ended); run.State != "done" || run.Done != 12 {
+		t.Errorf("retried run: %+v", run)
+	}
+	s.checkWhole(t)
+}
+
 func TestCancelLeavesTheDaysOfOthers(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

@@ -77,6 +77,27 @@ func ReadRun(ctx context.Context, db targetdb.DBTX, id int64) (targetdb.ReadRuns
 	return runs[0], nil
 }
 
+// Waiting is what a run's days wait for, and how long they will take.
+type Waiting struct {
+	targetdb.ReadWaitingRow
+
+	// Ahead are the days that are queued before the run's.
+	Ahead []targetdb.ReadAheadRow
+}
+
+// Waiting reads what the days of a run wait for.
+func (c *Control) Waiting(ctx context.Context, id int64) (w Waiting, err error) {
+	db := targetdb.New(c.config.Target)
+	w.ReadWaitingRow, err = db.ReadWaiting(ctx, targetdb.ReadWaitingParams{RunID: id, Queue: partitionQueue})
+	if err == nil && w.Position > 1 {
+		w.Ahead, err = db.ReadAhead(ctx, targetdb.ReadAheadParams{Queue: partitionQueue, Position: w.Position})
+	}
+	if err != nil {
+		return Waiting{}, fmt.Errorf("read what run %d waits for: %w", id, err)
+	}
+	return w, nil
+}
+
 // StartRequest asks for a backfill of the days From to To, both inclusive, at
 // UTC midnight; at most MaxDays.
 type StartRequest struct {
@@ -89,6 +110,8 @@ type StartRequest struct {
 	// AllowEmpty lets the run remove values that the source no longer has samples
 	// for, however many they are.
 	AllowEmpty bool
+	// StopOnFailure cancels the days that wait once one has failed for good.
+	StopOnFailure bool
 	// Key, if any, makes the request idempotent: with the same Request it finds
 	// the run that it made before.
 	Key, Request string
@@ -130,7 +153,7 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 		}
 		plan.RunID, err = c.queue.open(ctx, tx, targetdb.OpenRunParams{
 			Trigger: enum.RunTriggerBackfill, FirstDay: r.From, LastDay: r.To, Scope: r.Only, Days: days,
-			Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, IdempotencyKey: r.Key, Request: r.Request,
+			Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, StopOnFailure: r.StopOnFailure, IdempotencyKey: r.Key, Request: r.Request,
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return findRun(ctx, tx, r, &plan)

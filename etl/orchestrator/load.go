@@ -55,7 +55,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 		return fmt.Errorf("look who asks for %s: %w", job.Args.Day, err)
 	}
 	ctx = withRun(ctx, by.RunID, day)
-	r := &dayJob{job: job, by: by}
+	r := &dayJob{job: job, by: by, queue: w.queue}
 	p, err := w.config.Job.Load(ctx, day, ledger.Order{RunID: by.RunID, AllowEmpty: by.AllowEmpty, Settler: r})
 	w.report(ctx, job, p, err)
 	if by.Bounded && ctx.Err() == nil {
@@ -68,11 +68,13 @@ func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error 
 type dayJob struct {
 	job      *river.Job[PartitionArgs]
 	by       targetdb.WantedByRow
+	queue    *queue
 	answered bool // those who asked for the day were told how it ended
 }
 
 // Settle implements ledger.Settler: it closes the requests that the attempt answers and
-// completes the job, or says when there will be another attempt. Whoever holds the
+// completes the job, or says when there will be another attempt. A day that failed for
+// good stops the runs that asked for that. Whoever holds the
 // ledger's token may complete the job, even if River has begun another attempt of it
 // meanwhile, because that one will find nothing to do.
 func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (again *time.Time, err error) {
@@ -80,6 +82,7 @@ func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (ag
 	if s.Outcome == enum.OutcomeCancelled {
 		return nil, nil //nolint:nilnil // Requests that are still open are answered by another attempt.
 	}
+	var stopping []int64 // the runs that this failure ends
 	if s.Outcome == enum.OutcomeFailed {
 		if after, ok := retryAfter(s.Err, r.job.ID, r.job.Attempt); ok {
 			asking, err := targetdb.New(tx).HoldRequests(ctx, s.Day)
@@ -91,6 +94,9 @@ func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (ag
 			}
 			return new(time.Now().Add(after)), nil
 		}
+		if stopping, err = targetdb.New(tx).LockStopping(ctx, s.Day); err != nil {
+			return nil, fmt.Errorf("look which runs stop: %w", err)
+		}
 	}
 	closed, err := targetdb.New(tx).SettleRequests(ctx, targetdb.SettleRequestsParams{
 		Day: s.Day, Token: s.Token, StartedAt: s.StartedAt, Outcome: s.Outcome,
@@ -99,7 +105,8 @@ func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (ag
 		return nil, fmt.Errorf("close requests: %w", err)
 	}
 	if s.Outcome == enum.OutcomeFailed {
-		return nil, nil //nolint:nilnil // River hears of it from Work.
+		stopping = slices.DeleteFunc(stopping, func(id int64) bool { return !slices.Contains(closed, id) })
+		return nil, r.queue.halt(ctx, tx, stopping) // River hears of the failure from Work.
 	}
 	// What one run allows is not done for another once it is called off.
 	if len(closed) == 0 || r.by.AllowEmpty && !slices.Contains(closed, r.by.RunID) {

@@ -12,7 +12,7 @@ func TestPartitionStart(t *testing.T) {
 	s.source.sample()
 	s.tick()
 	s.wantRuns("no samples yet")
-	if got := s.state(); got.PartitionStart != nil || got.NextAt == nil {
+	if got := s.state(); got.PartitionStart != nil || len(got.Next) == 0 {
 		t.Errorf("no samples yet: got %+v", got)
 	}
 	s.source.sample("2025-06-28")
@@ -79,7 +79,7 @@ func TestPartitionStartOfUnbelievableDays(t *testing.T) {
 				want = []string{"schedule missing 06-28 06-29"}
 			}
 			s.wantRuns("", want...)
-			if got := s.state(); got.NextAt == nil || got.PartitionStart == nil || got.PartitionStart.Year() < 1980 {
+			if got := s.state(); len(got.Next) == 0 || got.PartitionStart == nil || got.PartitionStart.Year() < 1980 {
 				t.Errorf("the schedule is %+v", got)
 			}
 		})

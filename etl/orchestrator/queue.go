@@ -121,6 +121,23 @@ func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
+// halt cancels what has not begun of runs.
+func (q *queue) halt(ctx context.Context, tx pgx.Tx, runs []int64) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	db := targetdb.New(tx)
+	// By a statement before, so that the next one sees who has begun a day meanwhile.
+	if _, err := db.LockRequests(ctx, runs); err != nil {
+		return fmt.Errorf("hold the requests of runs %v: %w", runs, err)
+	}
+	days, err := db.StopRuns(ctx, runs)
+	if err != nil {
+		return fmt.Errorf("stop runs %v: %w", runs, err)
+	}
+	return q.drop(ctx, tx, days)
+}
+
 // drop takes the jobs of days that nobody asks for any more off the queue, and
 // stops those in work.
 func (q *queue) drop(ctx context.Context, tx pgx.Tx, days []time.Time) error {

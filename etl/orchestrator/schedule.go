@@ -266,9 +266,8 @@ type ScheduleState struct {
 	targetdb.ReadWorkforceRow
 
 	Cron string
-	// NextAt is when the next day becomes due, and NextDay which one; the newest,
-	// if they are several. Nil while paused.
-	NextAt, NextDay                         *time.Time
+	// Next are the next days that become due; none while paused.
+	Next                                    []Due
 	CatchUpDays, StaleDays, SourceRetention int32
 	PartitionStart                          *time.Time
 	// LeftOut are the days that are due for longer than CatchUpDays and missing; nil if
@@ -323,11 +322,21 @@ func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
 	default:
 		start = dates.Earliest()
 	}
-	if at, day, ok := s.cron.upcoming(start, now); ok && !state.Paused {
-		state.NextAt, state.NextDay = &at, &day
+	for after := now; !state.Paused && len(state.Next) < duesTold; {
+		at, day, ok := s.cron.upcoming(start, after)
+		if !ok {
+			break
+		}
+		state.Next, after = append(state.Next, Due{at, day}), at
 	}
 	return state, nil
 }
+
+// duesTold is how many days ScheduleState says are to become due.
+const duesTold = 5
+
+// Due is when a day becomes due; the newest, if several do.
+type Due struct{ At, Day time.Time }
 
 // told is what the log has said of the schedule.
 type told struct {

@@ -139,7 +139,7 @@ func TestPauseOutlivesARestart(t *testing.T) {
 	if len(s.source.asked) != 0 {
 		t.Errorf("a paused sweep asked the source for %v", s.source.asked)
 	}
-	if state := s.state(); !state.Paused || state.NextAt != nil || state.NextDay != nil || state.CheckedAt == nil {
+	if state := s.state(); !state.Paused || len(state.Next) > 0 || state.CheckedAt == nil {
 		t.Errorf("paused: got %+v", state)
 	}
 	s.restart()
@@ -162,9 +162,16 @@ func TestScheduleState(t *testing.T) {
 	}
 	want := ScheduleState{
 		Cron: DefaultCron, CatchUpDays: 1, StaleDays: 30,
-		NextAt: day("2025-07-01 01:00"), NextDay: day("2025-06-30"), PartitionStart: day("2025-01-01"),
-		LeftOut:  &targetdb.LeftOutDaysRow{Days: 179, FirstDay: dayAt("2025-01-01"), LastDay: dayAt("2025-06-28")},
-		Settings: `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 TODAY_EVERY=0s PARTITION_START=`,
+		Next: []Due{
+			{dayAt("2025-07-01 01:00"), dayAt("2025-06-30")},
+			{dayAt("2025-07-02 01:00"), dayAt("2025-07-01")},
+			{dayAt("2025-07-03 01:00"), dayAt("2025-07-02")},
+			{dayAt("2025-07-04 01:00"), dayAt("2025-07-03")},
+			{dayAt("2025-07-05 01:00"), dayAt("2025-07-04")},
+		},
+		PartitionStart: day("2025-01-01"),
+		LeftOut:        &targetdb.LeftOutDaysRow{Days: 179, FirstDay: dayAt("2025-01-01"), LastDay: dayAt("2025-06-28")},
+		Settings:       `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 TODAY_EVERY=0s PARTITION_START=`,
 	}
 	stored := cmpopts.IgnoreFields(targetdb.Schedule{}, "ID", "SweepTook")
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
@@ -178,7 +185,10 @@ func TestScheduleState(t *testing.T) {
 	}
 	s.config.Schedule.PartitionStart = day("2025-08-01")
 	s.restart()
-	want.PartitionStart, want.NextDay, want.NextAt = day("2025-08-01"), day("2025-08-01"), day("2025-08-02 01:00")
+	want.PartitionStart = day("2025-08-01")
+	for i := range want.Next {
+		want.Next[i] = Due{dayAt("2025-08-02 01:00").AddDate(0, 0, i), dayAt("2025-08-01").AddDate(0, 0, i)}
+	}
 	want.LeftOut, want.Settings = nil, want.Settings+"2025-08-01"
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
 		t.Errorf("with a start that is to come (-want +got):\n%s", diff)

@@ -211,8 +211,8 @@ export interface paths {
         /**
          * Cancel a run
          * @description Takes the waiting days of the run off the queue and stops those that are being loaded, unless
-         *     another run wants them. A stopped day keeps the values that it had before. The answer is the
-         *     same when nothing is left to cancel.
+         *     another run wants them. No day of the run starts after the answer. A stopped day keeps the
+         *     values that it had before. The answer is the same when nothing is left to cancel.
          */
         post: operations["cancelRun"];
         delete?: never;
@@ -833,6 +833,12 @@ export interface components {
              *     there are workers.
              */
             parallel?: number | null;
+            /**
+             * @description Whether the first day that fails, and is not tried again, ends the run: the days of the
+             *     run that wait are cancelled, those that are being loaded finish, and the run is `failed`.
+             * @default false
+             */
+            stop_on_failure: boolean;
         };
         /**
          * @description What a request for days comes to.
@@ -887,7 +893,8 @@ export interface components {
         };
         /**
          * @description `queued` until a first day is being loaded, then `running` until all days have ended. Then
-         *     `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`.
+         *     `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`. A
+         *     run that was cancelled is `running` until the days that were being loaded have stopped.
          * @example running
          * @enum {string}
          */
@@ -945,7 +952,7 @@ export interface components {
             failed: number;
             /**
              * Format: int64
-             * @description Days that were cancelled.
+             * @description Days that were cancelled, and are not being loaded any more.
              */
             cancelled: number;
         };
@@ -992,11 +999,78 @@ export interface components {
             turbines?: string;
             /** @description Whether the run may remove values that the source no longer has samples for. */
             allow_empty?: boolean;
+            /** @description Whether the first day that fails, and is not tried again, ends the run. */
+            stop_on_failure?: boolean;
             partitions: components["schemas"]["RunCounts"];
+            waiting?: components["schemas"]["RunWaiting"];
             /** @description When the run was asked for. */
             created_at: components["schemas"]["Timestamp"];
+            /**
+             * @description When the run was cancelled. No day of it starts after that; while days of it are still
+             *     being stopped, its state is `running`. Absent again after a retry.
+             */
+            cancelled_at?: components["schemas"]["Timestamp"];
+            /**
+             * @description When the last of its days will have ended, if each takes as long as the median of the 20
+             *     days loaded last and all workers that are alive load its days. Answers about one run have
+             *     it while the run has days left and a worker is alive.
+             */
+            eta?: components["schemas"]["Timestamp"];
             /** @description When the last of its days ended. */
             finished_at?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description Why days of a run wait. Answers about one run have it while days of the run are queued.
+         * @example {
+         *       "position": 4,
+         *       "ahead": [
+         *         {
+         *           "run_id": 6,
+         *           "trigger": "schedule",
+         *           "days": 3
+         *         }
+         *       ],
+         *       "workers_free": 0
+         *     }
+         */
+        RunWaiting: {
+            /**
+             * Format: int64
+             * @description The place in the queue of the first day of the run that may be loaded now, from 1 on.
+             *     Absent when none may: `parallel` days of the run are being loaded, or its days wait for
+             *     their next attempt.
+             */
+            position?: number;
+            /** @description The days that are queued before that one, by run, the most urgent first. */
+            ahead: components["schemas"]["RunAhead"][];
+            /**
+             * Format: int64
+             * @description How many more days the workers that are alive could load now.
+             */
+            workers_free: number;
+            /** @description When the first of the run's failed days is tried again. */
+            next_attempt_at?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description Days of a run that are queued before those of another one.
+         * @example {
+         *       "run_id": 6,
+         *       "trigger": "schedule",
+         *       "days": 3
+         *     }
+         */
+        RunAhead: {
+            /**
+             * Format: int64
+             * @description The run.
+             */
+            run_id: number;
+            trigger: components["schemas"]["RunTrigger"];
+            /**
+             * Format: int64
+             * @description The number of its days.
+             */
+            days: number;
         };
         /**
          * @description A part of all runs.
@@ -1086,6 +1160,12 @@ export interface components {
          *       "paused": false,
          *       "next_at": "2025-01-12T01:00:00Z",
          *       "next_day": "2025-01-11",
+         *       "next": [
+         *         {
+         *           "at": "2025-01-12T01:00:00Z",
+         *           "day": "2025-01-11"
+         *         }
+         *       ],
          *       "catch_up_days": 7,
          *       "stale_days": 30,
          *       "today_every_seconds": 600,
@@ -1107,6 +1187,8 @@ export interface components {
             next_at?: components["schemas"]["Timestamp"];
             /** @description The day that is queued at `next_at`. */
             next_day?: components["schemas"]["Day"];
+            /** @description The next five times at which days are queued; empty while the schedule is paused. */
+            next: components["schemas"]["ScheduledDay"][];
             /**
              * Format: int32
              * @description How many past days are queued if they are missing.
@@ -1156,6 +1238,19 @@ export interface components {
             left_out?: components["schemas"]["LeftOut"];
             /** @description Everything that keeps days from being loaded; empty when nothing does. */
             hindrances: components["schemas"]["Hindrance"][];
+        };
+        /**
+         * @description When the schedule queues a day.
+         * @example {
+         *       "at": "2025-01-12T01:00:00Z",
+         *       "day": "2025-01-11"
+         *     }
+         */
+        ScheduledDay: {
+            /** @description When the day is queued. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The day; the newest, if several are queued at once. */
+            day: components["schemas"]["Day"];
         };
         /**
          * @description - `queue_paused` and `no_workers` keep every day from being loaded; the running day has a

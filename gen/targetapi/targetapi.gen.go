@@ -642,10 +642,20 @@ type Run struct {
 	// AllowEmpty Whether the run may remove values that the source no longer has samples for.
 	AllowEmpty *bool `json:"allow_empty,omitempty"`
 
+	// CancelledAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	CancelledAt *Timestamp `json:"cancelled_at,omitempty"`
+
 	// CreatedAt An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// Eta An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	Eta *Timestamp `json:"eta,omitempty"`
 
 	// FinishedAt An instant, in RFC 3339 with `Z`.
 	//
@@ -680,11 +690,15 @@ type Run struct {
 	Partitions RunCounts `json:"partitions"`
 
 	// State `queued` until a first day is being loaded, then `running` until all days have ended. Then
-	// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`.
+	// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`. A
+	// run that was cancelled is `running` until the days that were being loaded have stopped.
 	//
 	//
 	// Examples: running
 	State RunState `json:"state"`
+
+	// StopOnFailure Whether the first day that fails, and is not tried again, ends the run.
+	StopOnFailure *bool `json:"stop_on_failure,omitempty"`
 
 	// To A day, from midnight to midnight UTC.
 	//
@@ -701,13 +715,37 @@ type Run struct {
 
 	// Turbines The turbines that a command of the command line selected, such as `1-50,80`.
 	Turbines *string `json:"turbines,omitempty"`
+
+	// Waiting Why days of a run wait. Answers about one run have it while days of the run are queued.
+	//
+	// Examples: {"ahead":[{"days":3,"run_id":6,"trigger":"schedule"}],"position":4,"workers_free":0}
+	Waiting *RunWaiting `json:"waiting,omitempty"`
+}
+
+// RunAhead Days of a run that are queued before those of another one.
+//
+// Examples: {"days":3,"run_id":6,"trigger":"schedule"}
+type RunAhead struct {
+	// Days The number of its days.
+	Days int64 `json:"days"`
+
+	// RunId The run.
+	RunId int64 `json:"run_id"`
+
+	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
+	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
+	// over yet (`today`). A day has one run of `today`, which is asked again and again.
+	//
+	//
+	// Examples: backfill
+	Trigger RunTrigger `json:"trigger"`
 }
 
 // RunCounts The number of days of a run, by how far they are.
 //
 // Examples: {"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365}
 type RunCounts struct {
-	// Cancelled Days that were cancelled.
+	// Cancelled Days that were cancelled, and are not being loaded any more.
 	Cancelled int64 `json:"cancelled"`
 
 	// Done Days that are loaded.
@@ -829,6 +867,10 @@ type RunRequest struct {
 	// there are workers.
 	Parallel *int32 `json:"parallel,omitempty"`
 
+	// StopOnFailure Whether the first day that fails, and is not tried again, ends the run: the days of the
+	// run that wait are cancelled, those that are being loaded finish, and the run is `failed`.
+	StopOnFailure *bool `json:"stop_on_failure,omitempty"`
+
 	// To A day, from midnight to midnight UTC.
 	//
 	// Examples: 2025-01-01
@@ -846,7 +888,8 @@ type RunRequest struct {
 type RunScope = enum.RunScope
 
 // RunState `queued` until a first day is being loaded, then `running` until all days have ended. Then
-// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`.
+// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`. A
+// run that was cancelled is `running` until the days that were being loaded have stopped.
 //
 // Examples: running
 type RunState = enum.RunState
@@ -858,9 +901,30 @@ type RunState = enum.RunState
 // Examples: backfill
 type RunTrigger = enum.RunTrigger
 
+// RunWaiting Why days of a run wait. Answers about one run have it while days of the run are queued.
+//
+// Examples: {"ahead":[{"days":3,"run_id":6,"trigger":"schedule"}],"position":4,"workers_free":0}
+type RunWaiting struct {
+	// Ahead The days that are queued before that one, by run, the most urgent first.
+	Ahead []RunAhead `json:"ahead"`
+
+	// NextAttemptAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	NextAttemptAt *Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The place in the queue of the first day of the run that may be loaded now, from 1 on.
+	// Absent when none may: `parallel` days of the run are being loaded, or its days wait for
+	// their next attempt.
+	Position *int64 `json:"position,omitempty"`
+
+	// WorkersFree How many more days the workers that are alive could load now.
+	WorkersFree int64 `json:"workers_free"`
+}
+
 // Schedule When days are loaded without anybody asking for them, and what keeps days from being loaded now.
 //
-// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2}
+// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2}
 type Schedule struct {
 	// CatchUpDays How many past days are queued if they are missing.
 	CatchUpDays int32 `json:"catch_up_days"`
@@ -880,6 +944,9 @@ type Schedule struct {
 	//
 	// Examples: {"days":6,"from":"2025-01-01","to":"2025-01-06"}
 	LeftOut *LeftOut `json:"left_out,omitempty"`
+
+	// Next The next five times at which days are queued; empty while the schedule is paused.
+	Next []ScheduledDay `json:"next"`
 
 	// NextAt An instant, in RFC 3339 with `Z`.
 	//
@@ -937,6 +1004,21 @@ type Schedule struct {
 type ScheduleUpdate struct {
 	// Paused Whether the schedule is to be paused.
 	Paused bool `json:"paused"`
+}
+
+// ScheduledDay When the schedule queues a day.
+//
+// Examples: {"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}
+type ScheduledDay struct {
+	// At An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	At Timestamp `json:"at"`
+
+	// Day A day, from midnight to midnight UTC.
+	//
+	// Examples: 2025-01-01
+	Day Day `json:"day"`
 }
 
 // Signal One statistic of one variable.

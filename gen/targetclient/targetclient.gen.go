@@ -232,8 +232,8 @@ func (c *Client) GetRun(ctx context.Context, id RunId, reqEditors ...RequestEdit
 // CancelRun Cancel a run
 //
 // Takes the waiting days of the run off the queue and stops those that are being loaded, unless
-// another run wants them. A stopped day keeps the values that it had before. The answer is the
-// same when nothing is left to cancel.
+// another run wants them. No day of the run starts after the answer. A stopped day keeps the
+// values that it had before. The answer is the same when nothing is left to cancel.
 //
 // Corresponds with POST /runs/{id}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, id RunId, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -55,6 +55,7 @@ type Run struct {
 	Scope          enum.RunScope
 	Parallel       *int32
 	AllowEmpty     bool
+	StopOnFailure  bool
 	IdempotencyKey *string
 	Request        *string
 	CreatedAt      time.Time

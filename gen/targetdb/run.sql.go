@@ -168,6 +168,37 @@ func (q *Queries) HoldRequests(ctx context.Context, day time.Time) ([]int64, err
 	return items, nil
 }
 
+const LockRequests = `-- name: LockRequests :many
+SELECT rp.day
+FROM run_partition AS rp
+WHERE rp.run_id = ANY ($1::bigint[])
+  AND rp.outcome IS NULL
+ORDER BY rp.run_id, rp.day
+FOR NO KEY UPDATE
+`
+
+// Holds the open requests of some runs, so that StopRuns sees which days have begun.
+// run_partition_pkey serves it.
+func (q *Queries) LockRequests(ctx context.Context, runIds []int64) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, LockRequests, runIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var day time.Time
+		if err := rows.Scan(&day); err != nil {
+			return nil, err
+		}
+		items = append(items, day)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockRun = `-- name: LockRun :one
 SELECT id, trigger
 FROM run
@@ -190,19 +221,56 @@ func (q *Queries) LockRun(ctx context.Context, id int64) (LockRunRow, error) {
 	return i, err
 }
 
+const LockStopping = `-- name: LockStopping :many
+SELECT r.id
+FROM run AS r
+WHERE r.stop_on_failure
+  AND r.id IN (
+      SELECT rp.run_id
+      FROM run_partition AS rp
+      WHERE rp.day = $1
+        AND rp.outcome IS NULL
+        AND rp.queued
+  )
+ORDER BY r.id
+FOR NO KEY UPDATE
+`
+
+// Holds the runs that ask for a day and stop when it fails, before any request of theirs
+// is locked, as whoever cancels a run does. run_partition_open_idx and run_pkey serve it.
+func (q *Queries) LockStopping(ctx context.Context, day time.Time) ([]int64, error) {
+	rows, err := q.db.Query(ctx, LockStopping, day)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const OpenRun = `-- name: OpenRun :one
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request)
     VALUES (
         $1, $2, $3, $4,
-        nullif($5::integer, 0), $6,
-        nullif($7::text, ''), nullif($8::text, '')
+        nullif($5::integer, 0), $6, $7,
+        nullif($8::text, ''), nullif($9::text, '')
     )
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id
 ), wanted AS (
     INSERT INTO run_partition (run_id, day)
-    SELECT opened.id, unnest($9::date[])
+    SELECT opened.id, unnest($10::date[])
     FROM opened
 )
 SELECT opened.id
@@ -216,6 +284,7 @@ type OpenRunParams struct {
 	Scope          enum.RunScope
 	Parallel       int32
 	AllowEmpty     bool
+	StopOnFailure  bool
 	IdempotencyKey string
 	Request        string
 	Days           []time.Time
@@ -231,6 +300,7 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 		arg.Scope,
 		arg.Parallel,
 		arg.AllowEmpty,
+		arg.StopOnFailure,
 		arg.IdempotencyKey,
 		arg.Request,
 		arg.Days,
@@ -240,15 +310,65 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 	return id, err
 }
 
+const ReadAhead = `-- name: ReadAhead :many
+SELECT r.id AS run_id, r.trigger, count(*) AS days
+FROM (
+    SELECT
+        (j.args ->> 'run_id')::bigint AS run_id,
+        row_number() OVER (ORDER BY j.priority, j.scheduled_at, j.id) AS position
+    FROM river.river_job AS j
+    WHERE j.kind = 'partition'
+      AND j.queue = $1::text
+      AND j.state = 'available'
+) AS line
+JOIN run AS r ON r.id = line.run_id
+WHERE line.position < $2::bigint
+GROUP BY r.id
+ORDER BY min(line.position)
+`
+
+type ReadAheadParams struct {
+	Queue    string
+	Position int64
+}
+
+type ReadAheadRow struct {
+	RunID   int64
+	Trigger enum.RunTrigger
+	Days    int64
+}
+
+// The days at the places before one in the queue, by the run that they were queued for,
+// in the order of their first day. River's index of states and run_pkey serve it.
+func (q *Queries) ReadAhead(ctx context.Context, arg ReadAheadParams) ([]ReadAheadRow, error) {
+	rows, err := q.db.Query(ctx, ReadAhead, arg.Queue, arg.Position)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadAheadRow
+	for rows.Next() {
+		var i ReadAheadRow
+		if err := rows.Scan(&i.RunID, &i.Trigger, &i.Days); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReadRuns = `-- name: ReadRuns :many
 WITH session AS MATERIALIZED (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
 )
 SELECT
-    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at, r.priority,
+    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.stop_on_failure, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at, r.priority,
     (CASE
-        WHEN c.open > 0 AND c.open < c.total OR c.running > 0 THEN 'running'
+        WHEN c.open > 0 AND c.open < c.total OR c.running + c.stopping > 0 THEN 'running'
         WHEN c.open > 0 THEN 'queued'
         WHEN c.failed > 0 THEN 'failed'
         WHEN c.cancelled > 0 THEN 'cancelled'
@@ -256,11 +376,11 @@ SELECT
     END)::run_state AS state,
     c.total,
     (c.open - c.running)::bigint AS queued,
-    c.running,
+    (c.running + c.stopping)::bigint AS running,
     c.done,
     c.empty,
     c.failed,
-    c.cancelled,
+    (c.cancelled - c.stopping)::bigint AS cancelled,
     f.finished_at
 FROM run AS r
 JOIN LATERAL (
@@ -271,6 +391,10 @@ JOIN LATERAL (
             WHERE rp.outcome IS NULL AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
               AND (rp.queued OR p.claim_run_id = r.id)
         ) AS running,
+        count(*) FILTER (
+            WHERE rp.outcome = 'cancelled' AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
+              AND p.claim_run_id = r.id
+        ) AS stopping,
         count(*) FILTER (WHERE rp.outcome = 'done') AS done,
         count(*) FILTER (WHERE rp.outcome = 'empty') AS empty,
         count(*) FILTER (WHERE rp.outcome = 'failed') AS failed,
@@ -284,7 +408,7 @@ LEFT JOIN LATERAL (
     SELECT rp.finished_at
     FROM run_partition AS rp
     WHERE rp.run_id = r.id
-      AND c.open = 0
+      AND c.open + c.stopping = 0
     ORDER BY rp.finished_at DESC
     LIMIT 1
 ) AS f ON true
@@ -315,7 +439,8 @@ type ReadRunsRow struct {
 
 // Runs with what became of their days, the newest first; before is the id to go
 // on below. A day counts as running while somebody works on it, for whichever
-// run. run_pkey, run_partition_pkey and partition_pkey serve it.
+// run; one that was cancelled, until the worker that has it for this run lets go.
+// run_pkey, run_partition_pkey and partition_pkey serve it.
 func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsRow, error) {
 	rows, err := q.db.Query(ctx, ReadRuns, arg.ID, arg.Before, arg.Count)
 	if err != nil {
@@ -334,6 +459,7 @@ func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsR
 			&i.Run.Scope,
 			&i.Run.Parallel,
 			&i.Run.AllowEmpty,
+			&i.Run.StopOnFailure,
 			&i.Run.IdempotencyKey,
 			&i.Run.Request,
 			&i.Run.CreatedAt,
@@ -358,6 +484,88 @@ func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsR
 		return nil, err
 	}
 	return items, nil
+}
+
+const ReadWaiting = `-- name: ReadWaiting :one
+WITH wanted AS MATERIALIZED (
+    SELECT rp.day
+    FROM run_partition AS rp
+    WHERE rp.run_id = $2::bigint
+      AND rp.outcome IS NULL
+), line AS MATERIALIZED (
+    SELECT
+        (j.args ->> 'day')::date AS day,
+        row_number() OVER (ORDER BY j.priority, j.scheduled_at, j.id) AS position
+    FROM river.river_job AS j
+    WHERE j.kind = 'partition'
+      AND j.queue = $1::text
+      AND j.state = 'available'
+)
+SELECT
+    coalesce((SELECT min(l.position) FROM line AS l JOIN wanted USING (day)), 0)::bigint AS position,
+    again.next_attempt_at,
+    (
+        SELECT coalesce(sum(w.workers), 0)
+        FROM worker AS w
+        WHERE w.lease_until >= clock_timestamp()
+    )::bigint AS workers,
+    (
+        SELECT count(*)
+        FROM river.river_job AS j
+        WHERE j.kind = 'partition'
+          AND j.queue = $1::text
+          AND j.state = 'running'
+    )::bigint AS busy,
+    coalesce((
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM last.took))
+        FROM (
+            SELECT p.finished_at - p.started_at AS took
+            FROM partition AS p
+            WHERE p.outcome = 'done'
+            ORDER BY p.finished_at DESC NULLS LAST
+            LIMIT 20
+        ) AS last
+    ), 0)::double precision AS median_seconds
+FROM (VALUES (1)) AS one
+LEFT JOIN (
+    SELECT p.next_attempt_at
+    FROM partition AS p
+    JOIN wanted USING (day)
+    WHERE p.next_attempt_at IS NOT NULL
+    ORDER BY p.next_attempt_at
+    LIMIT 1
+) AS again ON true
+`
+
+type ReadWaitingParams struct {
+	Queue string
+	RunID int64
+}
+
+type ReadWaitingRow struct {
+	Position      int64
+	NextAttemptAt *time.Time
+	Workers       int64
+	Busy          int64
+	MedianSeconds float64
+}
+
+// What the workers have to do before a run's days, and how long that takes: the place of
+// its first day that may be loaded among all such days, in River's order, and the time of
+// its first next attempt, NULL if there is none; the workers that are alive, and how many
+// days these load; the median duration of the 20 days loaded last. run_partition_pkey and
+// River's index of states serve it; partition is read whole.
+func (q *Queries) ReadWaiting(ctx context.Context, arg ReadWaitingParams) (ReadWaitingRow, error) {
+	row := q.db.QueryRow(ctx, ReadWaiting, arg.Queue, arg.RunID)
+	var i ReadWaitingRow
+	err := row.Scan(
+		&i.Position,
+		&i.NextAttemptAt,
+		&i.Workers,
+		&i.Busy,
+		&i.MedianSeconds,
+	)
+	return i, err
 }
 
 const RetryRun = `-- name: RetryRun :many
@@ -439,6 +647,43 @@ func (q *Queries) SettleRequests(ctx context.Context, arg SettleRequestsParams) 
 			return nil, err
 		}
 		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const StopRuns = `-- name: StopRuns :many
+UPDATE run_partition AS rp
+SET outcome = 'cancelled',
+    finished_at = clock_timestamp()
+WHERE rp.run_id = ANY ($1::bigint[])
+  AND rp.outcome IS NULL
+  AND NOT EXISTS (
+      SELECT
+      FROM partition AS p
+      WHERE p.day = rp.day
+        AND p.lease_until >= clock_timestamp()
+  )
+RETURNING rp.day
+`
+
+// Cancels the requests of some runs for days that wait, and gives the days. Those in
+// work go on. run_partition_pkey and partition_pkey serve it.
+func (q *Queries) StopRuns(ctx context.Context, runIds []int64) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, StopRuns, runIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var day time.Time
+		if err := rows.Scan(&day); err != nil {
+			return nil, err
+		}
+		items = append(items, day)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

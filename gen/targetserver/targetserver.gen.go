@@ -772,6 +772,7 @@ func Operations() []param.Operation {
 			{Name: "dry_run", In: "body", Rule: param.Rule{Type: "boolean"}},
 			{Name: "only", In: "body", Rule: param.Rule{Type: "string", Enum: []string{"all", "missing", "failed", "stale"}}},
 			{Name: "parallel", In: "body", Rule: param.Rule{Type: "integer", Nullable: true, Format: "int32", Min: 1, Max: 1000}},
+			{Name: "stop_on_failure", In: "body", Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "getRun", Method: http.MethodGet, Path: "/runs/{id}", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},

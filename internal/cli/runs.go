@@ -267,6 +267,15 @@ func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) erro
 			fmt.Fprintf(w, "parallel\t%d\n", *run.Parallel)
 		}
 		fmt.Fprintf(w, "days\t%s\ncreated\t%s\n", counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
+		if run.CancelledAt != nil {
+			fmt.Fprintf(w, "cancelled\t%s\n", run.CancelledAt.UTC().Format(time.RFC3339))
+		}
+		if waiting := run.Waiting; waiting != nil && waiting.Position != nil {
+			fmt.Fprintf(w, "waiting\t%d days are ahead, %d workers are free\n", *waiting.Position-1, waiting.WorkersFree)
+		}
+		if run.Eta != nil {
+			fmt.Fprintf(w, "eta\t%s\n", run.Eta.UTC().Format(time.RFC3339))
+		}
 		if run.FinishedAt != nil {
 			fmt.Fprintf(w, "finished\t%s\n", run.FinishedAt.UTC().Format(time.RFC3339))
 		}

@@ -20,7 +20,7 @@ const maxRunParallel = 1000
 
 func newRunsStart(r *runner) *cobra.Command {
 	var from, to *time.Time
-	var dryRun, allowEmpty, wait bool
+	var dryRun, allowEmpty, stopOnFailure, wait bool
 	var parallel int
 	var key string
 	only := string(enum.RunScopeAll)
@@ -48,6 +48,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 	choiceFlag(cmd, &only, "only", "which days of the range", only, "missing", "failed", "stale")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be queued and queue nothing")
 	cmd.Flags().BoolVar(&allowEmpty, "allow-empty", false, "remove whatever the source no longer has, however much")
+	cmd.Flags().BoolVar(&stopOnFailure, "stop-on-failure", false, "cancel the days that wait once one has failed and is not tried again")
 	cmd.Flags().IntVar(&parallel, "parallel", 0, "how many days to work on at once; 0 is as many as there are workers")
 	waitFlag(cmd, &wait)
 	cmd.Flags().StringVar(&key, "idempotency-key", "", "a name for this request: sent again, it finds the run that it made")
@@ -65,7 +66,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 		}
 		body := targetapi.RunRequest{
 			From: targetapi.Day{Time: *from}, To: targetapi.Day{Time: *to}, Only: new(enum.RunScope(only)),
-			DryRun: &dryRun, AllowEmpty: &allowEmpty, AllowDates: given(*allowed), Parallel: given(int32(parallel)),
+			DryRun: &dryRun, AllowEmpty: &allowEmpty, AllowDates: given(*allowed), StopOnFailure: given(stopOnFailure), Parallel: given(int32(parallel)),
 		}
 		plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
 			return api.CreateRun(ctx, &targetapi.CreateRunParams{IdempotencyKey: given(key)}, body)

@@ -186,7 +186,7 @@ func (o *orchestrator) GetRunLog(_ context.Context, r targetserver.GetRunLogRequ
 func (o *orchestrator) GetSchedule(context.Context, targetserver.GetScheduleRequestObject) (targetserver.GetScheduleResponseObject, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := targetapi.Schedule{Cron: "0 1 * * *", Workers: 2, Hindrances: []targetapi.Hindrance{}}
+	s := targetapi.Schedule{Cron: "0 1 * * *", Workers: 2, Next: []targetapi.ScheduledDay{}, Hindrances: []targetapi.Hindrance{}}
 	if o.run != nil && o.run.Parallel != nil && *o.run.Parallel == 9 {
 		s.Hindrances = []targetapi.Hindrance{
 			{Cause: targetapi.QueuePaused, Detail: "The queue of days is paused."},

@@ -86,14 +86,14 @@ SELECT EXISTS (
 -- ReadClaim saw, or 0 for none. Returns the next token, the session, what the
 -- ledger has of the day, and how many attempts in a row were lost since it was
 -- last asked for. No row: somebody holds it, or was faster, or the run does not ask
--- for the day any more, as the day was forgotten. Tokens go on where those of a
--- forgotten day ended.
+-- for the day any more, as the run was cancelled or the day forgotten. Tokens go on
+-- where those of a forgotten day ended.
 --
 -- It is a compare-and-set with the token that it saw itself, and looks at the
 -- claim without a lock first, and for the day's row before it inserts one: who
 -- has changed the row and not committed may be a stopped process, to be waited
--- for for ever. Its request is locked against ForgetRequests, or passed over if that
--- is faster. partition_pkey, attempt_pkey, run_partition_pkey and
+-- for for ever. Its request is locked against who closes or forgets it, or passed over
+-- if they are faster. partition_pkey, attempt_pkey, run_partition_pkey and
 -- run_partition_open_idx serve it.
 WITH own AS (
     SELECT a.pid, a.backend_start
@@ -105,8 +105,9 @@ asked AS MATERIALIZED (
     FROM run_partition AS rp
     WHERE rp.run_id = sqlc.arg(run_id)::bigint
       AND rp.day = sqlc.arg(day)::date
+      AND rp.outcome IS NULL
     ORDER BY rp.day
-    FOR KEY SHARE SKIP LOCKED
+    FOR SHARE SKIP LOCKED
 ),
 held AS (
     SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest
@@ -204,12 +205,13 @@ CROSS JOIN own
 LEFT JOIN held ON true;
 
 -- name: AsksFor :one
--- Reports whether a run has a request for a day, open or not. run_partition_pkey serves it.
+-- Reports whether a run has an open request for a day. run_partition_pkey serves it.
 SELECT EXISTS (
     SELECT
     FROM run_partition
     WHERE run_id = sqlc.arg(run_id)
       AND day = sqlc.arg(day)
+      AND outcome IS NULL
 ) AS asked;
 
 -- name: RenewLease :execrows

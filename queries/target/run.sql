@@ -1,7 +1,8 @@
 -- name: ReadRuns :many
 -- Runs with what became of their days, the newest first; before is the id to go
 -- on below. A day counts as running while somebody works on it, for whichever
--- run. run_pkey, run_partition_pkey and partition_pkey serve it.
+-- run; one that was cancelled, until the worker that has it for this run lets go.
+-- run_pkey, run_partition_pkey and partition_pkey serve it.
 WITH session AS MATERIALIZED (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
@@ -9,7 +10,7 @@ WITH session AS MATERIALIZED (
 SELECT
     sqlc.embed(r),
     (CASE
-        WHEN c.open > 0 AND c.open < c.total OR c.running > 0 THEN 'running'
+        WHEN c.open > 0 AND c.open < c.total OR c.running + c.stopping > 0 THEN 'running'
         WHEN c.open > 0 THEN 'queued'
         WHEN c.failed > 0 THEN 'failed'
         WHEN c.cancelled > 0 THEN 'cancelled'
@@ -17,11 +18,11 @@ SELECT
     END)::run_state AS state,
     c.total,
     (c.open - c.running)::bigint AS queued,
-    c.running,
+    (c.running + c.stopping)::bigint AS running,
     c.done,
     c.empty,
     c.failed,
-    c.cancelled,
+    (c.cancelled - c.stopping)::bigint AS cancelled,
     f.finished_at
 FROM run AS r
 JOIN LATERAL (
@@ -32,6 +33,10 @@ JOIN LATERAL (
             WHERE rp.outcome IS NULL AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
               AND (rp.queued OR p.claim_run_id = r.id)
         ) AS running,
+        count(*) FILTER (
+            WHERE rp.outcome = 'cancelled' AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
+              AND p.claim_run_id = r.id
+        ) AS stopping,
         count(*) FILTER (WHERE rp.outcome = 'done') AS done,
         count(*) FILTER (WHERE rp.outcome = 'empty') AS empty,
         count(*) FILTER (WHERE rp.outcome = 'failed') AS failed,
@@ -45,7 +50,7 @@ LEFT JOIN LATERAL (
     SELECT rp.finished_at
     FROM run_partition AS rp
     WHERE rp.run_id = r.id
-      AND c.open = 0
+      AND c.open + c.stopping = 0
     ORDER BY rp.finished_at DESC
     LIMIT 1
 ) AS f ON true
@@ -68,10 +73,10 @@ WHERE r.idempotency_key = sqlc.arg(key)::text;
 -- Opens a run for the queue, with the days that it wants; 0 and '' are no bound and
 -- no key. No row: the idempotency key has made a run before.
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, idempotency_key, request)
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request)
     VALUES (
         sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
-        nullif(sqlc.arg(parallel)::integer, 0), sqlc.arg(allow_empty),
+        nullif(sqlc.arg(parallel)::integer, 0), sqlc.arg(allow_empty), sqlc.arg(stop_on_failure),
         nullif(sqlc.arg(idempotency_key)::text, ''), nullif(sqlc.arg(request)::text, '')
     )
     ON CONFLICT (idempotency_key) DO NOTHING
@@ -151,6 +156,121 @@ WHERE rp.day = sqlc.arg(day)
   AND rp.queued
   AND rp.requested_at <= sqlc.arg(started_at)::timestamptz
 RETURNING rp.run_id;
+
+-- name: LockStopping :many
+-- Holds the runs that ask for a day and stop when it fails, before any request of theirs
+-- is locked, as whoever cancels a run does. run_partition_open_idx and run_pkey serve it.
+SELECT r.id
+FROM run AS r
+WHERE r.stop_on_failure
+  AND r.id IN (
+      SELECT rp.run_id
+      FROM run_partition AS rp
+      WHERE rp.day = sqlc.arg(day)
+        AND rp.outcome IS NULL
+        AND rp.queued
+  )
+ORDER BY r.id
+FOR NO KEY UPDATE;
+
+-- name: LockRequests :many
+-- Holds the open requests of some runs, so that StopRuns sees which days have begun.
+-- run_partition_pkey serves it.
+SELECT rp.day
+FROM run_partition AS rp
+WHERE rp.run_id = ANY (sqlc.arg(run_ids)::bigint[])
+  AND rp.outcome IS NULL
+ORDER BY rp.run_id, rp.day
+FOR NO KEY UPDATE;
+
+-- name: StopRuns :many
+-- Cancels the requests of some runs for days that wait, and gives the days. Those in
+-- work go on. run_partition_pkey and partition_pkey serve it.
+UPDATE run_partition AS rp
+SET outcome = 'cancelled',
+    finished_at = clock_timestamp()
+WHERE rp.run_id = ANY (sqlc.arg(run_ids)::bigint[])
+  AND rp.outcome IS NULL
+  AND NOT EXISTS (
+      SELECT
+      FROM partition AS p
+      WHERE p.day = rp.day
+        AND p.lease_until >= clock_timestamp()
+  )
+RETURNING rp.day;
+
+-- name: ReadWaiting :one
+-- What the workers have to do before a run's days, and how long that takes: the place of
+-- its first day that may be loaded among all such days, in River's order, and the time of
+-- its first next attempt, NULL if there is none; the workers that are alive, and how many
+-- days these load; the median duration of the 20 days loaded last. run_partition_pkey and
+-- River's index of states serve it; partition is read whole.
+WITH wanted AS MATERIALIZED (
+    SELECT rp.day
+    FROM run_partition AS rp
+    WHERE rp.run_id = sqlc.arg(run_id)::bigint
+      AND rp.outcome IS NULL
+), line AS MATERIALIZED (
+    SELECT
+        (j.args ->> 'day')::date AS day,
+        row_number() OVER (ORDER BY j.priority, j.scheduled_at, j.id) AS position
+    FROM river.river_job AS j
+    WHERE j.kind = 'partition'
+      AND j.queue = sqlc.arg(queue)::text
+      AND j.state = 'available'
+)
+SELECT
+    coalesce((SELECT min(l.position) FROM line AS l JOIN wanted USING (day)), 0)::bigint AS position,
+    again.next_attempt_at,
+    (
+        SELECT coalesce(sum(w.workers), 0)
+        FROM worker AS w
+        WHERE w.lease_until >= clock_timestamp()
+    )::bigint AS workers,
+    (
+        SELECT count(*)
+        FROM river.river_job AS j
+        WHERE j.kind = 'partition'
+          AND j.queue = sqlc.arg(queue)::text
+          AND j.state = 'running'
+    )::bigint AS busy,
+    coalesce((
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM last.took))
+        FROM (
+            SELECT p.finished_at - p.started_at AS took
+            FROM partition AS p
+            WHERE p.outcome = 'done'
+            ORDER BY p.finished_at DESC NULLS LAST
+            LIMIT 20
+        ) AS last
+    ), 0)::double precision AS median_seconds
+FROM (VALUES (1)) AS one
+LEFT JOIN (
+    SELECT p.next_attempt_at
+    FROM partition AS p
+    JOIN wanted USING (day)
+    WHERE p.next_attempt_at IS NOT NULL
+    ORDER BY p.next_attempt_at
+    LIMIT 1
+) AS again ON true;
+
+-- name: ReadAhead :many
+-- The days at the places before one in the queue, by the run that they were queued for,
+-- in the order of their first day. River's index of states and run_pkey serve it.
+SELECT r.id AS run_id, r.trigger, count(*) AS days
+FROM (
+    SELECT
+        (j.args ->> 'run_id')::bigint AS run_id,
+        row_number() OVER (ORDER BY j.priority, j.scheduled_at, j.id) AS position
+    FROM river.river_job AS j
+    WHERE j.kind = 'partition'
+      AND j.queue = sqlc.arg(queue)::text
+      AND j.state = 'available'
+) AS line
+JOIN run AS r ON r.id = line.run_id
+WHERE line.position < sqlc.arg(position)::bigint
+GROUP BY r.id
+ORDER BY min(line.position);
 
 -- name: WantedBy :one
 -- The run that a day is loaded for: of the runs with an open request the one with more

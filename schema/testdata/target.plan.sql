@@ -100,6 +100,7 @@ CREATE TABLE "public"."run" (
   "scope" "public"."run_scope" NOT NULL DEFAULT 'all',
   "parallel" integer NULL,
   "allow_empty" boolean NOT NULL DEFAULT false,
+  "stop_on_failure" boolean NOT NULL DEFAULT false,
   "idempotency_key" text NULL,
   "request" text NULL,
   "created_at" timestamptz NOT NULL DEFAULT now(),

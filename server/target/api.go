@@ -48,6 +48,7 @@ type Control interface {
 	Partitions
 	Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error)
 	Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error)
+	Waiting(ctx context.Context, id int64) (orchestrator.Waiting, error)
 	Start(ctx context.Context, r orchestrator.StartRequest) (orchestrator.Plan, error)
 	Cancel(ctx context.Context, id int64) error
 	Retry(ctx context.Context, id int64) error

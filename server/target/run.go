@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -68,12 +69,15 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 		Parallel:   row.Run.Parallel,
 		Turbines:   row.Run.Turbines,
 		AllowEmpty: &row.Run.AllowEmpty,
+
+		StopOnFailure: &row.Run.StopOnFailure,
 		Partitions: targetapi.RunCounts{
 			Total: row.Total, Queued: row.Queued, Running: row.Running, Done: row.Done,
 			Empty: row.Empty, Failed: row.Failed, Cancelled: row.Cancelled,
 		},
-		CreatedAt:  row.Run.CreatedAt,
-		FinishedAt: row.FinishedAt,
+		CreatedAt:   row.Run.CreatedAt,
+		CancelledAt: row.Run.CancelledAt,
+		FinishedAt:  row.FinishedAt,
 	}
 }
 
@@ -101,6 +105,8 @@ func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRe
 		Parallel:   param.Or(body.Parallel, 0),
 		AllowEmpty: param.Or(body.AllowEmpty, false),
 		Key:        key,
+
+		StopOnFailure: param.Or(body.StopOnFailure, false),
 	}
 	if key != "" {
 		// What was asked, not how it was spelled.
@@ -110,6 +116,9 @@ func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRe
 		}
 		if allowDates {
 			start.Request += ", allow_dates"
+		}
+		if start.StopOnFailure {
+			start.Request += ", stop_on_failure"
 		}
 	}
 	plan, err := s.Control.Start(ctx, start)
@@ -168,13 +177,46 @@ func (s *Server) RetryRun(ctx context.Context, request targetserver.RetryRunRequ
 	return targetserver.RetryRun200JSONResponse(run), err
 }
 
-// run reads a run.
+// run reads a run, with what its days wait for and when they will have ended.
 func (s *Server) run(ctx context.Context, id int64) (targetapi.Run, error) {
 	row, err := s.Control.Run(ctx, id)
 	if err != nil {
 		return targetapi.Run{}, refusal(ctx, err)
 	}
-	return runOf(row), nil
+	run := runOf(row)
+	left := row.Queued + row.Running
+	if left == 0 || row.Run.Trigger == enum.RunTriggerCommand || row.Run.CancelledAt != nil {
+		return run, nil
+	}
+	waiting, err := s.Control.Waiting(ctx, id)
+	if err != nil {
+		return targetapi.Run{}, err
+	}
+	if row.Queued > 0 {
+		run.Waiting = waitingOf(waiting)
+	}
+	workers := waiting.Workers
+	if row.Run.Parallel != nil {
+		workers = min(workers, int64(*row.Run.Parallel))
+	}
+	if workers > 0 && waiting.MedianSeconds > 0 {
+		seconds := float64(left) * waiting.MedianSeconds / float64(min(workers, left))
+		run.Eta = new(s.Now().Add(time.Duration(seconds * float64(time.Second))).Truncate(time.Second).UTC())
+	}
+	return run, nil
+}
+
+func waitingOf(w orchestrator.Waiting) *targetapi.RunWaiting {
+	waiting := &targetapi.RunWaiting{
+		Ahead: []targetapi.RunAhead{}, WorkersFree: max(w.Workers-w.Busy, 0), NextAttemptAt: w.NextAttemptAt,
+	}
+	if w.Position > 0 {
+		waiting.Position = &w.Position
+	}
+	for _, ahead := range w.Ahead {
+		waiting.Ahead = append(waiting.Ahead, targetapi.RunAhead{RunId: ahead.RunID, Trigger: ahead.Trigger, Days: ahead.Days})
+	}
+	return waiting
 }
 
 // refusal is what a client is told of a run that is not there or can't be

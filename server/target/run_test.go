@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,11 +121,64 @@ func TestIdempotencyKey(t *testing.T) {
 		`{"from": "2024-01-01", "to": "2024-12-30"}`,
 		`{"from": "2024-01-01", "to": "2024-12-31", "only": "missing"}`,
 		`{"from": "2024-01-01", "to": "2024-12-31", "parallel": 1}`,
+		`{"from": "2024-01-01", "to": "2024-12-31", "stop_on_failure": true}`,
 	} {
 		apitest.WantProblem(t, b.Post("/runs", body, key), http.StatusUnprocessableEntity, `Idempotency-Key "year" was used for another request`)
 	}
 	if other := b.Post("/runs", `{"from": "2024-01-01", "to": "2024-12-31"}`, "Idempotency-Key: other"); other.Header.Get("Location") == first.Header.Get("Location") {
 		t.Errorf("another key finds %s", other.Header.Get("Location"))
+	}
+}
+
+// A run says what its days wait for, and when they will have ended.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ledger()
+	valid := b.validator()
+	read := func(id string) targetapi.Run {
+		t.Helper()
+		a := b.Get("/runs/" + id)
+		valid.check(t, "Run", []byte(a.Body))
+		return apitest.Decode[targetapi.Run](t, a, http.StatusOK)
+	}
+	if made := b.Post("/runs", `{"from":"2025-01-06","to":"2025-01-09","only":"missing","parallel":1,"stop_on_failure":true}`); made.Status != http.StatusAccepted {
+		t.Fatalf("%d %s", made.Status, made.Body)
+	}
+	b.exec("UPDATE partition SET next_attempt_at = '2025-01-11Z' WHERE day = '2025-01-04'")
+	run := read("5")
+	want := targetapi.RunWaiting{Position: new(int64(3)), Ahead: []targetapi.RunAhead{
+		{RunId: 3, Trigger: enum.RunTriggerSchedule, Days: 1}, {RunId: 4, Trigger: enum.RunTriggerSweep, Days: 1},
+	}}
+	if diff := cmp.Diff(&want, run.Waiting); diff != "" || run.Eta != nil || !*run.StopOnFailure {
+		t.Errorf("without a worker: %+v (-want +got):\n%s", run, diff)
+	}
+
+	b.exec(`INSERT INTO worker (id, host, pid, workers, jobs, lease_until) VALUES
+		('a', 'h', 7, 2, '{}', 'infinity'), ('b', 'h', 8, 1, '{}', 'infinity'), ('dead', 'h', 9, 9, '{}', '2025-01-01Z')`)
+	b.exec("UPDATE river.river_job SET state = 'running', attempted_by = '{a}' WHERE args ->> 'day' = '2025-01-07'")
+	want.Position, want.Ahead, want.WorkersFree = new(int64(2)), want.Ahead[1:], 2
+	run = read("5")
+	if diff := cmp.Diff(&want, run.Waiting); diff != "" {
+		t.Errorf("with workers (-want +got):\n%s", diff)
+	}
+	// Two days of a second each, one at a time.
+	if run.Eta == nil || !run.Eta.Equal(now().Add(2*time.Second)) {
+		t.Errorf("eta is %v, want 2 s from %s", run.Eta, now())
+	}
+	// Days that wait for their next attempt, or for their run's bound, have no place.
+	b.exec("UPDATE river.river_job SET state = 'retryable', scheduled_at = now() + interval '1 hour' WHERE args ->> 'day' = '2025-01-06'")
+	b.exec(`INSERT INTO partition (day, run_id, outcome, error, next_attempt_at) VALUES ('2025-01-06', 5, 'failed', '503', '2025-01-12Z')`)
+	want.Position, want.Ahead, want.NextAttemptAt = nil, []targetapi.RunAhead{}, new(time.Date(2025, 1, 12, 0, 0, 0, 0, time.UTC))
+	if diff := cmp.Diff(&want, read("5").Waiting); diff != "" {
+		t.Errorf("before the next attempt (-want +got):\n%s", diff)
+	}
+
+	if got := apitest.Decode[targetapi.Run](t, b.Post("/runs/5/cancel", ""), http.StatusOK); got.Waiting != nil || got.Eta != nil || got.CancelledAt == nil {
+		t.Errorf("cancelled: %+v", got)
+	}
+	if got := read("2"); got.Waiting != nil || got.Eta != nil {
+		t.Errorf("a command's run: %+v", got)
 	}
 }
 

@@ -34,8 +34,7 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 	schedule := targetapi.Schedule{
 		Cron:        state.Cron,
 		Paused:      state.Paused,
-		NextAt:      state.NextAt,
-		NextDay:     param.Date(state.NextDay),
+		Next:        []targetapi.ScheduledDay{},
 		CatchUpDays: state.CatchUpDays,
 		StaleDays:   state.StaleDays,
 
@@ -50,6 +49,12 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 		SourceSuspect:       state.SuspectReason,
 		SourceSuspectSince:  state.SuspectSince,
 		SourceRetentionDays: state.SourceRetention,
+	}
+	for _, due := range state.Next {
+		schedule.Next = append(schedule.Next, targetapi.ScheduledDay{At: due.At, Day: dateOf(due.Day)})
+	}
+	if len(schedule.Next) > 0 {
+		schedule.NextAt, schedule.NextDay = &schedule.Next[0].At, &schedule.Next[0].Day
 	}
 	if left := state.LeftOut; left != nil {
 		schedule.LeftOut = &targetapi.LeftOut{Days: left.Days, From: dateOf(left.FirstDay), To: dateOf(left.LastDay)}
