@@ -79,7 +79,7 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,node,pgbouncer,variable ./...
+	$(GO) vet -tags atlas,browser,node,pgbouncer,variable ./...
 
 # Modules of their own, which the tests of the others leave out.
 plugin-test:
@@ -142,12 +142,15 @@ check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and Postg
 	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/test/endtoend
 
 check-console: tools/console/node_modules/.package-lock.json ## Check the console's TypeScript, its libraries, and its page in Chromium (needs node, npm, chromium)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		echo "make check-console: no chromium: install it (Debian: apt-get install chromium)" >&2; exit 1; }
 	tools/console/node_modules/.bin/tsc -p server/console
 	@# The libraries are those of npm, byte for byte.
 	@set -e; cd server/console/vendor; for file in $$(find . -type f); do \
 		case $$file in ./flechette/flechette.mjs) from=@uwdata/flechette/dist/flechette.mjs ;; ./flechette/*) from=@uwdata/$${file#./} ;; \
 		./uplot/uPlot.*) from=uplot/dist/$${file#./uplot/} ;; *) from=$${file#./} ;; esac; \
 		cmp "$$file" "../../../tools/console/node_modules/$$from"; done
+	CGO_ENABLED=0 $(GO) test -tags browser -count=1 -timeout 20m ./internal/test/browser
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable

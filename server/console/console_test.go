@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"go.uber.org/goleak"
 
+	gen "github.com/delfos/delfos/gen/console"
 	"github.com/delfos/delfos/server/console"
 )
 
@@ -57,5 +59,27 @@ func TestPage(t *testing.T) {
 				t.Errorf("%s is not kept: %q", name[1], got)
 			}
 		}
+	}
+}
+
+// All that the page may ever load, as it is sent, is less than a picture weighs.
+func TestWeight(t *testing.T) {
+	t.Parallel()
+	const most = 100 << 10
+	files, err := fs.ReadDir(gen.Files, "files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := int64(0)
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+		t.Logf("%6d bytes: %s", info.Size(), file.Name())
+	}
+	if total > most {
+		t.Errorf("the page weighs %d bytes compressed, at most %d are allowed", total, most)
 	}
 }

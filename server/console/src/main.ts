@@ -119,7 +119,7 @@ function state(): TemplateResult {
   const said = {
     connecting: "connecting …",
     live: "live",
-    reconnecting: `reconnecting; as of ${clock(connection.asOf)} ${zone()}`,
+    reconnecting: `reconnecting; as of ${clock(connection.asOf)}`, // in the zone that stands beside it
   }[connection.status];
   return html`<span class="connection ${connection.status}" role="status">${said}</span>`;
 }
@@ -141,7 +141,7 @@ function shell(): TemplateResult {
             ${guard([zone()], () => zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`))}
           </select>
         </label>
-        <label>Theme
+        <label><span class="visually-hidden">Theme</span>
           <select @change=${(event: Event) => setTheme((event.target as HTMLSelectElement).value as Theme)}>
             ${themes.map((one) => html`<option ?selected=${one === theme()}>${one}</option>`)}
           </select>

@@ -1,0 +1,62 @@
+//go:build browser
+
+package browser_test
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+)
+
+// call is a command of the protocol as an action.
+func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, command, params)
+		return err
+	})
+}
+
+// point is a place in the window.
+type point struct {
+	X float64 `json:"x"`
+	Y float64 `json:"y"`
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text)
+	return string(b)
+}
+
+// at is the middle of an element, which is scrolled to.
+func (p *page) at(expression string) point {
+	p.t.Helper()
+	p.wait(expression)
+	return value[point](p, `(() => {
+		const one = `+expression+`;
+		one.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+		const { x, y, width, height } = one.getBoundingClientRect();
+		return { x: x + width / 2, y: y + height / 2 };
+	})()`)
+}
+
+// clickOn is a click by the mouse on what an expression finds.
+func clickOn(p *page, expression string) chromedp.Action[chromedp.Void] {
+	p.t.Helper()
+	to := p.at(expression)
+	return chromedp.MouseClickXY(to.X, to.Y)
+}
+
+// focus puts the focus on what an expression finds.
+func (p *page) focus(expression string) {
+	p.t.Helper()
+	p.wait(expression)
+	p.do(chromedp.Evaluate[chromedp.Void]("(" + expression + ").focus()"))
+}
+
+// press presses keys, as kb names them, on what has the focus.
+func (p *page) press(keys string, modifiers ...chromedp.Modifier) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
+}
