@@ -41,7 +41,7 @@ export function address<P extends keyof paths>(path: P, query: object = {}, valu
   const filled = path.slice(1).replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String((values as Record<string, unknown>)[name])));
   const search = Object.entries(query as Record<string, unknown>)
     .filter(([, value]) => value !== undefined && value !== "")
-    .map(([name, value]) => `${name}=${(Array.isArray(value) ? value : [value]).map((one) => encodeURIComponent(String(one))).join(",")}`);
+    .map(([name, value]) => `${name}=${(Array.isArray(value) ? value : [value]).map((one) => encodeURIComponent(String(one)).replaceAll("%3A", ":")).join(",")}`);
   return search.length > 0 ? `${filled}?${search.join("&")}` : filled;
 }
 
