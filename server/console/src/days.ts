@@ -1,7 +1,7 @@
 // The days of a range, read by one request and kept up to date: a change reads the days
 // that changed, however many there are at once.
 import { address, send, type Partition, type Schemas } from "./api";
-import { follow } from "./live";
+import { follow, gathered } from "./live";
 import { daysBetween } from "./time";
 
 export interface Range {
@@ -18,8 +18,6 @@ interface Listener {
   settled: () => void;
 }
 
-const wait = 300; // milliseconds in which changes gather
-
 export class Days {
   list: Partition[] = [];
   /** The nearest known days before and after. */
@@ -30,12 +28,13 @@ export class Days {
 
   private asked: Partial<Range> = {};
   private changed: Range | "all" | undefined;
-  private reading = false;
+  private readonly gather: () => void;
 
   constructor(
     private readonly signal: AbortSignal,
     private readonly listener: Listener,
   ) {
+    this.gather = gathered(() => this.refresh(), signal);
     follow((event) => {
       if (event === "reset" || event.kind === "run") this.note("all");
       else if (event.kind === "partition" && event.day) this.note({ from: event.day, to: event.day });
@@ -81,36 +80,20 @@ export class Days {
     const before = this.changed;
     if (days === "all" || before === "all") this.changed = "all";
     else this.changed = { from: before && before.from < days.from ? before.from : days.from, to: before && before.to > days.to ? before.to : days.to };
-    if (this.reading) return;
-    this.reading = true;
-    setTimeout(() => void this.refresh(), wait);
+    this.gather();
   }
 
-  // One request at a time: what changes meanwhile waits for the next.
   private async refresh(): Promise<void> {
-    const changed = this.changed;
+    const { changed, asked } = this;
     this.changed = undefined;
     const first = this.list[0]?.day;
     const last = this.list.at(-1)?.day;
-    try {
-      if (this.signal.aborted || !changed) return;
-      const grows = changed !== "all" && last !== undefined && changed.to > last && !this.asked.to;
-      if (changed === "all" || grows || first === undefined || last === undefined) {
-        await this.readAll();
-      } else {
-        const from = changed.from < first ? first : changed.from;
-        const to = changed.to > last ? last : changed.to;
-        if (from > to) return;
-        const asked = this.asked;
-        const { days } = await fetchDays({ from, to }, this.signal);
-        if (asked === this.asked) this.patch(days);
-      }
-    } catch {
-      // The connection's line says that the server is away, and all is read anew afterwards.
-    } finally {
-      this.reading = false;
-      if (this.changed) this.note(this.changed);
-    }
+    if (!changed || changed === "all" || first === undefined || last === undefined || (changed.to > last && !asked.to)) return this.readAll();
+    const from = changed.from < first ? first : changed.from;
+    const to = changed.to > last ? last : changed.to;
+    if (from > to) return;
+    const { days } = await fetchDays({ from, to }, this.signal);
+    if (asked === this.asked) this.patch(days);
   }
 
   private patch(days: Partition[]): void {

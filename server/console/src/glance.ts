@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Partition } from "./api";
 import type { Context } from "./main";
-import { readDay, rough, sparkline, type DayOfTurbine } from "./sparkline";
+import { readDay, rough, signals, sparkline, type DayOfTurbine } from "./sparkline";
 import { instant, zone } from "./time";
 import { badge, number, percent, states } from "./ui";
 import { linkTo } from "./url";
@@ -41,7 +41,8 @@ export class Glance {
     await new Promise((resolve) => setTimeout(resolve, pause));
     if (mine.signal.aborted) return;
     try {
-      const windows = await readDay(day.day, mine.signal);
+      const means = (await signals()).filter(({ statistic }) => statistic === "mean");
+      const windows = await readDay(day.day, means, mine.signal);
       if (this.windows.size >= kept) this.windows.clear();
       this.windows.set(keyOf(day), windows);
       this.context.update();

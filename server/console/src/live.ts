@@ -21,6 +21,26 @@ export function follow(each: Listener, signal: AbortSignal): void {
   signal.addEventListener("abort", () => listeners.delete(each));
 }
 
+const wait = 300; // milliseconds in which changes gather
+
+/** A function that reads once, however often it is called meanwhile, and one read at a time. */
+export function gathered(read: () => Promise<void>, signal: AbortSignal): () => void {
+  let busy = false;
+  let again = false;
+  return function note(): void {
+    again = true;
+    if (busy) return;
+    busy = true;
+    setTimeout(async () => {
+      again = false;
+      // A failure is said by the connection's line, and all is read anew afterwards.
+      if (!signal.aborted) await read().catch(() => undefined);
+      busy = false;
+      if (again) note();
+    }, wait);
+  };
+}
+
 function tell(event: Event | "reset"): void {
   connection.asOf = new Date();
   for (const each of [...listeners]) each(event);

@@ -1,6 +1,6 @@
 // The dialog that loads days: what a dry run says by reason, then the run.
 import { html, nothing, type TemplateResult } from "lit-html";
-import { absolute, copyable, failure, number } from "./ui";
+import { absolute, failure, number, sameElsewhere } from "./ui";
 import { call, type Partition, type Schemas } from "./api";
 import type { Range } from "./days";
 import { openDialog, type Dialog } from "./dialog";
@@ -28,6 +28,7 @@ class Load {
   private readonly total: number;
   private chosen: Scope | "behind" = "behind";
   private allowEmpty = false;
+  private stopOnFailure = false;
   private parallel: number | undefined;
   private plans = new Map<Scope, Plan | "asking" | { error: unknown }>();
   private sending = false;
@@ -51,7 +52,7 @@ class Load {
   }
 
   private body(only: Scope): Schemas["RunRequest"] {
-    const body: Schemas["RunRequest"] = { ...this.range, only, dry_run: false, allow_empty: this.allowEmpty, allow_dates: false };
+    const body: Schemas["RunRequest"] = { ...this.range, only, dry_run: false, allow_empty: this.allowEmpty, allow_dates: false, stop_on_failure: this.stopOnFailure };
     if (this.parallel) body.parallel = this.parallel;
     return body;
   }
@@ -113,7 +114,8 @@ class Load {
       </div>
       <fieldset>
         <legend>How</legend>
-        <label><input type="checkbox" .checked=${this.allowEmpty} @change=${(event: Event) => { this.allowEmpty = (event.target as HTMLInputElement).checked; this.dialog.update(); }}> Remove values that the source no longer has samples of</label>
+        ${this.option("Remove values that the source no longer has samples of", "allowEmpty")}
+        ${this.option("Stop at the first day that fails", "stopOnFailure")}
         <label>At once, at most <input type="number" min="1" max="1000" placeholder="all workers" .value=${String(this.parallel ?? "")} @input=${(event: Event) => { this.parallel = (event.target as HTMLInputElement).valueAsNumber || undefined; this.dialog.update(); }}> days</label>
       </fieldset>
       ${this.failed ? failure(this.failed) : nothing}
@@ -141,12 +143,20 @@ class Load {
       <span>${label} <b>${number(scope === "all" ? this.total : count)}</b> <span class="quiet">${meaning}</span></span></label>`;
   }
 
+  private option(label: string, name: "allowEmpty" | "stopOnFailure"): TemplateResult {
+    const change = (event: Event): void => {
+      this[name] = (event.target as HTMLInputElement).checked;
+      this.dialog.update();
+    };
+    return html`<label><input type="checkbox" .checked=${this[name]} @change=${change}> ${label}</label>`;
+  }
+
   private elsewhere(): TemplateResult {
     const scopes = this.scopes();
     const curl = (scope: Scope): string => `curl "${absolute("runs")}" -H "Content-Type: application/json" -d '${JSON.stringify(trimmed(this.body(scope)))}'`;
     const delfos = (scope: Scope): string =>
-      `delfos runs start --from ${this.range.from} --to ${this.range.to}${scope === "all" ? "" : ` --only ${scope}`}${this.allowEmpty ? " --allow-empty" : ""}${this.parallel ? ` --parallel ${this.parallel}` : ""}`;
-    return html`<details class="elsewhere"><summary>Do it elsewhere</summary>${[...scopes.map(curl), ...scopes.map(delfos)].map((line) => copyable(line))}</details>`;
+      `delfos runs start --from ${this.range.from} --to ${this.range.to}${scope === "all" ? "" : ` --only ${scope}`}${this.allowEmpty ? " --allow-empty" : ""}${this.stopOnFailure ? " --stop-on-failure" : ""}${this.parallel ? ` --parallel ${this.parallel}` : ""}`;
+    return sameElsewhere(...scopes.map(curl), ...scopes.map(delfos));
   }
 }
 

@@ -71,6 +71,7 @@ async function show(): Promise<void> {
   const view = wanted();
   if (view === shown && page) {
     page.moved?.();
+    document.title = `${page.title} – Delfos`;
     update();
     return;
   }

@@ -25,15 +25,18 @@ export function signals(): Promise<Schemas["Signal"][]> {
   return known;
 }
 
-/** The means of a day, of one turbine: the first that has any unless one is named. */
-export async function readDay(day: string, signal: AbortSignal, turbine?: number): Promise<DayOfTurbine | undefined> {
-  const means = (await signals()).filter(({ statistic }) => statistic === "mean");
-  const query = { start: day, before: addDays(day, 1), wide: true, limit: windowsOfDay, signals: means.map(({ name }) => name), turbines: turbine };
-  const response = await send(address("/windows", query), { signal, headers: { Accept: "application/json" } });
+/** The address of the windows of a day, of one turbine if it is named. */
+export function dayWindows(day: string, turbine?: number, names?: string[], format?: string): string {
+  return address("/windows", { start: day, before: addDays(day, 1), wide: true, turbines: turbine, signals: names, format, limit: format ? undefined : windowsOfDay });
+}
+
+/** The values of a day, of one turbine: the first that has any unless one is named. */
+export async function readDay(day: string, wanted: Schemas["Signal"][], signal: AbortSignal, turbine?: number): Promise<DayOfTurbine | undefined> {
+  const response = await send(dayWindows(day, turbine, wanted.map(({ name }) => name)), { signal, headers: { Accept: "application/json" } });
   const rows = (await response.json()) as Record<string, number | string | null>[];
   const first = rows[0]?.["turbine_id"];
   if (first === undefined) return undefined;
-  const series = means.map((one) => ({ signal: one, values: new Array<number | undefined>(windowsOfDay).fill(undefined) }));
+  const series = wanted.map((one) => ({ signal: one, values: new Array<number | undefined>(windowsOfDay).fill(undefined) }));
   for (const row of rows) {
     if (row["turbine_id"] !== first) break;
     const at = (Date.parse(String(row["timestamp"])) - Date.parse(day)) / 600_000;
@@ -59,8 +62,11 @@ export function sparkline({ signal, values }: Series, height = 36): TemplateResu
     aria-label="${signal.variable} from ${rough(low)} to ${rough(high)} ${signal.unit}">${svg`<path d=${path} vector-effect="non-scaling-stroke"/>`}</svg>`;
 }
 
+const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const four = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
 /** 6.71, 1,234: as many digits as a label has use for. */
 export function rough(value: number): string {
   if (!Number.isFinite(value)) return "–";
-  return value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 4 : 3 });
+  return (Math.abs(value) >= 1000 ? four : three).format(value);
 }

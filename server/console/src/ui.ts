@@ -51,9 +51,9 @@ export function copyable(line: string): TemplateResult {
   return html`<div class="copyable"><code>${line}</code><button type="button" aria-label="Copy ${line}" @click=${copy}>Copy</button></div>`;
 }
 
-/** The lines that do the same as an action of the page: by curl, and by delfos. */
-export function sameElsewhere(curl: string, delfos: string): TemplateResult {
-  return html`<details class="elsewhere"><summary>Do it elsewhere</summary>${copyable(curl)}${copyable(delfos)}</details>`;
+/** The lines that do the same as an action of the page, by curl and by delfos. */
+export function sameElsewhere(...lines: string[]): TemplateResult {
+  return html`<details class="elsewhere"><summary>Do it elsewhere</summary>${lines.map(copyable)}</details>`;
 }
 
 /** The absolute address of a path of the API, for lines to copy. */
