@@ -2,6 +2,7 @@
 // height of the fill. The table is made once and patched cell by cell, because it may
 // have 20,000 days.
 import { html, nothing, type TemplateResult } from "lit-html";
+import { live } from "lit-html/directives/live.js";
 import { type Partition, type State } from "./api";
 import { Days, type Range } from "./days";
 import { Glance } from "./glance";
@@ -45,6 +46,7 @@ export class Calendar {
     this.table.addEventListener("pointerleave", () => this.show(this.current), { signal });
     this.table.addEventListener("focusin", (event) => this.show(this.placeOf(event.target)), { signal });
     this.table.addEventListener("dblclick", (event) => this.openDay(this.placeOf(event.target)), { signal });
+    this.table.addEventListener("click", (event) => this.tapped(event as PointerEvent), { signal });
     addEventListener("pointerup", () => this.release(), { signal });
     this.range = wanted();
     void this.days.read(this.range);
@@ -113,13 +115,25 @@ export class Calendar {
     const count = selected ? daysBetween(selected.from, selected.to) + 1 : 0;
     return html`<div class="selection">
       ${selected
-        ? html`<span role="status"><b>${selected.from}</b>${count > 1 ? html` to <b>${selected.to}</b>, ${number(count)} days` : nothing}</span>
+        ? html`${this.bound("From", selected.from, (at) => this.select(at, Math.max(at, this.anchor, this.head)))}
+            ${this.bound("To", selected.to, (at) => this.select(Math.min(at, this.anchor, this.head), at))}
+            <span role="status">${number(count)} ${count === 1 ? "day" : "days"}</span>
             <button type="button" class="primary" @click=${() => openLoad(selected, this.inside(selected), this.context.signal)}>Load …</button>
             ${count === 1 ? html`<a class="button" href=${linkTo("day", { day: selected.from })}>Open the day</a>` : nothing}
             <a class="button" href=${linkTo("data", { start: selected.from, end: addDays(selected.to, 1) })}>See the data</a>
             <button type="button" @click=${() => this.select(-1, -1)}>Clear</button>`
-        : html`<span class="quiet">Drag over days to load them, or hold Shift and press the arrow keys. Enter opens a day.</span>`}
+        : html`<span class="quiet">Choose days to load: drag over them, or hold Shift and press the arrow keys. Enter opens a day.</span>`}
     </div>`;
+  }
+
+  // One end of the selection, for whoever can neither drag nor hold Shift.
+  private bound(label: string, day: string, moved: (at: number) => void): TemplateResult {
+    const { list } = this.days;
+    const change = (event: Event): void => {
+      const at = this.days.at((event.target as HTMLInputElement).value);
+      if (at >= 0) moved(at);
+    };
+    return html`<label>${label} <input type="date" .value=${live(day)} min=${list[0]!.day} max=${list.at(-1)!.day} @change=${change}></label>`;
   }
 
   // The days of a range, those that are known.
@@ -239,13 +253,21 @@ export class Calendar {
 
   private press(event: PointerEvent): void {
     const at = this.placeOf(event.target);
-    if (at < 0 || event.button !== 0) return;
+    if (at < 0 || event.button !== 0 || event.pointerType !== "mouse") return;
     event.preventDefault(); // no selection of text
     this.rove(at);
     this.cells[at]!.focus({ preventScroll: true });
-    this.dragging = event.pointerType === "mouse";
+    this.dragging = true;
     this.mark(event.shiftKey && this.anchor >= 0 ? this.anchor : at, at);
-    if (!this.dragging) this.release(true);
+  }
+
+  // A finger scrolls where a mouse drags, so it selects by a tap.
+  private tapped(event: PointerEvent): void {
+    const at = this.placeOf(event.target);
+    if (at < 0 || event.pointerType === "mouse") return;
+    this.rove(at);
+    this.show(at);
+    this.select(at, at);
   }
 
   private pointed(event: PointerEvent): void {
@@ -255,8 +277,8 @@ export class Calendar {
     if (this.dragging && at !== this.head) this.mark(this.anchor, at);
   }
 
-  private release(force = false): void {
-    if (!this.dragging && !force) return;
+  private release(): void {
+    if (!this.dragging) return;
     this.dragging = false;
     this.select(this.anchor, this.head);
   }

@@ -40,6 +40,16 @@ export function failure(error: unknown, again?: () => void): TemplateResult {
   </div>`;
 }
 
+/** What may be wider than the page, and scrolls then, by keys too. */
+export function wide(label: string, content: TemplateResult): TemplateResult {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>${content}</div>`;
+}
+
+/** A sentence in which commands stand between backticks. */
+export function spoken(text: string): (string | TemplateResult)[] {
+  return text.split("`").map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part));
+}
+
 /** A line to copy. */
 export function copyable(line: string): TemplateResult {
   const copy = async (event: Event): Promise<void> => {

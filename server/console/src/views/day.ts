@@ -8,7 +8,7 @@ import { openLoad } from "../load";
 import type { Open } from "../main";
 import { dayWindows, readDay, rough, signals, sparkline, windowsOfDay, type DayOfTurbine } from "../sparkline";
 import { addDays, clock, dayOf, duration, instant, zone } from "../time";
-import { badge, failure, number, percent, states } from "../ui";
+import { badge, failure, number, percent, states, wide } from "../ui";
 import { change, linkTo, parameters } from "../url";
 
 type Flag = Schemas["Flag"];
@@ -101,7 +101,7 @@ export const open: Open = ({ signal, update }) => {
         <h1>${day} ${of ? badge(of.state) : nothing}</h1>
         ${days.error ? failure(days.error, () => void days.read({ from: day, to: day })) : nothing}
         ${of
-          ? html`<p>${of.error && of.state === "failed" ? of.error : `The day ${states[of.state]}${of.over ? "" : "; it was not over yet"}.`}</p>
+          ? html`<p>${of.error && of.state === "failed" ? `The last attempt failed: ${of.error}` : `The day ${states[of.state]}${of.over ? "" : "; it was not over yet"}.`}</p>
               ${facts(of)}
               <div class="buttons">
                 <button type="button" class="primary" @click=${() => openLoad({ from: day, to: day }, [of], signal)}>Run again …</button>
@@ -143,23 +143,23 @@ function flagged(flags: Flag[]): TemplateResult {
     else rows.push({ ...flag, windows: 1 });
   }
   if (rows.length === 0) return html``;
-  return html`<section><h2>Flags</h2><div class="scroll"><table>
+  return html`<section><h2>Flags</h2>${wide("Flags", html`<table>
     <thead><tr><th scope="col">Turbine</th><th scope="col">Variable</th><th scope="col">From</th><th scope="col">To</th><th scope="col" class="number">Windows</th><th scope="col">Check</th><th scope="col">Reason</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr>
       <td><a href=${linkTo("day", { day: row.timestamp.slice(0, 10), turbine: row.turbine_id })}>${row.turbine_id}</a></td><td>${row.variable}</td>
       <td>${clock(row.timestamp).slice(0, 5)}</td><td>${clock(Date.parse(row.timestamp) + row.windows * 600_000).slice(0, 5)}</td>
-      <td class="number">${row.windows}</td><td>${row.check}</td><td>${row.detail}</td></tr>`)}</tbody>
-  </table></div><p class="quiet">Times in ${zone()}. A flagged value stays as it is.</p></section>`;
+      <td class="number">${row.windows}</td><td>${row.check}</td><td class="text">${row.detail}</td></tr>`)}</tbody>
+  </table>`)}<p class="quiet">Times in ${zone()}. A flagged value stays as it is.</p></section>`;
 }
 
 const grave: Schemas["CheckStatus"][] = ["block", "warn", "pass"];
 
 function checked(checks: Schemas["CheckResult"][]): TemplateResult {
   const passed = checks.filter(({ status }) => status === "pass");
-  const rows = (of: Schemas["CheckResult"][]): TemplateResult => html`<div class="scroll"><table>
+  const rows = (of: Schemas["CheckResult"][]): TemplateResult => wide("Checks", html`<table>
     <thead><tr><th scope="col">Check</th><th scope="col">Variable</th><th scope="col">Status</th><th scope="col" class="number">Faults</th><th scope="col">Finding</th></tr></thead>
-    <tbody>${of.map((one) => html`<tr><td>${one.check}</td><td>${one.variable || "all"}</td><td class="check ${one.status}">${one.status}</td><td class="number">${number(one.faults)}</td><td>${one.detail}</td></tr>`)}</tbody>
-  </table></div>`;
+    <tbody>${of.map((one) => html`<tr><td>${one.check}</td><td>${one.variable || "all"}</td><td class="check ${one.status}">${one.status}</td><td class="number">${number(one.faults)}</td><td class="text">${one.detail}</td></tr>`)}</tbody>
+  </table>`);
   const faults = grave.slice(0, 2).flatMap((status) => checks.filter((one) => one.status === status));
   return html`<section><h2>Checks</h2>
     ${checks.length === 0 ? html`<p class="quiet">No check has looked at this day.</p>` : nothing}
@@ -178,17 +178,17 @@ const causes: Record<Schemas["RevisionCause"], string> = {
 function loads(revisions: Schemas["Revision"][]): TemplateResult {
   if (revisions.length === 0) return html`<section><h2>Loads</h2><p class="quiet">The day was never loaded.</p></section>`;
   const change = (count: number | undefined): string => (count === undefined ? "–" : number(count));
-  return html`<section><h2>Loads, and what each changed</h2><div class="scroll"><table>
+  return html`<section><h2>Loads, and what each changed</h2>${wide("Loads", html`<table>
     <thead><tr><th scope="col">Began</th><th scope="col">Run</th><th scope="col">Why</th><th scope="col">Outcome</th><th scope="col" class="number">Samples</th><th scope="col" class="number">Inserted</th><th scope="col" class="number">Updated</th><th scope="col" class="number">Deleted</th><th scope="col" class="number">Took</th><th scope="col">Source digest</th></tr></thead>
     <tbody>${revisions.map((one) => html`<tr>
       <td class="nowrap">${instant(one.started_at, true)}</td>
       <td class="nowrap"><a href=${linkTo("runs", { run: one.run_id })}>${one.run_id}</a> ${one.trigger}</td>
       <td>${causes[one.cause]}</td>
-      <td>${one.outcome === "lost" ? "lost: its worker ended" : badge(one.outcome)}${one.error ? html`<br><span class="quiet">${one.error}</span>` : nothing}</td>
+      <td class="text">${one.outcome === "lost" ? "lost: its worker ended" : badge(one.outcome)}${one.error ? html`<br><span class="quiet">${one.error}</span>` : nothing}</td>
       <td class="number">${change(one.samples)}</td><td class="number">${change(one.inserted)}</td><td class="number">${change(one.updated)}</td><td class="number">${change(one.deleted)}</td>
       <td class="number nowrap">${one.finished_at ? duration((Date.parse(one.finished_at) - Date.parse(one.started_at)) / 1000) : "–"}</td>
       <td><code>${one.source_before && one.source_before !== one.source_after ? html`${one.source_before} → ` : nothing}${one.source_after ?? nothing}</code></td></tr>`)}</tbody>
-  </table></div></section>`;
+  </table>`)}</section>`;
 }
 
 function table(day: string, { series }: DayOfTurbine): TemplateResult {

@@ -5,7 +5,7 @@ import { follow, gathered } from "../live";
 import type { Open } from "../main";
 import { signals } from "../sparkline";
 import { duration, instant, zone } from "../time";
-import { absolute, copyable, empty, failure, number, sameElsewhere } from "../ui";
+import { absolute, copyable, empty, failure, number, sameElsewhere, spoken, wide } from "../ui";
 import { linkTo } from "../url";
 
 type Schedule = Schemas["Schedule"];
@@ -80,11 +80,6 @@ export const open: Open = ({ signal, update }) => {
   };
 };
 
-// A command in a sentence stands between backticks.
-function spoken(text: string): (string | TemplateResult)[] {
-  return text.split("`").map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part));
-}
-
 const attributes: [keyof Turbine, string, string, string][] = [
   ["rated_power", "Rated power", "kW", "--rated-power 2050"],
   ["cut_in", "Cut-in", "m/s", "--cut-in 3.5"],
@@ -101,27 +96,27 @@ function machines(turbines: Turbine[]): TemplateResult {
   if (turbines.length === 0) return empty("No turbine is known. One comes with the first day that is loaded; the source has it from an import, or by", "delfos turbine set 1 --name T1");
   const lacking = turbines.find((turbine) => attributes.some(([name]) => turbine[name] === null));
   const missing = attributes.filter(([name]) => lacking?.[name] === null);
-  return html`<section class="farm"><h2>Turbines</h2><div class="scroll" tabindex="0" role="region" aria-label="Turbines"><table>
+  return html`<section class="farm"><h2>Turbines</h2>${wide("Turbines", html`<table>
       <thead><tr><th scope="col" class="number">Id</th><th scope="col">Name</th><th scope="col" class="number">A sample every</th>${attributes.map(([, label, unit]) => html`<th scope="col" class="number">${label}${unit ? html` <span class="quiet">${unit}</span>` : nothing}</th>`)}<th scope="col" class="number">Decommissioned</th><th scope="col">First window</th><th scope="col">Last window</th></tr></thead>
       <tbody>${turbines.map((turbine) => html`<tr>
         <th scope="row" class="number">${turbine.id}</th><td><a href=${linkTo("data", { turbines: turbine.id })}>${turbine.name}</a></td><td class="number">${duration(turbine.sample_interval)}</td>
         ${attributes.map(([name]) => html`<td class="number">${turbine[name] ?? html`<span class="unknown">not known</span>`}</td>`)}
         <td class="number">${turbine.decommissioned ?? "–"}</td>
         <td>${turbine.first ? instant(turbine.first) : "–"}</td><td>${turbine.last ? instant(turbine.last) : "–"}</td></tr>`)}</tbody>
-    </table></div>
+    </table>`)}
     ${lacking ? html`<p>What is not known of a turbine can be told, and the next load brings it here:</p>${copyable(`delfos turbine set ${lacking.id} ${missing.map(([, , , flag]) => flag).join(" ")}`)}` : nothing}
   </section>`;
 }
 
 function measured(all: Schemas["Signal"][]): TemplateResult {
   const variables = [...new Set(all.map(({ variable }) => variable))];
-  return html`<section><h2>Signals</h2><div class="scroll"><table>
+  return html`<section><h2>Signals</h2>${wide("Signals", html`<table>
       <thead><tr><th scope="col">Variable</th><th scope="col">Unit</th><th scope="col">Signals</th></tr></thead>
       <tbody>${variables.map((variable) => {
         const of = all.filter((one) => one.variable === variable);
         return html`<tr><th scope="row"><a href=${linkTo("data", { variables: variable })}>${variable}</a></th><td>${of[0]!.unit}</td><td>${of.map(({ name }, at) => html`${at > 0 ? ", " : ""}<code>${name}</code>`)}</td></tr>`;
       })}</tbody>
-    </table></div>
+    </table>`)}
     <p class="quiet">A window is ten minutes, labelled by its start. std is the sample deviation (n − 1) and count the number of readings; a reading that is missing does not count.</p>
   </section>`;
 }

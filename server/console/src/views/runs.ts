@@ -4,9 +4,9 @@ import { repeat } from "lit-html/directives/repeat.js";
 import { call, get, type Run } from "../api";
 import { follow, gathered } from "../live";
 import type { Context, Open, Page } from "../main";
-import { counts, oneRun, open as isOpen, range, stackedBar, stateOf } from "../run";
+import { counts, oneRun, open as isOpen, stackedBar, stateOf } from "../run";
 import { duration, instant, zone } from "../time";
-import { empty, failure } from "../ui";
+import { empty, failure, wide } from "../ui";
 import { linkTo, parameters } from "../url";
 
 const page = 50;
@@ -76,10 +76,10 @@ function allRuns(before: number | undefined, { signal, update }: Context): Page 
 
 function table(runs: Run[], before: number | undefined): TemplateResult {
   if (runs.length === 0) return empty("There are no runs. A run is a request for days:", "delfos runs start --from 2025-01-01 --to 2025-01-10");
-  return html`<div class="scroll"><table class="runs">
+  return html`${wide("Runs", html`<table class="runs">
       <thead><tr><th scope="col" class="number">Run</th><th scope="col">State</th><th scope="col">Days</th><th scope="col" class="wide">Progress</th><th scope="col">Asked for</th><th scope="col">By</th><th scope="col" class="number">Took</th></tr></thead>
       <tbody>${repeat(runs, ({ id }) => id, row)}</tbody>
-    </table></div>
+    </table>`)}
     <p class="toolbar">
       ${before ? html`<a class="button" href=${linkTo("runs")}>The newest runs</a>` : nothing}
       ${runs.length === page && runs.at(-1)!.id > 1 ? html`<a class="button" href=${linkTo("runs", { before: runs.at(-1)!.id })}>Older runs →</a>` : nothing}
@@ -90,7 +90,7 @@ function row(run: Run): TemplateResult {
   return html`<tr>
     <th scope="row" class="number"><a href=${linkTo("runs", { run: run.id })}>${run.id}</a></th>
     <td>${stateOf(run)}</td>
-    <td class="nowrap">${range(run)}${run.only === "all" ? nothing : html`<br><span class="quiet">only ${run.only}</span>`}</td>
+    <td class="days"><span class="nowrap">${run.from}</span>${run.from === run.to ? nothing : html` to <span class="nowrap">${run.to}</span>`}${run.only === "all" ? nothing : html`<br><span class="quiet">only ${run.only}</span>`}</td>
     <td class="wide">${stackedBar(run)}${counts(run)}</td>
     <td class="nowrap">${instant(run.created_at)} <span class="quiet">${zone()}</span></td>
     <td>${run.trigger}</td>
