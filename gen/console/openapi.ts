@@ -412,6 +412,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/stats/power-density": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the scatter of power over wind speed as counts
+         * @description How many windows are in each cell of a grid of mean wind speed by mean power, of all the
+         *     turbines together: the scatter plot of the power curve, in cells. The windows are those of
+         *     `/stats/power-curve`. The grid has at most 100 by 100 cells, whose sizes are 1, 2 or 5 by a
+         *     power of ten, in m/s and kW, and never less than 0.1. A cell takes its lower edges, and the
+         *     next one its upper edges.
+         *
+         *     Windows that are left out are in cells of their own; they don't make the grid larger, and
+         *     those beyond it are in its nearest cell. Formats other than JSON have a row a cell, with the
+         *     columns of the example.
+         */
+        get: operations["getPowerDensity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/stats/distribution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the distribution of wind speeds
+         * @description The histogram of each turbine's mean wind speeds, in the bins of `/stats/power-curve`, with
+         *     the Weibull distribution as WAsP fits it: it has the mean cube of the wind speeds, and the
+         *     same share of them above their mean. Flagged windows count too.
+         *
+         *     Turbulence is the deviation of a window's samples by their mean, as of windows from 3 m/s on.
+         *     As samples are of one minute or more, it is the deviation of one-minute values and lower than
+         *     the turbulence intensity of IEC 61400, which takes one value a second.
+         *
+         *     Formats other than JSON have a row a bin, with the columns of the example.
+         */
+        get: operations["getDistribution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/stats/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the means by month and hour of the day
+         * @description The mean of a variable's readings for each turbine, calendar month and hour of the day, in the
+         *     time zone `tz`. A month that the range touches has all its 24 hours, with `null` where nothing
+         *     was read; the same month of several years is one. Flagged windows count too.
+         */
+        get: operations["getProfile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -1847,6 +1925,307 @@ export interface components {
             by: components["schemas"]["CurveBy"];
             /** @description The curves, by turbine. */
             curves: components["schemas"]["PowerCurve"][];
+        };
+        /**
+         * @description A cell of wind speed by power that has windows.
+         * @example {
+         *       "wind_speed": 5,
+         *       "power": 180,
+         *       "count": 34
+         *     }
+         */
+        PowerDensityCell: {
+            /**
+             * Format: double
+             * @description The lowest wind speed of the cell, in m/s.
+             */
+            wind_speed: number;
+            /**
+             * Format: double
+             * @description The lowest power of the cell, in kW.
+             */
+            power: number;
+            /**
+             * Format: int64
+             * @description The number of windows, at least 1.
+             */
+            count: number;
+            /** @description Why the windows are left out, as in `left_out`; absent for those that are not. */
+            reason?: string;
+        };
+        /**
+         * @description How many windows are where in the plane of wind speed and power.
+         * @example {
+         *       "windows": 34,
+         *       "expected": 144,
+         *       "left_out": {
+         *         "flagged": 10
+         *       },
+         *       "wind_speed_size": 0.5,
+         *       "power_size": 20,
+         *       "cells": [
+         *         {
+         *           "wind_speed": 5,
+         *           "power": 180,
+         *           "count": 34
+         *         }
+         *       ],
+         *       "left_out_cells": []
+         *     }
+         */
+        PowerDensity: {
+            /**
+             * Format: int64
+             * @description The number of windows in `cells`.
+             */
+            windows: number;
+            /**
+             * Format: int64
+             * @description The number of windows that the range has up to now, of all the turbines, on days from
+             *     `commissioned` to `decommissioned`.
+             */
+            expected: number;
+            left_out: components["schemas"]["LeftOutWindows"];
+            /**
+             * Format: double
+             * @description The width of a cell, in m/s; absent when there are no windows.
+             */
+            wind_speed_size?: number;
+            /**
+             * Format: double
+             * @description The height of a cell, in kW; absent when there are no windows.
+             */
+            power_size?: number;
+            /** @description The cells that have windows, by wind speed, then power. */
+            cells: components["schemas"]["PowerDensityCell"][];
+            /** @description The cells that have windows that are left out, by wind speed, then power. */
+            left_out_cells: components["schemas"]["PowerDensityCell"][];
+        };
+        /**
+         * @description A Weibull distribution of wind speeds u: the share `exp(−(u/a)^k)` of them is above u.
+         * @example {
+         *       "a": 8.9,
+         *       "k": 2.1
+         *     }
+         */
+        Weibull: {
+            /**
+             * Format: double
+             * @description The scale, in m/s.
+             */
+            a: number;
+            /**
+             * Format: double
+             * @description The shape.
+             */
+            k: number;
+        };
+        /**
+         * @description The windows of one bin of wind speed.
+         * @example {
+         *       "lower": 4.75,
+         *       "upper": 5.25,
+         *       "count": 31,
+         *       "turbulence": 0.11,
+         *       "turbulence_representative": 0.14,
+         *       "turbulence_count": 30
+         *     }
+         */
+        DistributionBin: {
+            /**
+             * Format: double
+             * @description The lowest wind speed of the bin, in m/s.
+             */
+            lower: number;
+            /**
+             * Format: double
+             * @description The lowest wind speed beyond the bin, in m/s.
+             */
+            upper: number;
+            /**
+             * Format: int64
+             * @description The number of windows, at least 1.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description The mean of the windows' turbulence: the deviation of one-minute values by their mean;
+             *     `null` for no window.
+             */
+            turbulence: number | null;
+            /**
+             * Format: double
+             * @description `turbulence` and 1.28 sample deviations of it, which nine of ten windows stay below where
+             *     it is normally distributed; `null` for fewer than two windows.
+             */
+            turbulence_representative: number | null;
+            /**
+             * Format: int64
+             * @description The number of windows that the turbulence is of, those from 3 m/s on with a deviation.
+             */
+            turbulence_count: number;
+        };
+        /**
+         * @description The wind speeds of one turbine.
+         * @example {
+         *       "turbine_id": 1,
+         *       "windows": 1430,
+         *       "expected": 1440,
+         *       "mean": 7.9,
+         *       "weibull": {
+         *         "a": 8.9,
+         *         "k": 2.1
+         *       },
+         *       "power_density": 546.2,
+         *       "bins": [
+         *         {
+         *           "lower": 4.75,
+         *           "upper": 5.25,
+         *           "count": 31,
+         *           "turbulence": 0.11,
+         *           "turbulence_representative": 0.14,
+         *           "turbulence_count": 30
+         *         }
+         *       ]
+         *     }
+         */
+        Distribution: {
+            /**
+             * Format: int32
+             * @description The turbine.
+             */
+            turbine_id: number;
+            /**
+             * Format: int64
+             * @description The number of windows in the bins.
+             */
+            windows: number;
+            /**
+             * Format: int64
+             * @description The number of windows that the range has up to now, on days from `commissioned` to
+             *     `decommissioned`.
+             */
+            expected: number;
+            /**
+             * Format: double
+             * @description The mean of the windows' mean wind speeds, in m/s; `null` for no window.
+             */
+            mean: number | null;
+            /** @description The distribution as WAsP fits it; `null` where none fits, as for equal wind speeds. */
+            weibull: components["schemas"]["Weibull"] | null;
+            /**
+             * Format: double
+             * @description The mean power of the wind through a square metre, in W/m²: half the mean cube of the wind
+             *     speeds by the density 1.225 kg/m³. `null` for no window.
+             */
+            power_density: number | null;
+            /** @description The bins that have windows, by wind speed. */
+            bins: components["schemas"]["DistributionBin"][];
+        };
+        /**
+         * @description Distributions of wind speeds.
+         * @example {
+         *       "bin": 0.5,
+         *       "turbines": [
+         *         {
+         *           "turbine_id": 1,
+         *           "windows": 1430,
+         *           "expected": 1440,
+         *           "mean": 7.9,
+         *           "weibull": {
+         *             "a": 8.9,
+         *             "k": 2.1
+         *           },
+         *           "power_density": 546.2,
+         *           "bins": [
+         *             {
+         *               "lower": 4.75,
+         *               "upper": 5.25,
+         *               "count": 31,
+         *               "turbulence": 0.11,
+         *               "turbulence_representative": 0.14,
+         *               "turbulence_count": 30
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        DistributionList: {
+            /**
+             * Format: double
+             * @description The width of a bin, in m/s.
+             */
+            bin: number;
+            /** @description The distributions, by turbine. */
+            turbines: components["schemas"]["Distribution"][];
+        };
+        /**
+         * @description A variable, `wind_speed` in m/s, `power` in kW or `ambient_temperature` in °C.
+         * @default wind_speed
+         * @example wind_speed
+         * @enum {string}
+         */
+        ProfileVariable: "wind_speed" | "power" | "ambient_temperature";
+        /**
+         * @description An hour of the day in a calendar month.
+         * @example {
+         *       "turbine_id": 1,
+         *       "month": 1,
+         *       "hour": 0,
+         *       "mean": 6.2,
+         *       "count": 1860
+         *     }
+         */
+        ProfileRow: {
+            /**
+             * Format: int32
+             * @description The turbine.
+             */
+            turbine_id: number;
+            /**
+             * Format: int32
+             * @description The calendar month, from 1 to 12.
+             */
+            month: number;
+            /**
+             * Format: int32
+             * @description The hour of the day, from 0 to 23.
+             */
+            hour: number;
+            /**
+             * Format: double
+             * @description The mean of the readings, in the variable's unit; `null` for no reading.
+             */
+            mean: number | null;
+            /**
+             * Format: int64
+             * @description The number of readings.
+             */
+            count: number;
+        };
+        /**
+         * @description Means by turbine, calendar month and hour of the day.
+         * @example {
+         *       "variable": "wind_speed",
+         *       "tz": "UTC",
+         *       "rows": [
+         *         {
+         *           "turbine_id": 1,
+         *           "month": 1,
+         *           "hour": 0,
+         *           "mean": 6.2,
+         *           "count": 1860
+         *         }
+         *       ]
+         *     }
+         */
+        Profile: {
+            variable: components["schemas"]["ProfileVariable"];
+            /** @description The time zone of months and hours. */
+            tz: string;
+            /** @description The means, by turbine, month and hour. */
+            rows: components["schemas"]["ProfileRow"][];
         };
         /**
          * @description A change of a partition, a run or the schedule.
@@ -3408,6 +3787,374 @@ export interface operations {
                     /**
                      * @example turbine_id,lower,upper,count,left_out,wind_speed,power,power_std,power_standard_error
                      *     1,4.75,5.25,34,10,5.01,182.4,20.1,3.4
+                     */
+                    "text/csv": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPowerDensity: {
+        parameters: {
+            query: {
+                /**
+                 * @description The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+                 *     days are called `from` and `to`.)
+                 * @example 2025-01-01T00:00:00Z
+                 */
+                start: components["parameters"]["Start"];
+                /**
+                 * @description The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+                 *     equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+                 *     (Bounds that are days are called `from` and `to`.)
+                 * @example 2025-01-01T23:59:59Z
+                 */
+                end?: components["parameters"]["End"];
+                /**
+                 * @description The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+                 *     time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+                 *     nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+                 *     they would have the samples on the hour twice.
+                 */
+                before?: components["parameters"]["Before"];
+                /**
+                 * @description The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+                 *     it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+                 *     the zone needs its offset, and one that it leaves out is refused.
+                 * @example Europe/Berlin
+                 */
+                tz?: components["parameters"]["TimeZone"];
+                /**
+                 * @description Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+                 *     contributes no rows. Without it, all turbines.
+                 * @example [
+                 *       "1-50",
+                 *       "80"
+                 *     ]
+                 */
+                turbines?: components["parameters"]["Turbines"];
+                /**
+                 * @description `flagged` leaves out every window of which a check has flagged the wind speed or the power.
+                 *     Without it, only those windows are left out that a check has flagged whose rule is to `block`
+                 *     now. Windows that are left out are counted as such.
+                 * @example flagged
+                 */
+                leave_out?: components["parameters"]["LeaveOut"];
+                /**
+                 * @description The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+                 *     CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+                 * @example csv
+                 */
+                format?: components["parameters"]["Format"];
+            };
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cells. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    Trailer: components["headers"]["Trailer"];
+                    "Delfos-Rows": components["headers"]["Rows"];
+                    "Content-Digest": components["headers"]["ContentDigest"];
+                    "Accept-Ranges": components["headers"]["AcceptRanges"];
+                    /**
+                     * @description The entity tag. It changes when a load changes any value of the days asked for, or when
+                     *     anything else that the answer depends on changes: turbines, flags, the rules of checks.
+                     */
+                    ETag?: string;
+                    "Delfos-Loaded-Until": components["headers"]["LoadedUntil"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "windows": 34,
+                     *       "expected": 144,
+                     *       "left_out": {
+                     *         "flagged": 10
+                     *       },
+                     *       "wind_speed_size": 0.5,
+                     *       "power_size": 20,
+                     *       "cells": [
+                     *         {
+                     *           "wind_speed": 5,
+                     *           "power": 180,
+                     *           "count": 34
+                     *         }
+                     *       ],
+                     *       "left_out_cells": [
+                     *         {
+                     *           "wind_speed": 5,
+                     *           "power": 0,
+                     *           "count": 10,
+                     *           "reason": "flagged"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PowerDensity"];
+                    /** @example {"wind_speed":5,"power":180,"wind_speed_size":0.5,"power_size":20,"count":34,"left_out":0} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example wind_speed,power,wind_speed_size,power_size,count,left_out
+                     *     5,180,0.5,20,34,0
+                     */
+                    "text/csv": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getDistribution: {
+        parameters: {
+            query: {
+                /**
+                 * @description The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+                 *     days are called `from` and `to`.)
+                 * @example 2025-01-01T00:00:00Z
+                 */
+                start: components["parameters"]["Start"];
+                /**
+                 * @description The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+                 *     equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+                 *     (Bounds that are days are called `from` and `to`.)
+                 * @example 2025-01-01T23:59:59Z
+                 */
+                end?: components["parameters"]["End"];
+                /**
+                 * @description The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+                 *     time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+                 *     nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+                 *     they would have the samples on the hour twice.
+                 */
+                before?: components["parameters"]["Before"];
+                /**
+                 * @description The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+                 *     it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+                 *     the zone needs its offset, and one that it leaves out is refused.
+                 * @example Europe/Berlin
+                 */
+                tz?: components["parameters"]["TimeZone"];
+                /**
+                 * @description Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+                 *     contributes no rows. Without it, all turbines.
+                 * @example [
+                 *       "1-50",
+                 *       "80"
+                 *     ]
+                 */
+                turbines?: components["parameters"]["Turbines"];
+                /**
+                 * @description The width of a bin of wind speed, in m/s. The bins are centred on its multiples.
+                 * @example 0.5
+                 */
+                bin?: components["parameters"]["Bin"];
+                /**
+                 * @description The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+                 *     CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+                 * @example csv
+                 */
+                format?: components["parameters"]["Format"];
+            };
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The distributions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    Trailer: components["headers"]["Trailer"];
+                    "Delfos-Rows": components["headers"]["Rows"];
+                    "Content-Digest": components["headers"]["ContentDigest"];
+                    "Accept-Ranges": components["headers"]["AcceptRanges"];
+                    /**
+                     * @description The entity tag. It changes when a load changes any value of the days asked for, or when
+                     *     anything else that the answer depends on changes: turbines, flags, the rules of checks.
+                     */
+                    ETag?: string;
+                    "Delfos-Loaded-Until": components["headers"]["LoadedUntil"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bin": 0.5,
+                     *       "turbines": [
+                     *         {
+                     *           "turbine_id": 1,
+                     *           "windows": 1430,
+                     *           "expected": 1440,
+                     *           "mean": 7.9,
+                     *           "weibull": {
+                     *             "a": 8.9,
+                     *             "k": 2.1
+                     *           },
+                     *           "power_density": 546.2,
+                     *           "bins": [
+                     *             {
+                     *               "lower": 4.75,
+                     *               "upper": 5.25,
+                     *               "count": 31,
+                     *               "turbulence": 0.11,
+                     *               "turbulence_representative": 0.14,
+                     *               "turbulence_count": 30
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DistributionList"];
+                    /** @example {"turbine_id":1,"lower":4.75,"upper":5.25,"count":31,"turbulence":0.11,"turbulence_representative":0.14,"turbulence_count":30,"windows":1430,"mean":7.9,"weibull_a":8.9,"weibull_k":2.1,"power_density":546.2} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example turbine_id,lower,upper,count,turbulence,turbulence_representative,turbulence_count,windows,mean,weibull_a,weibull_k,power_density
+                     *     1,4.75,5.25,31,0.11,0.14,30,1430,7.9,8.9,2.1,546.2
+                     */
+                    "text/csv": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getProfile: {
+        parameters: {
+            query: {
+                /**
+                 * @description The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+                 *     days are called `from` and `to`.)
+                 * @example 2025-01-01T00:00:00Z
+                 */
+                start: components["parameters"]["Start"];
+                /**
+                 * @description The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+                 *     equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+                 *     (Bounds that are days are called `from` and `to`.)
+                 * @example 2025-01-01T23:59:59Z
+                 */
+                end?: components["parameters"]["End"];
+                /**
+                 * @description The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+                 *     time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+                 *     nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+                 *     they would have the samples on the hour twice.
+                 */
+                before?: components["parameters"]["Before"];
+                /**
+                 * @description The time zone, by its name, of months and hours, and of `start`, `end` and `before` where
+                 *     they have no offset; without it that is UTC. A bare date is the first instant of that day
+                 *     there.
+                 * @example Europe/Berlin
+                 */
+                tz?: string;
+                /**
+                 * @description Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+                 *     contributes no rows. Without it, all turbines.
+                 * @example [
+                 *       "1-50",
+                 *       "80"
+                 *     ]
+                 */
+                turbines?: components["parameters"]["Turbines"];
+                /**
+                 * @description The variable.
+                 * @example wind_speed
+                 */
+                variable?: components["schemas"]["ProfileVariable"];
+                /**
+                 * @description The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+                 *     CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+                 * @example csv
+                 */
+                format?: components["parameters"]["Format"];
+            };
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The means. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    Trailer: components["headers"]["Trailer"];
+                    "Delfos-Rows": components["headers"]["Rows"];
+                    "Content-Digest": components["headers"]["ContentDigest"];
+                    "Accept-Ranges": components["headers"]["AcceptRanges"];
+                    /**
+                     * @description The entity tag. It changes when a load changes any value of the days asked for, or when
+                     *     anything else that the answer depends on changes: turbines, flags, the rules of checks.
+                     */
+                    ETag?: string;
+                    "Delfos-Loaded-Until": components["headers"]["LoadedUntil"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "variable": "wind_speed",
+                     *       "tz": "Europe/Berlin",
+                     *       "rows": [
+                     *         {
+                     *           "turbine_id": 1,
+                     *           "month": 1,
+                     *           "hour": 0,
+                     *           "mean": 6.2,
+                     *           "count": 1860
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Profile"];
+                    /** @example {"turbine_id":1,"month":1,"hour":0,"mean":6.2,"count":1860} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example turbine_id,month,hour,mean,count
+                     *     1,1,0,6.2,1860
                      */
                     "text/csv": string;
                     "application/vnd.apache.arrow.stream": string;

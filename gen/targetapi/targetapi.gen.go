@@ -134,6 +134,70 @@ type Day = openapi_types.Date
 // Examples: 9f86d081884c7d65
 type DigestValue = string
 
+// Distribution The wind speeds of one turbine.
+//
+// Examples: {"bins":[{"count":31,"lower":4.75,"turbulence":0.11,"turbulence_count":30,"turbulence_representative":0.14,"upper":5.25}],"expected":1440,"mean":7.9,"power_density":546.2,"turbine_id":1,"weibull":{"a":8.9,"k":2.1},"windows":1430}
+type Distribution struct {
+	// Bins The bins that have windows, by wind speed.
+	Bins []DistributionBin `json:"bins"`
+
+	// Expected The number of windows that the range has up to now, on days from `commissioned` to
+	// `decommissioned`.
+	Expected int64 `json:"expected"`
+
+	// Mean The mean of the windows' mean wind speeds, in m/s; `null` for no window.
+	Mean *float64 `json:"mean"`
+
+	// PowerDensity The mean power of the wind through a square metre, in W/m²: half the mean cube of the wind
+	// speeds by the density 1.225 kg/m³. `null` for no window.
+	PowerDensity *float64 `json:"power_density"`
+
+	// TurbineId The turbine.
+	TurbineId int32 `json:"turbine_id"`
+
+	// Weibull The distribution as WAsP fits it; `null` where none fits, as for equal wind speeds.
+	Weibull *Weibull `json:"weibull"`
+
+	// Windows The number of windows in the bins.
+	Windows int64 `json:"windows"`
+}
+
+// DistributionBin The windows of one bin of wind speed.
+//
+// Examples: {"count":31,"lower":4.75,"turbulence":0.11,"turbulence_count":30,"turbulence_representative":0.14,"upper":5.25}
+type DistributionBin struct {
+	// Count The number of windows, at least 1.
+	Count int64 `json:"count"`
+
+	// Lower The lowest wind speed of the bin, in m/s.
+	Lower float64 `json:"lower"`
+
+	// Turbulence The mean of the windows' turbulence: the deviation of one-minute values by their mean;
+	// `null` for no window.
+	Turbulence *float64 `json:"turbulence"`
+
+	// TurbulenceCount The number of windows that the turbulence is of, those from 3 m/s on with a deviation.
+	TurbulenceCount int64 `json:"turbulence_count"`
+
+	// TurbulenceRepresentative `turbulence` and 1.28 sample deviations of it, which nine of ten windows stay below where
+	// it is normally distributed; `null` for fewer than two windows.
+	TurbulenceRepresentative *float64 `json:"turbulence_representative"`
+
+	// Upper The lowest wind speed beyond the bin, in m/s.
+	Upper float64 `json:"upper"`
+}
+
+// DistributionList Distributions of wind speeds.
+//
+// Examples: {"bin":0.5,"turbines":[{"bins":[{"count":31,"lower":4.75,"turbulence":0.11,"turbulence_count":30,"turbulence_representative":0.14,"upper":5.25}],"expected":1440,"mean":7.9,"power_density":546.2,"turbine_id":1,"weibull":{"a":8.9,"k":2.1},"windows":1430}]}
+type DistributionList struct {
+	// Bin The width of a bin, in m/s.
+	Bin float64 `json:"bin"`
+
+	// Turbines The distributions, by turbine.
+	Turbines []Distribution `json:"turbines"`
+}
+
 // Event A change of a partition, a run or the schedule.
 //
 // Examples: {"at":"2025-01-02T01:00:03Z","day":"2025-01-01","id":1042,"kind":"partition","run_id":7,"state":"done"}
@@ -494,6 +558,54 @@ type PowerCurveList struct {
 	Curves []PowerCurve `json:"curves"`
 }
 
+// PowerDensity How many windows are where in the plane of wind speed and power.
+//
+// Examples: {"cells":[{"count":34,"power":180,"wind_speed":5}],"expected":144,"left_out":{"flagged":10},"left_out_cells":[],"power_size":20,"wind_speed_size":0.5,"windows":34}
+type PowerDensity struct {
+	// Cells The cells that have windows, by wind speed, then power.
+	Cells []PowerDensityCell `json:"cells"`
+
+	// Expected The number of windows that the range has up to now, of all the turbines, on days from
+	// `commissioned` to `decommissioned`.
+	Expected int64 `json:"expected"`
+
+	// LeftOut How many windows have what is wanted and are left out all the same, by reason, each window
+	// once. A reason of none is absent.
+	//
+	//
+	// Examples: {"flagged":10}
+	LeftOut LeftOutWindows `json:"left_out"`
+
+	// LeftOutCells The cells that have windows that are left out, by wind speed, then power.
+	LeftOutCells []PowerDensityCell `json:"left_out_cells"`
+
+	// PowerSize The height of a cell, in kW; absent when there are no windows.
+	PowerSize *float64 `json:"power_size,omitempty"`
+
+	// WindSpeedSize The width of a cell, in m/s; absent when there are no windows.
+	WindSpeedSize *float64 `json:"wind_speed_size,omitempty"`
+
+	// Windows The number of windows in `cells`.
+	Windows int64 `json:"windows"`
+}
+
+// PowerDensityCell A cell of wind speed by power that has windows.
+//
+// Examples: {"count":34,"power":180,"wind_speed":5}
+type PowerDensityCell struct {
+	// Count The number of windows, at least 1.
+	Count int64 `json:"count"`
+
+	// Power The lowest power of the cell, in kW.
+	Power float64 `json:"power"`
+
+	// Reason Why the windows are left out, as in `left_out`; absent for those that are not.
+	Reason *string `json:"reason,omitempty"`
+
+	// WindSpeed The lowest wind speed of the cell, in m/s.
+	WindSpeed float64 `json:"wind_speed"`
+}
+
 // Problem An error, as RFC 9457 describes it.
 //
 // Examples: {"detail":"start must not be later than end","status":400,"title":"Bad Request","type":"about:blank"}
@@ -519,6 +631,47 @@ type Problem struct {
 	// Type A URI for the kind of problem. `about:blank` means that `status` says it all.
 	Type string `json:"type"`
 }
+
+// Profile Means by turbine, calendar month and hour of the day.
+//
+// Examples: {"rows":[{"count":1860,"hour":0,"mean":6.2,"month":1,"turbine_id":1}],"tz":"UTC","variable":"wind_speed"}
+type Profile struct {
+	// Rows The means, by turbine, month and hour.
+	Rows []ProfileRow `json:"rows"`
+
+	// Tz The time zone of months and hours.
+	Tz string `json:"tz"`
+
+	// Variable A variable, `wind_speed` in m/s, `power` in kW or `ambient_temperature` in °C.
+	//
+	// Examples: wind_speed
+	Variable ProfileVariable `json:"variable"`
+}
+
+// ProfileRow An hour of the day in a calendar month.
+//
+// Examples: {"count":1860,"hour":0,"mean":6.2,"month":1,"turbine_id":1}
+type ProfileRow struct {
+	// Count The number of readings.
+	Count int64 `json:"count"`
+
+	// Hour The hour of the day, from 0 to 23.
+	Hour int32 `json:"hour"`
+
+	// Mean The mean of the readings, in the variable's unit; `null` for no reading.
+	Mean *float64 `json:"mean"`
+
+	// Month The calendar month, from 1 to 12.
+	Month int32 `json:"month"`
+
+	// TurbineId The turbine.
+	TurbineId int32 `json:"turbine_id"`
+}
+
+// ProfileVariable A variable, `wind_speed` in m/s, `power` in kW or `ambient_temperature` in °C.
+//
+// Examples: wind_speed
+type ProfileVariable = string
 
 // Revision One load of a day, or one attempt at it.
 //
@@ -1144,6 +1297,17 @@ type TurbineSelection = []TurbineSelector
 // Examples: 1-50
 type TurbineSelector = string
 
+// Weibull A Weibull distribution of wind speeds u: the share `exp(−(u/a)^k)` of them is above u.
+//
+// Examples: {"a":8.9,"k":2.1}
+type Weibull struct {
+	// A The scale, in m/s.
+	A float64 `json:"a"`
+
+	// K The shape.
+	K float64 `json:"k"`
+}
+
 // WindowLabel An end of a window or of a longer period.
 //
 // Examples: start
@@ -1323,6 +1487,43 @@ type GetRunLogParams struct {
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetDistributionParams defines parameters for GetDistribution.
+type GetDistributionParams struct {
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
+	Start Start `form:"start" json:"start"`
+
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Tz The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+	// it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+	// the zone needs its offset, and one that it leaves out is refused.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// Bin The width of a bin of wind speed, in m/s. The bins are centred on its multiples.
+	Bin *Bin `form:"bin,omitempty" json:"bin,omitempty"`
+
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // GetPowerCurveParams defines parameters for GetPowerCurve.
 type GetPowerCurveParams struct {
 	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
@@ -1359,6 +1560,82 @@ type GetPowerCurveParams struct {
 	// Without it, only those windows are left out that a check has flagged whose rule is to `block`
 	// now. Windows that are left out are counted as such.
 	LeaveOut *LeaveOut `form:"leave_out,omitempty" json:"leave_out,omitempty"`
+
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetPowerDensityParams defines parameters for GetPowerDensity.
+type GetPowerDensityParams struct {
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
+	Start Start `form:"start" json:"start"`
+
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Tz The time zone, by its name, of `start`, `end` and `before` where they have no offset; without
+	// it that is UTC. A bare date is the first instant of that day there. A time that comes twice in
+	// the zone needs its offset, and one that it leaves out is refused.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// LeaveOut `flagged` leaves out every window of which a check has flagged the wind speed or the power.
+	// Without it, only those windows are left out that a check has flagged whose rule is to `block`
+	// now. Windows that are left out are counted as such.
+	LeaveOut *LeaveOut `form:"leave_out,omitempty" json:"leave_out,omitempty"`
+
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetProfileParams defines parameters for GetProfile.
+type GetProfileParams struct {
+	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
+	// days are called `from` and `to`.)
+	Start Start `form:"start" json:"start"`
+
+	// End The last instant, inclusive: what lies at `end` itself belongs to the answer, and with `end`
+	// equal to `start` it is what lies at that one instant. Either `end` or `before` is required.
+	// (Bounds that are days are called `from` and `to`.)
+	End *End `form:"end,omitempty" json:"end,omitempty"`
+
+	// Before The first instant that no longer belongs to the answer, in place of `end`. Use it to read by
+	// time, range after range, each one's `before` the next one's `start`: nothing comes twice and
+	// nothing is left out. The 24 hours of a day, read so, have its 1,440 samples; read with `end`,
+	// they would have the samples on the hour twice.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Tz The time zone, by its name, of months and hours, and of `start`, `end` and `before` where
+	// they have no offset; without it that is UTC. A bare date is the first instant of that day
+	// there.
+	Tz *string `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// Variable The variable.
+	Variable *ProfileVariable `form:"variable,omitempty" json:"variable,omitempty"`
 
 	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
 	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.

@@ -410,6 +410,95 @@ func (siw *ServerInterfaceWrapper) ListSignals(w http.ResponseWriter, r *http.Re
 	siw.Handler.ListSignals(w, r)
 }
 
+// GetDistribution operation middleware
+func (siw *ServerInterfaceWrapper) GetDistribution(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDistributionParams
+
+	// ------------- Required query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("start"))
+		return
+	}
+
+	// ------------- Optional query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
+		return
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", r.URL.Query(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: "time-zone"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("tz"))
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("turbines"))
+		return
+	}
+
+	// ------------- Optional query parameter "bin" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bin", r.URL.Query(), &params.Bin, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("bin"))
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("format"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	siw.Handler.GetDistribution(w, r, params)
+}
+
 // GetPowerCurve operation middleware
 func (siw *ServerInterfaceWrapper) GetPowerCurve(w http.ResponseWriter, r *http.Request) {
 
@@ -513,6 +602,184 @@ func (siw *ServerInterfaceWrapper) GetPowerCurve(w http.ResponseWriter, r *http.
 	}
 
 	siw.Handler.GetPowerCurve(w, r, params)
+}
+
+// GetPowerDensity operation middleware
+func (siw *ServerInterfaceWrapper) GetPowerDensity(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPowerDensityParams
+
+	// ------------- Required query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("start"))
+		return
+	}
+
+	// ------------- Optional query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
+		return
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", r.URL.Query(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: "time-zone"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("tz"))
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("turbines"))
+		return
+	}
+
+	// ------------- Optional query parameter "leave_out" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "leave_out", r.URL.Query(), &params.LeaveOut, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("leave_out"))
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("format"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	siw.Handler.GetPowerDensity(w, r, params)
+}
+
+// GetProfile operation middleware
+func (siw *ServerInterfaceWrapper) GetProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetProfileParams
+
+	// ------------- Required query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("start"))
+		return
+	}
+
+	// ------------- Optional query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("end"))
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("before"))
+		return
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", r.URL.Query(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: "time-zone"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("tz"))
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("turbines"))
+		return
+	}
+
+	// ------------- Optional query parameter "variable" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "variable", r.URL.Query(), &params.Variable, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("variable"))
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("format"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	siw.Handler.GetProfile(w, r, params)
 }
 
 // ListTurbines operation middleware
@@ -713,7 +980,10 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		"getSchedule":     wrapper.GetSchedule,
 		"updateSchedule":  wrapper.UpdateSchedule,
 		"listSignals":     wrapper.ListSignals,
+		"getDistribution": wrapper.GetDistribution,
 		"getPowerCurve":   wrapper.GetPowerCurve,
+		"getPowerDensity": wrapper.GetPowerDensity,
+		"getProfile":      wrapper.GetProfile,
 		"listTurbines":    wrapper.ListTurbines,
 		"getWindows":      wrapper.GetWindows,
 	}
@@ -793,6 +1063,16 @@ func Operations() []param.Operation {
 			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
+		{ID: "getDistribution", Method: http.MethodGet, Path: "/stats/distribution", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "bin", In: "query", Rule: param.Rule{Type: "number", Format: "double", Min: 0.1, Max: 5, Step: 0.01}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
 		{ID: "getPowerCurve", Method: http.MethodGet, Path: "/stats/power-curve", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -802,6 +1082,26 @@ func Operations() []param.Operation {
 			{Name: "bin", In: "query", Rule: param.Rule{Type: "number", Format: "double", Min: 0.1, Max: 5, Step: 0.01}},
 			{Name: "by", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"turbine", "fleet"}}},
 			{Name: "leave_out", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"flagged"}}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
+		{ID: "getPowerDensity", Method: http.MethodGet, Path: "/stats/power-density", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "leave_out", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"flagged"}}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
+		{ID: "getProfile", Method: http.MethodGet, Path: "/stats/profile", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
+			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "variable", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"wind_speed", "power", "ambient_temperature"}}},
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
@@ -1208,12 +1508,36 @@ func (response ListSignals200JSONResponse) VisitListSignalsResponse(w http.Respo
 	return err
 }
 
+type GetDistributionRequestObject struct {
+	Params GetDistributionParams
+}
+
+type GetDistributionResponseObject interface {
+	VisitGetDistributionResponse(w http.ResponseWriter) error
+}
+
 type GetPowerCurveRequestObject struct {
 	Params GetPowerCurveParams
 }
 
 type GetPowerCurveResponseObject interface {
 	VisitGetPowerCurveResponse(w http.ResponseWriter) error
+}
+
+type GetPowerDensityRequestObject struct {
+	Params GetPowerDensityParams
+}
+
+type GetPowerDensityResponseObject interface {
+	VisitGetPowerDensityResponse(w http.ResponseWriter) error
+}
+
+type GetProfileRequestObject struct {
+	Params GetProfileParams
+}
+
+type GetProfileResponseObject interface {
+	VisitGetProfileResponse(w http.ResponseWriter) error
 }
 
 type ListTurbinesRequestObject struct {
@@ -1299,9 +1623,18 @@ type StrictServerInterface interface {
 	// ListSignals List the signals
 	// (GET /signals)
 	ListSignals(ctx context.Context, request ListSignalsRequestObject) (ListSignalsResponseObject, error)
+	// GetDistribution Read the distribution of wind speeds
+	// (GET /stats/distribution)
+	GetDistribution(ctx context.Context, request GetDistributionRequestObject) (GetDistributionResponseObject, error)
 	// GetPowerCurve Read the operational power curve
 	// (GET /stats/power-curve)
 	GetPowerCurve(ctx context.Context, request GetPowerCurveRequestObject) (GetPowerCurveResponseObject, error)
+	// GetPowerDensity Read the scatter of power over wind speed as counts
+	// (GET /stats/power-density)
+	GetPowerDensity(ctx context.Context, request GetPowerDensityRequestObject) (GetPowerDensityResponseObject, error)
+	// GetProfile Read the means by month and hour of the day
+	// (GET /stats/profile)
+	GetProfile(ctx context.Context, request GetProfileRequestObject) (GetProfileResponseObject, error)
 	// ListTurbines List the turbines
 	// (GET /turbines)
 	ListTurbines(ctx context.Context, request ListTurbinesRequestObject) (ListTurbinesResponseObject, error)
@@ -1576,6 +1909,21 @@ func (sh *strictHandler) ListSignals(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// GetDistribution operation middleware
+func (sh *strictHandler) GetDistribution(w http.ResponseWriter, r *http.Request, params GetDistributionParams) {
+	var request GetDistributionRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetDistribution(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetDistributionResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
 // GetPowerCurve operation middleware
 func (sh *strictHandler) GetPowerCurve(w http.ResponseWriter, r *http.Request, params GetPowerCurveParams) {
 	var request GetPowerCurveRequestObject
@@ -1585,6 +1933,36 @@ func (sh *strictHandler) GetPowerCurve(w http.ResponseWriter, r *http.Request, p
 	response, err := sh.ssi.GetPowerCurve(r.Context(), request)
 	if err == nil {
 		err = response.VisitGetPowerCurveResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetPowerDensity operation middleware
+func (sh *strictHandler) GetPowerDensity(w http.ResponseWriter, r *http.Request, params GetPowerDensityParams) {
+	var request GetPowerDensityRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetPowerDensity(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetPowerDensityResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetProfile operation middleware
+func (sh *strictHandler) GetProfile(w http.ResponseWriter, r *http.Request, params GetProfileParams) {
+	var request GetProfileRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetProfile(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetProfileResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)

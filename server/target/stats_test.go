@@ -77,7 +77,7 @@ func TestStatistics(t *testing.T) {
 		t.Fatal(err)
 	}
 	valid := b.validator()
-	schemas := map[string]string{"power-curve": "PowerCurveList"}
+	schemas := map[string]string{"power-curve": "PowerCurveList", "power-density": "PowerDensity", "distribution": "DistributionList", "profile": "Profile"}
 	for path, want := range answers {
 		a := b.OK(path)
 		var got any
@@ -129,11 +129,12 @@ func TestStatisticsAsRows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.statistics()
-	const span = "?start=2025-01-01&before=2025-01-03&turbines=2&bin=5"
 	for path, want := range map[string]string{
-		"/stats/power-curve" + span: "turbine_id,lower,upper,count,left_out,wind_speed,power,power_std,power_standard_error\r\n",
-		"/stats/power-curve?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=2":          "",
-		"/stats/power-curve?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=2&by=fleet": "",
+		"/stats/power-curve?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=2&bin=1":          "turbine_id,lower,upper,count,left_out,wind_speed,power,power_std,power_standard_error\r\n2,6.5,7.5,0,1,,,,\r\n",
+		"/stats/power-curve?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=2&bin=1&by=fleet": "lower,upper,count,left_out,wind_speed,power,power_std,power_standard_error\r\n6.5,7.5,0,1,,,,\r\n",
+		"/stats/power-density?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=2":              "wind_speed,power,wind_speed_size,power_size,count,left_out\r\n",
+		"/stats/distribution?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=2":               "turbine_id,lower,upper,count,turbulence,turbulence_representative,turbulence_count,windows,mean,weibull_a,weibull_k,power_density\r\n",
+		"/stats/profile?start=2025-01-01T05:00&end=2025-01-01T05:00&turbines=4":                    "turbine_id,month,hour,mean,count\r\n4,1,0,,0\r\n",
 	} {
 		a := b.OK(path + "&format=csv")
 		if !strings.HasPrefix(a.Body, want) {
@@ -199,10 +200,13 @@ func TestNoStatistics(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for query, want := range map[string]string{
-		"":          `{"bin":0.5,"by":"turbine","curves":[]}` + "\n",
-		"&by=fleet": `{"bin":0.5,"by":"fleet","curves":[{"bins":[],"expected":0,"left_out":{},"windows":0}]}` + "\n",
+		"power-curve?":         `{"bin":0.5,"by":"turbine","curves":[]}`,
+		"power-curve?by=fleet": `{"bin":0.5,"by":"fleet","curves":[{"bins":[],"expected":0,"left_out":{},"windows":0}]}`,
+		"power-density?":       `{"cells":[],"expected":0,"left_out":{},"left_out_cells":[],"windows":0}`,
+		"distribution?":        `{"bin":0.5,"turbines":[]}`,
+		"profile?":             `{"rows":[],"tz":"UTC","variable":"wind_speed"}`,
 	} {
-		if a := b.OK("/stats/power-curve?start=0001-01-01&end=9999-12-31T23:59:59" + query); a.Body != want {
+		if a := b.OK("/stats/" + query + "&start=0001-01-01&end=9999-12-31T23:59:59"); a.Body != want+"\n" {
 			t.Errorf("%s: got %s, want %s", query, a.Body, want)
 		}
 	}

@@ -13,6 +13,7 @@ import math
 import pathlib
 import random
 import sys
+import zoneinfo
 from fractions import Fraction
 
 HERE = pathlib.Path(__file__).parent
@@ -153,6 +154,104 @@ def power_curve(windows, start, before, turbines, width=0.5, by="turbine", leave
     return {"bin": width, "by": by, "curves": curves}
 
 
+def cell_size(values):
+    """The size of the cells that 100 are enough of, as a fraction, for values of one axis."""
+    low, high = Fraction(min(values)), Fraction(max(values))
+    nth = 0
+    while True:
+        size = Fraction((1, 2, 5)[nth % 3] * 10 ** (nth // 3), 10)
+        if high // size - low // size < 99:
+            return size
+        nth += 1
+
+
+def cell_of(value, size):
+    nth = Fraction(value) // size
+    while value >= float((nth + 1) * size):
+        nth += 1
+    while value < float(nth * size):
+        nth -= 1
+    return float(nth * size)
+
+
+def power_density(windows, start, before, turbines, leave_out=False):
+    kept, left = [], []
+    for t in turbines:
+        for at, w in selected(t, start, before, windows):
+            if w["wind_speed_mean"] is not None and w["power_mean"] is not None:
+                (left if flagged(t, at, leave_out) else kept).append((w["wind_speed_mean"], w["power_mean"]))
+    answer = {"windows": len(kept), "expected": sum(expected(t, start, before) for t in turbines), "left_out": {"flagged": len(left)} if left else {}, "cells": [], "left_out_cells": []}
+    axes = list(zip(*(kept or left)))
+    if not axes:
+        return answer
+    sizes = [cell_size(axis) for axis in axes]
+    answer["wind_speed_size"], answer["power_size"] = map(float, sizes)
+    for name, points, more in (("cells", kept, {}), ("left_out_cells", left, {"reason": "flagged"})):
+        counts = {}
+        for point in points:
+            inside = [min(max(v, min(axis)), max(axis)) for v, axis in zip(point, axes)]
+            cell = tuple(cell_of(v, size) for v, size in zip(inside, sizes))
+            counts[cell] = counts.get(cell, 0) + 1
+        answer[name] = [{"wind_speed": x, "power": y, "count": n, **more} for (x, y), n in sorted(counts.items())]
+    return answer
+
+
+def weibull(u):
+    """Scale and shape: the mean cube is a**3 gamma(1 + 3/k), the share above the mean exp(-(mean/a)**k)."""
+    m, cube = mean(u), float(mean([Fraction(v) ** 3 for v in u]))
+    share = sum(v > m for v in u) / len(u)
+    if not 0 < share < 1 or m <= 0:
+        return None
+    scale = lambda k: (cube / math.gamma(1 + 3 / k)) ** (1 / 3)
+    low, high = 0.05, 50.0
+    for _ in range(200):
+        k = (low + high) / 2
+        if math.exp(-((float(m) / scale(k)) ** k)) > share:
+            high = k  # the share above the mean grows with k
+        else:
+            low = k
+    return {"a": scale(low), "k": low}
+
+
+def distribution(windows, start, before, turbines, width=0.5):
+    answer = []
+    for t in turbines:
+        held = [w for _, w in selected(t, start, before, windows) if w["wind_speed_mean"] is not None]
+        u = [w["wind_speed_mean"] for w in held]
+        d = {"turbine_id": t, "windows": len(u), "expected": expected(t, start, before), "mean": None, "weibull": None, "power_density": None, "bins": []}
+        if u:
+            cube = mean([Fraction(v) ** 3 for v in u])
+            d["mean"], d["power_density"], d["weibull"] = float(mean(u)), float(Fraction("1.225") / 2 * cube), weibull(u)
+        for nth, inside in binned(held, width):
+            ti = [Fraction(w["wind_speed_std"]) / Fraction(w["wind_speed_mean"]) for w in inside if w["wind_speed_mean"] >= 3 and w["wind_speed_std"] is not None]
+            d["bins"].append({
+                "lower": bin_edge(nth, width), "upper": bin_edge(nth + 1, width), "count": len(inside),
+                "turbulence": float(mean(ti)) if ti else None, "turbulence_count": len(ti),
+                "turbulence_representative": float(mean(ti)) + 1.28 * deviation(ti) if len(ti) > 1 else None,
+            })
+        answer.append(d)
+    return {"bin": width, "turbines": answer}
+
+
+def profile(windows, start, before, turbines, months, variable="wind_speed", tz="UTC"):
+    """months are those that the range touches."""
+    sums = {}
+    for t in turbines:
+        for at, w in selected(t, start, before, windows):
+            n, m = w.get(variable + "_count"), w.get(variable + "_mean")
+            if n is not None and m is not None:
+                local = instant(at).astimezone(zoneinfo.ZoneInfo(tz))
+                total, count = sums.get((t, local.month, local.hour), (0, 0))
+                sums[t, local.month, local.hour] = total + Fraction(m) * int(n), count + int(n)
+    rows = []
+    for t in turbines:
+        for month in months:
+            for hour in range(24):
+                total, count = sums.get((t, month, hour), (0, 0))
+                rows.append({"turbine_id": t, "month": month, "hour": hour, "mean": float(total / count) if count else None, "count": count})
+    return {"variable": variable, "tz": tz, "rows": rows}
+
+
 def main():
     if sys.argv[1:] == ["--input"]:
         write_input()
@@ -166,6 +265,16 @@ def main():
         f"/stats/power-curve?{span}&bin=0.37&leave_out=flagged": power_curve(windows, start, before, every, 0.37, leave_out=True),
         f"/stats/power-curve?{span}&by=fleet&bin=1": power_curve(windows, start, before, every, 1, by="fleet"),
         "/stats/power-curve?start=2024-12-31T23:50:00&before=2025-01-01T05:10:00": power_curve(windows, "2024-12-31T23:50:00Z", "2025-01-01T05:10:00Z", every),
+        f"/stats/power-density?{span}": power_density(windows, start, before, every),
+        f"/stats/power-density?{span}&turbines=1-2&leave_out=flagged": power_density(windows, start, before, (1, 2), True),
+        "/stats/power-density?start=2025-01-01T05:00:00&before=2025-01-01T05:20:00&turbines=2": power_density(windows, "2025-01-01T05:00:00Z", "2025-01-01T05:20:00Z", (2,)),
+        "/stats/power-density?start=2024-01-01&before=2024-01-02&turbines=4": power_density(windows, "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", (4,)),
+        f"/stats/distribution?{span}": distribution(windows, start, before, every),
+        f"/stats/distribution?{span}&turbines=2&bin=0.1": distribution(windows, start, before, (2,), 0.1),
+        "/stats/distribution?start=2025-01-01T01:00:00&before=2025-01-01T01:30:00&turbines=1": distribution(windows, "2025-01-01T01:00:00Z", "2025-01-01T01:30:00Z", (1,)),
+        f"/stats/profile?{span}&turbines=1,4": profile(windows, start, before, (1, 4), [1]),
+        "/stats/profile?start=2024-12-31T22:00:00Z&before=2025-01-03T00:00:00Z&turbines=2&variable=power&tz=America/St_Johns": profile(windows, "2024-12-31T22:00:00Z", before, (2,), [1, 12], "power", "America/St_Johns"),
+        "/stats/profile?start=2025-01-01&before=2025-01-02&turbines=3&tz=Asia/Kathmandu": profile(windows, "2024-12-31T18:15:00Z", "2025-01-01T18:15:00Z", (3,), [1], tz="Asia/Kathmandu"),
     }
     with open(HERE / "answers.json", "w") as f:
         json.dump(answers, f, indent=1)

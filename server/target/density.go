@@ -1,0 +1,73 @@
+package target
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/gen/targetserver"
+	"github.com/delfos/delfos/server/param"
+)
+
+// GetPowerDensity implements targetserver.StrictServerInterface.
+func (s *Server) GetPowerDensity(ctx context.Context, request targetserver.GetPowerDensityRequestObject) (targetserver.GetPowerDensityResponseObject, error) {
+	p := request.Params
+	span, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
+	if err != nil {
+		return nil, err
+	}
+	flagged := p.LeaveOut != nil
+	answer, err := s.statistics(ctx, "power-density", span, p.Format, p.IfNoneMatch, flagged)
+	answer.flags = true
+	answer.read = func(ctx context.Context, db *targetdb.Queries, turbines fleet) (table, error) {
+		rows, err := db.ReadPowerDensity(ctx, targetdb.ReadPowerDensityParams{
+			TurbineIds: turbines.ids(), Start: span.Start, Stop: stop(span), LeaveOutFlagged: flagged,
+		})
+		return densityOf(rows, turbines.whole().Expected), err
+	}
+	return powerDensity(answer), err
+}
+
+type powerDensity statistics
+
+// VisitGetPowerDensityResponse implements targetserver.GetPowerDensityResponseObject.
+func (d powerDensity) VisitGetPowerDensityResponse(w http.ResponseWriter) error {
+	return statistics(d).write(w)
+}
+
+func densityOf(rows []targetdb.ReadPowerDensityRow, expected int64) table {
+	d := targetapi.PowerDensity{Expected: expected, Cells: []targetapi.PowerDensityCell{}, LeftOutCells: []targetapi.PowerDensityCell{}}
+	type row = targetdb.ReadPowerDensityRow
+	// A cell's sizes are whole tenths; quotients of whole numbers are the doubles next
+	// to its edges.
+	windSpeed := func(r *row) *float64 { return new(r.X * r.Wide / 10) }
+	power := func(r *row) *float64 { return new(r.Y * r.High / 10) }
+	windSpeedSize := func(r *row) *float64 { return new(r.Wide / 10) }
+	powerSize := func(r *row) *float64 { return new(r.High / 10) }
+	var flagged int64
+	for i := range rows {
+		r := &rows[i]
+		d.WindSpeedSize, d.PowerSize = windSpeedSize(r), powerSize(r)
+		d.Windows += r.Count
+		flagged += r.Flagged
+		cell := targetapi.PowerDensityCell{WindSpeed: *windSpeed(r), Power: *power(r), Count: r.Count}
+		if r.Count > 0 {
+			d.Cells = append(d.Cells, cell)
+		}
+		if r.Flagged > 0 {
+			cell.Count, cell.Reason = r.Flagged, new(string(targetapi.Flagged))
+			d.LeftOutCells = append(d.LeftOutCells, cell)
+		}
+	}
+	d.LeftOut = leftOut(flagged)
+	return tableOf(
+		d, rows,
+		numberColumn("wind_speed", "m/s", windSpeed),
+		numberColumn("power", "kW", power),
+		numberColumn("wind_speed_size", "m/s", windSpeedSize),
+		numberColumn("power_size", "kW", powerSize),
+		countColumn("count", func(r *row) int64 { return r.Count }),
+		countColumn("left_out", func(r *row) int64 { return r.Flagged }),
+	)
+}
