@@ -123,7 +123,8 @@ CREATE INDEX run_unclosed_idx ON run (id) WHERE closed_at IS NULL;
 --
 -- source_digest is of the samples that were loaded, NULL when they were not all of
 -- the day's; source_digest_seen is what the source had when it was last looked at.
--- A day that is done or empty and has another of each is stale.
+-- A day that is done or empty and has another of each is stale; of such a day looked_at
+-- says when that was.
 --
 -- rows_most is the most values that the day has held since a run was last allowed
 -- to remove what it liked: a source that loses a little at a time is held against
@@ -153,6 +154,7 @@ CREATE TABLE partition (
     loaded_at timestamptz,
     source_digest bigint,
     source_digest_seen bigint,
+    looked_at timestamptz,
     target_digest bigint,
     CONSTRAINT partition_pkey PRIMARY KEY (day),
     CONSTRAINT partition_day_writable CHECK (day >= '0001-01-01' AND day <= '9999-12-31'),
@@ -320,6 +322,7 @@ CREATE TABLE check_result (
     CONSTRAINT check_result_pkey PRIMARY KEY (day, check_name, variable),
     CONSTRAINT check_result_day_fkey FOREIGN KEY (day) REFERENCES partition (day)
 );
+CREATE INDEX check_result_doubt_idx ON check_result (day) WHERE status <> 'pass';
 
 -- Windows that a check warns of. Their values are unchanged. A flag can be computed
 -- again at any time, and names the version of the check that set it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (c *Control) Grid(ctx context.Context, from, to time.Time) ([]targetdb.Read
 }
 
 func readGrid(ctx context.Context, db targetdb.DBTX, first, last time.Time) ([]targetdb.ReadGridRow, error) {
-	grid, err := targetdb.New(db).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
+	grid, err := targetdb.New(db).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last, Most: math.MaxInt32})
 	if err != nil {
 		return nil, fmt.Errorf("read the grid: %w", err)
 	}
@@ -83,6 +84,8 @@ type Waiting struct {
 
 	// Ahead are the days that are queued before the run's.
 	Ahead []targetdb.ReadAheadRow
+	// MedianSeconds is how long a day takes to load.
+	MedianSeconds float64
 }
 
 // Waiting reads what the days of a run wait for.
@@ -91,6 +94,9 @@ func (c *Control) Waiting(ctx context.Context, id int64) (w Waiting, err error) 
 	w.ReadWaitingRow, err = db.ReadWaiting(ctx, targetdb.ReadWaitingParams{RunID: id, Queue: partitionQueue})
 	if err == nil && w.Position > 1 {
 		w.Ahead, err = db.ReadAhead(ctx, targetdb.ReadAheadParams{Queue: partitionQueue, Position: w.Position})
+	}
+	if err == nil {
+		w.MedianSeconds, err = db.MedianSeconds(ctx)
 	}
 	if err != nil {
 		return Waiting{}, fmt.Errorf("read what run %d waits for: %w", id, err)

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -24,11 +25,28 @@ const (
 	askTimeout = 3 * time.Second
 )
 
+// Contact is how this process found the source API when it asked it last.
+type Contact struct {
+	At  time.Time
+	Err error // why it did not answer
+}
+
+// heard notes whether the source answered. An error of another kind tells nothing of it.
+func (o *origin) heard(now time.Time, err error) {
+	if err == nil || errors.Is(err, extract.ErrAway) {
+		o.contact.Store(&Contact{now, err})
+	}
+}
+
 // origin knows the first day that the schedule loads, and which days have samples.
 // Days that can't be believed (package dates) are passed over: because of a sample
 // of year 1 the schedule would load ages.
 type origin struct {
 	config Config
+
+	// What Status reads while somebody may be asking.
+	last    atomic.Pointer[etl.Span] // samples
+	contact atomic.Pointer[Contact]  // the last with the source; nil before the first
 
 	mu      sync.Mutex
 	samples *etl.Span  // the source's; nil while unknown, or there are none
@@ -85,6 +103,7 @@ func (o *origin) ask(ctx context.Context, now time.Time) {
 		return
 	}
 	o.askedAt = &now
+	o.heard(now, err)
 	if err != nil && !o.failing {
 		o.config.Log.WarnContext(ctx, "asking the source for its first and last sample failed; trying again", "error", err)
 	}
@@ -96,12 +115,13 @@ func (o *origin) ask(ctx context.Context, now time.Time) {
 	default:
 		o.samples = nil
 	}
+	o.last.Store(o.samples)
 }
 
 // ledgerRange is the first and the last day of a range that the ledger has
 // something to say of; nil if there is none.
-func ledgerRange(ctx context.Context, pool *pgxpool.Pool, within etl.Span, calledOff bool) (*etl.Span, error) {
-	row, err := targetdb.New(pool).LedgerRange(ctx, targetdb.LedgerRangeParams{
+func ledgerRange(ctx context.Context, db targetdb.DBTX, within etl.Span, calledOff bool) (*etl.Span, error) {
+	row, err := targetdb.New(db).LedgerRange(ctx, targetdb.LedgerRangeParams{
 		FirstDay: within.First, LastDay: within.Last, CalledOff: calledOff,
 	})
 	switch {

@@ -281,49 +281,70 @@ type ScheduleState struct {
 
 // Schedule reads the schedule and who works by it, as they are at one moment.
 func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
-	c := s.config.Schedule
 	now := s.config.Now()
-	_, older := s.cron.dueDays(dates.Earliest(), now, c.CatchUpDays)
 	need := yesterday(now)
-	if older != nil {
+	if _, older := s.cron.dueDays(dates.Earliest(), now, s.config.Schedule.CatchUpDays); older != nil {
 		need = *older
 	}
-	start, known, err := s.origin.first(ctx, now, need)
+	first, known, err := s.origin.first(ctx, now, need)
 	if err != nil {
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
 	}
+	start := &first
+	if !known {
+		start = nil
+	}
+	var state ScheduleState
+	err = pgx.BeginTxFunc(ctx, s.config.Target, snapshot(), func(tx pgx.Tx) (err error) {
+		state, err = s.readSchedule(ctx, tx, now, start)
+		return err
+	})
+	return state, err
+}
+
+// snapshot is what is read as it was at one moment.
+func snapshot() pgx.TxOptions {
+	return pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+}
+
+// readSchedule reads the schedule whose first day is start, nil while it is not known.
+func (s *scheduler) readSchedule(ctx context.Context, tx pgx.Tx, now time.Time, start *time.Time) (ScheduleState, error) {
+	c := s.config.Schedule
 	state := ScheduleState{
+		PartitionStart: start,
+
 		Cron: s.cron.String(), CatchUpDays: int32(max(c.CatchUpDays, 1)), StaleDays: int32(c.StaleDays), SourceRetention: int32(c.SourceRetention),
 		TodayEvery: c.TodayEvery, Settings: c.String(),
 	}
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.config.Target, snapshot, func(tx pgx.Tx) (err error) {
-		db := targetdb.New(tx)
-		if state.Schedule, err = db.ReadSchedule(ctx); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		if state.ReadWorkforceRow, err = db.ReadWorkforce(ctx, partitionQueue); err != nil {
-			return err
-		}
-		if state.Others, err = db.OtherSettings(ctx, state.Settings); err != nil || older == nil || !known {
-			return err
-		}
-		left, err := db.LeftOutDays(ctx, targetdb.LeftOutDaysParams{FirstDay: c.SourceRetention.Clip(start, now), LastDay: *older})
-		if left.Days > 0 {
-			state.LeftOut = &left
-		}
-		return err
-	})
-	switch {
-	case err != nil:
+	fail := func(err error) (ScheduleState, error) {
 		return ScheduleState{}, fmt.Errorf("read the schedule: %w", err)
-	case known:
-		state.PartitionStart = &start
-	default:
-		start = dates.Earliest()
+	}
+	db := targetdb.New(tx)
+	var err error
+	if state.Schedule, err = db.ReadSchedule(ctx); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fail(err)
+	}
+	if state.ReadWorkforceRow, err = db.ReadWorkforce(ctx, partitionQueue); err != nil {
+		return fail(err)
+	}
+	if state.Others, err = db.OtherSettings(ctx, state.Settings); err != nil {
+		return fail(err)
+	}
+	begun := dates.Earliest()
+	if start != nil {
+		begun = *start
+		if _, older := s.cron.dueDays(dates.Earliest(), now, c.CatchUpDays); older != nil {
+			left, err := db.LeftOutDays(ctx, targetdb.LeftOutDaysParams{FirstDay: c.SourceRetention.Clip(begun, now), LastDay: *older})
+			if err != nil {
+				return fail(err)
+			}
+			if left.Days > 0 {
+				state.LeftOut = &left
+			}
+		}
 	}
 	for after := now; !state.Paused && len(state.Next) < duesTold; {
-		at, day, ok := s.cron.upcoming(start, after)
+		at, day, ok := s.cron.upcoming(begun, after)
 		if !ok {
 			break
 		}

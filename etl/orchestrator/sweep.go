@@ -62,6 +62,7 @@ func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	s.origin.heard(now, failure)
 	if err := db.NoteSweepTook(ctx, max(s.config.Now().Sub(begun), 0)); err != nil {
 		return fmt.Errorf("note how long it took: %w", err)
 	}

@@ -29,6 +29,7 @@ func (s *scheduler) today(ctx context.Context, now time.Time) error {
 		return cmp.Or(err, errNotDue)
 	}
 	samples, err := s.config.Job.Samples(ctx, day)
+	s.origin.heard(now, err)
 	if err != nil || samples == 0 {
 		return err
 	}

@@ -242,6 +242,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how it stands with everything
+         * @description What an operator has to know, from one moment of the ledger: how far the days are loaded, which
+         *     of them failed or are stale, what is queued and who works on it. The source API is not asked,
+         *     so that the answer comes just as soon when it is away.
+         *
+         *     The days are those from the first one known to the newest one known, or to yesterday unless
+         *     that is more than 400 days later. A day before 1980-01-01 or after tomorrow (UTC) does not
+         *     count.
+         */
+        get: operations["getStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/schedule": {
         parameters: {
             query?: never;
@@ -842,6 +868,15 @@ export interface components {
              * @description The number of data checks that did not pass.
              */
             warnings: number;
+            /**
+             * @description Of a stale day, the digest of the samples that were loaded. Absent when they were not all
+             *     of the day's.
+             */
+            source_digest?: components["schemas"]["DigestValue"];
+            /** @description Of a stale day, the digest of the samples that the source had at `looked_at`. */
+            source_digest_seen?: components["schemas"]["DigestValue"];
+            /** @description Of a stale day, when the source was last asked for its digest. */
+            looked_at?: components["schemas"]["Timestamp"];
         };
         /**
          * @description The days of a range.
@@ -1316,6 +1351,262 @@ export interface components {
             left_out?: components["schemas"]["LeftOut"];
             /** @description Everything that keeps days from being loaded; empty when nothing does. */
             hindrances: components["schemas"]["Hindrance"][];
+        };
+        /**
+         * @description How it stands with everything.
+         * @example {
+         *       "now": "2025-01-11T08:00:00Z",
+         *       "newest_done": "2025-01-10",
+         *       "lag_days": 0,
+         *       "from": "2025-01-01",
+         *       "to": "2025-01-10",
+         *       "states": {
+         *         "missing": 0,
+         *         "queued": 0,
+         *         "running": 0,
+         *         "done": 9,
+         *         "stale": 1,
+         *         "empty": 0,
+         *         "failed": 0,
+         *         "cancelled": 0
+         *       },
+         *       "failed": [],
+         *       "stale": [
+         *         {
+         *           "day": "2025-01-05",
+         *           "state": "stale",
+         *           "over": true,
+         *           "rows": 2160,
+         *           "attempt": 1,
+         *           "warnings": 0,
+         *           "source_digest": "9f86d081884c7d65",
+         *           "source_digest_seen": "2c26b46b68ffc68f",
+         *           "looked_at": "2025-01-11T07:58:00Z"
+         *         }
+         *       ],
+         *       "last_30_days": {
+         *         "days": 10,
+         *         "samples": 14400,
+         *         "expected": 14400
+         *       },
+         *       "warnings": 0,
+         *       "waiting": 0,
+         *       "running": 0,
+         *       "median_seconds": 0.2,
+         *       "workers": [
+         *         {
+         *           "id": "wind-1-7-A",
+         *           "host": "wind-1",
+         *           "pid": 7,
+         *           "workers": 2,
+         *           "busy": 0,
+         *           "started_at": "2025-01-11T00:00:00Z"
+         *         }
+         *       ],
+         *       "source": {
+         *         "answers": true,
+         *         "asked_at": "2025-01-11T07:58:00Z"
+         *       },
+         *       "schedule": {
+         *         "cron": "0 1 * * *",
+         *         "paused": false,
+         *         "next_at": "2025-01-12T01:00:00Z",
+         *         "next_day": "2025-01-11",
+         *         "next": [
+         *           {
+         *             "at": "2025-01-12T01:00:00Z",
+         *             "day": "2025-01-11"
+         *           }
+         *         ],
+         *         "catch_up_days": 7,
+         *         "stale_days": 30,
+         *         "today_every_seconds": 600,
+         *         "source_retention_days": 0,
+         *         "partition_start": "2025-01-01",
+         *         "checked_at": "2025-01-11T01:00:00Z",
+         *         "swept_at": "2025-01-11T01:00:00Z",
+         *         "queue_paused": false,
+         *         "workers": 2,
+         *         "hindrances": []
+         *       }
+         *     }
+         */
+        Status: {
+            /** @description The time of the answer, by the server's clock. */
+            now: components["schemas"]["Timestamp"];
+            /** @description The newest day that was loaded after it had ended. */
+            newest_done?: components["schemas"]["Day"];
+            /**
+             * Format: int64
+             * @description The number of days that have ended since `newest_done`; 0 when that is yesterday.
+             */
+            lag_days?: number;
+            /** @description The first day that anything is known of. */
+            from?: components["schemas"]["Day"];
+            /** @description The last day that `states` counts. */
+            to?: components["schemas"]["Day"];
+            states: components["schemas"]["StateCounts"];
+            /** @description The newest days that are failed, in order, at most 100; `states` has the number of all. */
+            failed: components["schemas"]["Partition"][];
+            /** @description The newest days that are stale, in order, at most 100; `states` has the number of all. */
+            stale: components["schemas"]["Partition"][];
+            last_30_days: components["schemas"]["Completeness"];
+            /**
+             * Format: int64
+             * @description The number of data checks of all days that did not pass.
+             */
+            warnings: number;
+            /**
+             * Format: int64
+             * @description The number of days that wait to be loaded, also those that wait for their next attempt.
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description The number of days that are being loaded.
+             */
+            running: number;
+            /**
+             * Format: double
+             * @description How long a day takes to load, the median of the 20 days loaded last.
+             */
+            median_seconds?: number;
+            /** @description The processes that work on the queue and are alive. */
+            workers: components["schemas"]["Worker"][];
+            source: components["schemas"]["SourceStatus"];
+            schedule: components["schemas"]["Schedule"];
+        };
+        /**
+         * @description The number of days in each state.
+         * @example {
+         *       "missing": 0,
+         *       "queued": 0,
+         *       "running": 0,
+         *       "done": 9,
+         *       "stale": 1,
+         *       "empty": 0,
+         *       "failed": 0,
+         *       "cancelled": 0
+         *     }
+         */
+        StateCounts: {
+            /**
+             * Format: int64
+             * @description Days that were never loaded.
+             */
+            missing: number;
+            /**
+             * Format: int64
+             * @description Days that wait to be loaded, but for those that are `failed` until their next attempt.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Days that are being loaded.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Days that are loaded.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Days that are loaded and have changed at the source since.
+             */
+            stale: number;
+            /**
+             * Format: int64
+             * @description Days of which the source had no samples.
+             */
+            empty: number;
+            /**
+             * Format: int64
+             * @description Days whose last attempt failed.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Days that were cancelled before they were loaded.
+             */
+            cancelled: number;
+        };
+        /**
+         * @description How complete the samples of the last 30 days are that have ended.
+         * @example {
+         *       "days": 10,
+         *       "samples": 14400,
+         *       "expected": 14400
+         *     }
+         */
+        Completeness: {
+            /**
+             * Format: int64
+             * @description The number of these days that are loaded.
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description The number of samples that were read of them.
+             */
+            samples: number;
+            /**
+             * Format: int64
+             * @description The number of samples that they would have without gaps.
+             */
+            expected: number;
+        };
+        /**
+         * @description A process that works on the queue.
+         * @example {
+         *       "id": "wind-1-7-A",
+         *       "host": "wind-1",
+         *       "pid": 7,
+         *       "workers": 2,
+         *       "busy": 0,
+         *       "started_at": "2025-01-11T00:00:00Z"
+         *     }
+         */
+        Worker: {
+            /** @description The id of the process in the queue. */
+            id: string;
+            /** @description The machine. */
+            host: string;
+            /**
+             * Format: int32
+             * @description The id of the process on its machine.
+             */
+            pid: number;
+            /**
+             * Format: int32
+             * @description How many days it loads at once.
+             */
+            workers: number;
+            /**
+             * Format: int64
+             * @description The number of days that it loads now, the running day included, which has a worker of its own.
+             */
+            busy: number;
+            /** @description Since when it works. */
+            started_at: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description What this process knows of the source API from asking it last, for late data, for the running
+         *     day or for the first day.
+         * @example {
+         *       "answers": true,
+         *       "asked_at": "2025-01-11T07:58:00Z"
+         *     }
+         */
+        SourceStatus: {
+            /** @description Whether it answered. Absent when it was not asked yet. */
+            answers?: boolean;
+            /** @description When it was asked. */
+            asked_at?: components["schemas"]["Timestamp"];
+            /** @description Why it did not answer. */
+            error?: string;
+            /** @description Since when it is not trusted, as `source_suspect` of the schedule says. Absent while it is. */
+            suspect_since?: components["schemas"]["Timestamp"];
         };
         /**
          * @description When the schedule queues a day.
@@ -2856,7 +3147,13 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2867,6 +3164,8 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
                     Link: components["headers"]["NearestDays"];
+                    /** @description The entity tag, a weak one that all codings share. It changes when anything of the answer does. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2902,6 +3201,7 @@ export interface operations {
                     "application/json": components["schemas"]["PartitionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             422: components["responses"]["UnprocessableContent"];
             default: components["responses"]["Problem"];
@@ -3202,6 +3502,29 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The status. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
             422: components["responses"]["UnprocessableContent"];
             default: components["responses"]["Problem"];
         };

@@ -119,6 +119,20 @@ type CheckResult struct {
 // Examples: warn
 type CheckStatus = enum.CheckStatus
 
+// Completeness How complete the samples of the last 30 days are that have ended.
+//
+// Examples: {"days":10,"expected":14400,"samples":14400}
+type Completeness struct {
+	// Days The number of these days that are loaded.
+	Days int64 `json:"days"`
+
+	// Expected The number of samples that they would have without gaps.
+	Expected int64 `json:"expected"`
+
+	// Samples The number of samples that were read of them.
+	Samples int64 `json:"samples"`
+}
+
 // CurveBy What a curve is of, a turbine or all turbines together.
 //
 // Examples: turbine
@@ -424,6 +438,11 @@ type Partition struct {
 	// Examples: 2025-01-01T00:00:00Z
 	LoadedAt *Timestamp `json:"loaded_at,omitempty"`
 
+	// LookedAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	LookedAt *Timestamp `json:"looked_at,omitempty"`
+
 	// NextAttemptAt An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
@@ -441,6 +460,16 @@ type Partition struct {
 
 	// Samples The number of samples that the last load read.
 	Samples *int64 `json:"samples,omitempty"`
+
+	// SourceDigest A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
+	//
+	// Examples: 9f86d081884c7d65
+	SourceDigest *DigestValue `json:"source_digest,omitempty"`
+
+	// SourceDigestSeen A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
+	//
+	// Examples: 9f86d081884c7d65
+	SourceDigestSeen *DigestValue `json:"source_digest_seen,omitempty"`
 
 	// StartedAt An instant, in RFC 3339 with `Z`.
 	//
@@ -1211,10 +1240,132 @@ type SignalList struct {
 // Examples: wind_speed_mean
 type SignalName = string
 
+// SourceStatus What this process knows of the source API from asking it last, for late data, for the running
+// day or for the first day.
+//
+// Examples: {"answers":true,"asked_at":"2025-01-11T07:58:00Z"}
+type SourceStatus struct {
+	// Answers Whether it answered. Absent when it was not asked yet.
+	Answers *bool `json:"answers,omitempty"`
+
+	// AskedAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	AskedAt *Timestamp `json:"asked_at,omitempty"`
+
+	// Error Why it did not answer.
+	Error *string `json:"error,omitempty"`
+
+	// SuspectSince An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	SuspectSince *Timestamp `json:"suspect_since,omitempty"`
+}
+
+// StateCounts The number of days in each state.
+//
+// Examples: {"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"queued":0,"running":0,"stale":1}
+type StateCounts struct {
+	// Cancelled Days that were cancelled before they were loaded.
+	Cancelled int64 `json:"cancelled"`
+
+	// Done Days that are loaded.
+	Done int64 `json:"done"`
+
+	// Empty Days of which the source had no samples.
+	Empty int64 `json:"empty"`
+
+	// Failed Days whose last attempt failed.
+	Failed int64 `json:"failed"`
+
+	// Missing Days that were never loaded.
+	Missing int64 `json:"missing"`
+
+	// Queued Days that wait to be loaded, but for those that are `failed` until their next attempt.
+	Queued int64 `json:"queued"`
+
+	// Running Days that are being loaded.
+	Running int64 `json:"running"`
+
+	// Stale Days that are loaded and have changed at the source since.
+	Stale int64 `json:"stale"`
+}
+
 // Statistic A statistic of the readings of a window. `std` is the sample deviation, by n − 1.
 //
 // Examples: mean
 type Statistic = string
+
+// Status How it stands with everything.
+//
+// Examples: {"failed":[],"from":"2025-01-01","lag_days":0,"last_30_days":{"days":10,"expected":14400,"samples":14400},"median_seconds":0.2,"newest_done":"2025-01-10","now":"2025-01-11T08:00:00Z","running":0,"schedule":{"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2},"source":{"answers":true,"asked_at":"2025-01-11T07:58:00Z"},"stale":[{"attempt":1,"day":"2025-01-05","looked_at":"2025-01-11T07:58:00Z","over":true,"rows":2160,"source_digest":"9f86d081884c7d65","source_digest_seen":"2c26b46b68ffc68f","state":"stale","warnings":0}],"states":{"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"queued":0,"running":0,"stale":1},"to":"2025-01-10","waiting":0,"warnings":0,"workers":[{"busy":0,"host":"wind-1","id":"wind-1-7-A","pid":7,"started_at":"2025-01-11T00:00:00Z","workers":2}]}
+type Status struct {
+	// Failed The newest days that are failed, in order, at most 100; `states` has the number of all.
+	Failed []Partition `json:"failed"`
+
+	// From A day, from midnight to midnight UTC.
+	//
+	// Examples: 2025-01-01
+	From *Day `json:"from,omitempty"`
+
+	// LagDays The number of days that have ended since `newest_done`; 0 when that is yesterday.
+	LagDays *int64 `json:"lag_days,omitempty"`
+
+	// Last30Days How complete the samples of the last 30 days are that have ended.
+	//
+	// Examples: {"days":10,"expected":14400,"samples":14400}
+	Last30Days Completeness `json:"last_30_days"`
+
+	// MedianSeconds How long a day takes to load, the median of the 20 days loaded last.
+	MedianSeconds *float64 `json:"median_seconds,omitempty"`
+
+	// NewestDone A day, from midnight to midnight UTC.
+	//
+	// Examples: 2025-01-01
+	NewestDone *Day `json:"newest_done,omitempty"`
+
+	// Now An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	Now Timestamp `json:"now"`
+
+	// Running The number of days that are being loaded.
+	Running int64 `json:"running"`
+
+	// Schedule When days are loaded without anybody asking for them, and what keeps days from being loaded now.
+	//
+	// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2}
+	Schedule Schedule `json:"schedule"`
+
+	// Source What this process knows of the source API from asking it last, for late data, for the running
+	// day or for the first day.
+	//
+	//
+	// Examples: {"answers":true,"asked_at":"2025-01-11T07:58:00Z"}
+	Source SourceStatus `json:"source"`
+
+	// Stale The newest days that are stale, in order, at most 100; `states` has the number of all.
+	Stale []Partition `json:"stale"`
+
+	// States The number of days in each state.
+	//
+	// Examples: {"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"queued":0,"running":0,"stale":1}
+	States StateCounts `json:"states"`
+
+	// To A day, from midnight to midnight UTC.
+	//
+	// Examples: 2025-01-01
+	To *Day `json:"to,omitempty"`
+
+	// Waiting The number of days that wait to be loaded, also those that wait for their next attempt.
+	Waiting int64 `json:"waiting"`
+
+	// Warnings The number of data checks of all days that did not pass.
+	Warnings int64 `json:"warnings"`
+
+	// Workers The processes that work on the queue and are alive.
+	Workers []Worker `json:"workers"`
+}
 
 // Step How long a period is: a window of 10 minutes, an hour, six hours, a day or a month, by the
 // clock of the time zone.
@@ -1312,6 +1463,31 @@ type Weibull struct {
 //
 // Examples: start
 type WindowLabel string
+
+// Worker A process that works on the queue.
+//
+// Examples: {"busy":0,"host":"wind-1","id":"wind-1-7-A","pid":7,"started_at":"2025-01-11T00:00:00Z","workers":2}
+type Worker struct {
+	// Busy The number of days that it loads now, the running day included, which has a worker of its own.
+	Busy int64 `json:"busy"`
+
+	// Host The machine.
+	Host string `json:"host"`
+
+	// Id The id of the process in the queue.
+	Id string `json:"id"`
+
+	// Pid The id of the process on its machine.
+	Pid int32 `json:"pid"`
+
+	// StartedAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Workers How many days it loads at once.
+	Workers int32 `json:"workers"`
+}
 
 // Before An instant in a request. It may have an offset or `Z`; without either it is UTC, and a bare
 // date is its midnight. It is whole microseconds; a finer one is refused.
@@ -1440,6 +1616,9 @@ type ListPartitionsParams struct {
 	// To The last day, inclusive, a date without a time, not earlier than `from`. (Bounds that are
 	// instants are called `start` and `end`.)
 	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ForgetPartitionParams defines parameters for ForgetPartition.

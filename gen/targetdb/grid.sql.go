@@ -64,18 +64,64 @@ const ReadGrid = `-- name: ReadGrid :many
 WITH session AS MATERIALIZED (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
+), asked AS MATERIALIZED (
+    SELECT DISTINCT rp.day
+    FROM run_partition AS rp
+    WHERE rp.day BETWEEN $2::date AND $3::date
+      AND rp.outcome IS NULL
+      AND rp.queued
+), doubted AS MATERIALIZED (
+    SELECT c.day, count(*) AS warnings
+    FROM check_result AS c
+    WHERE c.day BETWEEN $2::date AND $3::date
+      AND c.status <> 'pass'
+    GROUP BY c.day
+), derived AS (
+    SELECT
+        d.day,
+        (CASE
+            WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
+            WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
+            WHEN asked.day IS NOT NULL THEN 'queued'
+            WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
+            WHEN p.outcome IS NOT NULL THEN p.outcome::text
+            WHEN (
+                SELECT rp.outcome
+                FROM run_partition AS rp
+                WHERE rp.day = d.day
+                ORDER BY rp.requested_at DESC, rp.run_id DESC
+                LIMIT 1
+            ) = 'cancelled' THEN 'cancelled'
+            ELSE 'missing'
+        END)::partition_state AS state,
+        coalesce(doubted.warnings, 0)::bigint AS warnings,
+        (coalesce(p.started_at, clock_timestamp()) >= (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+            AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
+    FROM (
+        SELECT $2::date + n AS day
+        FROM generate_series(0, $3::date - $2::date) AS n
+    ) AS d
+    LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN $2::date AND $3::date
+    LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+    LEFT JOIN run AS r ON r.id = p.run_id
+    LEFT JOIN asked ON asked.day = d.day
+    LEFT JOIN doubted ON doubted.day = d.day
+), ranked AS (
+    SELECT
+        derived.day,
+        derived.state,
+        derived.warnings,
+        derived.over,
+        row_number() OVER (
+            PARTITION BY derived.state
+            ORDER BY derived.day DESC
+        ) AS place,
+        count(*) OVER (PARTITION BY derived.state) AS of_state
+    FROM derived
 )
 SELECT
-    ($1::date + n)::date AS day,
-    (CASE
-        WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
-        WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
-        WHEN asked.open > 0 THEN 'queued'
-        WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
-        WHEN p.outcome IS NOT NULL THEN p.outcome::text
-        WHEN asked.latest = 'cancelled' THEN 'cancelled'
-        ELSE 'missing'
-    END)::partition_state AS state,
+    k.day::date AS day,
+    k.state,
     coalesce(p.token, 0)::bigint AS token,
     coalesce(p.attempt, 0)::integer AS attempt,
     p.next_attempt_at,
@@ -89,61 +135,58 @@ SELECT
     p.started_at,
     p.finished_at,
     p.loaded_at,
-    coalesce(doubted.warnings, 0)::bigint AS warnings,
-    (coalesce(p.started_at, clock_timestamp()) >= ($1::date + n + 1)::timestamp AT TIME ZONE 'UTC'
-        AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
-FROM generate_series(0, $2::date - $1::date) AS n
-LEFT JOIN partition AS p ON p.day = $1::date + n
-LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
-LEFT JOIN run AS r ON r.id = p.run_id
-LEFT JOIN LATERAL (
-    SELECT
-        count(*) FILTER (WHERE rp.outcome IS NULL AND rp.queued) AS open,
-        (array_agg(rp.outcome ORDER BY rp.requested_at DESC, rp.run_id DESC))[1] AS latest
-    FROM run_partition AS rp
-    WHERE rp.day = $1::date + n
-) AS asked ON true
-LEFT JOIN LATERAL (
-    SELECT count(*) AS warnings
-    FROM check_result AS c
-    WHERE c.day = $1::date + n
-      AND c.status <> 'pass'
-) AS doubted ON true
-ORDER BY n
+    p.source_digest,
+    p.source_digest_seen,
+    p.looked_at,
+    k.warnings,
+    k.over,
+    k.of_state
+FROM ranked AS k
+LEFT JOIN partition AS p ON p.day = k.day
+WHERE k.place <= $1::integer
+ORDER BY k.day
 `
 
 type ReadGridParams struct {
+	Most     int32
 	FirstDay time.Time
 	LastDay  time.Time
 }
 
 type ReadGridRow struct {
-	Day           time.Time
-	State         enum.PartitionState
-	Token         int64
-	Attempt       int32
-	NextAttemptAt *time.Time
-	Samples       *int64
-	Expected      *int64
-	Windows       *int64
-	Rows          int64
-	RunID         *int64
-	ClaimRunID    *int64
-	Error         *string
-	StartedAt     *time.Time
-	FinishedAt    *time.Time
-	LoadedAt      *time.Time
-	Warnings      int64
-	Over          bool
+	Day              time.Time
+	State            enum.PartitionState
+	Token            int64
+	Attempt          int32
+	NextAttemptAt    *time.Time
+	Samples          *int64
+	Expected         *int64
+	Windows          *int64
+	Rows             int64
+	RunID            *int64
+	ClaimRunID       *int64
+	Error            *string
+	StartedAt        *time.Time
+	FinishedAt       *time.Time
+	LoadedAt         *time.Time
+	SourceDigest     *int64
+	SourceDigestSeen *int64
+	LookedAt         *time.Time
+	Warnings         int64
+	Over             bool
+	OfState          int64
 }
 
 // The state of every day in [first_day, last_day], each derived from the ledger
 // at this moment; package orchestrator has the diagram. A claim counts while its
 // session lives and its lease has not run out; a request counts while it is open.
 // A day is over if its last attempt began after its end, and was not one at the running
-// day that came late. partition_pkey, run_pkey and run_partition_day_idx serve it.
+// day that came late. Of each state the newest days alone, as many as most; of_state
+// counts all of them. partition_pkey, run_pkey, run_partition_open_idx,
+// run_partition_day_idx and check_result_doubt_idx serve it, each read once, but for days
+// that were never loaded.
 func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridRow, error) {
-	rows, err := q.db.Query(ctx, ReadGrid, arg.FirstDay, arg.LastDay)
+	rows, err := q.db.Query(ctx, ReadGrid, arg.Most, arg.FirstDay, arg.LastDay)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +210,12 @@ func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridR
 			&i.StartedAt,
 			&i.FinishedAt,
 			&i.LoadedAt,
+			&i.SourceDigest,
+			&i.SourceDigestSeen,
+			&i.LookedAt,
 			&i.Warnings,
 			&i.Over,
+			&i.OfState,
 		); err != nil {
 			return nil, err
 		}

@@ -633,7 +633,7 @@ func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (*enum
 }
 
 const ReadPartition = `-- name: ReadPartition :one
-SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, target_digest
+SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, looked_at, target_digest
 FROM partition
 WHERE day = $1
 `
@@ -667,6 +667,7 @@ func (q *Queries) ReadPartition(ctx context.Context, day time.Time) (Partition, 
 		&i.LoadedAt,
 		&i.SourceDigest,
 		&i.SourceDigestSeen,
+		&i.LookedAt,
 		&i.TargetDigest,
 	)
 	return i, err
@@ -788,7 +789,8 @@ func (q *Queries) RenewLease(ctx context.Context, arg RenewLeaseParams) (int64, 
 
 const SeeSource = `-- name: SeeSource :execrows
 UPDATE partition AS p
-SET source_digest_seen = other.digest
+SET source_digest_seen = other.digest,
+    looked_at = clock_timestamp()
 FROM (
     SELECT q.day, seen.digest
     FROM partition AS q
@@ -798,6 +800,7 @@ FROM (
             unnest($2::bigint[]) AS digest
     ) AS seen ON seen.day = q.day
     WHERE q.source_digest_seen IS DISTINCT FROM seen.digest
+       OR q.source_digest IS DISTINCT FROM seen.digest
     ORDER BY q.day
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ) AS other
@@ -811,8 +814,8 @@ type SeeSourceParams struct {
 
 // Records the digest that the source has of each day now, where the ledger has
 // the day and another: source_digest IS DISTINCT FROM source_digest_seen is what
-// ListStale looks for. A row that is being written is passed over, as its writer
-// may be a stopped process. partition_pkey serves it.
+// ListStale looks for; of such days also when. A row that is being written is passed
+// over, as its writer may be a stopped process. partition_pkey serves it.
 func (q *Queries) SeeSource(ctx context.Context, arg SeeSourceParams) (int64, error) {
 	result, err := q.db.Exec(ctx, SeeSource, arg.Days, arg.Digests)
 	if err != nil {

@@ -43,6 +43,7 @@ type Partition struct {
 	LoadedAt          *time.Time
 	SourceDigest      *int64
 	SourceDigestSeen  *int64
+	LookedAt          *time.Time
 	TargetDigest      *int64
 }
 

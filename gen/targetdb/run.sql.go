@@ -515,17 +515,7 @@ SELECT
         WHERE j.kind = 'partition'
           AND j.queue = $1::text
           AND j.state = 'running'
-    )::bigint AS busy,
-    coalesce((
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM last.took))
-        FROM (
-            SELECT p.finished_at - p.started_at AS took
-            FROM partition AS p
-            WHERE p.outcome = 'done'
-            ORDER BY p.finished_at DESC NULLS LAST
-            LIMIT 20
-        ) AS last
-    ), 0)::double precision AS median_seconds
+    )::bigint AS busy
 FROM (VALUES (1)) AS one
 LEFT JOIN (
     SELECT p.next_attempt_at
@@ -547,14 +537,12 @@ type ReadWaitingRow struct {
 	NextAttemptAt *time.Time
 	Workers       int64
 	Busy          int64
-	MedianSeconds float64
 }
 
-// What the workers have to do before a run's days, and how long that takes: the place of
-// its first day that may be loaded among all such days, in River's order, and the time of
-// its first next attempt, NULL if there is none; the workers that are alive, and how many
-// days these load; the median duration of the 20 days loaded last. run_partition_pkey and
-// River's index of states serve it; partition is read whole.
+// What the workers have to do before a run's days: the place of its first day that may be
+// loaded among all such days, in River's order, and the time of its first next attempt,
+// NULL if there is none; how many days the workers that are alive can load at once, and
+// how many they do. run_partition_pkey, partition_pkey and River's index of states serve it.
 func (q *Queries) ReadWaiting(ctx context.Context, arg ReadWaitingParams) (ReadWaitingRow, error) {
 	row := q.db.QueryRow(ctx, ReadWaiting, arg.Queue, arg.RunID)
 	var i ReadWaitingRow
@@ -563,7 +551,6 @@ func (q *Queries) ReadWaiting(ctx context.Context, arg ReadWaitingParams) (ReadW
 		&i.NextAttemptAt,
 		&i.Workers,
 		&i.Busy,
-		&i.MedianSeconds,
 	)
 	return i, err
 }

@@ -7,6 +7,7 @@ package targetdb
 
 import (
 	"context"
+	"time"
 )
 
 const AliveWorkers = `-- name: AliveWorkers :one
@@ -23,6 +24,83 @@ func (q *Queries) AliveWorkers(ctx context.Context, host string) (int64, error) 
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const ListWorkers = `-- name: ListWorkers :many
+SELECT
+    w.id,
+    w.host,
+    w.pid,
+    w.workers,
+    (
+        SELECT count(*)
+        FROM river.river_job AS j
+        WHERE j.kind = 'partition'
+          AND j.state = 'running'
+          AND j.attempted_by[array_upper(j.attempted_by, 1)] = w.id
+    ) AS busy,
+    w.started_at
+FROM worker AS w
+WHERE w.lease_until >= clock_timestamp()
+ORDER BY w.id
+`
+
+type ListWorkersRow struct {
+	ID        string
+	Host      string
+	Pid       int32
+	Workers   int32
+	Busy      int64
+	StartedAt time.Time
+}
+
+// The workers that are alive, with how many days each has in hand. The table has a row a
+// process and is read whole; River's index of states serves the jobs.
+func (q *Queries) ListWorkers(ctx context.Context) ([]ListWorkersRow, error) {
+	rows, err := q.db.Query(ctx, ListWorkers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListWorkersRow
+	for rows.Next() {
+		var i ListWorkersRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Host,
+			&i.Pid,
+			&i.Workers,
+			&i.Busy,
+			&i.StartedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const MedianSeconds = `-- name: MedianSeconds :one
+SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM last.took)), 0)::double precision AS seconds
+FROM (
+    SELECT p.finished_at - p.started_at AS took
+    FROM partition AS p
+    WHERE p.outcome = 'done'
+    ORDER BY p.finished_at DESC NULLS LAST
+    LIMIT 20
+) AS last
+`
+
+// How long a day takes to load, the median of the 20 days loaded last; 0 if none was.
+// partition is read whole.
+func (q *Queries) MedianSeconds(ctx context.Context) (float64, error) {
+	row := q.db.QueryRow(ctx, MedianSeconds)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
 }
 
 const OtherSettings = `-- name: OtherSettings :many
@@ -59,6 +137,92 @@ func (q *Queries) OtherSettings(ctx context.Context, settings string) ([]OtherSe
 		return nil, err
 	}
 	return items, nil
+}
+
+const ReadTotals = `-- name: ReadTotals :one
+SELECT
+    (
+        SELECT count(DISTINCT rp.day)
+        FROM run_partition AS rp
+        WHERE rp.outcome IS NULL
+          AND rp.queued
+          AND NOT EXISTS (
+              SELECT
+              FROM partition AS p
+              WHERE p.day = rp.day
+                AND p.lease_until >= clock_timestamp()
+          )
+    ) AS waiting,
+    (
+        SELECT count(*)
+        FROM partition AS p
+        JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
+        WHERE p.lease_until >= clock_timestamp()
+    ) AS running,
+    (
+        SELECT count(*)
+        FROM check_result AS c
+        WHERE c.status <> 'pass'
+    ) AS warnings,
+    recent.days,
+    recent.samples,
+    recent.expected,
+    newest.day AS newest_done
+FROM (
+    SELECT
+        count(*) AS days,
+        coalesce(sum(p.samples), 0)::bigint AS samples,
+        coalesce(sum(p.expected), 0)::bigint AS expected
+    FROM partition AS p
+    WHERE p.day BETWEEN $1::date AND $2::date
+      AND p.loaded_at IS NOT NULL
+) AS recent
+LEFT JOIN partition AS newest ON newest.day = (
+    SELECT p.day
+    FROM partition AS p
+    JOIN run AS r ON r.id = p.run_id
+    WHERE p.day <= $2::date
+      AND p.outcome = 'done'
+      AND p.started_at >= (p.day + 1)::timestamp AT TIME ZONE 'UTC'
+      AND r.trigger <> 'today'
+    ORDER BY p.day DESC
+    LIMIT 1
+)
+`
+
+type ReadTotalsParams struct {
+	FirstDay time.Time
+	LastDay  time.Time
+}
+
+type ReadTotalsRow struct {
+	Waiting    int64
+	Running    int64
+	Warnings   int64
+	Days       int64
+	Samples    int64
+	Expected   int64
+	NewestDone *time.Time
+}
+
+// What is queued and running, whatever its days; how complete the days
+// [first_day, last_day] are that are loaded; the newest day up to last_day that was loaded
+// after its end, NULL if there is none; and the checks that did not pass.
+// run_partition_open_idx, partition_pkey and check_result_doubt_idx serve it; partition is
+// read whole for the claims.
+func (q *Queries) ReadTotals(ctx context.Context, arg ReadTotalsParams) (ReadTotalsRow, error) {
+	row := q.db.QueryRow(ctx, ReadTotals, arg.FirstDay, arg.LastDay)
+	var i ReadTotalsRow
+	err := row.Scan(
+		&i.Waiting,
+		&i.Running,
+		&i.Warnings,
+		&i.Days,
+		&i.Samples,
+		&i.Expected,
+		&i.NewestDone,
+	)
+	return i, err
 }
 
 const ReadWorkforce = `-- name: ReadWorkforce :one

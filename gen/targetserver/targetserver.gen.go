@@ -166,6 +166,27 @@ func (siw *ServerInterfaceWrapper) ListPartitions(w http.ResponseWriter, r *http
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	siw.Handler.ListPartitions(w, r, params)
 }
 
@@ -782,6 +803,12 @@ func (siw *ServerInterfaceWrapper) GetProfile(w http.ResponseWriter, r *http.Req
 	siw.Handler.GetProfile(w, r, params)
 }
 
+// GetStatus operation middleware
+func (siw *ServerInterfaceWrapper) GetStatus(w http.ResponseWriter, r *http.Request) {
+
+	siw.Handler.GetStatus(w, r)
+}
+
 // ListTurbines operation middleware
 func (siw *ServerInterfaceWrapper) ListTurbines(w http.ResponseWriter, r *http.Request) {
 
@@ -984,6 +1011,7 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		"getPowerCurve":   wrapper.GetPowerCurve,
 		"getPowerDensity": wrapper.GetPowerDensity,
 		"getProfile":      wrapper.GetProfile,
+		"getStatus":       wrapper.GetStatus,
 		"listTurbines":    wrapper.ListTurbines,
 		"getWindows":      wrapper.GetWindows,
 	}
@@ -1017,6 +1045,7 @@ func Operations() []param.Operation {
 		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "day", In: "path", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
@@ -1105,6 +1134,7 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
+		{ID: "getStatus", Method: http.MethodGet, Path: "/status", Tags: []string{"target"}, Produces: []string{"application/json"}},
 		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Params: []param.Param{
 			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1183,6 +1213,7 @@ type ListPartitionsResponseObject interface {
 }
 
 type ListPartitions200ResponseHeaders struct {
+	ETag *string
 	Link *string
 }
 
@@ -1198,6 +1229,9 @@ func (response ListPartitions200JSONResponse) VisitListPartitionsResponse(w http
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
@@ -1540,6 +1574,27 @@ type GetProfileResponseObject interface {
 	VisitGetProfileResponse(w http.ResponseWriter) error
 }
 
+type GetStatusRequestObject struct {
+}
+
+type GetStatusResponseObject interface {
+	VisitGetStatusResponse(w http.ResponseWriter) error
+}
+
+type GetStatus200JSONResponse Status
+
+func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTurbinesRequestObject struct {
 	Params ListTurbinesParams
 }
@@ -1635,6 +1690,9 @@ type StrictServerInterface interface {
 	// GetProfile Read the means by month and hour of the day
 	// (GET /stats/profile)
 	GetProfile(ctx context.Context, request GetProfileRequestObject) (GetProfileResponseObject, error)
+	// GetStatus Read how it stands with everything
+	// (GET /status)
+	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
 	// ListTurbines List the turbines
 	// (GET /turbines)
 	ListTurbines(ctx context.Context, request ListTurbinesRequestObject) (ListTurbinesResponseObject, error)
@@ -1963,6 +2021,19 @@ func (sh *strictHandler) GetProfile(w http.ResponseWriter, r *http.Request, para
 	response, err := sh.ssi.GetProfile(r.Context(), request)
 	if err == nil {
 		err = response.VisitGetProfileResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetStatus operation middleware
+func (sh *strictHandler) GetStatus(w http.ResponseWriter, r *http.Request) {
+	var request GetStatusRequestObject
+
+	response, err := sh.ssi.GetStatus(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetStatusResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)

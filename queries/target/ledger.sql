@@ -374,10 +374,11 @@ ORDER BY day;
 -- name: SeeSource :execrows
 -- Records the digest that the source has of each day now, where the ledger has
 -- the day and another: source_digest IS DISTINCT FROM source_digest_seen is what
--- ListStale looks for. A row that is being written is passed over, as its writer
--- may be a stopped process. partition_pkey serves it.
+-- ListStale looks for; of such days also when. A row that is being written is passed
+-- over, as its writer may be a stopped process. partition_pkey serves it.
 UPDATE partition AS p
-SET source_digest_seen = other.digest
+SET source_digest_seen = other.digest,
+    looked_at = clock_timestamp()
 FROM (
     SELECT q.day, seen.digest
     FROM partition AS q
@@ -387,6 +388,7 @@ FROM (
             unnest(sqlc.arg(digests)::bigint[]) AS digest
     ) AS seen ON seen.day = q.day
     WHERE q.source_digest_seen IS DISTINCT FROM seen.digest
+       OR q.source_digest IS DISTINCT FROM seen.digest
     ORDER BY q.day
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ) AS other

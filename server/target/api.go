@@ -43,17 +43,23 @@ type Partitions interface {
 	Forget(ctx context.Context, day time.Time, force bool) error
 }
 
+// Schedule shows how it stands with everything, and pauses what is loaded by itself.
+type Schedule interface {
+	Status(ctx context.Context) (orchestrator.Status, error)
+	Schedule(ctx context.Context) (orchestrator.ScheduleState, error)
+	Pause(ctx context.Context, paused bool) error
+}
+
 // Control shows and steers days and runs; *orchestrator.Control does.
 type Control interface {
 	Partitions
+	Schedule
 	Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error)
 	Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error)
 	Waiting(ctx context.Context, id int64) (orchestrator.Waiting, error)
 	Start(ctx context.Context, r orchestrator.StartRequest) (orchestrator.Plan, error)
 	Cancel(ctx context.Context, id int64) error
 	Retry(ctx context.Context, id int64) error
-	Pause(ctx context.Context, paused bool) error
-	Schedule(ctx context.Context) (orchestrator.ScheduleState, error)
 	Events(ctx context.Context, after int64, each func(orchestrator.Event) error) error
 }
 
@@ -120,7 +126,7 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	targetserver.Route(r, s, fail, param.Hook(fail), stream.Acceptable(fail), momentary)
+	targetserver.Route(r, s, fail, param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
 	return r
 }
 

@@ -61,6 +61,35 @@ func BenchmarkRollups(b *testing.B) {
 	}
 }
 
+// BenchmarkDays reads 20,000 days of the ledger, as the console's first page does.
+func BenchmarkDays(b *testing.B) {
+	s := setup(b)
+	s.exec("INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '1980-01-01', '2024-12-31')")
+	s.exec(`
+		INSERT INTO partition (day, token, run_id, outcome, attempt, started_at, finished_at, inserted, updated, deleted,
+			samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, target_digest)
+		SELECT '1970-04-05'::date + n, 1, 1, 'done', 1, at, at + interval '0.2 s', 2160, 0, 0, 1440, 1440, 144, 2160, 2160, at, n,
+			CASE WHEN n % 97 = 0 THEN n + 1 ELSE n END, n
+		FROM generate_series(0, 19999) AS n CROSS JOIN LATERAL (SELECT '2025-01-01Z'::timestamptz + n * interval '1 s' AS at) AS t
+		WHERE n % 50 <> 7`)
+	s.exec("INSERT INTO run_partition (run_id, day, token, outcome, finished_at) SELECT 1, day, 1, 'done', finished_at FROM partition")
+	s.exec(`
+		INSERT INTO check_result (day, check_name, variable, version, status, faults, detail, token)
+		SELECT day, c, v, 1, (CASE WHEN c = 'frozen' AND extract(day FROM day) < 4 THEN 'warn' ELSE 'pass' END)::check_status, 0, 'all is well', 1
+		FROM partition, unnest('{completeness,range,frozen,curve}'::text[]) AS c, unnest('{wind_speed,power,ambient_temperature}'::text[]) AS v`)
+	s.exec("VACUUM ANALYZE")
+	for name, path := range map[string]string{
+		"Partitions": "/partitions?from=1970-04-05&to=2025-01-05",
+		"Status":     "/status",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.SetBytes(int64(len(s.OK(path, "Accept-Encoding: gzip").Body)))
+			}
+		})
+	}
+}
+
 // readAll reads an answer over and over.
 func readAll(b *testing.B, s *bundle, path string) {
 	b.Helper()

@@ -42,6 +42,7 @@ func TestOperations(t *testing.T) {
 		{"log_rest", "RunLog", "/runs/1/log?after=1&limit=1"},
 		{"log_none", "RunLog", "/runs/3/log"},
 		{"schedule", "Schedule", "/schedule"},
+		{"status", "Status", "/status"},
 		{"schedule_paused", "Schedule", ""},
 		{"checks", "CheckList", "/checks"},
 		{"checks_warn", "CheckList", "/checks?status=warn&from=2025-01-01"},

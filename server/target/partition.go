@@ -42,9 +42,7 @@ func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPa
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range grid {
-		list.Body.Partitions = append(list.Body.Partitions, partitionOf(row))
-	}
+	list.Body.Partitions = partitionsOf(grid)
 	return list, nil
 }
 
@@ -91,8 +89,12 @@ func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 		LoadedAt:      row.LoadedAt,
 		Warnings:      row.Warnings,
 	}
-	if row.State == enum.PartitionStateRunning {
+	switch row.State {
+	case enum.PartitionStateRunning:
 		p.RunId = row.ClaimRunID
+	case enum.PartitionStateStale:
+		p.SourceDigest, p.SourceDigestSeen, p.LookedAt = digestOf(row.SourceDigest), digestOf(row.SourceDigestSeen), row.LookedAt
+	default:
 	}
 	return p
 }

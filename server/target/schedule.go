@@ -31,6 +31,10 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 	if err != nil {
 		return targetapi.Schedule{}, err
 	}
+	return scheduleOf(state), nil
+}
+
+func scheduleOf(state orchestrator.ScheduleState) targetapi.Schedule {
 	schedule := targetapi.Schedule{
 		Cron:        state.Cron,
 		Paused:      state.Paused,
@@ -59,7 +63,7 @@ func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 	if left := state.LeftOut; left != nil {
 		schedule.LeftOut = &targetapi.LeftOut{Days: left.Days, From: dateOf(left.FirstDay), To: dateOf(left.LastDay)}
 	}
-	return schedule, nil
+	return schedule
 }
 
 // hindrances are what keeps days from being loaded.

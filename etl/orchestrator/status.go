@@ -1,0 +1,104 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/dates"
+)
+
+const (
+	// statusDays is how many days of each state a Status has.
+	statusDays = 100
+	// recentDays is how many days its completeness is of.
+	recentDays = 30
+)
+
+// Status is how it stands with everything at one moment of the ledger. The source is not
+// asked for it.
+type Status struct {
+	targetdb.ReadTotalsRow
+
+	Now      time.Time
+	Days     *etl.Span // nil while nothing is known
+	Counts   map[enum.PartitionState]int64
+	Failed   []targetdb.ReadGridRow // the newest
+	Stale    []targetdb.ReadGridRow // likewise
+	Workers  []targetdb.ListWorkersRow
+	Source   *Contact // nil before the first
+	Schedule ScheduleState
+
+	MedianSeconds float64 // how long a day takes to load
+}
+
+// Status reads how it stands.
+func (c *Control) Status(ctx context.Context) (Status, error) {
+	now := c.config.Now()
+	s := Status{Now: now, Source: c.origin.contact.Load(), Counts: map[enum.PartitionState]int64{}}
+	err := pgx.BeginTxFunc(ctx, c.config.Target, snapshot(), func(tx pgx.Tx) (err error) {
+		db := targetdb.New(tx)
+		known, err := ledgerRange(ctx, tx, etl.Span{First: dates.Earliest(), Last: dates.Latest(now)}, false)
+		if err != nil {
+			return err
+		}
+		start := c.config.Schedule.PartitionStart
+		if samples := c.origin.last.Load(); start == nil && samples != nil {
+			start = &samples.First
+		} else if start == nil && known != nil {
+			start = &known.First
+		}
+		if s.Schedule, err = c.readSchedule(ctx, tx, now, start); err != nil {
+			return err
+		}
+		if s.Days = followed(known, start, yesterday(now)); s.Days != nil {
+			grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: s.Days.First, LastDay: s.Days.Last, Most: statusDays})
+			if err != nil {
+				return fmt.Errorf("read the grid: %w", err)
+			}
+			s.count(grid)
+		}
+		last := yesterday(now)
+		if s.ReadTotalsRow, err = db.ReadTotals(ctx, targetdb.ReadTotalsParams{FirstDay: last.AddDate(0, 0, 1-recentDays), LastDay: last}); err != nil {
+			return err
+		}
+		if s.MedianSeconds, err = db.MedianSeconds(ctx); err != nil {
+			return err
+		}
+		s.Workers, err = db.ListWorkers(ctx)
+		return err
+	})
+	if err != nil {
+		return Status{}, fmt.Errorf("read the status: %w", err)
+	}
+	return s, nil
+}
+
+// count takes what a grid says of each state.
+func (s *Status) count(grid []targetdb.ReadGridRow) {
+	for _, row := range grid {
+		s.Counts[row.State] = row.OfState
+		switch row.State {
+		case enum.PartitionStateFailed:
+			s.Failed = append(s.Failed, row)
+		case enum.PartitionStateStale:
+			s.Stale = append(s.Stale, row)
+		default:
+		}
+	}
+}
+
+// followed is the known days, and those since that are over as newest has them; without
+// any bound to a page.
+func followed(known *etl.Span, begun *time.Time, yesterday time.Time) *etl.Span {
+	days := newest(known, begun, yesterday)
+	if days != nil && known != nil {
+		days.First = known.First
+	}
+	return days
+}
