@@ -95,6 +95,20 @@ export function plot(place: HTMLElement, options: Omit<uPlot.Options, "width" | 
   return chart;
 }
 
+/** A hook of setCursor that puts the cursor of all charts where it is on one, and tells the point that it is on. */
+export function together(charts: () => uPlot[], at: (index: number | null) => void): (from: uPlot) => void {
+  let moving = false;
+  return (from) => {
+    if (moving) return;
+    moving = true;
+    const { left, idx, idxs } = from.cursor;
+    const off = left === undefined || left < 0;
+    for (const chart of charts()) if (chart !== from) chart.setCursor({ left: off ? -10 : left, top: off ? -10 : chart.over.clientHeight / 2 });
+    moving = false;
+    at(off ? null : (idxs?.[1] ?? idx ?? null));
+  };
+}
+
 /** What keys do on a chart beside moving its cursor. */
 export interface Keys {
   read: (index: number) => string; // what is said of a point
@@ -102,10 +116,11 @@ export interface Keys {
   zoom?: (factor: number, about: number | undefined) => void;
   move?: (share: number) => void;
   back?: () => void;
+  enter?: (index: number) => void;
 }
 
 /** Lets a chart be focused, and its cursor be moved from point to point by arrow keys; what it is on is read out. */
-export function keys(chart: uPlot, place: HTMLElement, label: string, { read, place: where, zoom, move, back }: Keys, signal: AbortSignal): void {
+export function keys(chart: uPlot, place: HTMLElement, label: string, { read, place: where, zoom, move, back, enter }: Keys, signal: AbortSignal): void {
   place.tabIndex = 0;
   place.setAttribute("role", "application");
   place.setAttribute("aria-roledescription", "chart");
@@ -137,6 +152,7 @@ export function keys(chart: uPlot, place: HTMLElement, label: string, { read, pl
       PageUp: move && (() => move(-0.5)),
       PageDown: move && (() => move(0.5)),
       Backspace: back,
+      Enter: enter && at != null ? () => enter(at) : undefined,
       Escape: () => chart.setCursor({ left: -10, top: -10 }),
     };
     const act = actions[event.key === "=" ? "+" : event.key];

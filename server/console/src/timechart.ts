@@ -1,7 +1,7 @@
 // Charts of series, one above the other on one axis of time: a line of means on a band
 // from minimum to maximum, with flags below. The cursor is on all of them at once.
 import uPlot from "uplot";
-import { axis, color, keys, plot, stroke, timeApart, timeMarks } from "./chart";
+import { axis, color, keys, plot, stroke, timeApart, timeMarks, together } from "./chart";
 import { moved, type Range, zoomed } from "./range";
 import type { Flag, Frame, Values } from "./series";
 
@@ -98,7 +98,7 @@ function bandPaths(ends: () => number[]): uPlot.Series.PathBuilder {
 export class TimeCharts {
   private charts: { chart: uPlot; track: Track }[] = [];
   private frame: Frame = { step: "10m", starts: [], ends: [], series: new Map(), rows: 0 };
-  private pointing = false;
+  private readonly point = together(() => this.charts.map(({ chart }) => chart), (index) => this.settings.at(index));
 
   constructor(
     places: { place: HTMLElement; track: Track }[],
@@ -148,7 +148,7 @@ export class TimeCharts {
           },
         },
         hooks: {
-          setCursor: [(u) => this.point(u)],
+          setCursor: [this.point],
           setSelect: [(u) => this.select(u)],
           draw: [(u) => this.drawFlags(u, track)],
         },
@@ -165,16 +165,6 @@ export class TimeCharts {
       back: () => this.settings.back(),
     }, signal);
     return chart;
-  }
-
-  private point(from: uPlot): void {
-    if (this.pointing) return;
-    this.pointing = true;
-    const { left, top } = from.cursor;
-    for (const { chart } of this.charts) if (chart !== from) chart.setCursor({ left: left!, top: left! < 0 ? -10 : Math.min(top!, chart.over.clientHeight) });
-    this.pointing = false;
-    const index = left! < 0 ? null : (from.cursor.idxs?.[1] ?? from.cursor.idx ?? null);
-    this.settings.at(index);
   }
 
   private select(chart: uPlot): void {

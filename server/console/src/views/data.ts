@@ -2,16 +2,16 @@
 // width, with everything that is chosen in the address.
 import { html, nothing, type TemplateResult } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
+import { followDays, nothingLoaded } from "../analysis";
 import { get, type Schemas } from "../api";
 import { swatch } from "../chart";
-import { follow } from "../live";
 import type { Open, Page } from "../main";
 import { day, type Range, steps } from "../range";
 import { changeRange, chosenRange, chosenTurbines, exports, type Farm, hues, picker, rangeControls, readFarm, sameRange, turbinePicker, type Turbine } from "../selection";
 import { type Flag, type Frame, readFlags, readFrame, windowsQuery } from "../series";
 import { instant, zone } from "../time";
 import { TimeCharts, type Track } from "../timechart";
-import { empty, failure, number } from "../ui";
+import { failure, number } from "../ui";
 import { change, linkTo, parameters } from "../url";
 
 const rowsAtOnce = 500;
@@ -181,15 +181,7 @@ export const open: Open = ({ signal, update }): Page => {
     void load();
   };
 
-  const settledDay = (event: Parameters<Parameters<typeof follow>[0]>[0]): boolean =>
-    event === "reset" || (event.kind === "partition" && !["queued", "running"].includes(event.state) && event.day !== undefined && Date.parse(event.day) < range.end && Date.parse(event.day) + day > range.start);
-  let due: ReturnType<typeof setTimeout> | undefined;
-  follow((event) => {
-    if (!settledDay(event)) return;
-    clearTimeout(due);
-    due = setTimeout(() => void load(true), 500);
-  }, signal);
-  signal.addEventListener("abort", () => clearTimeout(due));
+  followDays(() => range, () => void load(true), signal);
   void begin();
 
   const toolbar = (): TemplateResult => html`<div class="toolbar">
@@ -234,7 +226,7 @@ export const open: Open = ({ signal, update }): Page => {
 
   const body = (): TemplateResult => {
     if (!farm) return error ? failure(error, () => void begin()) : html`<p class="loading">Loading …</p>`;
-    if (farm.turbines.length === 0) return empty("No turbine is known yet: nothing was loaded. A first day brings turbines and values.", "delfos etl 2025-01-01");
+    if (farm.turbines.length === 0) return nothingLoaded();
     const nothingHere = !busy && !error && frame?.rows === 0;
     return html`
       ${toolbar()}

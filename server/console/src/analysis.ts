@@ -1,0 +1,123 @@
+// A view of statistics: what of the data it is of stands in the address, the newest
+// answer is drawn, and it is read anew when days in its range are loaded.
+import { html, type TemplateResult } from "lit-html";
+import { follow } from "./live";
+import type { Context, Page, View } from "./main";
+import { day, type Range } from "./range";
+import { chosenRange, chosenTurbines, type Farm, hues, rangeControls, readFarm, sameRange, type Turbine, turbinePicker } from "./selection";
+import { empty, failure } from "./ui";
+
+/** What the address chooses. */
+export interface Chosen {
+  farm: Farm;
+  range: Range;
+  turbines: Turbine[];
+  hues: number[]; // of the turbines, in their order
+}
+
+export interface Analysis<Q, T> {
+  view: View;
+  title: string;
+  heading: string;
+  /** How many of the last days are shown when the address does not say. */
+  days: number;
+  controls?: (chosen: Chosen) => TemplateResult;
+  query: (chosen: Chosen) => Q;
+  read: (query: Q, signal: AbortSignal) => Promise<T>;
+  body: (value: T, chosen: Chosen) => TemplateResult;
+  /** Called when what body returned is in the document; anew says that the value is another. */
+  drawn?: (value: T, chosen: Chosen, anew: boolean) => void;
+}
+
+/** Calls again when a day of the range has been loaded, or when that is not known. */
+export function followDays(range: () => Range, again: () => void, signal: AbortSignal): void {
+  let due: ReturnType<typeof setTimeout> | undefined;
+  follow((event) => {
+    if (event !== "reset") {
+      if (event.kind !== "partition" || event.day === undefined || ["queued", "running"].includes(event.state)) return;
+      const at = Date.parse(event.day);
+      if (at >= range().end || at + day <= range().start) return;
+    }
+    clearTimeout(due);
+    due = setTimeout(again, 500); // a backfill tells of many
+  }, signal);
+  signal.addEventListener("abort", () => clearTimeout(due));
+}
+
+/** What is said when there is nothing to analyse yet. */
+export function nothingLoaded(): TemplateResult {
+  return empty("No turbine is known yet, because nothing was loaded. A first day brings turbines and values.", "delfos etl 2025-01-01");
+}
+
+/** Makes the page of a view of statistics. */
+export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>): Page {
+  let chosen: Chosen | undefined;
+  let value: T | undefined;
+  let asked = "";
+  let error: unknown;
+  let busy = true;
+  let fresh = false;
+  let loading = new AbortController();
+  signal.addEventListener("abort", () => loading.abort());
+
+  const begin = async (): Promise<void> => {
+    error = undefined;
+    try {
+      choose(await readFarm(signal));
+    } catch (cause) {
+      if (signal.aborted) return;
+      error = cause;
+      update();
+    }
+  };
+  const choose = (farm: Farm): void => {
+    const turbines = chosenTurbines(farm);
+    chosen = { farm, turbines, range: chosenRange(farm, view.days), hues: hues(farm, turbines) };
+    void load();
+  };
+  const load = async (again = false): Promise<void> => {
+    if (!chosen || chosen.turbines.length === 0) return update();
+    const query = view.query(chosen);
+    if (!again && JSON.stringify(query) === asked) return update();
+    asked = JSON.stringify(query);
+    loading.abort();
+    loading = new AbortController();
+    const mine = loading.signal;
+    busy = true;
+    update();
+    try {
+      value = await view.read(query, mine);
+      error = undefined;
+      fresh = true;
+    } catch (cause) {
+      if (mine.aborted) return;
+      error = cause;
+      asked = "";
+    }
+    busy = false;
+    update();
+  };
+  followDays(() => chosen?.range ?? { start: 0, end: 0 }, () => void load(true), signal);
+  void begin();
+
+  const body = (): TemplateResult => {
+    if (!chosen) return error ? failure(error, () => void begin()) : html`<p class="loading">Loading …</p>`;
+    if (chosen.turbines.length === 0) return nothingLoaded();
+    return html`
+      <div class="toolbar">${rangeControls(chosen.range, chosen.farm)}${turbinePicker(chosen.farm, chosen.turbines)}${view.controls?.(chosen)}</div>
+      ${error ? failure(error, () => void load(true)) : ""}
+      <div class="charts" aria-busy=${busy}>${value === undefined ? html`<p class="loading">${error ? "" : "Loading …"}</p>` : view.body(value, chosen)}</div>
+      ${sameRange(view.view, chosen.range, chosen.turbines)}`;
+  };
+
+  return {
+    title: view.title,
+    render: () => html`<h1>${view.heading}</h1>${body()}`,
+    moved: () => chosen && choose(chosen.farm),
+    drawn: () => {
+      if (!chosen || value === undefined) return;
+      view.drawn?.(value, chosen, fresh);
+      fresh = false;
+    },
+  };
+}
