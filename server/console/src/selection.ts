@@ -50,6 +50,9 @@ export function chosenTurbines(farm: Farm, few = 4): Turbine[] {
   return found.length > 0 ? found.slice(0, most) : farm.turbines.slice(0, few);
 }
 
+/** Turbines as queries name them. */
+export const ids = (turbines: Turbine[]): string[] => turbines.map((one) => String(one.id));
+
 /** The colour of each turbine: its own as far as no two that are chosen share one. */
 export function hues(farm: Farm, chosen: Turbine[]): number[] {
   const used = new Set<number>();
@@ -97,7 +100,7 @@ function closeWhenLeft(event: FocusEvent): void {
 /** The picker of turbines, which stand in the address. */
 export function turbinePicker(farm: Farm, chosen: Turbine[]): TemplateResult {
   const all = farm.turbines.map((one) => ({ value: String(one.id), label: one.name }));
-  return picker("Turbines", all, chosen.map((one) => String(one.id)), most, (ids) => change({ turbines: ids.join(",") }));
+  return picker("Turbines", all, ids(chosen), most, (named) => change({ turbines: named.join(",") }));
 }
 
 /** Puts a range into the address. */
@@ -139,7 +142,7 @@ const views: [View, string][] = [["data", "series"], ["power-curve", "power curv
 
 /** Links to the other views of the same range and turbines. */
 export function sameRange(view: View, range: Range, turbines: Turbine[]): TemplateResult {
-  const values = { start: instantText(range.start), end: instantText(range.end), turbines: turbines.map((one) => one.id).join(",") };
+  const values = { start: instantText(range.start), end: instantText(range.end), turbines: ids(turbines).join(",") };
   return html`<p class="quiet">The same range as
     ${views.filter(([one]) => one !== view).map(([one, label], i) => html`${i > 0 ? ", " : ""}<a href=${linkTo(one, values)}>${label}</a>`)}.</p>`;
 }

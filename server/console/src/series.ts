@@ -1,9 +1,9 @@
 // Series of windows, or of the longer periods that they are rolled up to, of several
 // turbines on one axis of time.
 import { table, type Table } from "./arrow";
-import { get, type Schemas } from "./api";
+import { get, type Query, type Schemas } from "./api";
 import { ceil, floor, instantText, type Range, type Step, stepFor, steps } from "./range";
-import type { Turbine } from "./selection";
+import { ids, type Turbine } from "./selection";
 import { zone } from "./time";
 
 export type Values = (number | null)[];
@@ -26,8 +26,10 @@ export interface Frame {
   rows: number;
 }
 
+export type WindowsQuery = Required<Pick<Query<"/windows">, "start" | "before" | "step" | "turbines" | "signals" | "wide">> & { tz?: string };
+
 /** What is asked of /windows for a range on so many pixels: whole periods, and the statistics that are drawn. */
-export function windowsQuery(range: Range, pixels: number, turbines: Turbine[], variables: string[], std: boolean): Record<string, unknown> & { step: Step } {
+export function windowsQuery(range: Range, pixels: number, turbines: Turbine[], variables: string[], std: boolean): WindowsQuery {
   const step = stepFor(range, 4 * pixels);
   const statistics = ["mean", "min", "max", ...(std ? ["std"] : [])];
   return {
@@ -35,14 +37,14 @@ export function windowsQuery(range: Range, pixels: number, turbines: Turbine[], 
     before: instantText(ceil(range.end, step)),
     step,
     ...(zone() === "UTC" ? {} : { tz: zone() }),
-    turbines: turbines.map((one) => one.id),
-    signals: variables.flatMap((variable) => statistics.map((statistic) => `${variable}_${statistic}`)),
+    turbines: ids(turbines),
+    signals: variables.flatMap((variable) => statistics.map((statistic) => `${variable}_${statistic}` as Schemas["SignalName"])),
     wide: true,
   };
 }
 
 /** Reads what a query asks for. */
-export async function readFrame(query: ReturnType<typeof windowsQuery>, turbines: Turbine[], variables: string[], signal: AbortSignal): Promise<Frame> {
+export async function readFrame(query: WindowsQuery, turbines: Turbine[], variables: string[], signal: AbortSignal): Promise<Frame> {
   return frame(await table("/windows", query, signal), query.step, turbines, variables);
 }
 
@@ -82,7 +84,7 @@ function frame(read: Table, step: Step, turbines: Turbine[], variables: string[]
 }
 
 /** The windows of the range that a check doubts. */
-export async function readFlags(query: ReturnType<typeof windowsQuery>, signal: AbortSignal): Promise<Flag[]> {
-  const { start, before, turbines } = query as unknown as { start: string; before: string; turbines: number[] };
-  return (await get("/flags", { start, before, turbines: turbines as never }, signal)).flags;
+export async function readFlags(query: WindowsQuery, signal: AbortSignal): Promise<Flag[]> {
+  const { start, before, turbines } = query;
+  return (await get("/flags", { start, before, turbines }, signal)).flags;
 }

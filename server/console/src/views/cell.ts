@@ -4,6 +4,7 @@ import type { Chosen } from "../analysis";
 import { table } from "../arrow";
 import type { Context } from "../main";
 import { hour, instantText } from "../range";
+import { ids } from "../selection";
 import { instant, zone } from "../time";
 import { failure, number } from "../ui";
 import { change, linkTo, parameters } from "../url";
@@ -47,7 +48,7 @@ export function cellWindows({ signal, update }: Context): { load: (chosen: Chose
 
   const load = async ({ range, turbines }: Chosen): Promise<void> => {
     const cell = cellOfAddress();
-    const query = { start: instantText(range.start), before: instantText(range.end), turbines: turbines.map((one) => one.id), signals: ["wind_speed_mean", "power_mean"], wide: true };
+    const query = { start: instantText(range.start), before: instantText(range.end), turbines: ids(turbines), signals: ["wind_speed_mean", "power_mean"], wide: true };
     const wanted = cell ? JSON.stringify([query, cell]) : "";
     if (wanted === asked) return;
     asked = wanted;

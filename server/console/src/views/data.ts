@@ -8,7 +8,7 @@ import { swatch } from "../chart";
 import type { Open, Page } from "../main";
 import { day, type Range, steps } from "../range";
 import { changeRange, chosenRange, chosenTurbines, exports, type Farm, hues, picker, rangeControls, readFarm, sameRange, turbinePicker, type Turbine } from "../selection";
-import { type Flag, type Frame, readFlags, readFrame, windowsQuery } from "../series";
+import { type Flag, type Frame, readFlags, readFrame, windowsQuery, type WindowsQuery } from "../series";
 import { instant, zone } from "../time";
 import { TimeCharts, type Track } from "../timechart";
 import { failure, number } from "../ui";
@@ -41,7 +41,7 @@ export const open: Open = ({ signal, update }): Page => {
   let colors: number[] = [];
   let frame: Frame | undefined;
   let flags: Flag[] = [];
-  let query: ReturnType<typeof windowsQuery> | undefined;
+  let query: WindowsQuery | undefined;
   let error: unknown;
   let loading = new AbortController();
   let busy = true;
@@ -203,6 +203,7 @@ export const open: Open = ({ signal, update }): Page => {
 
   const statistics = (): string[] => ["mean", "min", "max", ...(std() ? ["std"] : [])];
   const values = (): TemplateResult => {
+    if (!frame) return html`<p class="loading">Loading …</p>`;
     const rows: TemplateResult[] = [];
     let total = 0;
     frame?.starts.forEach((at, index) => turbines.forEach((one, i) => {
@@ -232,9 +233,9 @@ export const open: Open = ({ signal, update }): Page => {
       ${toolbar()}
       <p class="reading" data-rest=${rest()}>${nothing}</p>
       ${error ? failure(error, () => void load(true)) : nothing}
-      ${nothingHere ? html`<div class="empty"><p>No values of these turbines from ${instant(range.start)} to ${instant(range.end)}.
+      <div class="charts" aria-busy=${busy}>${nothingHere ? html`<div class="empty over"><p>No values of these turbines from ${instant(range.start)} to ${instant(range.end)}.
         ${farm.span ? html`<a href=${linkTo("data")}>Show the last days that are loaded</a>` : nothing}</p></div>` : nothing}
-      <div class="charts" aria-busy=${busy}>${asTable() ? values() : repeat(tracks, (track) => track.variable, figure)}</div>
+        ${asTable() ? values() : repeat(tracks, (track) => track.variable, figure)}</div>
       <p class="quiet" id="chart-keys" ?hidden=${asTable()}>Drag to zoom, shift-drag or turn the wheel sideways to move, ctrl-wheel to zoom, double-click to go back. By keys: arrows move the cursor, + and − zoom, Page Up and Page Down move, Home and End go to the ends, Backspace goes back.</p>
       ${flagList()}
       ${query ? exports("/windows", query) : nothing}

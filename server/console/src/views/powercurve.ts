@@ -8,7 +8,7 @@ import { axis, color, keys, plot, stroke, swatch, together } from "../chart";
 import { byMedian, medians } from "../fleet";
 import type { Open } from "../main";
 import { instantText } from "../range";
-import { exports } from "../selection";
+import { exports, ids } from "../selection";
 import { number, percent } from "../ui";
 import { change, linkTo, parameters } from "../url";
 import { cellText, type Cell, cellWindows } from "./cell";
@@ -22,7 +22,7 @@ interface Answer {
 }
 
 interface Query {
-  turbines: number[];
+  turbines: string[];
   start: string;
   before: string;
   bin: number;
@@ -42,7 +42,7 @@ export const open: Open = (context) => {
   context.signal.addEventListener("abort", () => made.abort());
 
   const query = ({ range, turbines }: Chosen): Query => ({
-    turbines: turbines.map((one) => one.id),
+    turbines: ids(turbines),
     start: instantText(range.start),
     before: instantText(range.end),
     bin: widths.find((one) => String(one) === parameters().get("bin")) ?? 0.5,
@@ -88,7 +88,7 @@ export const open: Open = (context) => {
     controls,
     query,
     read: async ({ turbines, bin, ...asked }, signal) => {
-      const [list, density] = await Promise.all([get("/stats/power-curve", { ...asked, bin }, signal), get("/stats/power-density", { ...asked, turbines: turbines.join(",") }, signal)]);
+      const [list, density] = await Promise.all([get("/stats/power-curve", { ...asked, bin }, signal), get("/stats/power-density", { ...asked, turbines }, signal)]);
       return { list, density };
     },
     body,
