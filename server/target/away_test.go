@@ -14,6 +14,7 @@ func reads() []string {
 	return []string{
 		"/partitions", "/partitions?from=2025-01-01&to=2025-01-02", "/runs", "/runs/1", "/runs/1/log", "/schedule", "/checks",
 		"/flags?start=2025-01-01&end=2025-01-02", "/signals", "/revisions", "/windows?start=2025-01-01&end=2025-01-02", "/events",
+		"/stats/coverage?from=2025-01-01&to=2025-01-01", "/stats/energy?from=2025-01-01&to=2025-01-01",
 	}
 }
 

@@ -35,29 +35,32 @@ func BenchmarkWindows(b *testing.B) {
 }
 
 // BenchmarkRollups reads ten years of one turbine, 525,600 windows, a year of it, and
-// 30 days of a hundred, 432,000.
+// 30 days of a hundred, 432,000: as longer periods, and as coverage and energy.
 func BenchmarkRollups(b *testing.B) {
 	s := setup(b)
 	s.exec(`
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT 1, s, at, s + extract(epoch FROM at)::bigint % 1000 / 7.0
-		FROM generate_series(1, 5) AS s, generate_series('2014-01-01Z'::timestamptz, '2023-12-31 23:50Z', '10 min') AS at`)
+		FROM generate_series(1, 15) AS s, generate_series('2014-01-01Z'::timestamptz, '2023-12-31 23:50Z', '10 min') AS at`)
 	s.exec(`
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT t, s, at, s + extract(epoch FROM at)::bigint % 1000 / 7.0
 		FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-30Z', '1 day') AS day,
-			generate_series(1, 100) AS t, generate_series(1, 5) AS s,
+			generate_series(1, 100) AS t, generate_series(1, 15) AS s,
 			generate_series(day, day + interval '23:50', '10 min') AS at
 		ORDER BY day, t, s, at`) // as the ETL loads
 	s.exec("VACUUM ANALYZE data")
 	const signals = "&format=arrow&wide=true&signals=wind_speed_mean,wind_speed_min,wind_speed_max"
 	for name, query := range map[string]string{
-		"YearHours":     "start=2023-01-01&before=2024-01-01&step=1h",
-		"FleetHours":    "start=2025-01-01&before=2025-01-31&step=1h",
-		"TenYearsDays":  "start=2014-01-01&before=2024-01-01&step=1d&tz=Europe/Berlin",
-		"TenYearsMonth": "start=2014-01-01&before=2024-01-01&step=1mo",
+		"YearHours":     "/windows?start=2023-01-01&before=2024-01-01&step=1h" + signals,
+		"FleetHours":    "/windows?start=2025-01-01&before=2025-01-31&step=1h" + signals,
+		"TenYearsDays":  "/windows?start=2014-01-01&before=2024-01-01&step=1d&tz=Europe/Berlin" + signals,
+		"YearCoverage":  "/stats/coverage?from=2023-01-01&to=2023-12-31&turbines=1",
+		"FleetCoverage": "/stats/coverage?from=2025-01-01&to=2025-01-30",
+		"YearEnergy":    "/stats/energy?from=2023-01-01&to=2023-12-31&turbines=1",
+		"FleetEnergy":   "/stats/energy?from=2025-01-01&to=2025-01-30",
 	} {
-		b.Run(name, func(b *testing.B) { readAll(b, s, "/windows?"+query+signals) })
+		b.Run(name, func(b *testing.B) { readAll(b, s, query) })
 	}
 }
 

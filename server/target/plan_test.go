@@ -36,6 +36,9 @@ func TestPlans(t *testing.T) {
 			{"NextWindowTurbine", targetdb.NextWindowTurbine, "(1)"},
 			{"FirstWindow", targetdb.FirstWindow, "('{1,2,3}', 1, '2025-01-02Z', '2025-01-03Z')"},
 			{"ReadWindows", targetdb.ReadWindows, "('{1,2}', '{1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}', '2025-01-02Z', '2025-01-03Z')"},
+			{"ReadCounts", targetdb.ReadCounts, "('{1,2}', '{5,10,15}', '{2025-01-02Z}', '{2025-01-03Z}')"},
+			{"ReadCountsOfBoth", targetdb.ReadCountsOfBoth, "('{1,2}', '{2025-01-02Z}', '{2025-01-03Z}')"},
+			{"ReadEnergy", targetdb.ReadEnergy, "('{1,2}', '{60,60}', '{2025-01-02Z}', '{2025-01-03Z}', 600)"},
 		} {
 			plan := pgtest.Plan(t, pool, query.sql, query.args)
 			if strings.Contains(plan, "Seq Scan on data") || strings.Contains(plan, "data_timestamp_idx") || !strings.Contains(plan, "index data_pkey by (turbine_id") {

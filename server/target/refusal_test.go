@@ -78,6 +78,10 @@ func TestParametersRefused(t *testing.T) {
 		{"GET /windows?" + span + "&tz=Local", []string{"tz"}, nil},
 		{"GET /windows?start=2025-10-26T02:30&before=2025-10-26T02:45&tz=Europe/Berlin", []string{"start", "before"}, []string{"comes twice"}},
 		{"GET /windows?" + span + "&step=2h&tz=CET1", []string{"step", "tz"}, []string{`step "2h" is none of 10m, 1h, 6h, 1d, 1mo`}},
+		{"GET /stats/coverage", []string{"from", "to"}, []string{"from is required"}},
+		{"GET /stats/coverage?from=2025-01-01&to=2025-01-01T00:00&by=year", []string{"to", "by"}, []string{`by "year" is none of day, month`}},
+		{"GET /stats/energy?from=2025-01-01&to=2025-01-02&by=week&tz=UTC", []string{"by", "tz"}, []string{`by "week" is none of day, month, year`}},
+		{"GET /stats/energy?from=1900-01-01&to=2025-01-02", []string{"to"}, []string{"at most 20000"}},
 		{"GET /windows?" + span + "&step=", []string{"step"}, []string{"empty"}},
 		{"GET /windows?" + span + "&label=middle", []string{"label"}, []string{"none of start, end"}},
 		{"GET /windows?" + span + "&format=xml", []string{"format"}, []string{"json, ndjson, csv, arrow, parquet"}},
@@ -111,7 +115,7 @@ func TestParametersRefused(t *testing.T) {
 func TestReversed(t *testing.T) {
 	t.Parallel()
 	b := start(t, awayURL)
-	for _, path := range []string{"/partitions", "/checks", "/revisions"} {
+	for _, path := range []string{"/partitions", "/checks", "/revisions", "/stats/coverage", "/stats/energy"} {
 		p := apitest.WantProblem(t, b.Get(path+"?from=2025-01-02&to=2025-01-01"), http.StatusBadRequest, "from", "to", "2025-01-02")
 		if want := "from must not be later than to, and 2025-01-02 is later than 2025-01-01"; p.Detail != want {
 			t.Errorf("%s: detail is %q, want %q", path, p.Detail, want)
