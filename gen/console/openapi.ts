@@ -516,6 +516,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/stats/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how complete the data are
+         * @description How many samples each turbine has of each period, and how many it can have. Periods are UTC
+         *     days, or the parts of UTC months that lie from `from` to `to`. Every turbine that is known or
+         *     has values has a row for each period, also where nothing was read. Formats other than JSON
+         *     have the columns of the example.
+         */
+        get: operations["getCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/stats/energy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the energy
+         * @description The energy of each turbine and period, by the mean power of the windows and the time that
+         *     their readings cover. A reading covers its turbine's `sample_interval`, and a window never
+         *     covers more than ten minutes. Periods are UTC days, or the parts of UTC months or years that
+         *     lie from `from` to `to`. Every turbine that is known or has values has a row for each period;
+         *     the energy of a period without a reading of power is `null`, not 0. Formats other than JSON
+         *     have the columns of the example.
+         */
+        get: operations["getEnergy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -2519,6 +2567,169 @@ export interface components {
             rows: components["schemas"]["ProfileRow"][];
         };
         /**
+         * @description How long a period is.
+         * @default day
+         * @example month
+         * @enum {string}
+         */
+        CoverageBy: "day" | "month";
+        /**
+         * @description A UTC day, month or year, as `2025-01-31`, `2025-01` or `2025`.
+         * @example 2025-01
+         */
+        Period: string;
+        /**
+         * @description How complete the data of a turbine and a period are.
+         * @example {
+         *       "turbine_id": 1,
+         *       "period": "2025-01-01",
+         *       "expected": 1440,
+         *       "read": {
+         *         "wind_speed": 1440,
+         *         "power": 1440,
+         *         "ambient_temperature": 1438
+         *       },
+         *       "both": 1440,
+         *       "coverage": 1
+         *     }
+         */
+        Coverage: {
+            /**
+             * Format: int32
+             * @description The turbine.
+             */
+            turbine_id: number;
+            period: components["schemas"]["Period"];
+            /**
+             * Format: int64
+             * @description How many samples the turbine can have of the period by its `sample_interval`, on days from
+             *     `commissioned` to `decommissioned`, up to the start of the window that is not over yet.
+             */
+            expected: number;
+            /** @description How many readings of each variable the windows have. */
+            read: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description How many samples have wind speed and power: the smaller count of the two in each window,
+             *     summed.
+             */
+            both: number;
+            /**
+             * Format: double
+             * @description `both` by `expected`, `null` if none is expected. It is above 1 where a turbine logs more
+             *     often than its `sample_interval` says.
+             */
+            coverage: number | null;
+        };
+        /**
+         * @description How complete the data are.
+         * @example {
+         *       "rows": [
+         *         {
+         *           "turbine_id": 1,
+         *           "period": "2025-01-01",
+         *           "expected": 1440,
+         *           "read": {
+         *             "wind_speed": 1440,
+         *             "power": 1440,
+         *             "ambient_temperature": 1438
+         *           },
+         *           "both": 1440,
+         *           "coverage": 1
+         *         }
+         *       ]
+         *     }
+         */
+        CoverageList: {
+            /** @description A row for each turbine and period, by turbine, then period. */
+            rows: components["schemas"]["Coverage"][];
+        };
+        /**
+         * @description How long a period of energy is.
+         * @default day
+         * @example month
+         * @enum {string}
+         */
+        EnergyBy: "day" | "month" | "year";
+        /**
+         * @description The energy of a turbine and a period.
+         * @example {
+         *       "turbine_id": 1,
+         *       "period": "2025-01",
+         *       "energy_kwh": 512034.5,
+         *       "energy_filled_kwh": 513120.1,
+         *       "consumed_kwh": 310.2,
+         *       "covered_hours": 742.4,
+         *       "coverage": 0.99785,
+         *       "capacity_factor": 0.33644
+         *     }
+         */
+        Energy: {
+            /**
+             * Format: int32
+             * @description The turbine.
+             */
+            turbine_id: number;
+            period: components["schemas"]["Period"];
+            /**
+             * Format: double
+             * @description What the windows of positive mean power gave, in kWh: the mean power over the time covered,
+             *     summed. `null` where no power was read.
+             */
+            energy_kwh: number | null;
+            /**
+             * Format: double
+             * @description The same with gaps inside windows filled: each of these windows counts as ten minutes at
+             *     its mean power. Nothing is filled where a whole window is missing.
+             */
+            energy_filled_kwh: number | null;
+            /**
+             * Format: double
+             * @description What the windows without positive mean power took, in kWh, as a positive number.
+             */
+            consumed_kwh: number | null;
+            /**
+             * Format: double
+             * @description The time that readings of power cover, in hours.
+             */
+            covered_hours: number;
+            /**
+             * Format: double
+             * @description The time covered by that of the samples that are expected (as in `/stats/coverage`); `null`
+             *     if none is.
+             */
+            coverage: number | null;
+            /**
+             * Format: double
+             * @description `energy_kwh` by what `rated_power` gives in `covered_hours`: of the hours covered, not of
+             *     the calendar's. `null` where the rated power is not known or no power was read.
+             */
+            capacity_factor: number | null;
+        };
+        /**
+         * @description Energy.
+         * @example {
+         *       "rows": [
+         *         {
+         *           "turbine_id": 1,
+         *           "period": "2025-01",
+         *           "energy_kwh": 512034.5,
+         *           "energy_filled_kwh": 513120.1,
+         *           "consumed_kwh": 310.2,
+         *           "covered_hours": 742.4,
+         *           "coverage": 0.99785,
+         *           "capacity_factor": 0.33644
+         *         }
+         *       ]
+         *     }
+         */
+        EnergyList: {
+            /** @description A row for each turbine and period, by turbine, then period. */
+            rows: components["schemas"]["Energy"][];
+        };
+        /**
          * @description A change of a partition, a run or the schedule.
          * @example {
          *       "id": 1042,
@@ -2752,6 +2963,17 @@ export interface components {
          * @example 2025-01-10
          */
         To: components["schemas"]["Day"];
+        /**
+         * @description The first UTC day, inclusive, a date without a time.
+         * @example 2025-01-01
+         */
+        FirstDay: components["schemas"]["Day"];
+        /**
+         * @description The last UTC day, inclusive, a date without a time, not earlier than `from` and at most 20,000
+         *     days from it.
+         * @example 2025-01-31
+         */
+        LastDay: components["schemas"]["Day"];
         /**
          * @description The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
          *     days are called `from` and `to`.)
@@ -4478,6 +4700,208 @@ export interface operations {
                     /**
                      * @example turbine_id,month,hour,mean,count
                      *     1,1,0,6.2,1860
+                     */
+                    "text/csv": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getCoverage: {
+        parameters: {
+            query: {
+                /**
+                 * @description The first UTC day, inclusive, a date without a time.
+                 * @example 2025-01-01
+                 */
+                from: components["parameters"]["FirstDay"];
+                /**
+                 * @description The last UTC day, inclusive, a date without a time, not earlier than `from` and at most 20,000
+                 *     days from it.
+                 * @example 2025-01-31
+                 */
+                to: components["parameters"]["LastDay"];
+                /**
+                 * @description Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+                 *     contributes no rows. Without it, all turbines.
+                 * @example [
+                 *       "1-50",
+                 *       "80"
+                 *     ]
+                 */
+                turbines?: components["parameters"]["Turbines"];
+                /**
+                 * @description How long a period is. An answer of more than 100,000 rows is refused; longer periods, fewer
+                 *     turbines or fewer days make less.
+                 * @example day
+                 */
+                by?: components["schemas"]["CoverageBy"];
+                /**
+                 * @description The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+                 *     CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+                 * @example csv
+                 */
+                format?: components["parameters"]["Format"];
+            };
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The coverage, by turbine and period. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    Trailer: components["headers"]["Trailer"];
+                    "Delfos-Rows": components["headers"]["Rows"];
+                    "Content-Digest": components["headers"]["ContentDigest"];
+                    "Accept-Ranges": components["headers"]["AcceptRanges"];
+                    /**
+                     * @description The entity tag. It changes when a load changes any value of the days asked for, or when
+                     *     anything else that the answer depends on changes: turbines, flags, the rules of checks.
+                     */
+                    ETag?: string;
+                    "Delfos-Loaded-Until": components["headers"]["LoadedUntil"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "rows": [
+                     *         {
+                     *           "turbine_id": 1,
+                     *           "period": "2025-01-01",
+                     *           "expected": 1440,
+                     *           "read": {
+                     *             "wind_speed": 1440,
+                     *             "power": 1440,
+                     *             "ambient_temperature": 1438
+                     *           },
+                     *           "both": 1440,
+                     *           "coverage": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CoverageList"];
+                    /** @example {"turbine_id":1,"period":"2025-01-01","expected":1440,"read_wind_speed":1440,"read_power":1440,"read_ambient_temperature":1438,"both":1440,"coverage":1} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example turbine_id,period,expected,read_wind_speed,read_power,read_ambient_temperature,both,coverage
+                     *     1,2025-01-01,1440,1440,1440,1438,1440,1
+                     */
+                    "text/csv": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getEnergy: {
+        parameters: {
+            query: {
+                /**
+                 * @description The first UTC day, inclusive, a date without a time.
+                 * @example 2025-01-01
+                 */
+                from: components["parameters"]["FirstDay"];
+                /**
+                 * @description The last UTC day, inclusive, a date without a time, not earlier than `from` and at most 20,000
+                 *     days from it.
+                 * @example 2025-01-31
+                 */
+                to: components["parameters"]["LastDay"];
+                /**
+                 * @description Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+                 *     contributes no rows. Without it, all turbines.
+                 * @example [
+                 *       "1-50",
+                 *       "80"
+                 *     ]
+                 */
+                turbines?: components["parameters"]["Turbines"];
+                /**
+                 * @description How long a period is. An answer of more than 100,000 rows is refused; longer periods, fewer
+                 *     turbines or fewer days make less.
+                 * @example month
+                 */
+                by?: components["schemas"]["EnergyBy"];
+                /**
+                 * @description The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+                 *     CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+                 * @example csv
+                 */
+                format?: components["parameters"]["Format"];
+            };
+            header?: {
+                /**
+                 * @description Entity tags that the client holds. When one of them is still true, the answer is 304.
+                 * @example "9f86d081884c7d65-json"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The energy, by turbine and period. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    Trailer: components["headers"]["Trailer"];
+                    "Delfos-Rows": components["headers"]["Rows"];
+                    "Content-Digest": components["headers"]["ContentDigest"];
+                    "Accept-Ranges": components["headers"]["AcceptRanges"];
+                    /**
+                     * @description The entity tag. It changes when a load changes any value of the days asked for, or when
+                     *     anything else that the answer depends on changes: turbines, flags, the rules of checks.
+                     */
+                    ETag?: string;
+                    "Delfos-Loaded-Until": components["headers"]["LoadedUntil"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "rows": [
+                     *         {
+                     *           "turbine_id": 1,
+                     *           "period": "2025-01",
+                     *           "energy_kwh": 512034.5,
+                     *           "energy_filled_kwh": 513120.1,
+                     *           "consumed_kwh": 310.2,
+                     *           "covered_hours": 742.4,
+                     *           "coverage": 0.99785,
+                     *           "capacity_factor": 0.33644
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EnergyList"];
+                    /** @example {"turbine_id":1,"period":"2025-01","energy_kwh":512034.5,"energy_filled_kwh":513120.1,"consumed_kwh":310.2,"covered_hours":742.4,"coverage":0.99785,"capacity_factor":0.33644} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example turbine_id,period,energy_kwh,energy_filled_kwh,consumed_kwh,covered_hours,coverage,capacity_factor
+                     *     1,2025-01,512034.5,513120.1,310.2,742.4,0.99785,0.33644
                      */
                     "text/csv": string;
                     "application/vnd.apache.arrow.stream": string;

@@ -11,10 +11,23 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CoverageBy.
+const (
+	CoverageByDay   CoverageBy = "day"
+	CoverageByMonth CoverageBy = "month"
+)
+
 // Defines values for CurveBy.
 const (
 	CurveByFleet   CurveBy = "fleet"
 	CurveByTurbine CurveBy = "turbine"
+)
+
+// Defines values for EnergyBy.
+const (
+	EnergyByDay   EnergyBy = "day"
+	EnergyByMonth EnergyBy = "month"
+	EnergyByYear  EnergyBy = "year"
 )
 
 // Defines values for EventKind.
@@ -133,6 +146,47 @@ type Completeness struct {
 	Samples int64 `json:"samples"`
 }
 
+// Coverage How complete the data of a turbine and a period are.
+//
+// Examples: {"both":1440,"coverage":1,"expected":1440,"period":"2025-01-01","read":{"ambient_temperature":1438,"power":1440,"wind_speed":1440},"turbine_id":1}
+type Coverage struct {
+	// Both How many samples have wind speed and power: the smaller count of the two in each window,
+	// summed.
+	Both int64 `json:"both"`
+
+	// Coverage `both` by `expected`, `null` if none is expected. It is above 1 where a turbine logs more
+	// often than its `sample_interval` says.
+	Coverage *float64 `json:"coverage"`
+
+	// Expected How many samples the turbine can have of the period by its `sample_interval`, on days from
+	// `commissioned` to `decommissioned`, up to the start of the window that is not over yet.
+	Expected int64 `json:"expected"`
+
+	// Period A UTC day, month or year, as `2025-01-31`, `2025-01` or `2025`.
+	//
+	// Examples: 2025-01
+	Period Period `json:"period"`
+
+	// Read How many readings of each variable the windows have.
+	Read map[string]int64 `json:"read"`
+
+	// TurbineId The turbine.
+	TurbineId int32 `json:"turbine_id"`
+}
+
+// CoverageBy How long a period is.
+//
+// Examples: month
+type CoverageBy string
+
+// CoverageList How complete the data are.
+//
+// Examples: {"rows":[{"both":1440,"coverage":1,"expected":1440,"period":"2025-01-01","read":{"ambient_temperature":1438,"power":1440,"wind_speed":1440},"turbine_id":1}]}
+type CoverageList struct {
+	// Rows A row for each turbine and period, by turbine, then period.
+	Rows []Coverage `json:"rows"`
+}
+
 // CurveBy What a curve is of, a turbine or all turbines together.
 //
 // Examples: turbine
@@ -210,6 +264,54 @@ type DistributionList struct {
 
 	// Turbines The distributions, by turbine.
 	Turbines []Distribution `json:"turbines"`
+}
+
+// Energy The energy of a turbine and a period.
+//
+// Examples: {"capacity_factor":0.33644,"consumed_kwh":310.2,"coverage":0.99785,"covered_hours":742.4,"energy_filled_kwh":513120.1,"energy_kwh":512034.5,"period":"2025-01","turbine_id":1}
+type Energy struct {
+	// CapacityFactor `energy_kwh` by what `rated_power` gives in `covered_hours`: of the hours covered, not of
+	// the calendar's. `null` where the rated power is not known or no power was read.
+	CapacityFactor *float64 `json:"capacity_factor"`
+
+	// ConsumedKwh What the windows without positive mean power took, in kWh, as a positive number.
+	ConsumedKwh *float64 `json:"consumed_kwh"`
+
+	// Coverage The time covered by that of the samples that are expected (as in `/stats/coverage`); `null`
+	// if none is.
+	Coverage *float64 `json:"coverage"`
+
+	// CoveredHours The time that readings of power cover, in hours.
+	CoveredHours float64 `json:"covered_hours"`
+
+	// EnergyFilledKwh The same with gaps inside windows filled: each of these windows counts as ten minutes at
+	// its mean power. Nothing is filled where a whole window is missing.
+	EnergyFilledKwh *float64 `json:"energy_filled_kwh"`
+
+	// EnergyKwh What the windows of positive mean power gave, in kWh: the mean power over the time covered,
+	// summed. `null` where no power was read.
+	EnergyKwh *float64 `json:"energy_kwh"`
+
+	// Period A UTC day, month or year, as `2025-01-31`, `2025-01` or `2025`.
+	//
+	// Examples: 2025-01
+	Period Period `json:"period"`
+
+	// TurbineId The turbine.
+	TurbineId int32 `json:"turbine_id"`
+}
+
+// EnergyBy How long a period of energy is.
+//
+// Examples: month
+type EnergyBy string
+
+// EnergyList Energy.
+//
+// Examples: {"rows":[{"capacity_factor":0.33644,"consumed_kwh":310.2,"coverage":0.99785,"covered_hours":742.4,"energy_filled_kwh":513120.1,"energy_kwh":512034.5,"period":"2025-01","turbine_id":1}]}
+type EnergyList struct {
+	// Rows A row for each turbine and period, by turbine, then period.
+	Rows []Energy `json:"rows"`
 }
 
 // Event A change of a partition, a run or the schedule.
@@ -515,6 +617,11 @@ type PartitionList struct {
 //
 // Examples: done
 type PartitionState = enum.PartitionState
+
+// Period A UTC day, month or year, as `2025-01-31`, `2025-01` or `2025`.
+//
+// Examples: 2025-01
+type Period = string
 
 // PowerCurve The power curve of one turbine, or of all.
 //
@@ -1507,6 +1614,11 @@ type Cursor = string
 // Examples: 2025-01-01T00:00:00Z
 type End = TimestampParameter
 
+// FirstDay A day, from midnight to midnight UTC.
+//
+// Examples: 2025-01-01
+type FirstDay = Day
+
 // From A day, from midnight to midnight UTC.
 //
 // Examples: 2025-01-01
@@ -1514,6 +1626,11 @@ type From = Day
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
+
+// LastDay A day, from midnight to midnight UTC.
+//
+// Examples: 2025-01-01
+type LastDay = Day
 
 // PageLimit defines model for PageLimit.
 type PageLimit = int32
@@ -1666,6 +1783,31 @@ type GetRunLogParams struct {
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetCoverageParams defines parameters for GetCoverage.
+type GetCoverageParams struct {
+	// From The first UTC day, inclusive, a date without a time.
+	From FirstDay `form:"from" json:"from"`
+
+	// To The last UTC day, inclusive, a date without a time, not earlier than `from` and at most 20,000
+	// days from it.
+	To LastDay `form:"to" json:"to"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// By How long a period is. An answer of more than 100,000 rows is refused; longer periods, fewer
+	// turbines or fewer days make less.
+	By *CoverageBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // GetDistributionParams defines parameters for GetDistribution.
 type GetDistributionParams struct {
 	// Start The first instant, inclusive, not later than `end` and earlier than `before`. (Bounds that are
@@ -1694,6 +1836,31 @@ type GetDistributionParams struct {
 
 	// Bin The width of a bin of wind speed, in m/s. The bins are centred on its multiples.
 	Bin *Bin `form:"bin,omitempty" json:"bin,omitempty"`
+
+	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
+	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.
+	Format *Format `form:"format,omitempty" json:"format,omitempty"`
+
+	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetEnergyParams defines parameters for GetEnergy.
+type GetEnergyParams struct {
+	// From The first UTC day, inclusive, a date without a time.
+	From FirstDay `form:"from" json:"from"`
+
+	// To The last UTC day, inclusive, a date without a time, not earlier than `from` and at most 20,000
+	// days from it.
+	To LastDay `form:"to" json:"to"`
+
+	// Turbines Turbines as ids, ranges of ids or `all`, as `a,b` or repeated. An id that no turbine has
+	// contributes no rows. Without it, all turbines.
+	Turbines *Turbines `form:"turbines,omitempty" json:"turbines,omitempty"`
+
+	// By How long a period is. An answer of more than 100,000 rows is refused; longer periods, fewer
+	// turbines or fewer days make less.
+	By *EnergyBy `form:"by,omitempty" json:"by,omitempty"`
 
 	// Format The format of the answer. It takes precedence over `Accept`, in which `text/plain` stands for
 	// CSV, and `application/octet-stream` or `application/x-parquet` for Parquet.

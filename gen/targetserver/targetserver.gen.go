@@ -431,6 +431,79 @@ func (siw *ServerInterfaceWrapper) ListSignals(w http.ResponseWriter, r *http.Re
 	siw.Handler.ListSignals(w, r)
 }
 
+// GetCoverage operation middleware
+func (siw *ServerInterfaceWrapper) GetCoverage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCoverageParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("from"))
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("to"))
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("turbines"))
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", r.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("by"))
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("format"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	siw.Handler.GetCoverage(w, r, params)
+}
+
 // GetDistribution operation middleware
 func (siw *ServerInterfaceWrapper) GetDistribution(w http.ResponseWriter, r *http.Request) {
 
@@ -518,6 +591,79 @@ func (siw *ServerInterfaceWrapper) GetDistribution(w http.ResponseWriter, r *htt
 	}
 
 	siw.Handler.GetDistribution(w, r, params)
+}
+
+// GetEnergy operation middleware
+func (siw *ServerInterfaceWrapper) GetEnergy(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEnergyParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("from"))
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("to"))
+		return
+	}
+
+	// ------------- Optional query parameter "turbines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "turbines", r.URL.Query(), &params.Turbines, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("turbines"))
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", r.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("by"))
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("format"))
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.fail(w, r, param.Repeated("If-None-Match"))
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.fail(w, r, param.Malformed("If-None-Match"))
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	siw.Handler.GetEnergy(w, r, params)
 }
 
 // GetPowerCurve operation middleware
@@ -1007,7 +1153,9 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		"getSchedule":     wrapper.GetSchedule,
 		"updateSchedule":  wrapper.UpdateSchedule,
 		"listSignals":     wrapper.ListSignals,
+		"getCoverage":     wrapper.GetCoverage,
 		"getDistribution": wrapper.GetDistribution,
+		"getEnergy":       wrapper.GetEnergy,
 		"getPowerCurve":   wrapper.GetPowerCurve,
 		"getPowerDensity": wrapper.GetPowerDensity,
 		"getProfile":      wrapper.GetProfile,
@@ -1092,6 +1240,14 @@ func Operations() []param.Operation {
 			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
+		{ID: "getCoverage", Method: http.MethodGet, Path: "/stats/coverage", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "from", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "by", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"day", "month"}}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
 		{ID: "getDistribution", Method: http.MethodGet, Path: "/stats/distribution", Tags: []string{"target"}, Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1099,6 +1255,14 @@ func Operations() []param.Operation {
 			{Name: "tz", In: "query", Rule: param.Rule{Type: "string", Format: "time-zone"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 			{Name: "bin", In: "query", Rule: param.Rule{Type: "number", Format: "double", Min: 0.1, Max: 5, Step: 0.01}},
+			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
+			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
+		{ID: "getEnergy", Method: http.MethodGet, Path: "/stats/energy", Tags: []string{"target"}, Params: []param.Param{
+			{Name: "from", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "to", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
+			{Name: "by", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"day", "month", "year"}}},
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
@@ -1542,12 +1706,28 @@ func (response ListSignals200JSONResponse) VisitListSignalsResponse(w http.Respo
 	return err
 }
 
+type GetCoverageRequestObject struct {
+	Params GetCoverageParams
+}
+
+type GetCoverageResponseObject interface {
+	VisitGetCoverageResponse(w http.ResponseWriter) error
+}
+
 type GetDistributionRequestObject struct {
 	Params GetDistributionParams
 }
 
 type GetDistributionResponseObject interface {
 	VisitGetDistributionResponse(w http.ResponseWriter) error
+}
+
+type GetEnergyRequestObject struct {
+	Params GetEnergyParams
+}
+
+type GetEnergyResponseObject interface {
+	VisitGetEnergyResponse(w http.ResponseWriter) error
 }
 
 type GetPowerCurveRequestObject struct {
@@ -1678,9 +1858,15 @@ type StrictServerInterface interface {
 	// ListSignals List the signals
 	// (GET /signals)
 	ListSignals(ctx context.Context, request ListSignalsRequestObject) (ListSignalsResponseObject, error)
+	// GetCoverage Read how complete the data are
+	// (GET /stats/coverage)
+	GetCoverage(ctx context.Context, request GetCoverageRequestObject) (GetCoverageResponseObject, error)
 	// GetDistribution Read the distribution of wind speeds
 	// (GET /stats/distribution)
 	GetDistribution(ctx context.Context, request GetDistributionRequestObject) (GetDistributionResponseObject, error)
+	// GetEnergy Read the energy
+	// (GET /stats/energy)
+	GetEnergy(ctx context.Context, request GetEnergyRequestObject) (GetEnergyResponseObject, error)
 	// GetPowerCurve Read the operational power curve
 	// (GET /stats/power-curve)
 	GetPowerCurve(ctx context.Context, request GetPowerCurveRequestObject) (GetPowerCurveResponseObject, error)
@@ -1967,6 +2153,21 @@ func (sh *strictHandler) ListSignals(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// GetCoverage operation middleware
+func (sh *strictHandler) GetCoverage(w http.ResponseWriter, r *http.Request, params GetCoverageParams) {
+	var request GetCoverageRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetCoverage(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetCoverageResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
 // GetDistribution operation middleware
 func (sh *strictHandler) GetDistribution(w http.ResponseWriter, r *http.Request, params GetDistributionParams) {
 	var request GetDistributionRequestObject
@@ -1976,6 +2177,21 @@ func (sh *strictHandler) GetDistribution(w http.ResponseWriter, r *http.Request,
 	response, err := sh.ssi.GetDistribution(r.Context(), request)
 	if err == nil {
 		err = response.VisitGetDistributionResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetEnergy operation middleware
+func (sh *strictHandler) GetEnergy(w http.ResponseWriter, r *http.Request, params GetEnergyParams) {
+	var request GetEnergyRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetEnergy(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetEnergyResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)
