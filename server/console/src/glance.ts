@@ -64,6 +64,7 @@ export class Glance {
           : nothing}
         ${day.windows ? html`<dt>Windows</dt><dd>${number(day.windows)}, ${number(day.rows)} values</dd>` : nothing}
         ${day.warnings > 0 ? html`<dt>Warnings</dt><dd>${number(day.warnings)} ${day.warnings === 1 ? "check" : "checks"} did not pass</dd>` : nothing}
+        ${day.looked_at ? html`<dt>Changed</dt><dd>seen ${instant(day.looked_at)} ${zone()}: ${digest(day.source_digest)} then, ${digest(day.source_digest_seen)} now</dd>` : nothing}
         ${day.loaded_at ? html`<dt>Loaded</dt><dd>${instant(day.loaded_at)} ${zone()}</dd>` : nothing}
         ${day.next_attempt_at ? html`<dt>Tried again</dt><dd>${instant(day.next_attempt_at)} ${zone()}</dd>` : nothing}
       </dl>
@@ -74,6 +75,11 @@ export class Glance {
         : nothing}
     </aside>`;
   }
+}
+
+// Enough of a digest to tell it from another.
+function digest(whole: string | undefined): TemplateResult {
+  return html`<code>${whole?.slice(0, 7) ?? "–"}</code>`;
 }
 
 // The windows of a day are others after another load.

@@ -21,10 +21,8 @@ export function follow(each: Listener, signal: AbortSignal): void {
   signal.addEventListener("abort", () => listeners.delete(each));
 }
 
-const wait = 300; // milliseconds in which changes gather
-
-/** A function that reads once, however often it is called meanwhile, and one read at a time. */
-export function gathered(read: () => Promise<void>, signal: AbortSignal): () => void {
+/** A function that reads once for all its calls within wait milliseconds, and one read at a time. */
+export function gathered(read: () => Promise<void>, signal: AbortSignal, wait = 300): () => void {
   let busy = false;
   let again = false;
   return function note(): void {

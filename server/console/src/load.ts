@@ -106,7 +106,7 @@ class Load {
       </fieldset>
       <div class="plan" role="status">
         ${refused
-          ? failure((refused as { error: unknown }).error)
+          ? failure((refused as { error: unknown }).error, () => { this.plans.clear(); this.plan(); })
           : asking
             ? html`<p class="quiet">Asking the source and the ledger …</p>`
             : html`<p><b class="figure">${number(wanted)}</b> ${wanted === 1 ? "day" : "days"} would be loaded${this.chosen === "behind" ? html`: ${reasons.map((reason, at) => `${at > 0 ? ", " : ""}${reason} ${number(known.find((plan) => plan.only === reason)?.partitions ?? 0)}`)}` : nothing}.</p>

@@ -71,6 +71,8 @@ export const open: Open = ({ signal, update }) => {
     ${fact("Loaded", of.loaded_at && `${instant(of.loaded_at, true)} ${zone()}`)}
     ${fact("Last attempt", of.started_at && html`${instant(of.started_at, true)} ${zone()}${of.run_id ? html`, <a href=${linkTo("runs", { run: of.run_id })}>run ${of.run_id}</a>` : nothing}${of.attempt > 1 ? `, attempt ${of.attempt}` : ""}`)}
     ${fact("Tried again", of.next_attempt_at && `${instant(of.next_attempt_at, true)} ${zone()}`)}
+    ${fact("Digest loaded", of.state === "stale" && html`<code>${of.source_digest ?? "of a part of the day"}</code>`)}
+    ${fact("Digest now", of.state === "stale" && html`<code>${of.source_digest_seen}</code>${of.looked_at ? html`, looked at ${instant(of.looked_at)} ${zone()}` : nothing}`)}
   </dl>`;
 
   const strips = (of: Found): TemplateResult => html`<section class="day">
@@ -100,7 +102,7 @@ export const open: Open = ({ signal, update }) => {
         <p class="back"><a href=${linkTo("day", { day: addDays(day, -1), turbine })}>← ${addDays(day, -1)}</a> <a href=${linkTo("day", { day: addDays(day, 1), turbine })}>${addDays(day, 1)} →</a> <a href=${linkTo("calendar", { select: day })}>Calendar</a></p>
         <h1>${day} ${of ? badge(of.state) : nothing}</h1>
         ${days.error ? failure(days.error, () => void days.read({ from: day, to: day })) : nothing}
-        ${of
+        ${of && (found || error)
           ? html`<p>${of.error && of.state === "failed" ? `The last attempt failed: ${of.error}` : `The day ${states[of.state]}${of.over ? "" : "; it was not over yet"}.`}</p>
               ${facts(of)}
               <div class="buttons">

@@ -12,15 +12,15 @@ type Schedule = Schemas["Schedule"];
 type Turbine = Schemas["Turbine"];
 
 export const open: Open = ({ signal, update }) => {
-  let found: { turbines: Turbine[]; signals: Schemas["Signal"][]; schedule: Schedule } | undefined;
+  let found: { turbines: Turbine[]; signals: Schemas["Signal"][]; schedule: Schedule; status: Schemas["Status"] } | undefined;
   let error: unknown;
   let acted: unknown;
   let acting = false;
 
   const read = async (): Promise<void> => {
     try {
-      const [turbines, all, schedule] = await Promise.all([get("/turbines", { span: true }, signal), signals(), get("/schedule", undefined, signal)]);
-      found = { turbines, signals: all, schedule };
+      const [turbines, all, status] = await Promise.all([get("/turbines", { span: true }, signal), signals(), get("/status", undefined, signal)]);
+      found = { turbines, signals: all, schedule: status.schedule, status };
       error = undefined;
     } catch (cause) {
       if (!signal.aborted) error = cause;
@@ -76,7 +76,7 @@ export const open: Open = ({ signal, update }) => {
     title: "Farm",
     render: () => html`<h1>Farm</h1>
       ${error ? failure(error, () => void read()) : nothing}
-      ${found ? html`${machines(found.turbines)}${timetable(found.schedule)}${measured(found.signals)}` : error ? nothing : html`<p class="quiet">Loading …</p>`}`,
+      ${found ? html`${machines(found.turbines)}${timetable(found.schedule)}${workers(found.status)}${measured(found.signals)}` : error ? nothing : html`<p class="quiet">Loading …</p>`}`,
   };
 };
 
@@ -105,6 +105,18 @@ function machines(turbines: Turbine[]): TemplateResult {
         <td>${turbine.first ? instant(turbine.first) : "–"}</td><td>${turbine.last ? instant(turbine.last) : "–"}</td></tr>`)}</tbody>
     </table>`)}
     ${lacking ? html`<p>What is not known of a turbine can be told, and the next load brings it here:</p>${copyable(`delfos turbine set ${lacking.id} ${missing.map(([, , , flag]) => flag).join(" ")}`)}` : nothing}
+  </section>`;
+}
+
+function workers({ workers: alive, running }: Schemas["Status"]): TemplateResult {
+  return html`<section><h2>Workers</h2>
+    ${alive.length === 0
+      ? empty("No worker is alive, so no day is loaded:", "delfos orchestrate")
+      : wide("Workers", html`<table>
+          <thead><tr><th scope="col">Host</th><th scope="col" class="number">Process</th><th scope="col" class="number">Days at once</th><th scope="col" class="number">In work</th><th scope="col">Since (${zone()})</th></tr></thead>
+          <tbody>${alive.map((one) => html`<tr><th scope="row">${one.host}</th><td class="number">${one.pid}</td><td class="number">${number(one.workers)}</td><td class="number">${number(one.busy)}</td><td>${instant(one.started_at)}</td></tr>`)}</tbody>
+        </table>`)}
+    ${running > 0 ? html`<p class="quiet">${number(running)} ${running === 1 ? "day is" : "days are"} being loaded.</p>` : nothing}
   </section>`;
 }
 
