@@ -302,6 +302,26 @@ func (c *Client) GetSchedule(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
+// UpdateSchedule Pause or resume the schedule
+//
+// While the schedule is paused, neither the daily partition nor late data is queued; the pause
+// outlives restarts. On resuming, the schedule catches up with what became due in the meantime.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /schedule (the `UpdateSchedule` operationId).
+func (c *Client) UpdateSchedule(ctx context.Context, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetCoverage Read how complete the data are
 //
 // How many samples each turbine has of each period, and how many it can have. Periods are UTC
@@ -384,29 +404,6 @@ func (c *Client) GetEnergy(ctx context.Context, params *GetEnergyParams, reqEdit
 // Corresponds with GET /stats/power-curve (the `GetPowerCurve` operationId).
 func (c *Client) GetPowerCurve(ctx context.Context, params *GetPowerCurveParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPowerCurveRequest(c.Server, params)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// GetStatus Read how it stands with everything
-//
-// What an operator has to know, from one moment of the ledger: how far the days are loaded, which
-// of them failed or are stale, what is queued and who works on it. The source API is not asked,
-// so that the answer comes just as soon when it is away.
-//
-// The days are those from the first one known to the newest one known, or to yesterday unless
-// that is more than 400 days later. A day before 1980-01-01 or after tomorrow (UTC) does not
-// count.
-//
-// Corresponds with GET /status (the `GetStatus` operationId).
-func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetStatusRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1002,6 +999,46 @@ func NewGetScheduleRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewUpdateScheduleRequest calls the generic UpdateSchedule builder with application/json body
+func NewUpdateScheduleRequest(server string, body UpdateScheduleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateScheduleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUpdateScheduleRequestWithBody constructs an http.Request for the UpdateSchedule method, with any body, and a specified content type
+func NewUpdateScheduleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/schedule")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetCoverageRequest constructs an http.Request for the GetCoverage method
 func NewGetCoverageRequest(server string, params *GetCoverageParams) (*http.Request, error) {
 	var err error
@@ -1513,33 +1550,6 @@ func NewGetPowerCurveRequest(server string, params *GetPowerCurveParams) (*http.
 			req.Header.Set("If-None-Match", headerParam0)
 		}
 
-	}
-
-	return req, nil
-}
-
-// NewGetStatusRequest constructs an http.Request for the GetStatus method
-func NewGetStatusRequest(server string) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/status")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
 	}
 
 	return req, nil

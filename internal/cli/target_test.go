@@ -196,6 +196,18 @@ func (o *orchestrator) GetSchedule(context.Context, targetserver.GetScheduleRequ
 	return targetserver.GetSchedule200JSONResponse(s), nil
 }
 
+// UpdateSchedule keeps nothing: a schedule that is not paused has one time to come.
+func (*orchestrator) UpdateSchedule(_ context.Context, r targetserver.UpdateScheduleRequestObject) (targetserver.UpdateScheduleResponseObject, error) {
+	s := targetapi.Schedule{Cron: "0 1 * * *", Paused: r.Body.Paused, Next: []targetapi.ScheduledDay{}, Hindrances: []targetapi.Hindrance{}}
+	if s.Paused {
+		s.Hindrances = []targetapi.Hindrance{{Cause: targetapi.SchedulePaused, Detail: "The schedule is paused."}}
+	} else {
+		at := time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC)
+		s.Next = append(s.Next, targetapi.ScheduledDay{At: at, Day: targetapi.Day{Time: at.AddDate(0, 0, -1).Truncate(24 * time.Hour)}})
+	}
+	return targetserver.UpdateSchedule200JSONResponse(s), nil
+}
+
 // GetEvents says again and again that something has happened.
 func (o *orchestrator) GetEvents(ctx context.Context, _ targetserver.GetEventsRequestObject) (targetserver.GetEventsResponseObject, error) {
 	return events{ctx}, nil

@@ -170,6 +170,7 @@ CREATE TABLE "public"."partition" (
   "loaded_at" timestamptz NULL,
   "source_digest" bigint NULL,
   "source_digest_seen" bigint NULL,
+  "looked_at" timestamptz NULL,
   "target_digest" bigint NULL,
   PRIMARY KEY ("day"),
   CONSTRAINT "partition_claim_run_id_fkey" FOREIGN KEY ("claim_run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
@@ -214,6 +215,7 @@ CREATE TABLE "public"."check_result" (
   PRIMARY KEY ("day", "check_name", "variable"),
   CONSTRAINT "check_result_day_fkey" FOREIGN KEY ("day") REFERENCES "public"."partition" ("day") ON UPDATE NO ACTION ON DELETE NO ACTION
 );
+CREATE INDEX "check_result_doubt_idx" ON "public"."check_result" ("day") WHERE (status <> 'pass'::check_status);
 CREATE TABLE "public"."run_log" (
   "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   "run_id" bigint NOT NULL,
