@@ -9,10 +9,11 @@ import { Glance } from "./glance";
 import { openLoad } from "./load";
 import type { Context } from "./main";
 import { addDays, daysBetween } from "./time";
-import { badge, empty, failure, number, states } from "./ui";
+import { badge, days as inDays, empty, failure, number, states } from "./ui";
 import { change, go, linkTo, parameters } from "./url";
 
 const monthsOfYear = 12;
+const monthsAtOnce = 60; // more than a screen has
 const names = Object.keys(states) as State[];
 
 /** The calendar as a part of a view; everything that it shows is in the address. */
@@ -21,7 +22,10 @@ export class Calendar {
   private readonly glance: Glance;
   private readonly table = document.createElement("table");
   private readonly counts = new Map<string, number>();
-  private cells: HTMLTableCellElement[] = [];
+  private readonly blank = blankRow();
+  private body = document.createElement("tbody");
+  private cells: HTMLTableCellElement[] = []; // of the days from undrawn on
+  private undrawn = 0;
   private range: Partial<Range> = {};
   private current = -1; // where the keyboard is
   private anchor = -1; // where a selection began
@@ -117,7 +121,7 @@ export class Calendar {
       ${selected
         ? html`${this.bound("From", selected.from, (at) => this.select(at, Math.max(at, this.anchor, this.head)))}
             ${this.bound("To", selected.to, (at) => this.select(Math.min(at, this.anchor, this.head), at))}
-            <span role="status">${number(count)} ${count === 1 ? "day" : "days"}</span>
+            <span role="status">${inDays(count)}</span>
             <button type="button" class="primary" @click=${() => openLoad(selected, this.inside(selected), this.context.signal)}>Load …</button>
             ${count === 1 ? html`<a class="button" href=${linkTo("day", { day: selected.from })}>Open the day</a>` : nothing}
             <a class="button" href=${linkTo("data", { start: selected.from, end: addDays(selected.to, 1) })}>See the data</a>
@@ -153,27 +157,14 @@ export class Calendar {
       th.textContent = n === 0 ? "Month" : String(n);
       row.append(th);
     }
-    const body = document.createElement("tbody");
-    body.setAttribute("role", "rowgroup");
     head.setAttribute("role", "rowgroup");
-    const blank = blankRow();
+    this.body = document.createElement("tbody");
+    this.body.setAttribute("role", "rowgroup");
     this.cells = new Array<HTMLTableCellElement>(list.length);
-    for (let end = list.length; end > 0; ) {
-      const month = list[end - 1]!.day.slice(0, 7);
-      const line = blank.cloneNode(true) as HTMLTableRowElement;
-      line.cells[0]!.textContent = month;
-      let at = end - 1;
-      for (; at >= 0 && list[at]!.day.startsWith(month); at--) {
-        const cell = line.cells[Number(list[at]!.day.slice(8))]!;
-        cell.removeAttribute("class");
-        cell.dataset["day"] = list[at]!.day;
-        this.cells[at] = cell;
-        draw(cell, list[at]!);
-      }
-      end = at + 1;
-      body.append(line);
-    }
-    this.table.replaceChildren(head, body);
+    this.undrawn = list.length;
+    this.drawMonths(monthsAtOnce);
+    this.table.replaceChildren(head, this.body);
+    this.drawLater(this.body);
     this.current = this.anchor = this.head = -1;
     this.rove(list.length - 1);
     this.restore();
@@ -182,8 +173,42 @@ export class Calendar {
     this.settle();
   }
 
+  // Appends the next months, the newest first.
+  private drawMonths(count: number): void {
+    const { list } = this.days;
+    for (; count > 0 && this.undrawn > 0; count--) {
+      const month = list[this.undrawn - 1]!.day.slice(0, 7);
+      const line = this.blank.cloneNode(true) as HTMLTableRowElement;
+      const places = line.children as HTMLCollectionOf<HTMLTableCellElement>;
+      places[0]!.textContent = month;
+      for (let at = this.undrawn - 1; at >= 0 && list[at]!.day.startsWith(month); at--) {
+        const cell = places[Number(list[at]!.day.slice(8))]!;
+        cell.removeAttribute("class");
+        cell.dataset["day"] = list[at]!.day;
+        this.cells[at] = cell;
+        draw(cell, list[at]!);
+        this.undrawn = at;
+      }
+      this.body.append(line);
+    }
+  }
+
+  // What nobody sees yet is drawn while nobody waits.
+  private drawLater(body: HTMLElement): void {
+    setTimeout(() => {
+      if (body !== this.body || this.undrawn === 0) return;
+      this.drawMonths(monthsAtOnce);
+      this.drawLater(body);
+    });
+  }
+
+  private cell(at: number): HTMLTableCellElement | undefined {
+    if (at >= 0 && at < this.undrawn) this.drawMonths(Infinity);
+    return this.cells[at];
+  }
+
   private patch(at: number): void {
-    draw(this.cells[at]!, this.days.list[at]!);
+    if (at >= this.undrawn) draw(this.cells[at]!, this.days.list[at]!);
   }
 
   private settle(): void {
@@ -210,9 +235,9 @@ export class Calendar {
 
   // One cell can be reached by Tab, the others by arrow keys.
   private rove(to: number): void {
-    this.cells[this.current]?.setAttribute("tabindex", "-1");
+    this.cell(this.current)?.setAttribute("tabindex", "-1");
     this.current = to;
-    this.cells[to]?.setAttribute("tabindex", "0");
+    this.cell(to)?.setAttribute("tabindex", "0");
   }
 
   private key(event: KeyboardEvent): void {
@@ -242,8 +267,8 @@ export class Calendar {
       const to = Math.min(last, Math.max(0, move()));
       this.rove(to);
       if (event.shiftKey) this.select(this.anchor < 0 || this.head !== at ? at : this.anchor, to);
-      this.cells[to]!.focus({ preventScroll: true });
-      this.cells[to]!.scrollIntoView({ block: "nearest", inline: "nearest" });
+      this.cell(to)!.focus({ preventScroll: true });
+      this.cell(to)!.scrollIntoView({ block: "nearest", inline: "nearest" });
     } else if (event.key === "Enter") this.openDay(at);
     else if (event.key === " ") this.select(at, at);
     else if (event.key === "Escape") this.select(-1, -1);
@@ -256,7 +281,7 @@ export class Calendar {
     if (at < 0 || event.button !== 0 || event.pointerType !== "mouse") return;
     event.preventDefault(); // no selection of text
     this.rove(at);
-    this.cells[at]!.focus({ preventScroll: true });
+    this.cell(at)!.focus({ preventScroll: true });
     this.dragging = true;
     this.mark(event.shiftKey && this.anchor >= 0 ? this.anchor : at, at);
   }
@@ -287,8 +312,8 @@ export class Calendar {
   private mark(anchor: number, head: number): void {
     const [from, to] = [Math.min(anchor, head), Math.max(anchor, head)];
     const [oldFrom, oldTo] = [Math.min(this.anchor, this.head), Math.max(this.anchor, this.head)];
-    for (let at = Math.max(0, oldFrom); oldFrom >= 0 && at <= oldTo; at++) if (at < from || at > to) this.cells[at]?.removeAttribute("aria-selected");
-    for (let at = Math.max(0, from); from >= 0 && at <= to; at++) if (oldFrom < 0 || at < oldFrom || at > oldTo) this.cells[at]?.setAttribute("aria-selected", "true");
+    for (let at = Math.max(0, oldFrom); oldFrom >= 0 && at <= oldTo; at++) if (at < from || at > to) this.cell(at)?.removeAttribute("aria-selected");
+    for (let at = Math.max(0, from); from >= 0 && at <= to; at++) if (oldFrom < 0 || at < oldFrom || at > oldTo) this.cell(at)?.setAttribute("aria-selected", "true");
     this.anchor = anchor;
     this.head = head;
     this.context.update();

@@ -1,6 +1,6 @@
 // The dialog that loads days: what a dry run says by reason, then the run.
 import { html, nothing, type TemplateResult } from "lit-html";
-import { absolute, failure, number, sameElsewhere } from "./ui";
+import { absolute, days as inDays, failure, number, sameElsewhere } from "./ui";
 import { call, type Partition, type Schemas } from "./api";
 import type { Range } from "./days";
 import { openDialog, type Dialog } from "./dialog";
@@ -18,7 +18,7 @@ const said: Record<Scope, string> = {
   all: "every day; what is unchanged writes nothing",
 };
 
-/** Asks how to load a range of days; days are those of the range that are known. */
+/** Asks how to load a range of days; days are those of the range that are known here. */
 export function openLoad(range: Range, days: Partition[], left: AbortSignal): void {
   void new Load(range, days, left);
 }
@@ -40,7 +40,7 @@ class Load {
     private readonly left: AbortSignal,
   ) {
     this.total = daysBetween(range.from, range.to) + 1;
-    const wanted = days.some(({ state }) => (reasons as readonly string[]).includes(state) || state === "cancelled");
+    const wanted = days.length < this.total || days.some(({ state }) => (reasons as readonly string[]).includes(state) || state === "cancelled");
     if (!wanted) this.chosen = "all";
     this.dialog = openDialog(() => this.content(), left);
     // The source is asked each time, so a long range is not asked for what nobody chose.
@@ -100,7 +100,7 @@ class Load {
     return html`<form method="dialog" @submit=${(event: Event) => { event.preventDefault(); void this.start(); }}>
       <h2 id="dialog-title">Load ${from === to ? from : `${from} to ${to}`}</h2>
       <fieldset>
-        <legend>Which of the ${number(this.total)} ${this.total === 1 ? "day" : "days"}</legend>
+        <legend>Which of the ${inDays(this.total)}</legend>
         ${this.choice("behind", "Not up to date", "missing, failed and stale")}
         ${[...reasons, "all" as const].map((scope) => this.choice(scope, `${scope[0]!.toUpperCase()}${scope.slice(1)}`, said[scope]))}
       </fieldset>
@@ -133,14 +133,14 @@ class Load {
     if (removed === 0) return html`<p class="quiet">No values would be removed.</p>`;
     const days = sum((plan) => plan.refused_days);
     return html`<p>The source has no samples any more of ${number(removed)} values. ${
-      this.allowEmpty ? "They will be removed." : `They stay${days > 0 ? `, and ${number(days)} ${days === 1 ? "day" : "days"} will fail` : ""}, unless you permit their removal below.`
+      this.allowEmpty ? "They will be removed." : `They stay${days > 0 ? `, and ${inDays(days)} will fail` : ""}, unless you permit their removal below.`
     }</p>`;
   }
 
   private choice(scope: Scope | "behind", label: string, meaning: string): TemplateResult {
     const count = this.days.filter(({ state }) => scope === "all" || matches(state, scope)).length;
     return html`<label class="choice"><input type="radio" name="only" .checked=${this.chosen === scope} @change=${() => { this.chosen = scope; this.plan(); }}>
-      <span>${label} <b>${number(scope === "all" ? this.total : count)}</b> <span class="quiet">${meaning}</span></span></label>`;
+      <span>${label} <b>${this.days.length < this.total ? nothing : number(count)}</b> <span class="quiet">${meaning}</span></span></label>`;
   }
 
   private option(label: string, name: "allowEmpty" | "stopOnFailure"): TemplateResult {

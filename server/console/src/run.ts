@@ -5,21 +5,24 @@ import { follow, gathered } from "./live";
 import type { Context, Page } from "./main";
 import { RunLog } from "./runlog";
 import { clock, duration, instant, zone } from "./time";
-import { absolute, badge, empty, failure, number, sameElsewhere, states } from "./ui";
+import { absolute, badge, days, empty, failure, number, sameElsewhere } from "./ui";
 import { linkTo } from "./url";
 
 const counted = ["done", "empty", "running", "queued", "failed", "cancelled"] as const satisfies (State & keyof Run["partitions"])[];
 
-/** The days of a run by state, as a bar. */
+/** The days of a run by state, as a bar; a single day of many is still seen. */
 export function stackedBar({ partitions }: Run): TemplateResult {
+  const least = partitions.total / 100;
   let at = 0;
   const part = (state: (typeof counted)[number]): TemplateResult => {
     const x = at;
-    at += partitions[state];
-    return svg`<rect data-state=${state} x=${x} y="0" width=${partitions[state]} height="1"/>`;
+    const width = partitions[state] > 0 ? Math.max(partitions[state], least) : 0;
+    at += width;
+    return svg`<rect data-state=${state} x=${x} y="0" width=${width} height="1"/>`;
   };
+  const parts = counted.map(part);
   const label = counted.filter((state) => partitions[state] > 0).map((state) => `${state} ${partitions[state]}`).join(", ");
-  return html`<svg class="stacked" viewBox="0 0 ${Math.max(1, partitions.total)} 1" preserveAspectRatio="none" role="img" aria-label=${label || "no days"}>${counted.map(part)}</svg>`;
+  return html`<svg class="stacked" viewBox="0 0 ${at || 1} 1" preserveAspectRatio="none" role="img" aria-label=${label || "no days"}>${parts}</svg>`;
 }
 
 /** The days of a run by state, in words. */
@@ -120,7 +123,7 @@ export function oneRun(id: number, { signal, update }: Context): Page {
         <h1>Run ${id} ${stateOf(run)}</h1>
         <p>${range(run)}${run.only === "all" ? "" : `, only ${run.only} days`}; asked for ${triggers[run.trigger]} at ${instant(run.created_at, true)} ${zone()}.
           ${run.turbines ? html`Turbines ${run.turbines}.` : nothing}
-          ${run.parallel ? html`At most ${run.parallel} days at once.` : nothing}
+          ${run.parallel ? html`At most ${days(run.parallel)} at once.` : nothing}
           ${run.allow_empty ? html`It may remove values that the source no longer has samples of.` : nothing}
           ${run.stop_on_failure ? html`The first day that fails ends it.` : nothing}</p>
         <section class="progress" aria-label="Progress">
@@ -146,14 +149,14 @@ function timing(run: Run): string {
 // Why days of the run are not loaded yet.
 function waiting({ waiting: why, partitions, parallel }: Run): TemplateResult | typeof nothing {
   if (!why) return nothing;
-  const ahead = why.ahead.reduce((sum, { days }) => sum + days, 0);
+  const ahead = why.ahead.reduce((sum, other) => sum + other.days, 0);
   return html`<p><b>Why ${number(partitions.queued)} ${partitions.queued === 1 ? "day waits" : "days wait"}:</b>
     ${why.position === undefined
       ? why.next_attempt_at
         ? nothing
-        : html`${parallel ? `the run loads at most ${parallel} days at once.` : "its turn has not come."}`
+        : html`${parallel ? `the run loads at most ${days(parallel)} at once.` : "its turn has not come."}`
       : ahead > 0
-        ? html`${number(ahead)} ${ahead === 1 ? "day is" : "days are"} ahead of them, of ${why.ahead.map(({ run_id, trigger, days }, at) => html`${at > 0 ? ", " : ""}<a href=${linkTo("runs", { run: run_id })}>run ${run_id}</a> (${trigger}, ${number(days)})`)}.`
+        ? html`${number(ahead)} ${ahead === 1 ? "day is" : "days are"} ahead of them, of ${why.ahead.map((other, at) => html`${at > 0 ? ", " : ""}<a href=${linkTo("runs", { run: other.run_id })}>run ${other.run_id}</a> (${other.trigger}, ${number(other.days)})`)}.`
         : html`the next is first in the queue.`}
     ${why.workers_free > 0 ? html`${number(why.workers_free)} more could be loaded now.` : html`All workers are busy, or none is alive.`}
     ${why.next_attempt_at ? html`A failed day is tried again at ${clock(why.next_attempt_at)} ${zone()}.` : nothing}</p>`;
@@ -166,7 +169,7 @@ function cancelling(run: Run): TemplateResult | typeof nothing {
   const stopping = open(run);
   return html`<ol class="steps" aria-label="Cancelling">
     <li>requested${at ? ` at ${clock(at)} ${zone()}` : ""}: no day starts any more</li>
-    <li aria-current=${stopping ? "step" : "false"}>stopping: ${number(partitions.running)} in flight, ${partitions.running === 0 ? "all have stopped" : `which keep their values (${states.running})`}</li>
+    <li aria-current=${stopping ? "step" : "false"}>stopping: ${partitions.running === 0 ? "none is in flight any more" : `${days(partitions.running)} in flight; what is stopped keeps the values that it had`}</li>
     <li aria-current=${stopping ? "false" : "step"} class=${stopping ? "quiet" : ""}>${stopping ? "cancelled" : html`cancelled: ${number(partitions.done + partitions.empty)} loaded, ${number(partitions.cancelled)} not`}</li>
   </ol>`;
 }

@@ -80,6 +80,11 @@ export function number(value: number, digits = 0): string {
   return format.format(value);
 }
 
+/** 1 day, 12 days. */
+export function days(count: number): string {
+  return `${number(count)} ${count === 1 ? "day" : "days"}`;
+}
+
 /** 99.3 %, never rounded up to a whole that is not one. */
 export function percent(share: number): string {
   if (share > 0.9995 && share < 1) return "99.9\u00a0%";

@@ -196,7 +196,7 @@ function loads(revisions: Schemas["Revision"][]): TemplateResult {
 function table(day: string, { series }: DayOfTurbine): TemplateResult {
   const rows = Array.from({ length: windowsOfDay }, (_, at) => at).filter((at) => series.some(({ values }) => values[at] !== undefined));
   return html`<div class="scroll values" tabindex="0" role="region" aria-label="Values of ${day}"><table>
-    <thead><tr><th scope="col">Window</th>${series.map(({ signal }) => html`<th scope="col" class="number">${signal.name.replaceAll("_", " ")}${signal.unit === "1" ? nothing : html`<br><span class="quiet">${signal.unit}</span>`}</th>`)}</tr></thead>
+    <thead><tr><th scope="col">Window (${zone()})</th>${series.map(({ signal }) => html`<th scope="col" class="number">${signal.name.replaceAll("_", " ")}${signal.unit === "1" ? nothing : html`<br><span class="quiet">${signal.unit}</span>`}</th>`)}</tr></thead>
     <tbody>${rows.map((at) => html`<tr><th scope="row">${clock(Date.parse(day) + at * 600_000).slice(0, 5)}</th>${series.map(({ values }) => html`<td class="number">${values[at] === undefined ? "" : number(values[at], Number.isInteger(values[at]) ? 0 : 3)}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }

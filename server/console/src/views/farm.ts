@@ -5,7 +5,7 @@ import { follow, gathered } from "../live";
 import type { Open } from "../main";
 import { signals } from "../sparkline";
 import { duration, instant, zone } from "../time";
-import { absolute, copyable, empty, failure, number, sameElsewhere, spoken, wide } from "../ui";
+import { absolute, copyable, days, empty, failure, number, sameElsewhere, spoken, wide } from "../ui";
 import { linkTo } from "../url";
 
 type Schedule = Schemas["Schedule"];
@@ -54,8 +54,8 @@ export const open: Open = ({ signal, update }) => {
         <dt>Missing days</dt><dd>of the last ${number(of.catch_up_days)} days are loaded${of.partition_start ? html`, from ${of.partition_start} on` : nothing}</dd>
         <dt>Late data</dt><dd>${of.stale_days > 0 ? `is searched for in the last ${number(of.stale_days)} days` : "is not searched for"}${of.swept_at ? html`; last at ${instant(of.swept_at)} ${zone()}` : nothing}</dd>
         <dt>The running day</dt><dd>${of.today_every_seconds > 0 ? `is loaded every ${duration(of.today_every_seconds)}` : "is not loaded before it is over"}</dd>
-        <dt>The source keeps</dt><dd>${of.source_retention_days > 0 ? `the last ${number(of.source_retention_days)} days` : "all days"}</dd>
-        <dt>At once</dt><dd>${number(of.workers)} ${of.workers === 1 ? "day" : "days"}, by all workers${of.queue_paused ? html`; <b>the queue is paused</b> in <a href="river/">River's pages</a>` : nothing}</dd>
+        <dt>The source keeps</dt><dd>${of.source_retention_days > 0 ? `the last ${days(of.source_retention_days)}` : "all days"}</dd>
+        <dt>At once</dt><dd>${days(of.workers)}, by all workers${of.queue_paused ? html`; <b>the queue is paused</b> in <a href="river/">River's pages</a>` : nothing}</dd>
       </dl>
       <div>
         <h3>The next times</h3>

@@ -6,7 +6,7 @@ import { follow, gathered } from "../live";
 import { openLoad } from "../load";
 import type { Open } from "../main";
 import { clock, dayOf, duration, instant, zone } from "../time";
-import { badge, failure, number, percent, spoken } from "../ui";
+import { badge, days as inDays, failure, number, percent, spoken } from "../ui";
 import { linkTo } from "../url";
 
 type Status = Schemas["Status"];
@@ -105,7 +105,7 @@ function card(name: string, figure: unknown, more: unknown): TemplateResult {
 
 function lag({ lag_days: days, schedule }: Status): string {
   if (days === undefined) return "no day was loaded yet";
-  return days === 0 ? "up to yesterday" : `${number(days)} ${days === 1 ? "day" : "days"} behind yesterday${schedule.paused ? "; the schedule is paused" : ""}`;
+  return days === 0 ? "up to yesterday" : `${inDays(days)} behind yesterday${schedule.paused ? "; the schedule is paused" : ""}`;
 }
 
 const shown = 30;
