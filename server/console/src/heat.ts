@@ -20,7 +20,7 @@ export interface Heat {
 
 /** A heat map. After it is in the document, colorHeat has to be called. */
 export function heat({ label, corner, columns, rows, fills }: Heat): TemplateResult {
-  return html`<div class="scroll"><table class="heat ${fills ? "fills" : ""}" aria-label=${label} @keydown=${walk}>
+  return html`<div class="scroll heat-map"><table class="heat ${fills ? "fills" : ""}" aria-label=${label} @keydown=${walk}>
     <thead><tr><th scope="col">${corner}</th>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
     <tbody>${rows.map(({ name, cells }, y) => html`<tr><th scope="row">${name}</th>${cells.map(
       ({ text, label: said, share, href }, x) => html`<td data-share=${share ?? "none"} title=${said}>${

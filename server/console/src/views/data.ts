@@ -93,7 +93,7 @@ export const open: Open = ({ signal, update }): Page => {
     busy = true;
     update();
     try {
-      [frame, flags] = await Promise.all([readFrame(wanted, turbines, tracks.map((track) => track.variable), mine), readFlags(wanted, mine)]);
+      [frame, flags] = await Promise.all([readFrame(wanted, turbines, tracks.map((track) => track.variable), std(), mine), readFlags(wanted, mine)]);
       error = undefined;
       charts?.draw(frame);
       legends(null);
