@@ -115,3 +115,33 @@ func readAll(b *testing.B, s *bundle, path string) {
 		b.SetBytes(n)
 	}
 }
+
+// BenchmarkStatistics answers of a year of one turbine, and of 30 days of a hundred.
+func BenchmarkStatistics(b *testing.B) {
+	s := setup(b)
+	s.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s.id, at, CASE
+			WHEN s.name LIKE '%_count' THEN 10
+			WHEN s.name LIKE '%_std' THEN 1
+			WHEN s.name LIKE 'wind_speed_%' THEN 8 + 4 * sin(extract(epoch FROM at) / 20000 + t) + 3 * random()
+			ELSE 1000 + 900 * sin(extract(epoch FROM at) / 20000 + t) + 100 * random()
+		END
+		FROM generate_series(1, 101) AS t
+		CROSS JOIN signal AS s
+		CROSS JOIN generate_series('2024-01-01Z'::timestamptz, '2024-12-29 23:50Z', '10 min') AS at
+		WHERE t = 101 OR at < '2024-01-31Z'
+		ORDER BY t, s.id, at`)
+	for _, name := range []string{"power-curve", "power-density", "distribution", "profile"} {
+		for size, query := range map[string]string{
+			"YearOfOne":    "?turbines=101&start=2024-01-01&before=2025-01-01",
+			"MonthOfFleet": "?turbines=1-100&start=2024-01-01&before=2024-01-31",
+		} {
+			b.Run(name+"/"+size, func(b *testing.B) {
+				for b.Loop() {
+					s.OK("/stats/" + name + query)
+				}
+			})
+		}
+	}
+}

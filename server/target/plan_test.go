@@ -54,3 +54,35 @@ func TestPlans(t *testing.T) {
 	fmt.Fprintf(&plans, "ReadLoaded\n%s\n", plan)
 	golden.Equal(t, "plans.txt", plans.String())
 }
+
+// The queries of /stats read each turbine's range of a signal by the key, once, and join
+// what they have read by time: not by a search for each window.
+func TestPlansOfStatistics(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s, at, 1
+		FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-30 23:50Z', '10 min') AS at,
+			generate_series(1, 3) AS t, generate_series(1, 15) AS s`)
+	pool, err := target.OpenPool(t.Context(), b.database) // its settings decide
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	var plans strings.Builder
+	for _, analyzed := range []bool{false, true} {
+		if analyzed {
+			b.exec("ANALYZE")
+		}
+		for _, query := range []struct{ name, sql, args string }{
+			{"ReadPowerCurve", targetdb.ReadPowerCurve, "(false, '{1,2,3}', 50, '2025-01-01Z', '2025-01-31Z', true)"},
+			{"ReadPowerDensity", targetdb.ReadPowerDensity, "('{1,2,3}', '2025-01-01Z', '2025-01-31Z', true)"},
+			{"ReadDistribution", targetdb.ReadDistribution, "('{1,2,3}', '2025-01-01Z', '2025-01-31Z', 50)"},
+			{"ReadProfile", targetdb.ReadProfile, "('{1,2,3}', 'power', '2025-01-01Z', '2025-01-31Z')"},
+		} {
+			fmt.Fprintf(&plans, "%s, analyzed %t\n%s\n", query.name, analyzed, pgtest.Plan(t, pool, query.sql, query.args))
+		}
+	}
+	golden.Equal(t, "plans_stats.txt", plans.String())
+}
