@@ -52,6 +52,15 @@ func Ask[T any](send func() (*http.Response, error)) (a Answer[T], err error) {
 	return a, err
 }
 
+// Text is Ask for an answer in another format, which is handed on as it came.
+func Text(mediaType string, send func() (*http.Response, error)) (text []byte, err error) {
+	err = ask(send, func(response *http.Response, body []byte) error {
+		text = body
+		return Target().Expect(response, mediaType)
+	})
+	return text, err
+}
+
 // Done is Ask for a request whose answer has no body when it succeeds.
 func Done(send func() (*http.Response, error)) error {
 	return ask(send, func(response *http.Response, _ []byte) error {

@@ -44,6 +44,7 @@ func TestReadme(t *testing.T) {
 		"CUT IN (m/s)",
 		`"state":"done"`, // the orchestrator
 		"2025-01",
+		`"now":"`,
 		`"dry_run":true`,
 		`"partitions":10`,
 		`"id":1`,
@@ -55,6 +56,15 @@ func TestReadme(t *testing.T) {
 		"1 done",
 		"10 days",
 		"2025-01-01T00:50:00Z",
+		"2024-12-31T23:00:00Z",
+		`"curves":[{"bins":[{`,
+		`"wind_speed_size":`,
+		"turbine_id,lower,upper,count,turbulence",
+		"turbine_id,month,hour,mean,count",
+		"WIND SPEED (m/s)",
+		"Weibull A",
+		`"coverage":1`,
+		"turbine_id,period,",
 	}
 	var lines []string
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {

@@ -271,3 +271,55 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPart
 	}
 	return response, nil
 }
+
+// GetPowerCurve knows a curve of the turbine that is asked for, or of all of them.
+func (o *orchestrator) GetPowerCurve(_ context.Context, r targetserver.GetPowerCurveRequestObject) (targetserver.GetPowerCurveResponseObject, error) {
+	p := r.Params
+	if *p.Format == "csv" {
+		return powerCurve{p.Start.String() + "," + p.Before.String() + "\r\n"}, nil
+	}
+	list := targetapi.PowerCurveList{Bin: 0.5, By: *p.By, Curves: []targetapi.PowerCurve{}}
+	curve := targetapi.PowerCurve{Windows: 7, Expected: 144, Bins: []targetapi.PowerCurveBin{
+		{Lower: 2.75, Upper: 3.25, Count: 4, WindSpeed: 3.01, Power: -7.26, PowerStd: new(2.0), PowerStandardError: new(1.0), Complete: true},
+		{Lower: 4.75, Upper: 5.25, Count: 1, WindSpeed: 5.004, Power: 100},
+		{Lower: 9.75, Upper: 10.25, Count: 3, WindSpeed: 10, Power: 400, PowerStd: new(20.1), PowerStandardError: new(11.6), Complete: true},
+	}}
+	switch {
+	case *p.By == targetapi.CurveByFleet:
+		list.Curves = []targetapi.PowerCurve{curve}
+	case p.Turbines != nil:
+		curve.TurbineId, curve.LeftOut.Flagged = new(int32(3)), new(int64(2))
+		list.Curves = []targetapi.PowerCurve{curve, {TurbineId: new(int32(4)), Expected: 144, Bins: []targetapi.PowerCurveBin{}}}
+	}
+	return powerCurve{list}, nil
+}
+
+type powerCurve struct{ body any }
+
+func (p powerCurve) VisitGetPowerCurveResponse(w http.ResponseWriter) error {
+	if text, ok := p.body.(string); ok {
+		w.Header().Set("Content-Type", "text/csv")
+		_, err := w.Write([]byte(text))
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(p.body)
+}
+
+// GetDistribution knows a turbine with windows and one without.
+func (o *orchestrator) GetDistribution(context.Context, targetserver.GetDistributionRequestObject) (targetserver.GetDistributionResponseObject, error) {
+	return distribution{Bin: 0.5, Turbines: []targetapi.Distribution{
+		{TurbineId: 1, Windows: 5, Expected: 144, Mean: new(4.5), Weibull: &targetapi.Weibull{A: 5.03, K: 2.1}, PowerDensity: new(90.2), Bins: []targetapi.DistributionBin{
+			{Lower: 2.75, Upper: 3.25, Count: 1},
+			{Lower: 4.75, Upper: 5.25, Count: 4, Turbulence: new(0.11), TurbulenceCount: 4},
+		}},
+		{TurbineId: 2, Expected: 144, Bins: []targetapi.DistributionBin{}},
+	}}, nil
+}
+
+type distribution targetapi.DistributionList
+
+func (d distribution) VisitGetDistributionResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(d)
+}
