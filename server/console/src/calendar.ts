@@ -8,6 +8,7 @@ import { Days, type Range } from "./days";
 import { Glance } from "./glance";
 import { openLoad } from "./load";
 import type { Context } from "./main";
+import { blankRow, draw, incomplete, sameDay } from "./month";
 import { addDays, daysBetween } from "./time";
 import { badge, days as inDays, empty, failure, number, states } from "./ui";
 import { change, go, linkTo, parameters } from "./url";
@@ -117,7 +118,7 @@ export class Calendar {
   private selectionBar(): TemplateResult {
     const selected = this.selected();
     const count = selected ? daysBetween(selected.from, selected.to) + 1 : 0;
-    return html`<div class="selection">
+    return html`<div class="selection ${selected ? "chosen" : ""}">
       ${selected
         ? html`${this.bound("From", selected.from, (at) => this.select(at, Math.max(at, this.anchor, this.head)))}
             ${this.bound("To", selected.to, (at) => this.select(Math.min(at, this.anchor, this.head), at))}
@@ -126,7 +127,7 @@ export class Calendar {
             ${count === 1 ? html`<a class="button" href=${linkTo("day", { day: selected.from })}>Open the day</a>` : nothing}
             <a class="button" href=${linkTo("data", { start: selected.from, end: addDays(selected.to, 1) })}>See the data</a>
             <button type="button" @click=${() => this.select(-1, -1)}>Clear</button>`
-        : html`<span class="quiet">Choose days to load: drag over them, or hold Shift and press the arrow keys. Enter opens a day.</span>`}
+        : html`<span class="quiet">Choose days to load: drag over them, tap one, or hold Shift and press the arrow keys. Enter opens a day.</span>`}
     </div>`;
   }
 
@@ -365,46 +366,4 @@ function wanted(): Partial<Range> {
 
 function filters(): string[] {
   return (parameters().get("only") ?? "").split(",").filter((name) => name !== "");
-}
-
-// The same day so many months later, or the last one of that month.
-function sameDay(day: string, months: number): string {
-  const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
-  const last = new Date(Date.UTC(year, month + months, 0)).getUTCDate();
-  return new Date(Date.UTC(year, month - 1 + months, Math.min(date, last))).toISOString().slice(0, 10);
-}
-
-function incomplete(day: Partition): boolean {
-  return day.samples !== undefined && day.expected !== undefined && day.samples < day.expected;
-}
-
-function blankRow(): HTMLTableRowElement {
-  const row = document.createElement("tr");
-  row.setAttribute("role", "row");
-  const month = document.createElement("th");
-  month.scope = "row";
-  month.setAttribute("role", "rowheader");
-  row.append(month);
-  for (let n = 1; n <= 31; n++) {
-    const cell = row.insertCell();
-    cell.setAttribute("role", "gridcell");
-    cell.className = "none";
-  }
-  return row;
-}
-
-const fullest = 85; // percent, of a day that is not complete, so that it can be told from one that is
-
-function draw(cell: HTMLTableCellElement, day: Partition): void {
-  cell.dataset["state"] = day.state;
-  let label = `${day.day} ${day.state}`;
-  if (day.samples !== undefined && day.expected !== undefined) {
-    label += `, ${day.samples} of ${day.expected} samples`;
-    const share = day.expected > 0 ? day.samples / day.expected : 1;
-    cell.style.setProperty("--fill", `${share < 1 ? Math.min(fullest, Math.round(share * 100)) : 100}%`);
-  } else cell.style.removeProperty("--fill");
-  if (day.warnings > 0) label += `, ${day.warnings} warnings`;
-  cell.classList.toggle("warned", day.warnings > 0);
-  cell.classList.toggle("incomplete", incomplete(day));
-  cell.setAttribute("aria-label", label);
 }

@@ -61,6 +61,7 @@ function attention(of: Status, load: (range: { from: string; to: string }, days:
       ? html`Digest <code>${day.source_digest ?? "of a part"}</code> then, <code>${day.source_digest_seen}</code> now${day.looked_at ? html` <span class="quiet">(looked at ${instant(day.looked_at)} ${zone()})</span>` : nothing}`
       : html`${day.error}${day.next_attempt_at ? html` <span class="quiet">Tried again at ${instant(day.next_attempt_at)} ${zone()}.</span>` : nothing}`}</p>
   </li>`;
+  const listed = [...stale, ...failed].sort((one, other) => one.day.localeCompare(other.day));
   const more = states.stale + states.failed - stale.length - failed.length;
   const hindrances = schedule.hindrances.filter(({ cause }) => cause !== "days_left_out");
   const late = schedule.left_out;
@@ -69,6 +70,7 @@ function attention(of: Status, load: (range: { from: string; to: string }, days:
     <h2 id="attention">${calm ? html`${badge("done", "")} Nothing needs you` : "Needs attention"}</h2>
     ${calm ? html`<p>Every day that is due is as the source has it.</p>` : nothing}
     <ul>${[...stale].reverse().map(row)}${[...failed].reverse().map(row)}</ul>
+    ${listed.length > 1 ? html`<p><button type="button" @click=${() => load({ from: listed[0]!.day, to: listed.at(-1)!.day }, [])}>Load what is not up to date …</button></p>` : nothing}
     ${more > 0 ? html`<p><a href=${linkTo("calendar", { from: of.from, to: of.to, only: "stale,failed" })}>${number(more)} more</a></p>` : nothing}
     ${late
       ? html`<p>${number(late.days)} ${late.days === 1 ? "day was" : "days were"} never loaded from ${late.from} to ${late.to}, and ${late.days === 1 ? "is" : "are"} older than the ${number(schedule.catch_up_days)} days that the schedule reaches back.
