@@ -74,7 +74,6 @@ export function cellWindows({ signal, update }: Context): { load: (chosen: Chose
     } catch (cause) {
       if (mine.aborted) return;
       error = cause;
-      asked = "";
     }
     update();
   };
@@ -84,7 +83,7 @@ export function cellWindows({ signal, update }: Context): { load: (chosen: Chose
     if (!cell) return nothing;
     const where = `${number(cell.lower, 2)} to ${number(cell.upper, 2)} m/s${cell.most === undefined ? "" : ` and ${number(cell.least!)} to ${number(cell.most)} kW`}`;
     return html`<section aria-label="Windows of a place"><h2>Windows of ${where} <button type="button" @click=${() => change({ cell: undefined })}>Close</button></h2>
-      ${error ? failure(error) : !found ? html`<p>Reading the windows …</p>` : html`
+      ${error ? failure(error, () => ((asked = ""), update())) : !found ? html`<p>Reading the windows …</p>` : html`
         <p>${found.length === 0 ? "There are none of these turbines; click nearer to the curve." : found.length > shown ? `${number(found.length)} windows; the ${shown} whose power is farthest from their mean:` : `${number(found.length)} ${found.length === 1 ? "window" : "windows, by their distance from their mean power"}`}</p>
         ${found.length === 0 ? nothing : html`<div class="values" tabindex="0" role="region" aria-label="Windows"><table>
           <thead><tr><th scope="col">Window (${zone()})</th><th scope="col">Turbine</th><th scope="col" class="number">Wind speed <span class="unit">m/s</span></th><th scope="col" class="number">Power <span class="unit">kW</span></th></tr></thead>

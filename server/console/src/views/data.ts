@@ -49,6 +49,7 @@ export const open: Open = ({ signal, update }): Page => {
   let drawnAs = ""; // what the charts were made for
   let made = new AbortController();
   let shownRows = rowsAtOnce;
+  let pointed: number | null = null; // the period that the cursor is on
   let settle: ReturnType<typeof setTimeout> | undefined;
   const earlier: Range[] = []; // ranges to go back to
   signal.addEventListener("abort", () => (loading.abort(), made.abort(), clearTimeout(settle)));
@@ -96,11 +97,10 @@ export const open: Open = ({ signal, update }): Page => {
       [frame, flags] = await Promise.all([readFrame(wanted, turbines, tracks.map((track) => track.variable), std(), mine), readFlags(wanted, mine)]);
       error = undefined;
       charts?.draw(frame);
-      legends(null);
+      pointed = null;
     } catch (cause) {
       if (mine.aborted) return;
-      error = cause;
-      query = undefined;
+      error = cause; // it is read again when somebody asks, or the server is back
     }
     busy = false;
     update();
@@ -174,10 +174,11 @@ export const open: Open = ({ signal, update }): Page => {
           hues: () => colors,
           flags: (variable) => flags.filter((flag) => flag.variable === variable).map((flag) => ({ flag, hue: colors[turbines.findIndex((one) => one.id === flag.turbine_id)] ?? 0 })),
           chosen, back, read,
-          at: legends,
+          at: (index) => legends((pointed = index)),
         }, made.signal);
       }
     }
+    if (pointed === null) legends(null);
     void load();
   };
 
