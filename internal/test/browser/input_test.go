@@ -29,6 +29,19 @@ func quoted(text string) string {
 	return string(b)
 }
 
+// element is an expression for what a selector finds that can be seen and begins
+// with the text, or is labelled so.
+func element(selector, text string) string {
+	return `[...document.querySelectorAll(` + quoted(selector) + `)].find((one) => one.checkVisibility() &&
+		[one.innerText ?? one.textContent, one.getAttribute("aria-label")].some((said) => said?.trim().replace(/\s+/g, " ").startsWith(` + quoted(text) + `)))`
+}
+
+// see waits until an element can be seen.
+func (p *page) see(selector, text string) {
+	p.t.Helper()
+	p.wait(element(selector, text))
+}
+
 // at is the middle of an element, which is scrolled to.
 func (p *page) at(expression string) point {
 	p.t.Helper()
@@ -48,6 +61,12 @@ func clickOn(p *page, expression string) chromedp.Action[chromedp.Void] {
 	return chromedp.MouseClickXY(to.X, to.Y)
 }
 
+// click clicks on an element by the mouse.
+func (p *page) click(selector, text string) {
+	p.t.Helper()
+	p.do(clickOn(p, element(selector, text)))
+}
+
 // focus puts the focus on what an expression finds.
 func (p *page) focus(expression string) {
 	p.t.Helper()
@@ -59,4 +78,15 @@ func (p *page) focus(expression string) {
 func (p *page) press(keys string, modifiers ...chromedp.Modifier) {
 	p.t.Helper()
 	p.do(chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
+}
+
+// drag drags by the mouse, in steps as a hand does.
+func (p *page) drag(from, to point) {
+	p.t.Helper()
+	p.do(chromedp.MouseEvent(chromedp.MousePressed, from.X, from.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	const steps = 8
+	for i := 1.0; i <= steps; i++ {
+		p.do(chromedp.MouseEvent(chromedp.MouseMoved, from.X+(to.X-from.X)*i/steps, from.Y+(to.Y-from.Y)*i/steps, chromedp.ButtonLeft))
+	}
+	p.do(chromedp.MouseEvent(chromedp.MouseReleased, to.X, to.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
 }

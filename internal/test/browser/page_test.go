@@ -150,6 +150,9 @@ func (p *page) hear(event any) {
 		if err != nil || to.Host != p.base.Host && to.Scheme != "data" && to.Scheme != "blob" && to.Scheme != "about" {
 			fault("request to another host: %s", e.Request.URL)
 		}
+		if e.Type == network.ResourceTypeDocument {
+			clear(p.pending) // what the document before has asked for is not told any more
+		}
 		p.pending[e.RequestID] = e.Request.Method + " " + e.Request.URL
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {

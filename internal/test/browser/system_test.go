@@ -91,7 +91,8 @@ type process struct {
 	stop func()
 }
 
-// start starts a server and waits for the line of its log that says where it answers.
+// start starts a server, or a bare worker, and waits for the line of its log that says
+// that it works, and where it answers.
 func (s *system) start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: s.command(t, args...)}
@@ -104,13 +105,14 @@ func (s *system) start(t *testing.T, args ...string) *process {
 		defer close(addr)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			var line struct {
-				Level string `json:"level"`
-				Addr  string `json:"addr"`
+				Level   string `json:"level"`
+				Message string `json:"msg"`
+				Addr    string `json:"addr"`
 			}
 			if json.Unmarshal(lines.Bytes(), &line) != nil || line.Level != "INFO" {
 				fmt.Fprintln(t.Output(), lines.Text())
 			}
-			if line.Addr != "" {
+			if line.Addr != "" || line.Message == "working" {
 				select {
 				case addr <- line.Addr:
 				default:
@@ -120,6 +122,7 @@ func (s *system) start(t *testing.T, args ...string) *process {
 	}()
 	p.stop = sync.OnceFunc(func() {
 		_ = p.Process.Signal(syscall.SIGTERM)
+		_ = p.Process.Signal(syscall.SIGCONT) // if a test has stopped it
 		<-ended
 		if err := p.Wait(); err != nil {
 			t.Errorf("delfos %v: %v", args, err)
@@ -134,18 +137,39 @@ func (s *system) start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// A gateway stands before the source API.
-type gateway struct{ url string }
+// A gateway stands before the source API. It can hold back samples, so that days are
+// in work as long as a test wants, and be away.
+type gateway struct {
+	url string
+
+	mu   sync.Mutex
+	open chan struct{} // closed while samples pass
+	away bool
+}
 
 func newGateway(t *testing.T, api string) *gateway {
 	t.Helper()
 	to, err := url.Parse(api)
 	must(t, err)
-	g := &gateway{}
+	g := &gateway{open: make(chan struct{})}
+	close(g.open)
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	transport := &http.Transport{DisableCompression: true}
 	proxy.Transport = transport
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		open, away := g.open, g.away
+		g.mu.Unlock()
+		if away {
+			panic(http.ErrAbortHandler)
+		}
+		if r.URL.Path == "/data" {
+			select {
+			case <-open:
+			case <-r.Context().Done():
+				return
+			}
+		}
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
@@ -154,4 +178,19 @@ func newGateway(t *testing.T, api string) *gateway {
 	})
 	g.url = front.URL
 	return g
+}
+
+// hold holds samples back until the returned function is called.
+func (g *gateway) hold() (release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	open := make(chan struct{})
+	g.open = open
+	return sync.OnceFunc(func() { close(open) })
+}
+
+func (g *gateway) setAway(away bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.away = away
 }

@@ -123,7 +123,7 @@ export class Calendar {
         ? html`${this.bound("From", selected.from, (at) => this.select(at, Math.max(at, this.anchor, this.head)))}
             ${this.bound("To", selected.to, (at) => this.select(Math.min(at, this.anchor, this.head), at))}
             <span role="status">${inDays(count)}</span>
-            <button type="button" class="primary" @click=${() => openLoad(selected, this.inside(selected), this.context.signal)}>Load …</button>
+            <button type="button" class="primary" @click=${() => this.load()}>Load …</button>
             ${count === 1 ? html`<a class="button" href=${linkTo("day", { day: selected.from })}>Open the day</a>` : nothing}
             <a class="button" href=${linkTo("data", { start: selected.from, end: addDays(selected.to, 1) })}>See the data</a>
             <button type="button" @click=${() => this.select(-1, -1)}>Clear</button>`
@@ -139,6 +139,12 @@ export class Calendar {
       if (at >= 0) moved(at);
     };
     return html`<label>${label} <input type="date" .value=${live(day)} min=${list[0]!.day} max=${list.at(-1)!.day} @change=${change}></label>`;
+  }
+
+  // What is drawn may be older than what is selected.
+  private load(): void {
+    const selected = this.selected();
+    if (selected) openLoad(selected, this.inside(selected), this.context.signal);
   }
 
   // The days of a range, those that are known.

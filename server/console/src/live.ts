@@ -46,13 +46,11 @@ function tell(event: Event | "reset"): void {
 
 /** Opens the stream; changed is called when the state of the connection does. */
 export function connect(changed: () => void): void {
-  let opened = false;
   const open = (): void => {
     stream = new EventSource(address("/events"));
     stream.onopen = () => {
-      // A stream that was opened anew has not said what happened in between.
-      if (opened) tell("reset");
-      opened = true;
+      // It does not say what happened before, which some may have read already.
+      if (listeners.size > 0) tell("reset");
       set("live");
     };
     stream.onerror = () => {

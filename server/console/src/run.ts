@@ -147,10 +147,10 @@ function timing(run: Run): string {
 }
 
 // Why days of the run are not loaded yet.
-function waiting({ waiting: why, partitions, parallel }: Run): TemplateResult | typeof nothing {
-  if (!why) return nothing;
+function waiting({ waiting: why, partitions, parallel }: Run): TemplateResult {
+  if (!why) return html`<p class="why quiet">No day waits.</p>`;
   const ahead = why.ahead.reduce((sum, other) => sum + other.days, 0);
-  return html`<p><b>Why ${number(partitions.queued)} ${partitions.queued === 1 ? "day waits" : "days wait"}:</b>
+  return html`<p class="why"><b>Why ${number(partitions.queued)} ${partitions.queued === 1 ? "day waits" : "days wait"}:</b>
     ${why.position === undefined
       ? why.next_attempt_at
         ? nothing
