@@ -21,3 +21,33 @@ func TestRestart(t *testing.T) {
 func connectionIs(status string) string {
 	return `document.querySelector(".connection").innerText.includes("` + status + `")`
 }
+
+// While the source's API is away, every view shows what the target has, and an action
+// that needs the source names its request.
+func TestSourceAway(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 3, 2)
+	s.run(t, "etl", "2025-01-01", "--to", "2025-01-03")
+	s.orchestrate(t)
+	s.gateway.setAway(true)
+	p := open(t, newBrowser(t), s.url, "")
+	for name, address := range views() {
+		p.open(address)
+		if p.holds(`document.querySelector(".failure")`) {
+			t.Errorf("%s: %s", name, value[string](p, `document.querySelector(".failure").innerText`))
+		}
+	}
+	p.open("?view=calendar&from=2025-01-01&to=2025-01-03")
+	p.do(clickOn(p, cell("2025-01-02")))
+	p.expect("/runs")
+	p.click("button", "Load")
+	p.click("dialog label", "Stale")
+	p.wait(`/Request \w+/.test(document.querySelector("dialog .failure").innerText)`)
+	p.wait(element("dialog button", "Confirm") + ".disabled")
+	s.gateway.setAway(false)
+	p.click("dialog button", "Close")
+	p.click("button", "Load")
+	p.click("dialog label", "Stale")
+	p.wait(`document.querySelector("dialog .plan").innerText.startsWith("0 days would be loaded")`)
+}

@@ -78,7 +78,7 @@ function body({ list, profile }: Answer, chosen: Chosen): TemplateResult {
   const of = { start: asked.start, before: asked.before, turbines: asked.turbines };
   const found = chosen.turbines.map((one) => list.turbines.find((other) => other.turbine_id === one.id));
   return html`
-    <div class="values"><table>
+    <div class="values" tabindex="0" role="region" aria-label="Fits"><table>
       <thead><tr><th scope="col">Turbine</th><th scope="col" class="number">Windows</th><th scope="col" class="number">Coverage</th><th scope="col" class="number">Mean <span class="unit">m/s</span></th>
         <th scope="col" class="number">Weibull A <span class="unit">m/s</span></th><th scope="col" class="number">Weibull k</th><th scope="col" class="number">Power density <span class="unit">W/m²</span></th></tr></thead>
       <tbody>${found.map((one, i) => html`<tr><th scope="row">${chosen.turbines[i]!.name}</th><td class="number">${one ? number(one.windows) : "–"}</td>
