@@ -46,21 +46,17 @@ type part struct {
 }
 
 // takes are the ids of the signals that are read for those wanted: a mean is weighted by
-// counts, and a deviation takes means too. A signal that is not one of ours is left out,
-// as nobody knows how to join its values.
+// counts, and a deviation takes means too.
 func (r *rollup) takes(signals []targetdb.Signal, wanted []int32) (ids []int32) {
 	var asked [variable.Count][]string // the statistics wanted of each variable
 	for _, s := range signals {
-		if name, statistic, ours := signal.Split(s.Name); ours && slices.Contains(wanted, s.ID) {
+		if name, statistic, _ := signal.Split(s.Name); slices.Contains(wanted, s.ID) {
 			i := slices.Index(variable.Names[:], name)
 			asked[i] = append(asked[i], statistic)
 		}
 	}
 	for _, s := range signals {
-		name, statistic, ours := signal.Split(s.Name)
-		if !ours {
-			continue
-		}
+		name, statistic, _ := signal.Split(s.Name)
 		p := part{id: s.ID, variable: slices.Index(variable.Names[:], name), statistic: statistic}
 		has := func(other string) bool { return slices.Contains(asked[p.variable], other) }
 		p.wanted = has(statistic)

@@ -248,7 +248,7 @@ func (p *windowPage) link() string {
 	return httpserve.Link(p.r, values, "next")
 }
 
-// chunkValues is how many values are sorted at once, about: the database keeps
+// chunkValues is how many values are merged at once, about: the database keeps
 // them by turbine, signal and time, and they are wanted window by window. So many
 // take 720 KB; the database would take three times as long to sort them.
 const chunkValues = 30_000
@@ -314,8 +314,9 @@ type windowReader struct {
 	span    param.Span
 	signals []int32
 	yield   func(value) error
-	most    int     // values of a chunk, about
-	held    []value // those of a chunk, in memory that each uses anew
+	most    int       // values of a chunk, about
+	held    []value   // those of a chunk, in memory that each uses anew
+	runs    [][]value // theirs of a turbine, each of a signal
 }
 
 // read reads what is left of the turbine of after, from its time on, and the
@@ -402,13 +403,46 @@ func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop 
 		}
 		r.held = append(r.held, v)
 	}
+	// They come by the key, so that there is nothing to sort; but no query promises it.
 	slices.SortFunc(r.held, func(a, b value) int {
-		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.SignalID, b.SignalID))
+		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.SignalID, b.SignalID), cmp.Compare(a.Timestamp, b.Timestamp))
 	})
-	for _, v := range r.held {
-		if err := r.yield(v); err != nil {
+	for left := r.held; len(left) > 0; {
+		r.runs = r.runs[:0]
+		for turbine := left[0].TurbineID; len(left) > 0 && left[0].TurbineID == turbine; {
+			n := 1
+			for n < len(left) && left[n].TurbineID == turbine && left[n].SignalID == left[0].SignalID {
+				n++
+			}
+			r.runs, left = append(r.runs, left[:n]), left[n:]
+		}
+		if err := r.merge(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// merge yields the runs window by window.
+func (r *windowReader) merge() error {
+	for {
+		const never = pgrow.Micros(math.MaxInt64)
+		at := never
+		for _, run := range r.runs {
+			if len(run) > 0 {
+				at = min(at, run[0].Timestamp)
+			}
+		}
+		if at == never {
+			return nil
+		}
+		for i, run := range r.runs {
+			if len(run) > 0 && run[0].Timestamp == at {
+				if err := r.yield(run[0]); err != nil {
+					return err
+				}
+				r.runs[i] = run[1:]
+			}
+		}
+	}
 }
