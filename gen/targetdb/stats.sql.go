@@ -32,6 +32,18 @@ func (q *Queries) DigestFlags(ctx context.Context, arg DigestFlagsParams) (int64
 	return digest, err
 }
 
+const ForbidNestedLoops = `-- name: ForbidNestedLoops :exec
+SELECT set_config('enable_nestloop', 'off', true)
+`
+
+// Has the transaction join by hash or merge what need not be a loop. Without statistics,
+// as after a first backfill, a range of a signal is taken for a row or two, and two ranges
+// of a year are joined by comparing each window of one with each of the other.
+func (q *Queries) ForbidNestedLoops(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, ForbidNestedLoops)
+	return err
+}
+
 const ReadDistribution = `-- name: ReadDistribution :many
 SELECT
     t.id::integer AS turbine_id,
@@ -68,23 +80,16 @@ CROSS JOIN LATERAL (
             v.value AS wind_speed,
             CASE WHEN v.value >= 3 THEN d.value / v.value END AS turbulence,
             floor(v.value * 100 / $4::integer + 0.5) AS near
-        FROM (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
-              AND d.timestamp >= $2::timestamptz
-              AND d.timestamp < $3::timestamptz
-        ) AS v
-        FULL JOIN (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_std')
-              AND d.timestamp >= $2::timestamptz
-              AND d.timestamp < $3::timestamptz
-        ) AS d ON d.timestamp = v.timestamp
-        WHERE num_nulls(v.value) = 0
+        FROM data AS v
+        LEFT JOIN data AS d ON d.turbine_id = v.turbine_id
+            AND d.timestamp = v.timestamp
+            AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_std')
+            AND d.timestamp >= $2::timestamptz
+            AND d.timestamp < $3::timestamptz
+        WHERE v.turbine_id = t.id
+          AND v.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
+          AND v.timestamp >= $2::timestamptz
+          AND v.timestamp < $3::timestamptz
     ) AS h
     GROUP BY 1
 ) AS w
@@ -175,25 +180,18 @@ CROSS JOIN LATERAL (
             v.value AS wind_speed,
             p.value AS power,
             floor(v.value * 100 / $3::integer + 0.5) AS near
-        FROM (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
-              AND d.timestamp >= $4::timestamptz
-              AND d.timestamp < $5::timestamptz
-        ) AS v
-        FULL JOIN (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
-              AND d.timestamp >= $4::timestamptz
-              AND d.timestamp < $5::timestamptz
-        ) AS p ON p.timestamp = v.timestamp
-        WHERE num_nulls(v.value, p.value) = 0
+        FROM data AS v
+        JOIN data AS p ON p.turbine_id = v.turbine_id
+            AND p.timestamp = v.timestamp
+        WHERE v.turbine_id = t.id
+          AND v.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
+          AND v.timestamp >= $4::timestamptz
+          AND v.timestamp < $5::timestamptz
+          AND p.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
+          AND p.timestamp >= $4::timestamptz
+          AND p.timestamp < $5::timestamptz
     ) AS held
-    FULL JOIN (
+    LEFT JOIN (
         SELECT DISTINCT flag.timestamp
         FROM flag
         LEFT JOIN check_rule AS r ON r.check_name = flag.check_name AND r.variable = flag.variable
@@ -233,10 +231,6 @@ type ReadPowerCurveRow struct {
 // fleet it is one curve, whose turbine is 0. Quotients of whole numbers are the doubles
 // next to the edges, so that the comparison with them mends the rounding of near.
 // data_pkey serves a range for each turbine and signal.
-//
-// FULL JOIN, because it can't become a nested loop, which a planner without statistics
-// takes and which reads a range anew for each window. num_nulls, because IS NOT NULL
-// would make another join of it.
 func (q *Queries) ReadPowerCurve(ctx context.Context, arg ReadPowerCurveParams) ([]ReadPowerCurveRow, error) {
 	rows, err := q.db.Query(ctx, ReadPowerCurve,
 		arg.Fleet,
@@ -280,25 +274,18 @@ WITH w AS MATERIALIZED (
         SELECT j.wind_speed, j.power, f.timestamp IS NOT NULL AS flagged
         FROM (
             SELECT v.timestamp, v.value AS wind_speed, p.value AS power
-            FROM (
-                SELECT d.timestamp, d.value
-                FROM data AS d
-                WHERE d.turbine_id = t.id
-                  AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
-                  AND d.timestamp >= $2::timestamptz
-                  AND d.timestamp < $3::timestamptz
-            ) AS v
-            FULL JOIN (
-                SELECT d.timestamp, d.value
-                FROM data AS d
-                WHERE d.turbine_id = t.id
-                  AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
-                  AND d.timestamp >= $2::timestamptz
-                  AND d.timestamp < $3::timestamptz
-            ) AS p ON p.timestamp = v.timestamp
-            WHERE num_nulls(v.value, p.value) = 0
+            FROM data AS v
+            JOIN data AS p ON p.turbine_id = v.turbine_id
+                AND p.timestamp = v.timestamp
+            WHERE v.turbine_id = t.id
+              AND v.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
+              AND v.timestamp >= $2::timestamptz
+              AND v.timestamp < $3::timestamptz
+              AND p.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
+              AND p.timestamp >= $2::timestamptz
+              AND p.timestamp < $3::timestamptz
         ) AS j
-        FULL JOIN (
+        LEFT JOIN (
             SELECT DISTINCT flag.timestamp
             FROM flag
             LEFT JOIN check_rule AS r ON r.check_name = flag.check_name AND r.variable = flag.variable
@@ -438,23 +425,16 @@ CROSS JOIN LATERAL (
         date_part('hour', m.timestamp)::integer AS hour,
         coalesce(sum(m.value * n.value) / nullif(sum(n.value), 0), 0) AS mean,
         sum(n.value)::bigint AS count
-    FROM (
-        SELECT d.timestamp, d.value
-        FROM data AS d
-        WHERE d.turbine_id = t.id
-          AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = $2::text || '_mean')
-          AND d.timestamp >= $3::timestamptz
-          AND d.timestamp < $4::timestamptz
-    ) AS m
-    FULL JOIN (
-        SELECT d.timestamp, d.value
-        FROM data AS d
-        WHERE d.turbine_id = t.id
-          AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = $2::text || '_count')
-          AND d.timestamp >= $3::timestamptz
-          AND d.timestamp < $4::timestamptz
-    ) AS n ON n.timestamp = m.timestamp
-    WHERE num_nulls(m.value, n.value) = 0
+    FROM data AS m
+    JOIN data AS n ON n.turbine_id = m.turbine_id
+        AND n.timestamp = m.timestamp
+    WHERE m.turbine_id = t.id
+      AND m.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = $2::text || '_mean')
+      AND m.timestamp >= $3::timestamptz
+      AND m.timestamp < $4::timestamptz
+      AND n.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = $2::text || '_count')
+      AND n.timestamp >= $3::timestamptz
+      AND n.timestamp < $4::timestamptz
     GROUP BY 1, 2
 ) AS w
 ORDER BY t.id, w.month, w.hour

@@ -7,16 +7,18 @@ LEFT JOIN check_rule AS r ON r.check_name = f.check_name AND r.variable = f.vari
 WHERE f.timestamp >= sqlc.arg(start)::timestamptz
   AND f.timestamp < sqlc.arg(stop)::timestamptz;
 
+-- name: ForbidNestedLoops :exec
+-- Has the transaction join by hash or merge what need not be a loop. Without statistics,
+-- as after a first backfill, a range of a signal is taken for a row or two, and two ranges
+-- of a year are joined by comparing each window of one with each of the other.
+SELECT set_config('enable_nestloop', 'off', true);
+
 -- name: ReadPowerCurve :many
 -- The power curves of turbines in [start, stop), a row a bin; bin i has the wind speeds
 -- from width × (i - 1/2) to width × (i + 1/2), the width in hundredths of m/s. Of a
 -- fleet it is one curve, whose turbine is 0. Quotients of whole numbers are the doubles
 -- next to the edges, so that the comparison with them mends the rounding of near.
 -- data_pkey serves a range for each turbine and signal.
---
--- FULL JOIN, because it can't become a nested loop, which a planner without statistics
--- takes and which reads a range anew for each window. num_nulls, because IS NOT NULL
--- would make another join of it.
 SELECT
     (CASE WHEN sqlc.arg(fleet)::boolean THEN 0 ELSE t.id END)::integer AS turbine_id,
     w.bin::double precision AS bin,
@@ -40,25 +42,18 @@ CROSS JOIN LATERAL (
             v.value AS wind_speed,
             p.value AS power,
             floor(v.value * 100 / sqlc.arg(width)::integer + 0.5) AS near
-        FROM (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
-              AND d.timestamp >= sqlc.arg(start)::timestamptz
-              AND d.timestamp < sqlc.arg(stop)::timestamptz
-        ) AS v
-        FULL JOIN (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
-              AND d.timestamp >= sqlc.arg(start)::timestamptz
-              AND d.timestamp < sqlc.arg(stop)::timestamptz
-        ) AS p ON p.timestamp = v.timestamp
-        WHERE num_nulls(v.value, p.value) = 0
+        FROM data AS v
+        JOIN data AS p ON p.turbine_id = v.turbine_id
+            AND p.timestamp = v.timestamp
+        WHERE v.turbine_id = t.id
+          AND v.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
+          AND v.timestamp >= sqlc.arg(start)::timestamptz
+          AND v.timestamp < sqlc.arg(stop)::timestamptz
+          AND p.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
+          AND p.timestamp >= sqlc.arg(start)::timestamptz
+          AND p.timestamp < sqlc.arg(stop)::timestamptz
     ) AS held
-    FULL JOIN (
+    LEFT JOIN (
         SELECT DISTINCT flag.timestamp
         FROM flag
         LEFT JOIN check_rule AS r ON r.check_name = flag.check_name AND r.variable = flag.variable
@@ -86,25 +81,18 @@ WITH w AS MATERIALIZED (
         SELECT j.wind_speed, j.power, f.timestamp IS NOT NULL AS flagged
         FROM (
             SELECT v.timestamp, v.value AS wind_speed, p.value AS power
-            FROM (
-                SELECT d.timestamp, d.value
-                FROM data AS d
-                WHERE d.turbine_id = t.id
-                  AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
-                  AND d.timestamp >= sqlc.arg(start)::timestamptz
-                  AND d.timestamp < sqlc.arg(stop)::timestamptz
-            ) AS v
-            FULL JOIN (
-                SELECT d.timestamp, d.value
-                FROM data AS d
-                WHERE d.turbine_id = t.id
-                  AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
-                  AND d.timestamp >= sqlc.arg(start)::timestamptz
-                  AND d.timestamp < sqlc.arg(stop)::timestamptz
-            ) AS p ON p.timestamp = v.timestamp
-            WHERE num_nulls(v.value, p.value) = 0
+            FROM data AS v
+            JOIN data AS p ON p.turbine_id = v.turbine_id
+                AND p.timestamp = v.timestamp
+            WHERE v.turbine_id = t.id
+              AND v.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
+              AND v.timestamp >= sqlc.arg(start)::timestamptz
+              AND v.timestamp < sqlc.arg(stop)::timestamptz
+              AND p.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'power_mean')
+              AND p.timestamp >= sqlc.arg(start)::timestamptz
+              AND p.timestamp < sqlc.arg(stop)::timestamptz
         ) AS j
-        FULL JOIN (
+        LEFT JOIN (
             SELECT DISTINCT flag.timestamp
             FROM flag
             LEFT JOIN check_rule AS r ON r.check_name = flag.check_name AND r.variable = flag.variable
@@ -216,23 +204,16 @@ CROSS JOIN LATERAL (
             v.value AS wind_speed,
             CASE WHEN v.value >= 3 THEN d.value / v.value END AS turbulence,
             floor(v.value * 100 / sqlc.arg(width)::integer + 0.5) AS near
-        FROM (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
-              AND d.timestamp >= sqlc.arg(start)::timestamptz
-              AND d.timestamp < sqlc.arg(stop)::timestamptz
-        ) AS v
-        FULL JOIN (
-            SELECT d.timestamp, d.value
-            FROM data AS d
-            WHERE d.turbine_id = t.id
-              AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_std')
-              AND d.timestamp >= sqlc.arg(start)::timestamptz
-              AND d.timestamp < sqlc.arg(stop)::timestamptz
-        ) AS d ON d.timestamp = v.timestamp
-        WHERE num_nulls(v.value) = 0
+        FROM data AS v
+        LEFT JOIN data AS d ON d.turbine_id = v.turbine_id
+            AND d.timestamp = v.timestamp
+            AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_std')
+            AND d.timestamp >= sqlc.arg(start)::timestamptz
+            AND d.timestamp < sqlc.arg(stop)::timestamptz
+        WHERE v.turbine_id = t.id
+          AND v.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = 'wind_speed_mean')
+          AND v.timestamp >= sqlc.arg(start)::timestamptz
+          AND v.timestamp < sqlc.arg(stop)::timestamptz
     ) AS h
     GROUP BY 1
 ) AS w
@@ -260,23 +241,16 @@ CROSS JOIN LATERAL (
         date_part('hour', m.timestamp)::integer AS hour,
         coalesce(sum(m.value * n.value) / nullif(sum(n.value), 0), 0) AS mean,
         sum(n.value)::bigint AS count
-    FROM (
-        SELECT d.timestamp, d.value
-        FROM data AS d
-        WHERE d.turbine_id = t.id
-          AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = sqlc.arg(variable)::text || '_mean')
-          AND d.timestamp >= sqlc.arg(start)::timestamptz
-          AND d.timestamp < sqlc.arg(stop)::timestamptz
-    ) AS m
-    FULL JOIN (
-        SELECT d.timestamp, d.value
-        FROM data AS d
-        WHERE d.turbine_id = t.id
-          AND d.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = sqlc.arg(variable)::text || '_count')
-          AND d.timestamp >= sqlc.arg(start)::timestamptz
-          AND d.timestamp < sqlc.arg(stop)::timestamptz
-    ) AS n ON n.timestamp = m.timestamp
-    WHERE num_nulls(m.value, n.value) = 0
+    FROM data AS m
+    JOIN data AS n ON n.turbine_id = m.turbine_id
+        AND n.timestamp = m.timestamp
+    WHERE m.turbine_id = t.id
+      AND m.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = sqlc.arg(variable)::text || '_mean')
+      AND m.timestamp >= sqlc.arg(start)::timestamptz
+      AND m.timestamp < sqlc.arg(stop)::timestamptz
+      AND n.signal_id = (SELECT s.id FROM signal AS s WHERE s.name = sqlc.arg(variable)::text || '_count')
+      AND n.timestamp >= sqlc.arg(start)::timestamptz
+      AND n.timestamp < sqlc.arg(stop)::timestamptz
     GROUP BY 1, 2
 ) AS w
 ORDER BY t.id, w.month, w.hour;
