@@ -3,9 +3,10 @@
 import { html, type TemplateResult } from "lit-html";
 import { follow } from "./live";
 import type { Context, Page, View } from "./main";
-import { day, type Range } from "./range";
+import { day, type Range, rangeText } from "./range";
 import { chosenRange, chosenTurbines, type Farm, hues, rangeControls, readFarm, sameRange, type Turbine, turbinePicker } from "./selection";
 import { empty, failure } from "./ui";
+import { linkTo } from "./url";
 
 /** What the address chooses. */
 export interface Chosen {
@@ -38,8 +39,11 @@ export function followDays(range: () => Range, again: () => void, signal: AbortS
       const at = Date.parse(event.day);
       if (at >= range().end || at + day <= range().start) return;
     }
-    clearTimeout(due);
-    due = setTimeout(again, 500); // a backfill tells of many
+    // A backfill tells of many, one after the other.
+    due ??= setTimeout(() => {
+      due = undefined;
+      again();
+    }, 1000);
   }, signal);
   signal.addEventListener("abort", () => clearTimeout(due));
 }
@@ -47,6 +51,12 @@ export function followDays(range: () => Range, again: () => void, signal: AbortS
 /** What is said when there is nothing to analyse yet. */
 export function nothingLoaded(): TemplateResult {
   return empty("No turbine is known yet, because nothing was loaded. A first day brings turbines and values.", "delfos etl 2025-01-01");
+}
+
+/** What is said when the chosen turbines have no windows in the range. */
+export function nothingInRange({ farm, range }: Chosen, view: View, of = "windows"): TemplateResult {
+  return html`<div class="empty"><p>These turbines have no ${of} from ${rangeText(range)}.
+    ${farm.span ? html`<a href=${linkTo(view)}>Show the last days that are loaded</a>` : ""}</p></div>`;
 }
 
 /** Makes the page of a view of statistics. */

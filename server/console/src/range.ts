@@ -76,12 +76,12 @@ export function rangeOfAddress(): Range | undefined {
   return start !== undefined && end !== undefined && start < end ? { start, end } : undefined;
 }
 
-/** At least an hour, at most a century. */
+/** At least an hour, at most a century, from window to window. */
 export function clamp({ start, end }: Range): Range {
   const width = Math.min(Math.max(end - start, hour), 36_525 * day);
   const middle = (start + end) / 2;
-  const first = Math.round((middle - width / 2) / minute) * minute;
-  return { start: first, end: Math.round((first + width) / minute) * minute };
+  const round = (at: number): number => Math.round(at / (10 * minute)) * 10 * minute;
+  return { start: round(middle - width / 2), end: round(middle + width / 2) };
 }
 
 /** A range about the same middle, or about another instant of it, so many times as long. */

@@ -113,6 +113,8 @@ export class TimeCharts {
   draw(frame: Frame): void {
     this.frame = frame;
     for (const { chart, track } of this.charts) chart.setData(columns(frame, track));
+    // The cursor stays where it is, on another period; uPlot finds it in a microtask of its own.
+    queueMicrotask(() => this.charts[0] && this.point(this.charts[0].chart));
   }
 
   /** Draws the same values on another range. */

@@ -97,7 +97,6 @@ export const open: Open = ({ signal, update }): Page => {
       [frame, flags] = await Promise.all([readFrame(wanted, turbines, tracks.map((track) => track.variable), std(), mine), readFlags(wanted, mine)]);
       error = undefined;
       charts?.draw(frame);
-      pointed = null;
     } catch (cause) {
       if (mine.aborted) return;
       error = cause; // it is read again when somebody asks, or the server is back
@@ -167,6 +166,7 @@ export const open: Open = ({ signal, update }): Page => {
       drawnAs = wanted;
       frame = undefined;
       query = undefined;
+      pointed = null;
       const places = tracks.map((track) => ({ track, place: document.querySelector<HTMLElement>(`[data-chart="${track.variable}"]`)! })).filter(({ place }) => place);
       if (wanted && places.length > 0) {
         charts = new TimeCharts(places, turbines.length, {

@@ -2,7 +2,7 @@
 // speed, and the profile by month and hour.
 import { html, type TemplateResult } from "lit-html";
 import uPlot from "uplot";
-import { analysis, type Chosen } from "../analysis";
+import { analysis, type Chosen, nothingInRange } from "../analysis";
 import { get, type Schemas } from "../api";
 import { axis, color, keys, plot, stroke, swatch, together } from "../chart";
 import { colorHeat, heat } from "../heat";
@@ -77,6 +77,7 @@ function body({ list, profile }: Answer, chosen: Chosen): TemplateResult {
   const asked = query(chosen);
   const of = { start: asked.start, before: asked.before, turbines: asked.turbines };
   const found = chosen.turbines.map((one) => list.turbines.find((other) => other.turbine_id === one.id));
+  if (found.every((one) => !one || one.windows === 0)) return nothingInRange(chosen, "distribution", "windows with a wind speed");
   return html`
     <div class="values" tabindex="0" role="region" aria-label="Fits"><table>
       <thead><tr><th scope="col">Turbine</th><th scope="col" class="number">Windows</th><th scope="col" class="number">Coverage</th><th scope="col" class="number">Mean <span class="unit">m/s</span></th>

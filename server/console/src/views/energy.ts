@@ -1,7 +1,7 @@
 // Energy and coverage: what each turbine gave by day, month or year, and how much of the
 // farm's data is there.
 import { html, nothing, type TemplateResult } from "lit-html";
-import { analysis, type Chosen } from "../analysis";
+import { analysis, type Chosen, nothingInRange } from "../analysis";
 import { get, type Schemas } from "../api";
 import { swatch } from "../chart";
 import { colorHeat, heat, type HeatCell } from "../heat";
@@ -56,7 +56,7 @@ export const open: Open = (context) =>
       const [energy, coverage] = await Promise.all([get("/stats/energy", { from, to, by, turbines }, signal), get("/stats/coverage", { from, to, by: coverageBy }, signal)]);
       return { energy: energy.rows, coverage: coverage.rows };
     },
-    body: (value, chosen) => html`${totals(value, chosen)}${bars(value.energy, chosen)}${coverageMap(value.coverage, chosen)}`,
+    body: (value, chosen) => html`${totals(value, chosen)}${value.energy.every((row) => row.energy_kwh === null) ? nothingInRange(chosen, "energy", "readings of power") : bars(value.energy, chosen)}${coverageMap(value.coverage, chosen)}`,
     drawn: colorHeat,
   });
 

@@ -2,7 +2,7 @@
 // what differs from the fleet's median, and the windows behind a place of it.
 import { html, nothing, type TemplateResult } from "lit-html";
 import uPlot from "uplot";
-import { analysis, type Chosen } from "../analysis";
+import { analysis, type Chosen, nothingInRange } from "../analysis";
 import { get, type Schemas } from "../api";
 import { axis, color, keys, plot, stroke, swatch, together } from "../chart";
 import { byMedian, medians } from "../fleet";
@@ -61,6 +61,7 @@ export const open: Open = (context) => {
 
   const body = ({ list }: Answer, chosen: Chosen): TemplateResult => {
     const curves = chosen.turbines.map((one) => list.curves.find((curve) => curve.turbine_id === one.id));
+    if (curves.every((curve) => !curve || curve.windows + Object.keys(curve.left_out).length === 0)) return nothingInRange(chosen, "power-curve", "windows with wind speed and power");
     return html`
       <p class="quiet">Not a test by IEC: the wind speed is that of each turbine's own anemometer, and nothing is corrected. A bin stands at the means of its windows; one of fewer than three windows is hollow. Bars show ${bars[chosenBars()]}.</p>
       ${parameters().has("table") ? table(curves, chosen) : charts(curves, chosen, list.curves.length)}
