@@ -47,12 +47,7 @@ func (c *Control) Status(ctx context.Context) (Status, error) {
 		if err != nil {
 			return err
 		}
-		start := c.config.Schedule.PartitionStart
-		if samples := c.origin.last.Load(); start == nil && samples != nil {
-			start = &samples.First
-		} else if start == nil && known != nil {
-			start = &known.First
-		}
+		start := c.begun(known)
 		if s.Schedule, err = c.readSchedule(ctx, tx, now, start); err != nil {
 			return err
 		}
@@ -64,6 +59,9 @@ func (c *Control) Status(ctx context.Context) (Status, error) {
 			s.count(grid)
 		}
 		last := yesterday(now)
+		if s.Days != nil {
+			last = dates.Earlier(last, s.Days.Last)
+		}
 		if s.ReadTotalsRow, err = db.ReadTotals(ctx, targetdb.ReadTotalsParams{FirstDay: last.AddDate(0, 0, 1-recentDays), LastDay: last}); err != nil {
 			return err
 		}
@@ -77,6 +75,21 @@ func (c *Control) Status(ctx context.Context) (Status, error) {
 		return Status{}, fmt.Errorf("read the status: %w", err)
 	}
 	return s, nil
+}
+
+// begun is the first day that the schedule loads, as far as it can be told unasked; nil if
+// it can't.
+func (c *Control) begun(known *etl.Span) *time.Time {
+	if start := c.config.Schedule.PartitionStart; start != nil {
+		return start
+	}
+	if samples := c.origin.last.Load(); samples != nil {
+		return &samples.First
+	}
+	if known != nil {
+		return &known.First
+	}
+	return nil
 }
 
 // count takes what a grid says of each state.

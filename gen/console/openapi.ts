@@ -1580,7 +1580,7 @@ export interface components {
             cancelled: number;
         };
         /**
-         * @description How complete the samples of the last 30 days are that have ended.
+         * @description How complete the samples are of 30 days, those up to `to`, or to yesterday if `to` is later.
          * @example {
          *       "days": 10,
          *       "samples": 14400,

@@ -132,7 +132,7 @@ type CheckResult struct {
 // Examples: warn
 type CheckStatus = enum.CheckStatus
 
-// Completeness How complete the samples of the last 30 days are that have ended.
+// Completeness How complete the samples are of 30 days, those up to `to`, or to yesterday if `to` is later.
 //
 // Examples: {"days":10,"expected":14400,"samples":14400}
 type Completeness struct {
@@ -1418,7 +1418,8 @@ type Status struct {
 	// LagDays The number of days that have ended since `newest_done`; 0 when that is yesterday.
 	LagDays *int64 `json:"lag_days,omitempty"`
 
-	// Last30Days How complete the samples of the last 30 days are that have ended.
+	// Last30Days How complete the samples are of 30 days, those up to `to`, or to yesterday if `to` is later.
+	//
 	//
 	// Examples: {"days":10,"expected":14400,"samples":14400}
 	Last30Days Completeness `json:"last_30_days"`

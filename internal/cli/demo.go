@@ -23,10 +23,11 @@ func newDemo(r *runner) *cobra.Command {
 		Use:   "demo",
 		Short: "Run the whole system on its own databases",
 		Long: `Demo starts two PostgreSQL servers (ports 5433 and 5434, data under .delfos/),
-applies the schemas, seeds ten days from 2025-01-01, serves the source API (port
-8000) and the orchestrator (port 3000), has it load every day, and prints what to
-open and try. It stays until Ctrl-C and leaves nothing running. A second demo
-continues with the data of the first.
+applies the schemas, seeds ten days from 2025-01-01 of four turbines, serves the source
+API (port 8000) and the orchestrator (port 3000), has it load every day, and prints what
+to open and try. One turbine is derated, one has a frozen anemometer for half a day, one
+has gaps; then an hour of samples is corrected, so that one day is stale. It stays until
+Ctrl-C and leaves nothing running. A second demo continues with the data of the first.
 
 It needs PostgreSQL's server programs, but no server that runs; without them it
 fetches them.`,

@@ -23,9 +23,9 @@ func TestDemo(t *testing.T) {
 	p := in.run(t, 0, "demo", "--once")
 	in.nothingLeft(t)
 	for _, want := range []string{
-		"source: 10 days of samples, 14400 written, 0 there already\n",
+		"source: 10 days of samples of 4 turbines, 56460 written, 0 there already\n",
 		"orchestrator: ",
-		"etl: 10 days done, 14400 samples read, 21600 values in the target, 21600 of them written now\n",
+		"etl: 10 days done, 56460 samples read, 84690 values in the target, 84690 of them written now\n",
 		"It works.",
 	} {
 		if !strings.Contains(p.stdout.String(), want) {
@@ -38,8 +38,13 @@ func TestDemo(t *testing.T) {
 
 	p = in.start(t, "demo")
 	p.await(up)
-	if want := "14400 samples read, 21600 values in the target, 0 of them written now\n"; !strings.Contains(p.stdout.String(), want) {
+	if want := "56460 samples read, 84690 values in the target, 0 of them written now\n"; !strings.Contains(p.stdout.String(), want) {
 		t.Errorf("second demo: no %q on standard output:\n%s", want, p.stdout)
+	}
+	for _, want := range []string{", 0 written, 56460 there already\n", "2025-01-06 was corrected in the source, 1 day is stale\n"} {
+		if !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("second demo: no %q on standard output:\n%s", want, p.stdout)
+		}
 	}
 	tryGuide(t, in, p)
 	source, target := in.serverPID(t, "source"), in.serverPID(t, "target")
@@ -107,7 +112,7 @@ func tryGuide(t *testing.T, in *installation, p *process) {
 	want := []string{
 		`"ambient_temperature":`, // curl
 		`"wind_speed":`,
-		"14400", // psql
+		"56460", // psql
 		"ambient_temperature_count",
 		"2025-01-02  done ", // delfos
 		`"partitions":10`,   // curl

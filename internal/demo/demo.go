@@ -1,7 +1,8 @@
 // Package demo runs the whole system in one process and two children: embedded
-// PostgreSQL servers for source and target, schemas, ten seeded days, the
-// source API, and the orchestrator, through which every day is loaded. It proves to a newcomer that the system
-// works, and leaves it there to be tried.
+// PostgreSQL servers for source and target, schemas, ten seeded days of a few turbines
+// that differ, the source API, and the orchestrator, through which every day is loaded. In
+// the end some late data makes a day stale. It proves to a newcomer that the system works,
+// and leaves it there to be tried.
 //
 //	ports free? ──> servers, schemas, samples ──> APIs ──> days ──> up ──> stopped
 //	     └──────────────────┴──────── any fault ───┴────────┴───────┴────────^

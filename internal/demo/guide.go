@@ -27,14 +27,23 @@ func (s *system) step(format string, args ...any) error {
 
 // guide is what to open and try. Each line works from another shell as it is.
 func (s *system) guide(api, console string) string {
+	var pages strings.Builder
+	for _, page := range [...]struct{ address, what string }{
+		{console + "/", "the console: how it stands with everything"},
+		{console + "/?view=calendar", "the days: late data made one of them stale"},
+		{console + "/?view=day&day=" + s.day(frozenDay).Format(time.DateOnly), fmt.Sprintf("the anemometer of turbine %d is frozen for half of this day", frozen)},
+		{console + "/?view=power-curve", fmt.Sprintf("turbine %d is derated to 60 %%", derated)},
+		{console + "/?view=energy", fmt.Sprintf("turbine %d has gaps", incomplete)},
+		{api + "/docs", "the source API, to try out (/redoc: to read)"},
+		{console + "/docs", "the target API, to try out"},
+		{console + "/river/", "the queue's own pages"},
+	} {
+		fmt.Fprintf(&pages, "  %-49s  %s\n", page.address, page.what)
+	}
 	return fmt.Sprintf(`
 Delfos is up after %.1f s. Open in a browser:
 
-  %s/docs           the source API, to try out (/redoc: to read)
-  %s/docs           the target API, to try out
-  %s/partitions     the days and their states
-  %s/river/         the queue's own pages
-
+%s
 Try in another shell:
 
   curl "%s/data?start=2025-01-01T00:00:00&end=2025-01-01T00:09:59"
@@ -46,7 +55,7 @@ Try in another shell:
   %s partitions --from 2025-01-01 --to 2025-01-10
 
 Ctrl-C ends it; the data stays in %s/.`,
-		time.Since(s.begun).Seconds(), api, console, console, console, api, api,
+		time.Since(s.begun).Seconds(), pages.String(), api, api,
 		quote(s.source.url), quote(s.target.url), query, s.delfos(api, ""), console, s.delfos("", console), Dir)
 }
 

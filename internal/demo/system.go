@@ -14,11 +14,11 @@ import (
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/gen/targetclient"
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/pgpool"
-	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/schema"
 	"github.com/delfos/delfos/server/httpserve"
@@ -67,11 +67,12 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.databases(ctx); err != nil {
 		return err
 	}
-	// Until the system is up, the requests of the demo's own ETL must not bury the
-	// lines that it prints. Where debugging is asked for, everything is logged.
+	// Until the system is up, the requests of the demo's own ETL, and the warnings of
+	// turbines that are faulty on purpose, must not bury the lines that it prints. Where
+	// debugging is asked for, everything is logged.
 	level := s.Level.Level()
 	if level > slog.LevelDebug {
-		s.Level.Set(max(level, slog.LevelWarn))
+		s.Level.Set(max(level, slog.LevelError))
 	}
 	api := apiURL(s.Listener.Addr())
 	if err := s.serve(ctx); err != nil {
@@ -87,11 +88,18 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.step("orchestrator: %d workers, listening on %s", s.Orchestrator.Workers, console); err != nil {
 		return err
 	}
-	if err := s.backfill(ctx, console); err != nil {
+	client, err := apiclient.NewTarget(console)
+	if err != nil {
+		return err
+	}
+	if err := s.backfill(ctx, client); err != nil {
 		return err
 	}
 	if s.Once {
 		return s.say("It works. Everything is being stopped; the data stays in %s/.", Dir)
+	}
+	if err := s.late(ctx, client); err != nil {
+		return err
 	}
 	if err := s.say("%s", s.guide(api, console)); err != nil {
 		return err
@@ -114,11 +122,11 @@ func (s *system) databases(ctx context.Context) error {
 			return err
 		}
 		defer pool.Close()
-		seeded, err := seed.Run(ctx, pool, seed.Options{Start: s.FirstDay, Days: days, Turbines: 1})
+		seeded, err := s.seedFarm(ctx, pool)
 		if err != nil {
 			return err
 		}
-		return s.step("source: %d days of samples, %d written, %d there already", days, seeded.Inserted, seeded.Existing)
+		return s.step("source: %d days of samples of %d turbines, %d written, %d there already", days, turbines, seeded.Inserted, seeded.Existing)
 	})
 	work.Go(func() (err error) {
 		s.target, err = s.start(ctx, schema.Target, s.Pair.Target)
@@ -190,11 +198,7 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 
 // backfill has every day loaded over the target API, as anybody would, and prints
 // what that came to.
-func (s *system) backfill(ctx context.Context, console string) error {
-	api, err := apiclient.NewTarget(console)
-	if err != nil {
-		return err
-	}
+func (s *system) backfill(ctx context.Context, api *targetclient.Client) error {
 	from, to := &targetapi.Day{Time: s.FirstDay}, &targetapi.Day{Time: s.FirstDay.AddDate(0, 0, days-1)}
 	plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
 		return api.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: *from, To: *to})
