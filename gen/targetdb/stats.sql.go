@@ -309,12 +309,9 @@ size AS (
     SELECT n.nth, (ARRAY[1, 2, 5])[n.nth % 3 + 1] * 10::double precision ^ (n.nth / 3) AS tenths
     FROM generate_series(0, 900) AS n (nth)
 ),
-grid AS MATERIALIZED (
+sized AS (
     SELECT
-        e.slowest,
-        e.fastest,
-        e.least,
-        e.most,
+        e.slowest, e.fastest, e.least, e.most,
         (
             SELECT s.tenths
             FROM size AS s
@@ -331,31 +328,35 @@ grid AS MATERIALIZED (
         ) AS high
     FROM extent AS e
 ),
-inside AS (
+grid AS MATERIALIZED (
     SELECT
-        least(greatest(w.wind_speed, g.slowest), g.fastest) AS wind_speed,
-        least(greatest(w.power, g.least), g.most) AS power,
-        w.flagged,
-        g.wide,
-        g.high
+        z.slowest, z.fastest, z.least, z.most, z.wide, z.high,
+        -- The edges of cells, from one below the lowest on: near it division may be off.
+        ARRAY(SELECT (floor(z.slowest * 10 / z.wide) - 1 + n.nth) * z.wide / 10 FROM generate_series(0, 101) AS n (nth)) AS x,
+        ARRAY(SELECT (floor(z.least * 10 / z.high) - 1 + n.nth) * z.high / 10 FROM generate_series(0, 101) AS n (nth)) AS y
+    FROM sized AS z
+),
+counted AS (
+    SELECT
+        width_bucket(least(greatest(w.wind_speed, g.slowest), g.fastest), g.x) AS x,
+        width_bucket(least(greatest(w.power, g.least), g.most), g.y) AS y,
+        count(*) FILTER (WHERE NOT w.flagged) AS count,
+        count(*) FILTER (WHERE w.flagged) AS flagged
     FROM w
     CROSS JOIN grid AS g
     WHERE w.wind_speed IS NOT NULL -- a flag without values
-),
-near AS (
-    SELECT i.wind_speed, i.power, i.flagged, i.wide, i.high, floor(i.wind_speed * 10 / i.wide) AS x, floor(i.power * 10 / i.high) AS y
-    FROM inside AS i
+    GROUP BY 1, 2
 )
 SELECT
-    n.wide::double precision AS wide,
-    n.high::double precision AS high,
-    (n.x + (n.wind_speed >= (n.x + 1) * n.wide / 10)::integer - (n.wind_speed < n.x * n.wide / 10)::integer)::double precision AS x,
-    (n.y + (n.power >= (n.y + 1) * n.high / 10)::integer - (n.power < n.y * n.high / 10)::integer)::double precision AS y,
-    count(*) FILTER (WHERE NOT n.flagged) AS count,
-    count(*) FILTER (WHERE n.flagged) AS flagged
-FROM near AS n
-GROUP BY 1, 2, 3, 4
-ORDER BY 3, 4
+    (g.wide / 10)::double precision AS wide,
+    (g.high / 10)::double precision AS high,
+    g.x[c.x]::double precision AS wind_speed,
+    g.y[c.y]::double precision AS power,
+    c.count,
+    c.flagged
+FROM counted AS c
+CROSS JOIN grid AS g
+ORDER BY c.x, c.y
 `
 
 type ReadPowerDensityParams struct {
@@ -366,17 +367,17 @@ type ReadPowerDensityParams struct {
 }
 
 type ReadPowerDensityRow struct {
-	Wide    float64
-	High    float64
-	X       float64
-	Y       float64
-	Count   int64
-	Flagged int64
+	Wide      float64
+	High      float64
+	WindSpeed float64
+	Power     float64
+	Count     int64
+	Flagged   int64
 }
 
 // How many windows of [start, stop) are in each cell of a grid of wind speed by power,
-// the sizes of its cells in tenths: 1, 2 or 5 by a power of ten, the smallest that 100
-// cells a side are enough of. Windows that are left out don't count for that, and beyond
+// by its lower edges. Its sizes are 1, 2 or 5 tenths by a power of ten, the smallest that
+// 100 cells a side are enough of. Windows that are left out don't count for that, and beyond
 // the grid they are in the nearest cell. data_pkey serves a range for each turbine and
 // signal. MATERIALIZED, because the sizes would be computed anew for each window.
 func (q *Queries) ReadPowerDensity(ctx context.Context, arg ReadPowerDensityParams) ([]ReadPowerDensityRow, error) {
@@ -396,8 +397,8 @@ func (q *Queries) ReadPowerDensity(ctx context.Context, arg ReadPowerDensityPara
 		if err := rows.Scan(
 			&i.Wide,
 			&i.High,
-			&i.X,
-			&i.Y,
+			&i.WindSpeed,
+			&i.Power,
 			&i.Count,
 			&i.Flagged,
 		); err != nil {

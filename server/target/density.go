@@ -39,19 +39,13 @@ func (d powerDensity) VisitGetPowerDensityResponse(w http.ResponseWriter) error 
 func densityOf(rows []targetdb.ReadPowerDensityRow, expected int64) table {
 	d := targetapi.PowerDensity{Expected: expected, Cells: []targetapi.PowerDensityCell{}, LeftOutCells: []targetapi.PowerDensityCell{}}
 	type row = targetdb.ReadPowerDensityRow
-	// A cell's sizes are whole tenths; quotients of whole numbers are the doubles next
-	// to its edges.
-	windSpeed := func(r *row) *float64 { return new(r.X * r.Wide / 10) }
-	power := func(r *row) *float64 { return new(r.Y * r.High / 10) }
-	windSpeedSize := func(r *row) *float64 { return new(r.Wide / 10) }
-	powerSize := func(r *row) *float64 { return new(r.High / 10) }
 	var flagged int64
 	for i := range rows {
 		r := &rows[i]
-		d.WindSpeedSize, d.PowerSize = windSpeedSize(r), powerSize(r)
+		d.WindSpeedSize, d.PowerSize = &r.Wide, &r.High
 		d.Windows += r.Count
 		flagged += r.Flagged
-		cell := targetapi.PowerDensityCell{WindSpeed: *windSpeed(r), Power: *power(r), Count: r.Count}
+		cell := targetapi.PowerDensityCell{WindSpeed: r.WindSpeed, Power: r.Power, Count: r.Count}
 		if r.Count > 0 {
 			d.Cells = append(d.Cells, cell)
 		}
@@ -63,10 +57,10 @@ func densityOf(rows []targetdb.ReadPowerDensityRow, expected int64) table {
 	d.LeftOut = leftOut(flagged)
 	return tableOf(
 		d, rows,
-		numberColumn("wind_speed", "m/s", windSpeed),
-		numberColumn("power", "kW", power),
-		numberColumn("wind_speed_size", "m/s", windSpeedSize),
-		numberColumn("power_size", "kW", powerSize),
+		numberColumn("wind_speed", "m/s", func(r *row) *float64 { return &r.WindSpeed }),
+		numberColumn("power", "kW", func(r *row) *float64 { return &r.Power }),
+		numberColumn("wind_speed_size", "m/s", func(r *row) *float64 { return &r.Wide }),
+		numberColumn("power_size", "kW", func(r *row) *float64 { return &r.High }),
 		countColumn("count", func(r *row) int64 { return r.Count }),
 		countColumn("left_out", func(r *row) int64 { return r.Flagged }),
 	)
