@@ -65,6 +65,8 @@ func TestReadme(t *testing.T) {
 		"Weibull A",
 		`"coverage":1`,
 		"turbine_id,period,",
+		"EXPECTED",
+		"CAPACITY FACTOR",
 	}
 	var lines []string
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {

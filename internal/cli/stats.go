@@ -28,8 +28,9 @@ func newStats(r *runner) *cobra.Command {
 days, and prints them as tables with bars, as JSON or as CSV. Without --from and --to it
 is those that 'delfos partitions' shows.`,
 		Example: `  delfos stats power-curve --from 2025-01-01 --to 2025-12-31
-  delfos stats distribution --from 2025-01-01 --to 2025-01-10 --turbines 1 --output csv`,
-	}, newStatsPowerCurve(r), newStatsDistribution(r))
+  delfos stats distribution --from 2025-01-01 --to 2025-01-10 --turbines 1 --output csv
+  delfos stats energy --from 2025-01-01 --to 2025-12-31 --by month`,
+	}, newStatsPowerCurve(r), newStatsDistribution(r), newStatsCoverage(r), newStatsEnergy(r))
 }
 
 // asked is what the flags of a statistic say.

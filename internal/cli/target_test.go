@@ -323,3 +323,39 @@ func (d distribution) VisitGetDistributionResponse(w http.ResponseWriter) error 
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(d)
 }
+
+// GetCoverage knows a turbine with gaps, one that logs too often and one of which nothing
+// is expected.
+func (o *orchestrator) GetCoverage(_ context.Context, r targetserver.GetCoverageRequestObject) (targetserver.GetCoverageResponseObject, error) {
+	p := r.Params
+	if *p.Format == "csv" {
+		return periods{p.From.String() + "," + p.To.String() + "," + string(*p.By) + "\r\n"}, nil
+	}
+	if p.Turbines != nil {
+		return periods{targetapi.CoverageList{Rows: []targetapi.Coverage{}}}, nil
+	}
+	return periods{targetapi.CoverageList{Rows: []targetapi.Coverage{
+		{TurbineId: 1, Period: "2025-01-01", Expected: 1440, Read: map[string]int64{"wind_speed": 1430, "power": 700}, Both: 690, Coverage: new(690. / 1440)},
+		{TurbineId: 2, Period: "2025-01-01", Expected: 144, Read: map[string]int64{"wind_speed": 288, "power": 288}, Both: 288, Coverage: new(2.)},
+		{TurbineId: 3, Period: "2025-01-01", Read: map[string]int64{}},
+	}}}, nil
+}
+
+// GetEnergy knows a turbine that turned, and one of which nothing was read.
+func (o *orchestrator) GetEnergy(context.Context, targetserver.GetEnergyRequestObject) (targetserver.GetEnergyResponseObject, error) {
+	return periods{targetapi.EnergyList{Rows: []targetapi.Energy{
+		{TurbineId: 1, Period: "2025-01", EnergyKwh: new(1000.04), EnergyFilledKwh: new(1010.0), ConsumedKwh: new(3.25), CoveredHours: 700, Coverage: new(0.94), CapacityFactor: new(0.3)},
+		{TurbineId: 1, Period: "2025-02", EnergyKwh: new(250.0), EnergyFilledKwh: new(250.0), ConsumedKwh: new(0.0), CoveredHours: 1.5, Coverage: new(0.002)},
+		{TurbineId: 2, Period: "2025-01", Coverage: new(0.0)},
+	}}}, nil
+}
+
+type periods struct{ body any }
+
+func (p periods) VisitGetCoverageResponse(w http.ResponseWriter) error {
+	return powerCurve(p).VisitGetPowerCurveResponse(w)
+}
+
+func (p periods) VisitGetEnergyResponse(w http.ResponseWriter) error {
+	return powerCurve(p).VisitGetPowerCurveResponse(w)
+}
