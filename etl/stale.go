@@ -131,7 +131,7 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 		return Look{}, fmt.Errorf("look for loaded days: %w", explain(err))
 	}
 	if !r.DryRun {
-		if _, err := q.SeeSource(ctx, targetdb.SeeSourceParams(seen)); err != nil {
+		if err := q.SeeSource(ctx, targetdb.SeeSourceParams(seen)); err != nil {
 			return Look{}, fmt.Errorf("record the source's digests: %w", err)
 		}
 	}

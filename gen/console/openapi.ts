@@ -573,7 +573,8 @@ export interface paths {
         };
         /**
          * Follow changes
-         * @description Server-sent events of changes of partitions, runs and the schedule, as they are committed.
+         * @description Server-sent events of changes of partitions, runs and the schedule, as they are committed; that
+         *     a day was found stale is one.
          *     The id of an event is larger than that of the one before. `Last-Event-ID` resumes after an
          *     event, as browsers do by themselves; without it the stream starts with the next change. When
          *     events after `Last-Event-ID` are no longer kept, the first event is `reset`: the client then

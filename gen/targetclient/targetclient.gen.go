@@ -81,7 +81,8 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 
 // GetEvents Follow changes
 //
-// Server-sent events of changes of partitions, runs and the schedule, as they are committed.
+// Server-sent events of changes of partitions, runs and the schedule, as they are committed; that
+// a day was found stale is one.
 // The id of an event is larger than that of the one before. `Last-Event-ID` resumes after an
 // event, as browsers do by themselves; without it the stream starts with the next change. When
 // events after `Last-Event-ID` are no longer kept, the first event is `reset`: the client then

@@ -787,12 +787,12 @@ func (q *Queries) RenewLease(ctx context.Context, arg RenewLeaseParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const SeeSource = `-- name: SeeSource :execrows
-UPDATE partition AS p
-SET source_digest_seen = other.digest,
-    looked_at = clock_timestamp()
-FROM (
-    SELECT q.day, seen.digest
+const SeeSource = `-- name: SeeSource :exec
+WITH other AS MATERIALIZED (
+    SELECT
+        q.day,
+        seen.digest,
+        q.source_digest_seen IS DISTINCT FROM seen.digest AS news
     FROM partition AS q
     JOIN (
         SELECT
@@ -803,8 +803,23 @@ FROM (
        OR q.source_digest IS DISTINCT FROM seen.digest
     ORDER BY q.day
     FOR NO KEY UPDATE OF q SKIP LOCKED
-) AS other
-WHERE p.day = other.day
+),
+looked AS (
+    UPDATE partition AS p
+    SET source_digest_seen = other.digest,
+        looked_at = clock_timestamp()
+    FROM other
+    WHERE p.day = other.day
+    RETURNING p.day, p.outcome, p.source_digest IS DISTINCT FROM other.digest AS stale, other.news
+)
+INSERT INTO event (kind, day, state)
+SELECT
+    'partition',
+    day,
+    CASE WHEN stale THEN 'stale' ELSE outcome::text END
+FROM looked
+WHERE news
+  AND outcome IN ('done', 'empty')
 `
 
 type SeeSourceParams struct {
@@ -814,14 +829,12 @@ type SeeSourceParams struct {
 
 // Records the digest that the source has of each day now, where the ledger has
 // the day and another: source_digest IS DISTINCT FROM source_digest_seen is what
-// ListStale looks for; of such days also when. A row that is being written is passed
-// over, as its writer may be a stopped process. partition_pkey serves it.
-func (q *Queries) SeeSource(ctx context.Context, arg SeeSourceParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SeeSource, arg.Days, arg.Digests)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// ListStale looks for; of such days also when. A loaded day that another digest makes
+// stale, or current again, is an event. A row that is being written is passed over, as its
+// writer may be a stopped process. partition_pkey serves it.
+func (q *Queries) SeeSource(ctx context.Context, arg SeeSourceParams) error {
+	_, err := q.db.Exec(ctx, SeeSource, arg.Days, arg.Digests)
+	return err
 }
 
 const SessionAlive = `-- name: SessionAlive :one

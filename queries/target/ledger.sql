@@ -371,16 +371,17 @@ WHERE rows > 0
   AND day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
 ORDER BY day;
 
--- name: SeeSource :execrows
+-- name: SeeSource :exec
 -- Records the digest that the source has of each day now, where the ledger has
 -- the day and another: source_digest IS DISTINCT FROM source_digest_seen is what
--- ListStale looks for; of such days also when. A row that is being written is passed
--- over, as its writer may be a stopped process. partition_pkey serves it.
-UPDATE partition AS p
-SET source_digest_seen = other.digest,
-    looked_at = clock_timestamp()
-FROM (
-    SELECT q.day, seen.digest
+-- ListStale looks for; of such days also when. A loaded day that another digest makes
+-- stale, or current again, is an event. A row that is being written is passed over, as its
+-- writer may be a stopped process. partition_pkey serves it.
+WITH other AS MATERIALIZED (
+    SELECT
+        q.day,
+        seen.digest,
+        q.source_digest_seen IS DISTINCT FROM seen.digest AS news
     FROM partition AS q
     JOIN (
         SELECT
@@ -391,5 +392,20 @@ FROM (
        OR q.source_digest IS DISTINCT FROM seen.digest
     ORDER BY q.day
     FOR NO KEY UPDATE OF q SKIP LOCKED
-) AS other
-WHERE p.day = other.day;
+),
+looked AS (
+    UPDATE partition AS p
+    SET source_digest_seen = other.digest,
+        looked_at = clock_timestamp()
+    FROM other
+    WHERE p.day = other.day
+    RETURNING p.day, p.outcome, p.source_digest IS DISTINCT FROM other.digest AS stale, other.news
+)
+INSERT INTO event (kind, day, state)
+SELECT
+    'partition',
+    day,
+    CASE WHEN stale THEN 'stale' ELSE outcome::text END
+FROM looked
+WHERE news
+  AND outcome IN ('done', 'empty');

@@ -4,18 +4,24 @@ package browser_test
 
 import "testing"
 
-// A page whose server goes away says so, and is live again when the server is back.
+// A page whose server goes away says so, and is live again when the server is back, with
+// what happened in between.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
+	s.seed(t, 3, 1)
+	s.run(t, "etl", "2025-01-01")
 	s.orchestrate(t)
-	p := open(t, newBrowser(t), s.url, "")
-	p.wait(connectionIs("live"))
+	p := open(t, newBrowser(t), s.url, "?view=calendar&from=2025-01-01&to=2025-01-03")
+	p.wait(connectionIs("live") + " && " + days("done") + " === 1")
 	p.expect("/events")
 	s.orchestrator.stop()
-	p.wait(connectionIs("reconnecting"))
+	p.wait(connectionIs("reconnecting; as of"))
+	s.run(t, "etl", "2025-01-02", "--to", "2025-01-03")
+	p.wait(days("done") + " === 1")
 	s.orchestrate(t)
 	p.wait(connectionIs("live"))
+	p.wait(days("done") + " === 3")
 }
 
 func connectionIs(status string) string {

@@ -24,7 +24,7 @@ func views() map[string]string {
 // axe-core finds nothing in it, in both themes, on a screen and on a phone.
 //
 //nolint:tparallel // They share a browser.
-func TestViews(t *testing.T) {
+func TestYear(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 365, 1)
@@ -57,6 +57,9 @@ func TestViews(t *testing.T) {
 			p.follow(address)
 		})
 	}
+	t.Run("chart", func(t *testing.T) {
+		zoom(t, s, open(t, browser, s.url, "?view=data&start=2025-01-01&end=2026-01-01&variables=power"))
+	})
 }
 
 // follow goes to a view of the navigation by a click, if it is there.

@@ -97,6 +97,10 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 	if got := pgtest.Query[string](t, s.target, ledgerStale); got != want {
 		t.Errorf("the ledger's stale days: got %s, want %s", got, want)
 	}
+	s.stale(t, late()) // sees nothing new, and says nothing
+	if got := pgtest.Query[string](t, s.target, "SELECT string_agg(day::text, ' ' ORDER BY day) FROM event WHERE state = 'stale'"); got != want {
+		t.Errorf("events of stale days: got %s, want %s", got, want)
+	}
 	got, err := s.job.Run(t.Context(), r)
 	if err != nil || got.Done != 3 || got.Empty != 1 || got.From != "2024-12-31" || got.To != "2025-01-12" {
 		t.Errorf("run: got %+v, %v, want 3 done and 1 empty", got, err)
