@@ -3,14 +3,18 @@
 // the repository's root.
 //
 // A file's name has a hash of its content, so that browsers may keep it for ever, and
-// it is compressed beforehand. index.html names the two that a page begins with.
+// it is compressed beforehand. index.html names those that the first view needs, so that
+// a browser need not find them one after another.
 package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -52,6 +56,7 @@ func run() error {
 			"uplot.css":         vendored("uplot/uPlot.min.css"),
 			"@uwdata/flechette": vendored("flechette/flechette.mjs"),
 		},
+		Metafile:    true,
 		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
 		LogLevel:    api.LogLevelWarning,
 	})
@@ -75,11 +80,53 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer("{script}", script, "{style}", style).Replace(string(page))
+	needed, err := closure(result.Metafile, script)
+	if err != nil {
+		return err
+	}
+	var preloads strings.Builder
+	for _, name := range needed {
+		fmt.Fprintf(&preloads, "<link rel=\"modulepreload\" href=\"console/%s\">\n", name)
+	}
+	text := strings.NewReplacer("{script}", script, "{style}", style, "{preloads}\n", preloads.String()).Replace(string(page))
 	if err := os.WriteFile(filepath.Join(target, "index.html"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(target, "console.go"), []byte(embed), 0o644)
+}
+
+// closure are the scripts that the page's script and its first view import, sorted.
+func closure(metafile, script string) ([]string, error) {
+	var meta struct {
+		Outputs map[string]struct {
+			EntryPoint string
+			Imports    []struct{ Path, Kind string }
+		}
+	}
+	if err := json.Unmarshal([]byte(metafile), &meta); err != nil {
+		return nil, fmt.Errorf("read what esbuild made: %w", err)
+	}
+	needed := map[string]bool{}
+	var add func(path string)
+	add = func(path string) {
+		for _, i := range meta.Outputs[path].Imports {
+			name := filepath.Base(i.Path)
+			if i.Kind == "import-statement" && !needed[name] && name != script {
+				needed[name] = true
+				add(i.Path)
+			}
+		}
+	}
+	for path, output := range meta.Outputs {
+		switch filepath.Base(output.EntryPoint) {
+		case "overview.ts":
+			needed[filepath.Base(path)] = true
+			add(path)
+		case "main.ts":
+			add(path)
+		}
+	}
+	return slices.Sorted(maps.Keys(needed)), nil
 }
 
 // compress is the content as gzip has it. The library is pinned, so that the bytes are
