@@ -20,8 +20,6 @@ export interface Analysis<Q, T> {
   view: View;
   title: string;
   heading: string;
-  /** How many of the last days are shown when the address does not say. */
-  days: number;
   controls?: (chosen: Chosen) => TemplateResult;
   query: (chosen: Chosen) => Q;
   read: (query: Q, signal: AbortSignal) => Promise<T>;
@@ -82,7 +80,8 @@ export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>
   };
   const choose = (farm: Farm): void => {
     const turbines = chosenTurbines(farm);
-    chosen = { farm, turbines, range: chosenRange(farm, view.days), hues: hues(farm, turbines) };
+    // A year, but a month of a large farm, so that the first look is quick.
+    chosen = { farm, turbines, range: chosenRange(farm, farm.turbines.length > 10 ? 30 : 365), hues: hues(farm, turbines) };
     void load();
   };
   const load = async (again = false): Promise<void> => {

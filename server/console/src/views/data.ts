@@ -204,7 +204,7 @@ export const open: Open = ({ signal, update }): Page => {
 
   const statistics = (): string[] => ["mean", "min", "max", ...(std() ? ["std"] : [])];
   const values = (): TemplateResult => {
-    if (!frame) return html`<p class="loading">Loading …</p>`;
+    if (!frame) return html`<div class="values whole"></div><p>Loading …</p>`;
     const rows: TemplateResult[] = [];
     let total = 0;
     frame?.starts.forEach((at, index) => turbines.forEach((one, i) => {
@@ -212,7 +212,7 @@ export const open: Open = ({ signal, update }): Page => {
       if (cells.every((value) => value === null || value === undefined) || total++ >= shownRows) return;
       rows.push(html`<tr><th scope="row">${instant(at)}</th><td>${one.name}</td>${cells.map((value) => html`<td class="number">${short(value)}</td>`)}</tr>`);
     }));
-    return html`<div class="values" tabindex="0" role="region" aria-label="Values"><table>
+    return html`<div class="values whole" tabindex="0" role="region" aria-label="Values"><table>
       <thead><tr><th scope="col">From (${zone()})</th><th scope="col">Turbine</th>${tracks.flatMap((track) => statistics().map((name) => html`<th scope="col" class="number">${track.label}, ${name} <span class="unit">${track.unit}</span></th>`))}</tr></thead>
       <tbody>${rows}</tbody></table></div>
       <p>${number(rows.length)} of ${number(total)} rows. ${total > shownRows ? html`<button type="button" @click=${() => ((shownRows += rowsAtOnce), update())}>Show more</button>` : nothing}</p>`;

@@ -52,7 +52,6 @@ export const open: Open = (context) => {
     view: "distribution",
     title: "Distribution",
     heading: "Distribution of wind speeds",
-    days: 365,
     query,
     controls: () => html`<button type="button" aria-pressed=${parameters().has("table")} @click=${() => change({ table: !parameters().has("table") })}>Table</button>`,
     read: async ({ turbines, variable, tz, ...range }, signal) => {

@@ -48,7 +48,6 @@ export const open: Open = (context) =>
     view: "energy",
     title: "Energy",
     heading: "Energy and coverage",
-    days: 365,
     controls: (chosen) => html`<label class="above">By <select @change=${(event: Event) => change({ by: (event.target as HTMLSelectElement).value })}>
       ${["day", "month", "year"].map((one) => html`<option ?selected=${one === query(chosen).by}>${one}</option>`)}</select></label>`,
     query,

@@ -85,7 +85,6 @@ export const open: Open = (context) => {
     view: "power-curve",
     title: "Power curve",
     heading: "Operational power curve, binned as IEC 61400-12-1",
-    days: 365,
     controls,
     query,
     read: async ({ turbines, bin, ...asked }, signal) => {
