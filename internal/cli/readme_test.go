@@ -38,7 +38,7 @@ func TestReadme(t *testing.T) {
 		"12 written (0 new, 12 changed, 0 removed)",
 		`"written":0`,
 		"DELETE 1",
-		"2025-01-07  done       1439 samples",
+		"2025-01-07  done       5759 samples",
 		"no day that is loaded has changed",
 		"turbine 1 changed: rotor_diameter unknown to 82, hub_height unknown to 80, commissioned unknown to 2009-03-01",
 		"CUT IN (m/s)",
