@@ -57,7 +57,7 @@ export function ceil(at: number, step: Step): number {
 }
 
 /** An instant of the address: one without a zone is UTC's. */
-export function parseInstant(text: string | null): number | undefined {
+function parseInstant(text: string | null): number | undefined {
   if (!text) return undefined;
   const at = Date.parse(/^\d{4}-\d\d-\d\dT[\d:.]+$/.test(text) ? `${text}Z` : text);
   return Number.isNaN(at) ? undefined : at;

@@ -23,7 +23,7 @@ export function cellText({ lower, upper, least, most }: Cell): string {
 }
 
 /** The cell of the address, if it has one. */
-export function cellOfAddress(): Cell | undefined {
+function cellOfAddress(): Cell | undefined {
   const [lower, upper, least, most] = (parameters().get("cell") ?? "").split(",").map(Number);
   if (upper === undefined || !(lower! < upper)) return undefined;
   return most === undefined ? { lower: lower!, upper } : { lower: lower!, upper, least: least!, most };

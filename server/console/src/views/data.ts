@@ -46,10 +46,12 @@ export const open: Open = ({ signal, update }): Page => {
   let loading = new AbortController();
   let busy = true;
   let charts: TimeCharts | undefined;
+  let of = ""; // what the values are of
   let drawnAs = ""; // what the charts were made for
   let made = new AbortController();
   let shownRows = rowsAtOnce;
   let pointed: number | null = null; // the period that the cursor is on
+  let rangeBefore: Range | undefined; // where a movement began
   let settle: ReturnType<typeof setTimeout> | undefined;
   const earlier: Range[] = []; // ranges to go back to
   signal.addEventListener("abort", () => (loading.abort(), made.abort(), clearTimeout(settle)));
@@ -77,6 +79,10 @@ export const open: Open = ({ signal, update }): Page => {
     tracks = all.filter((track) => named.includes(track.variable));
     if (tracks.length === 0) tracks = all;
     shownRows = rowsAtOnce;
+    const wanted = JSON.stringify([turbines.map((one) => one.id), tracks.map((track) => track.variable), std()]);
+    if (wanted === of) return;
+    of = wanted; // values of others are not shown under these names
+    frame = query = undefined;
   };
   const std = (): boolean => parameters().has("std");
   const asTable = (): boolean => parameters().has("table");
@@ -115,7 +121,6 @@ export const open: Open = ({ signal, update }): Page => {
     if (lasting) changeRange(range);
     else settle = setTimeout(() => changeRange(range, true), 150);
   };
-  let rangeBefore: Range | undefined;
   const back = (): void => {
     const to = earlier.pop();
     if (to) changeRange(to);
@@ -164,8 +169,7 @@ export const open: Open = ({ signal, update }): Page => {
       made = new AbortController();
       charts = undefined;
       drawnAs = wanted;
-      frame = undefined;
-      query = undefined;
+      frame = query = undefined;
       pointed = null;
       const places = tracks.map((track) => ({ track, place: document.querySelector<HTMLElement>(`[data-chart="${track.variable}"]`)! })).filter(({ place }) => place);
       if (wanted && places.length > 0) {
