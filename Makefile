@@ -12,7 +12,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-spec check-examples check-poolers check-console check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -151,6 +151,9 @@ check-console: tools/console/node_modules/.package-lock.json ## Check the consol
 		./uplot/uPlot.*) from=uplot/dist/$${file#./uplot/} ;; *) from=$${file#./} ;; esac; \
 		cmp "$$file" "../../../tools/console/node_modules/$$from"; done
 	CGO_ENABLED=0 $(GO) test -tags browser -count=1 -timeout 20m ./internal/test/browser
+
+screenshots: ## Write the pictures of docs/img anew, of what the demo shows (needs chromium)
+	CGO_ENABLED=0 $(GO) test -tags browser -count=1 -run Screenshots ./internal/test/browser -screenshots
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable

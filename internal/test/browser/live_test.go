@@ -2,7 +2,11 @@
 
 package browser_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
 
 // A page whose server goes away says so, and is live again when the server is back, with
 // what happened in between.
@@ -26,6 +30,20 @@ func TestRestart(t *testing.T) {
 
 func connectionIs(status string) string {
 	return `document.querySelector(".connection").innerText.includes("` + status + `")`
+}
+
+// Any number of tabs of one window work, though a browser has six connections for a server.
+func TestManyTabs(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.orchestrate(t)
+	browser := newBrowser(t)
+	for range 8 {
+		p := newPage(t, browser, s.url, chromedp.WithNewWindow(false))
+		t.Cleanup(p.judge)
+		p.open("")
+		p.wait(connectionIs("live"))
+	}
 }
 
 // While the source's API is away, every view shows what the target has, and an action

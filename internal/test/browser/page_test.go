@@ -87,12 +87,12 @@ func open(t *testing.T, browser context.Context, console, address string) *page 
 	return p
 }
 
-func newPage(t *testing.T, browser context.Context, console string) *page {
+func newPage(t *testing.T, browser context.Context, console string, options ...chromedp.ContextOption) *page {
 	t.Helper()
 	base, err := url.Parse(console + "/")
 	must(t, err)
 	p := &page{t: t, base: base, pending: map[network.RequestID]string{}}
-	ctx, stop := chromedp.NewContext(browser, chromedp.WithListener(p.hear))
+	ctx, stop := chromedp.NewContext(browser, append(options, chromedp.WithListener(p.hear))...)
 	p.ctx = ctx
 	t.Cleanup(stop)
 	p.do(
@@ -240,7 +240,10 @@ func (p *page) idle() bool {
 
 // frames lets the page draw, so that what follows from a change has been told.
 func (p *page) frames() {
-	_, _ = chromedp.Run(p.ctx, chromedp.Evaluate[bool](`new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(true)))))`, chromedp.EvalAwaitPromise))
+	_, _ = chromedp.Run(p.ctx, chromedp.Evaluate[bool](`new Promise((done) => {
+		const next = document.hidden ? setTimeout : requestAnimationFrame; // nobody draws what is hidden
+		next(() => next(() => setTimeout(() => done(true))));
+	})`, chromedp.EvalAwaitPromise))
 }
 
 // await waits until something holds.

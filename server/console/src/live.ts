@@ -47,6 +47,8 @@ function tell(event: Event | "reset"): void {
 /** Opens the stream; changed is called when the state of the connection does. */
 export function connect(changed: () => void): void {
   const open = (): void => {
+    stream?.close();
+    if (document.hidden) return;
     stream = new EventSource(address("/events"));
     stream.onopen = () => {
       // It does not say what happened before, which some may have read already.
@@ -67,7 +69,9 @@ export function connect(changed: () => void): void {
     connection.status = status;
     changed();
   };
-  // A page that is left frees its connection; one that comes back from the cache opens another.
+  // A page that nobody sees frees its connection, of which browsers have six for a server.
+  document.addEventListener("visibilitychange", () => (document.hidden ? stream?.close() : open()));
+  // So does one that is left; one that comes back from the cache opens another.
   addEventListener("pagehide", () => stream?.close());
   addEventListener("pageshow", (event) => event.persisted && open());
   open();
