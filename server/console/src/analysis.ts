@@ -28,20 +28,26 @@ export interface Analysis<Q, T> {
   drawn?: (value: T, chosen: Chosen, anew: boolean) => void;
 }
 
-/** Calls again when a day of the range has been loaded, or when that is not known. */
-export function followDays(range: () => Range, again: () => void, signal: AbortSignal): void {
+/** Calls again when a day of the range has been loaded, or when that is not known; never while it is at it, or a backfill would keep it from ending. */
+export function followDays(range: () => Range, again: () => Promise<void>, signal: AbortSignal): void {
   let due: ReturnType<typeof setTimeout> | undefined;
+  let missed = false;
+  const soon = (): void => {
+    missed = due !== undefined;
+    due ??= setTimeout(() => {
+      void again().finally(() => {
+        due = undefined;
+        if (missed && !signal.aborted) soon();
+      });
+    }, 1000);
+  };
   follow((event) => {
     if (event !== "reset") {
       if (event.kind !== "partition" || event.day === undefined || ["queued", "running"].includes(event.state)) return;
       const at = Date.parse(event.day);
       if (at >= range().end || at + day <= range().start) return;
     }
-    // A backfill tells of many, one after the other.
-    due ??= setTimeout(() => {
-      due = undefined;
-      again();
-    }, 1000);
+    soon();
   }, signal);
   signal.addEventListener("abort", () => clearTimeout(due));
 }
@@ -106,7 +112,7 @@ export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>
     busy = false;
     update();
   };
-  followDays(() => chosen?.range ?? { start: 0, end: 0 }, () => void load(true), signal);
+  followDays(() => chosen?.range ?? { start: 0, end: 0 }, () => load(true), signal);
   void begin();
 
   const body = (): TemplateResult => {

@@ -186,7 +186,7 @@ export const open: Open = ({ signal, update }): Page => {
     void load();
   };
 
-  followDays(() => range, () => void load(true), signal);
+  followDays(() => range, () => load(true), signal);
   void begin();
 
   const toolbar = (): TemplateResult => html`<div class="toolbar">
