@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -314,14 +315,44 @@ type windowReader struct {
 	span    param.Span
 	signals []int32
 	yield   func(value) error
-	most    int       // values of a chunk, about
-	held    []value   // those of a chunk, in memory that each uses anew
-	runs    [][]value // theirs of a turbine, each of a signal
+	most    int // values of a chunk, about
+
+	chunks  chan []value // as they are read
+	free    chan []value // the memory of chunks, which others use anew
+	stopped atomic.Bool  // no further chunk is wanted
+	runs    [][]value    // those of a turbine in a chunk, each of a signal
 }
 
-// read reads what is left of the turbine of after, from its time on, and the
-// turbines that follow.
+// errStopped ends the reading of chunks that nobody wants.
+var errStopped = errors.New("no further values are wanted")
+
+// read yields what is left of the turbine of after, from its time on, and the turbines
+// that follow. While a chunk is yielded, the database sends the next.
 func (r *windowReader) read(ctx context.Context, after param.Key) error {
+	r.chunks, r.free = make(chan []value), make(chan []value, 2)
+	r.free <- nil
+	r.free <- nil
+	var failed error
+	go func() {
+		defer close(r.chunks)
+		failed = r.readAll(ctx, after)
+	}()
+	defer func() {
+		r.stopped.Store(true)
+		for range r.chunks { // nobody else may use the session before the reading has ended
+		}
+	}()
+	for held := range r.chunks {
+		if err := r.yieldAll(held); err != nil {
+			return err
+		}
+		r.free <- held[:0]
+	}
+	return failed
+}
+
+// readAll reads the chunks of read.
+func (r *windowReader) readAll(ctx context.Context, after param.Key) error {
 	if after.Turbine > 0 {
 		if err := r.long(ctx, after.Turbine, time.UnixMicro(after.Micros)); err != nil {
 			return err
@@ -393,21 +424,30 @@ func (r *windowReader) long(ctx context.Context, turbine int32, start time.Time)
 	return nil
 }
 
-// chunk yields the values of [start, stop).
+// chunk reads the values of [start, stop).
 func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
-	r.held = r.held[:0]
+	if r.stopped.Load() {
+		return errStopped
+	}
+	held := <-r.free
 	asked := targetdb.ReadWindowsParams{TurbineIds: turbines, SignalIds: r.signals, Start: start, Stop: stop}
 	for v, err := range r.db.ReadWindows(ctx, asked) {
 		if err != nil {
 			return err
 		}
-		r.held = append(r.held, v)
+		held = append(held, v)
 	}
+	r.chunks <- held
+	return nil
+}
+
+// yieldAll yields the values of a chunk.
+func (r *windowReader) yieldAll(held []value) error {
 	// They come by the key, so that there is nothing to sort; but no query promises it.
-	slices.SortFunc(r.held, func(a, b value) int {
+	slices.SortFunc(held, func(a, b value) int {
 		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.SignalID, b.SignalID), cmp.Compare(a.Timestamp, b.Timestamp))
 	})
-	for left := r.held; len(left) > 0; {
+	for left := held; len(left) > 0; {
 		r.runs = r.runs[:0]
 		for turbine := left[0].TurbineID; len(left) > 0 && left[0].TurbineID == turbine; {
 			n := 1
