@@ -71,7 +71,7 @@ func TestBackfill(t *testing.T) {
 	must(t, worker.Process.Signal(syscall.SIGSTOP))
 	other.click("button", "Cancel the run")
 	other.wait(`document.querySelector("h1").innerText.includes("stopping")`)
-	other.wait(`document.querySelector(".steps [aria-current=step]").innerText.startsWith("stopping: 1 in flight")`)
+	other.wait(`document.querySelector(".steps [aria-current=step]").innerText.startsWith("stopping: 1 day in flight")`)
 	p.wait(days("cancelled") + " === 9 && " + days("running") + " === 1")
 	must(t, worker.Process.Signal(syscall.SIGCONT))
 	other.wait(`document.querySelector(".steps [aria-current=step]").innerText.startsWith("cancelled: 0 loaded, 10 not")`)

@@ -18,7 +18,7 @@ func TestRestart(t *testing.T) {
 	s.orchestrate(t)
 	p := open(t, newBrowser(t), s.url, "?view=calendar&from=2025-01-01&to=2025-01-03")
 	p.wait(connectionIs("live") + " && " + days("done") + " === 1")
-	p.expect("/events")
+	p.expect(s.url)
 	s.orchestrator.stop()
 	p.wait(connectionIs("reconnecting; as of"))
 	s.run(t, "etl", "2025-01-02", "--to", "2025-01-03")
