@@ -42,6 +42,15 @@ func TestBackfillsUnderFaults(t *testing.T) {
 		s.process(t, orchestratorWorkers, 1, shortLease, s.targetURL),
 	}
 	control := s.control(t)
+	// A worker that is hit before it has begun ends with an error, as it should.
+	var newest time.Time // when a worker had begun last
+	begun := func(n int) {
+		await.Value(t, "the workers begin", func() (int, bool) {
+			found := pgtest.Query[int](t, s.target, "SELECT count(*) FROM worker WHERE started_at > $1", newest)
+			return found, found >= n
+		})
+	}
+	begun(len(workers))
 	first := *faultSeed
 	if first == 0 {
 		first = uint64(time.Now().UnixNano())
@@ -61,12 +70,13 @@ func TestBackfillsUnderFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		begun := time.Now()
+		since := time.Now()
 		time.Sleep(time.Duration(r.Int64N(int64(110 * time.Millisecond))))
 		kind := r.IntN(5)
 		switch kind {
 		case 0:
 			w := r.IntN(len(workers))
+			newest = pgtest.Query[time.Time](t, s.target, "SELECT max(started_at) FROM worker")
 			workers[w].signal(syscall.SIGKILL)
 			_ = workers[w].Wait()
 			url := s.targetURL
@@ -100,15 +110,16 @@ func TestBackfillsUnderFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			if run.State == "failed" || run.State == "cancelled" {
-				t.Fatalf("%s: after %s the run is %+v", what, time.Since(begun), run)
+				t.Fatalf("%s: after %s the run is %+v", what, time.Since(since), run)
 			}
 			return run, run.State == "done"
 		})
-		t.Logf("%s: done after %s", what, time.Since(begun).Round(time.Millisecond))
+		t.Logf("%s: done after %s", what, time.Since(since).Round(time.Millisecond))
 		near(t, s.values(t), s.expected(t))
 		if t.Failed() {
 			t.Fatalf("%s: the target is not what the source is", what)
 		}
+		begun(1)
 	}
 	for _, w := range workers {
 		w.signal(syscall.SIGCONT)
