@@ -260,8 +260,9 @@ func (a windows) read(ctx context.Context, snapshot pgx.Tx, signals []int32, yie
 	if len(signals) == 0 {
 		return nil
 	}
-	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: signals, yield: yield, most: chunkValues}
+	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: signals, yield: yield, most: chunkValues, ahead: 1}
 	if a.limit > 0 {
+		r.ahead = 0 // the page is full with the first chunk, about
 		start, end := period(a.step, a.span.Start.In(a.zone))
 		r.most = min(r.most, (int(a.limit)+1)*len(signals)*int(end.Sub(start)/window.Width+1))
 	}
@@ -316,6 +317,7 @@ type windowReader struct {
 	signals []int32
 	yield   func(value) error
 	most    int // values of a chunk, about
+	ahead   int // chunks that may be read while one is yielded
 
 	chunks  chan []value // as they are read
 	free    chan []value // the memory of chunks, which others use anew
@@ -329,9 +331,10 @@ var errStopped = errors.New("no further values are wanted")
 // read yields what is left of the turbine of after, from its time on, and the turbines
 // that follow. While a chunk is yielded, the database sends the next.
 func (r *windowReader) read(ctx context.Context, after param.Key) error {
-	r.chunks, r.free = make(chan []value), make(chan []value, 2)
-	r.free <- nil
-	r.free <- nil
+	r.chunks, r.free = make(chan []value), make(chan []value, 1+r.ahead)
+	for range cap(r.free) {
+		r.free <- nil
+	}
 	var failed error
 	go func() {
 		defer close(r.chunks)
@@ -339,6 +342,7 @@ func (r *windowReader) read(ctx context.Context, after param.Key) error {
 	}()
 	defer func() {
 		r.stopped.Store(true)
+		close(r.free)
 		for range r.chunks { // nobody else may use the session before the reading has ended
 		}
 	}()
@@ -426,10 +430,10 @@ func (r *windowReader) long(ctx context.Context, turbine int32, start time.Time)
 
 // chunk reads the values of [start, stop).
 func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
+	held := <-r.free
 	if r.stopped.Load() {
 		return errStopped
 	}
-	held := <-r.free
 	asked := targetdb.ReadWindowsParams{TurbineIds: turbines, SignalIds: r.signals, Start: start, Stop: stop}
 	for v, err := range r.db.ReadWindows(ctx, asked) {
 		if err != nil {
