@@ -120,7 +120,7 @@ func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequ
 		return nil, err
 	}
 	defer session.Release()
-	rows, err := listSignals(ctx, session)
+	rows, err := listSignals(ctx, targetdb.New(session))
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +136,8 @@ func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequ
 }
 
 // listSignals reads the signals that the contract knows, by id.
-func listSignals(ctx context.Context, db targetdb.DBTX) ([]targetdb.Signal, error) {
-	rows, err := targetdb.New(db).ListSignals(ctx)
+func listSignals(ctx context.Context, db *targetdb.Queries) ([]targetdb.Signal, error) {
+	rows, err := db.ListSignals(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list signals: %w", err)
 	}

@@ -122,24 +122,22 @@ func (s *Server) GetCoverage(ctx context.Context, request targetserver.GetCovera
 	p := request.Params
 	by := targetapi.EnergyBy(param.Or(p.By, targetapi.CoverageByDay))
 	answer, err := s.byDays(ctx, "coverage", p.From, p.To, p.Turbines, by, p.Format, p.IfNoneMatch, readCoverage)
-	return coverage(answer), err
+	return answer, err
 }
 
-type coverage statistics
-
 // VisitGetCoverageResponse implements targetserver.GetCoverageResponseObject.
-func (c coverage) VisitGetCoverageResponse(w http.ResponseWriter) error {
-	return statistics(c).write(w)
+func (a statistics) VisitGetCoverageResponse(w http.ResponseWriter) error {
+	return a.write(w)
 }
 
 func readCoverage(ctx context.Context, db *targetdb.Queries, c calendar) (table, error) {
-	signals, err := db.ListSignals(ctx)
+	signals, err := listSignals(ctx, db)
 	if err != nil {
-		return table{}, fmt.Errorf("list signals: %w", err)
+		return table{}, err
 	}
 	counts := make(map[int32]string) // the variables that signals count
 	for _, s := range signals {
-		if name, statistic, ours := signal.Split(s.Name); ours && statistic == "count" {
+		if name, statistic, _ := signal.Split(s.Name); statistic == "count" {
 			counts[s.ID] = name
 		}
 	}

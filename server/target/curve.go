@@ -32,14 +32,12 @@ func (s *Server) GetPowerCurve(ctx context.Context, request targetserver.GetPowe
 		})
 		return powerCurves(rows, turbines, bin, by), err
 	}
-	return powerCurve(answer), err
+	return answer, err
 }
 
-type powerCurve statistics
-
 // VisitGetPowerCurveResponse implements targetserver.GetPowerCurveResponseObject.
-func (c powerCurve) VisitGetPowerCurveResponse(w http.ResponseWriter) error {
-	return statistics(c).write(w)
+func (a statistics) VisitGetPowerCurveResponse(w http.ResponseWriter) error {
+	return a.write(w)
 }
 
 // hundredths is a bin's width in whole hundredths of m/s, as the contract allows it.

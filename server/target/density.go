@@ -26,14 +26,12 @@ func (s *Server) GetPowerDensity(ctx context.Context, request targetserver.GetPo
 		})
 		return densityOf(rows, turbines.whole().Expected), err
 	}
-	return powerDensity(answer), err
+	return answer, err
 }
 
-type powerDensity statistics
-
 // VisitGetPowerDensityResponse implements targetserver.GetPowerDensityResponseObject.
-func (d powerDensity) VisitGetPowerDensityResponse(w http.ResponseWriter) error {
-	return statistics(d).write(w)
+func (a statistics) VisitGetPowerDensityResponse(w http.ResponseWriter) error {
+	return a.write(w)
 }
 
 func densityOf(rows []targetdb.ReadPowerDensityRow, expected int64) table {

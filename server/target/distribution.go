@@ -25,14 +25,12 @@ func (s *Server) GetDistribution(ctx context.Context, request targetserver.GetDi
 		})
 		return distributionsOf(rows, turbines, bin), err
 	}
-	return distribution(answer), err
+	return answer, err
 }
 
-type distribution statistics
-
 // VisitGetDistributionResponse implements targetserver.GetDistributionResponseObject.
-func (d distribution) VisitGetDistributionResponse(w http.ResponseWriter) error {
-	return statistics(d).write(w)
+func (a statistics) VisitGetDistributionResponse(w http.ResponseWriter) error {
+	return a.write(w)
 }
 
 const (

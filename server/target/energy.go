@@ -16,14 +16,12 @@ import (
 func (s *Server) GetEnergy(ctx context.Context, request targetserver.GetEnergyRequestObject) (targetserver.GetEnergyResponseObject, error) {
 	p := request.Params
 	answer, err := s.byDays(ctx, "energy", p.From, p.To, p.Turbines, param.Or(p.By, targetapi.EnergyByDay), p.Format, p.IfNoneMatch, readEnergy)
-	return energyAnswer(answer), err
+	return answer, err
 }
 
-type energyAnswer statistics
-
 // VisitGetEnergyResponse implements targetserver.GetEnergyResponseObject.
-func (e energyAnswer) VisitGetEnergyResponse(w http.ResponseWriter) error {
-	return statistics(e).write(w)
+func (a statistics) VisitGetEnergyResponse(w http.ResponseWriter) error {
+	return a.write(w)
 }
 
 func readEnergy(ctx context.Context, db *targetdb.Queries, c calendar) (table, error) {

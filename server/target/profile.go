@@ -36,14 +36,12 @@ func (s *Server) GetProfile(ctx context.Context, request targetserver.GetProfile
 		})
 		return profileOf(rows, turbines, targetapi.Profile{Variable: of, Tz: name}, monthsOf(span, zone)), err
 	}
-	return profile(answer), err
+	return answer, err
 }
 
-type profile statistics
-
 // VisitGetProfileResponse implements targetserver.GetProfileResponseObject.
-func (p profile) VisitGetProfileResponse(w http.ResponseWriter) error {
-	return statistics(p).write(w)
+func (a statistics) VisitGetProfileResponse(w http.ResponseWriter) error {
+	return a.write(w)
 }
 
 // monthsOf are the calendar months that a span touches in a zone, sorted.

@@ -130,7 +130,7 @@ func (a windows) write(w http.ResponseWriter, outgrown func() error) error {
 	if err != nil {
 		return fmt.Errorf("read what is loaded: %w", err)
 	}
-	signals, err := listSignals(ctx, snapshot)
+	signals, err := listSignals(ctx, targetdb.New(snapshot))
 	if err != nil {
 		return err
 	}
