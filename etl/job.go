@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/ledger"
@@ -102,6 +103,13 @@ func New(ctx context.Context, c Config) (*Job, error) {
 func (j *Job) Close() {
 	j.ledger.Close()
 	j.source.Close()
+}
+
+// Metrics returns how often the job had to ask the source API again.
+func (j *Job) Metrics() prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "delfos_source_retries_total", Help: "Requests of the source API that failed and were made again.",
+	}, func() float64 { return float64(j.source.Retried()) })
 }
 
 // rangeRows fill two ranges of data_timestamp_idx. To enter fewer costs more than it

@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -50,6 +51,8 @@ type Client struct {
 	retry  Retry
 	bodies chan *bytes.Buffer // to be taken; not a sync.Pool, which each garbage collection empties
 	log    *slog.Logger
+
+	retried *atomic.Int64 // requests; shared with the client's copies
 }
 
 // New returns a Client of the source API at a URL, to be closed after use, with
@@ -63,8 +66,11 @@ func New(url string, retry Retry, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source API %s: %w", url, err)
 	}
-	return &Client{api: api, guard: guard, retry: retry, bodies: make(chan *bytes.Buffer, keptBodies), log: log}, nil
+	return &Client{api: api, guard: guard, retry: retry, bodies: make(chan *bytes.Buffer, keptBodies), log: log, retried: new(atomic.Int64)}, nil
 }
+
+// Retried is how many requests were made again because they had failed.
+func (c *Client) Retried() int64 { return c.retried.Load() }
 
 // Close closes idle connections.
 func (c *Client) Close() { c.guard.base.CloseIdleConnections() }
@@ -103,6 +109,7 @@ func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, e
 	},
 		backoff.WithBackOff(wait), backoff.WithMaxTries(c.retry.Attempts), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, wait time.Duration) {
+			c.retried.Add(1)
 			c.log.WarnContext(ctx, "the source API failed; trying again", "error", err, "attempt", attempts, "wait", wait.Round(time.Millisecond).String())
 		}))
 	if err != nil && attempts > 1 && ctx.Err() == nil {

@@ -30,9 +30,10 @@ const partitionTimeout = time.Hour
 type worker struct {
 	river.WorkerDefaults[PartitionArgs]
 
-	config  Config
-	queue   *queue
-	running *runningJobs
+	config   Config
+	queue    *queue
+	running  *runningJobs
+	counters *counters
 }
 
 // NextRetry implements river.Worker.
@@ -130,17 +131,20 @@ func (w *worker) goOn(ctx context.Context) {
 // report writes to the log, the run's among them, what became of the day.
 func (w *worker) report(ctx context.Context, job *river.Job[PartitionArgs], p etl.Partition, err error) {
 	facts := []any{"day", p.Day, "outcome", p.Outcome, "attempt", job.Attempt, "token", p.Token, "seconds", p.Seconds}
+	after, again := time.Duration(0), false
+	if err != nil && p.Outcome != enum.OutcomeCancelled {
+		after, again = retryAfter(err, job.ID, job.Attempt)
+	}
+	w.counters.count(p, err, again)
 	switch {
 	case err == nil:
 		w.config.Log.InfoContext(ctx, "partition finished", append(facts, "samples", p.Samples, "expected", p.Expected, "rows", p.Rows,
 			"inserted", p.Inserted, "updated", p.Updated, "deleted", p.Deleted)...)
 	case p.Outcome == enum.OutcomeCancelled:
 		w.config.Log.WarnContext(ctx, "partition stopped", append(facts, "error", err)...)
+	case again:
+		w.config.Log.WarnContext(ctx, "partition failed; it will be tried again", append(facts, "error", err, "after", after.Round(time.Millisecond).String())...)
 	default:
-		if after, ok := retryAfter(err, job.ID, job.Attempt); ok {
-			w.config.Log.WarnContext(ctx, "partition failed; it will be tried again", append(facts, "error", err, "after", after.Round(time.Millisecond).String())...)
-			return
-		}
 		w.config.Log.ErrorContext(ctx, "partition failed", append(facts, "error", err)...)
 	}
 }

@@ -33,11 +33,12 @@ const (
 
 // Orchestrator works on the queue. Any number of them may share a target.
 type Orchestrator struct {
-	config  Config
-	control *Control
-	client  *river.Client[pgx.Tx]
-	running *runningJobs
-	host    string // of this process
+	config   Config
+	control  *Control
+	client   *river.Client[pgx.Tx]
+	running  *runningJobs
+	counters *counters
+	host     string // of this process
 }
 
 // New returns an Orchestrator that has not begun. The target needs its schema
@@ -51,12 +52,13 @@ func New(c Config) (*Orchestrator, error) {
 	c = s.config
 	o := &Orchestrator{
 		config: c, control: &Control{s, newEvents(c.Target)}, running: &runningJobs{ended: map[int64]time.Time{}},
+		counters: newCounters(),
 	}
 	if o.host, err = os.Hostname(); err != nil {
 		o.host = "unknown"
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{config: c, queue: q, running: o.running})
+	river.AddWorker(workers, &worker{config: c, queue: q, running: o.running, counters: o.counters})
 	o.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
 		ID:                          fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
 		Schema:                      schema.RiverName,
@@ -214,6 +216,7 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 		return fmt.Errorf("end expired claims: %w", err)
 	}
 	for _, e := range ended {
+		o.counters.leasesLost.Inc()
 		log.WarnContext(ctx, "a worker stopped; its session was ended", "day", e.Day.Format(time.DateOnly), "token", e.Token)
 	}
 	return pgx.BeginFunc(ctx, o.config.Target, func(tx pgx.Tx) error {
@@ -227,6 +230,7 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 			return fmt.Errorf("requeue lost jobs: %w", err)
 		}
 		for _, j := range lost {
+			o.counters.leasesLost.Inc()
 			log.WarnContext(ctx, "a worker was lost; its day goes back to the queue", "day", j.Day.Format(time.DateOnly), "job", j.ID, "attempt", j.Attempt)
 		}
 		if err := o.control.queue.dispatch(ctx, tx); err != nil {

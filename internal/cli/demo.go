@@ -52,8 +52,14 @@ fetches them.`,
 		if err != nil {
 			return errors.Join(err, ln.Close())
 		}
+		registry, err := r.metrics(ctx, c.Metrics)
+		if err != nil {
+			return errors.Join(err, ln.Close(), console.Close())
+		}
+		defer registry.stop()
 		return demo.Run(ctx, demo.Config{
-			Pair: pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI,
+			Metrics: registry,
+			Pair:    pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI,
 			Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log, Level: r.level,
 			Orchestrator: service.Config{
 				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.RunRetention, JobRetention: c.JobRetention},

@@ -19,6 +19,7 @@ import (
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/metrics"
 	"github.com/delfos/delfos/server/source"
 )
 
@@ -45,8 +46,15 @@ answers 503; a second signal ends the delay.`,
 			return err
 		}
 		defer pool.Close()
+		registry, err := r.metrics(ctx, c.Metrics)
+		if err != nil {
+			return err
+		}
+		defer registry.stop()
+		requests := httpserve.NewMetrics("source")
+		registry.MustRegister(requests, metrics.Pool("source_api", pool))
 		r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
-		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr)})
+		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Metrics: requests})
 		serving, stop := r.linger(ctx, c.ShutdownDelay)
 		defer stop()
 		if err := httpserve.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
@@ -99,13 +107,18 @@ answers 503; a second signal ends the delay.`,
 			// Closed already when it came to serving, which does no harm.
 			defer func() { _ = ln.Close() }()
 		}
+		registry, err := r.metrics(ctx, c.Metrics)
+		if err != nil {
+			return err
+		}
+		defer registry.stop()
 		s, err := service.Open(ctx, service.Config{
 			Config: orchestrator.Config{
 				Workers: cmp.Or(workers, defaultWorkers()), Schedule: schedule,
 				RunRetention: c.RunRetention, JobRetention: c.JobRetention, Log: r.log,
 			},
 			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI,
-			Leaving: ctx.Done(),
+			Metrics: registry, Leaving: ctx.Done(),
 		})
 		if err != nil {
 			return err

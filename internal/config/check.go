@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
@@ -37,7 +38,8 @@ func (v Variable) check(value string) *Fault {
 	case "address":
 		_, port, err := net.SplitHostPort(value)
 		ok = err == nil && (port == "0" || isPort(port))
-		fault.Want = "HOST:PORT such as " + v.Default + ", or " + v.Default[strings.LastIndex(v.Default, ":"):] + " for every address"
+		example := cmp.Or(v.Default, "127.0.0.1:9464")
+		fault.Want = "HOST:PORT such as " + example + ", or " + example[strings.LastIndex(example, ":"):] + " for every address"
 	case "days":
 		i, err := strconv.Atoi(value)
 		ok = err == nil && i >= v.least && i <= maxDays

@@ -20,6 +20,7 @@ type Serve struct {
 	API
 	Access
 	Shutdown
+	Metrics
 	Log
 }
 
@@ -48,6 +49,7 @@ type Orchestrate struct {
 	Schedule
 	SourceRetention
 	Retention
+	Metrics
 	Log
 }
 
@@ -85,5 +87,6 @@ type Demo struct {
 	SourceRetention
 	Retention
 	Embedded
+	Metrics
 	Log
 }

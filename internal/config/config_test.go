@@ -65,6 +65,7 @@ func defaults(t *testing.T, dotenv string) {
 		Console:   config.Console{ConsoleAddr: "127.0.0.1:3000"},
 		Schedule:  config.Schedule{Cron: "0 1 * * *", CatchUpDays: 7, StaleDays: 30, TodayEvery: 10 * time.Minute},
 		Retention: config.Retention{RunRetention: 400 * 24 * time.Hour, JobRetention: 7 * 24 * time.Hour},
+		Metrics:   config.Metrics{Pprof: "off"},
 		Log:       config.Log{LogLevel: "info"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -177,6 +178,7 @@ func TestQueueValues(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"CONSOLE_ADDR", ":3000", ""},
 		{"CONSOLE_ADDR", "3000", `CONSOLE_ADDR is "3000": want HOST:PORT such as 127.0.0.1:3000, or :3000 for every address`},
+		{"METRICS_ADDR", "9464", `METRICS_ADDR is "9464": want HOST:PORT such as 127.0.0.1:9464, or :9464 for every address`},
 		{"CATCH_UP_DAYS", "20000", ""},
 		{"CATCH_UP_DAYS", "0", `CATCH_UP_DAYS is "0": want a whole number from 1 to 20000`},
 		{"CATCH_UP_DAYS", "week", `CATCH_UP_DAYS is "week": want a whole number from 1 to 20000`},

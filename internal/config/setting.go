@@ -85,6 +85,12 @@ type Side struct {
 // Outside asks by an address that other machines can use.
 const Outside = "outside"
 
+// Metrics says where a process shows what it does.
+type Metrics struct {
+	MetricsAddr string `env:"METRICS_ADDR" help:"address of /metrics for Prometheus, such as 127.0.0.1:9464; without it there are none" kind:"HOST:PORT"                                                  want:"address"`
+	Pprof       string `default:"off"      env:"PPROF"                                                                                  help:"on serves /debug/pprof/ beside /metrics, on loopback alone" kind:"on|off"  want:"on, off"`
+}
+
 // Log says how much is logged, and how.
 type Log struct {
 	LogLevel  string `default:"info"   env:"LOG_LEVEL"                                                                  help:"least level that is logged: debug, info, warn or error" kind:"LEVEL"      want:"debug, info, warn, error"`
@@ -136,3 +142,6 @@ func network(text string) (netip.Prefix, bool) {
 	p, err := netip.ParsePrefix(text)
 	return p.Masked(), err == nil
 }
+
+// On is what turns something on.
+const On = "on"

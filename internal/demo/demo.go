@@ -20,6 +20,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/server/httpserve"
@@ -35,6 +37,7 @@ type Config struct {
 	Console  net.Listener     // of the target API; Run closes it
 	Access   httpserve.Access // of the source API
 	OpenAPI  []byte
+	Metrics  prometheus.Registerer // takes the metrics of all parts
 	// Orchestrator is how the orchestrator works; what it works on, where it
 	// answers and its log are the demo's.
 	Orchestrator service.Config

@@ -22,6 +22,7 @@ import (
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/schema"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/metrics"
 	"github.com/delfos/delfos/server/source"
 )
 
@@ -162,7 +163,11 @@ func (s *system) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler := source.New(source.Config{Pool: pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access})
+	requests := httpserve.NewMetrics("source")
+	if s.Metrics != nil {
+		s.Metrics.MustRegister(requests, metrics.Pool("source_api", pool))
+	}
+	handler := source.New(source.Config{Pool: pool, Log: s.Log, OpenAPI: s.OpenAPI, Access: s.Access, Metrics: requests})
 	s.part(&s.services, "source API", func() error {
 		defer pool.Close()
 		return httpserve.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit})
@@ -175,7 +180,7 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 	config := s.Orchestrator
 	config.TargetURL, config.SourceURL = s.target.url, api
 	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, slog.New(patient{s.Log.Handler(), ctx})
-	config.Drain, config.SoftStop = drainLimit, drainLimit
+	config.Drain, config.SoftStop, config.Metrics = drainLimit, drainLimit, s.Metrics
 	if config.Schedule.PartitionStart == nil {
 		// The days between the demo's and today have no samples, and needn't be
 		// looked for.

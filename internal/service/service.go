@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
@@ -25,6 +26,7 @@ import (
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/schema"
 	"github.com/delfos/delfos/server/httpserve"
+	"github.com/delfos/delfos/server/metrics"
 	"github.com/delfos/delfos/server/target"
 )
 
@@ -50,6 +52,8 @@ type Config struct {
 	Listener net.Listener
 	Access   httpserve.Access // to the API
 	OpenAPI  []byte
+	// Metrics takes the metrics of the pools, the API and the orchestrator; nil: there are none.
+	Metrics prometheus.Registerer
 	// Drain bounds how long answers may go on after the end was asked for, 3 s if
 	// it is 0; loads may go on for SoftStop after that.
 	Drain time.Duration
@@ -62,6 +66,7 @@ type Config struct {
 type Service struct {
 	config       Config
 	reads        *pgxpool.Pool // the API's; nil in a bare worker
+	requests     *httpserve.Metrics
 	orchestrator *orchestrator.Orchestrator
 	closers      []func()
 }
@@ -109,8 +114,31 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	}
 	s.closers = append(s.closers, job.Close)
 	c.Job = job
-	s.orchestrator, err = orchestrator.New(c.Config)
-	return s, err
+	s.config.Target = c.Target
+	if s.orchestrator, err = orchestrator.New(c.Config); err != nil {
+		return nil, err
+	}
+	return s, s.register(loads, job)
+}
+
+// register hands over the metrics.
+func (s *Service) register(loads *pgxpool.Pool, job *etl.Job) error {
+	if s.config.Metrics == nil {
+		return nil
+	}
+	all := []prometheus.Collector{
+		s.orchestrator.Metrics(), job.Metrics(), metrics.Pool("orchestrator", s.config.Target), metrics.Pool("etl", loads),
+	}
+	if s.reads != nil {
+		s.requests = httpserve.NewMetrics("target")
+		all = append(all, s.requests, metrics.Pool("target_api", s.reads))
+	}
+	for _, c := range all {
+		if err := s.config.Metrics.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 // Control shows and steers the queue; it works before Run and beside it.
@@ -151,7 +179,7 @@ func (s *Service) serve(ctx, background context.Context) error {
 	}
 	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String())
 	handler := target.New(target.Config{
-		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Stop: ctx.Done(),
+		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Metrics: s.requests, Stop: ctx.Done(),
 	})
 	err = httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: cmp.Or(c.Drain, 3*time.Second), Leaving: c.Leaving})
 	if err != nil {

@@ -30,6 +30,7 @@ type Chain struct {
 	Log          *slog.Logger
 	WriteTimeout time.Duration // WriteTimeout when 0
 	Floor        Floor         // of what a client has to take
+	Metrics      *Metrics      // nil: requests are not counted
 	// Fail answers a request whose handler panicked before its first byte.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
 }
@@ -48,6 +49,7 @@ func (c Chain) Middleware(next http.Handler) http.Handler {
 	causes := &loggedCauses{times: map[string]time.Time{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
+		c.Metrics.begin()
 		id := requestID(r.Header.Get(RequestIDHeader))
 		w.Header().Set(RequestIDHeader, id)
 		a := &answer{
@@ -91,6 +93,7 @@ func (c Chain) log(ctx context.Context, a *answer, causes *loggedCauses, id stri
 			status = StatusClientClosed
 		}
 	}
+	c.Metrics.end(a, status, aborted, took)
 	attrs := []slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
@@ -100,6 +103,9 @@ func (c Chain) log(ctx context.Context, a *answer, causes *loggedCauses, id stri
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
 		slog.String("remote", r.RemoteAddr),
+	}
+	if a.operation != "" {
+		attrs = append(attrs, slog.String("operation", a.operation))
 	}
 	if a.hasRows {
 		attrs = append(attrs, slog.Int64("rows", a.rows))
@@ -180,10 +186,11 @@ type answer struct {
 	pace    pace
 	status  int
 
-	err     error
-	cause   string // shared by all requests that fail for the same reason
-	rows    int64
-	hasRows bool
+	operation string // of the contract, if one answers
+	err       error
+	cause     string // shared by all requests that fail for the same reason
+	rows      int64
+	hasRows   bool
 }
 
 // answerOf is the answer to the request of a context. Outside of Middleware it is

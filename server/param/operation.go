@@ -15,6 +15,7 @@ import (
 
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/timestamp"
+	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -35,6 +36,15 @@ type Rule struct {
 	Enum                  []string
 	Min, Max, Step        float64
 	Nullable              bool
+}
+
+// Noted says which operation answers a request, for its metrics, span and log line. It
+// goes before the hooks that may refuse the request.
+func Noted(o Operation, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpserve.NoteOperation(r.Context(), o.ID)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Hook returns what checks the requests of an operation before next is asked:

@@ -34,8 +34,9 @@ import (
 type Config struct {
 	Pool    *pgxpool.Pool // of the source database; OpenPool makes a fit one
 	Access  httpserve.Access
-	Log     *slog.Logger // slog.Default()
-	OpenAPI []byte       // openapi.yaml, served as it is and shown by the docs
+	Log     *slog.Logger       // slog.Default()
+	OpenAPI []byte             // openapi.yaml, served as it is and shown by the docs
+	Metrics *httpserve.Metrics // nil: requests are not counted
 
 	WriteTimeout   time.Duration   // httpserve.WriteTimeout: for a client to take a chunk
 	Floor          httpserve.Floor // of what a client has to take
@@ -55,7 +56,7 @@ func New(config Config) http.Handler {
 		config.Log = slog.Default()
 	}
 	s := &Server{sessions.New(config.Pool, sessions.NewCheck(dberror.Source, sourcedb.New, config.ReadyFor), config.AcquireTimeout)}
-	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
+	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Metrics: config.Metrics, Fail: problem.Write}
 
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, stream.JoinIfNoneMatch)
@@ -64,7 +65,7 @@ func New(config Config) http.Handler {
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)
-	sourceserver.Route(r, s, fail, param.Hook(fail), stream.Acceptable(fail), withRequest)
+	sourceserver.Route(r, s, fail, param.Noted, param.Hook(fail), stream.Acceptable(fail), withRequest)
 	return r
 }
 

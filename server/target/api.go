@@ -71,8 +71,9 @@ type Config struct {
 	Pool    *pgxpool.Pool // of the target database; OpenPool makes a fit one
 	River   http.Handler  // served under /river/, as RiverUI makes it; nil: nothing is there
 	Access  httpserve.Access
-	Log     *slog.Logger // slog.Default()
-	OpenAPI []byte       // openapi.yaml, served as it is and shown by the docs
+	Log     *slog.Logger       // slog.Default()
+	OpenAPI []byte             // openapi.yaml, served as it is and shown by the docs
+	Metrics *httpserve.Metrics // nil: requests are not counted
 	Now     func() time.Time
 	// Stop is closed when the server begins to drain: streams of events, which
 	// would not end by themselves, end then. nil: they end with their clients.
@@ -115,7 +116,7 @@ func New(config Config) http.Handler {
 		sessions:  sessions.New(config.Pool, sessions.NewCheck(dberror.Target, targetdb.New, config.ReadyFor), config.AcquireTimeout),
 		followers: make(chan struct{}, config.Followers),
 	}
-	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Fail: problem.Write}
+	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Metrics: config.Metrics, Fail: problem.Write}
 
 	r := chi.NewRouter()
 	r.Use(chain.Middleware, config.Access.Middleware(problem.Write), httpserve.HeadAsGet, stream.JoinIfNoneMatch)
@@ -126,7 +127,7 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.River)
 	}
 
-	targetserver.Route(r, s, fail, param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
+	targetserver.Route(r, s, fail, param.Noted, param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
 	return r
 }
 

@@ -215,6 +215,7 @@ func TestComposeEnvironment(t *testing.T) {
 			"STALE_DAYS":         "3",
 			"CATCH_UP_DAYS":      "7",
 			"TODAY_EVERY":        "10m",
+			"METRICS_ADDR":       "0.0.0.0:9464",
 		} {
 			got := project.Services[name].Environment[variable]
 			if got == nil || *got != want {

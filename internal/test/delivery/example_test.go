@@ -24,6 +24,8 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"BASE_PATH":             "",
 		"TRUSTED_PROXIES":       "",
 		"TARGET_API_URL":        "http://localhost:3000",
+		"METRICS_ADDR":          "",
+		"PPROF":                 "off",
 		"LOG_LEVEL":             "info",
 		"LOG_FORMAT":            "",
 		"DELFOS_PG_BIN":         "",
