@@ -6,6 +6,7 @@
 //	day.go     one day: claim, extraction beside load, checks, commit; or its preview
 //	totals.go  what a day's attempt read and wrote, and whether it may be committed
 //	stale.go   what has changed at the source since it was loaded
+//	prune.go   the end of a day's retention: its values are removed on purpose
 //	job.go     the job and what can be asked of it
 //	errors.go  what an error says about another day, or another attempt
 //	target.go  the sessions for the target database
@@ -197,6 +198,7 @@ func (s *Summary) add(p Partition) {
 		s.Failed++
 	case enum.OutcomeCancelled:
 		s.Cancelled++
+	case enum.OutcomePruned: // No load ends so.
 	}
 	s.Samples += p.Samples
 	s.Rows += p.Rows

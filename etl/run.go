@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/etl/ledger"
+	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
@@ -26,7 +27,7 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 		r.Days = daysFrom(r.From, r.To)
 	}
 	if !r.DryRun && len(r.Days) > 0 {
-		run := targetdb.CreateRunParams{FirstDay: r.From, LastDay: r.To, AllowEmpty: r.AllowEmpty, Days: r.Days}
+		run := targetdb.CreateRunParams{Trigger: enum.RunTriggerCommand, FirstDay: r.From, LastDay: r.To, AllowEmpty: r.AllowEmpty, Days: r.Days}
 		if !r.Turbines.All() {
 			turbines := r.Turbines.String()
 			run.Turbines = &turbines

@@ -6,16 +6,18 @@
 -- How an attempt at a day ended. done: the target holds the windows of what the
 -- source held. empty: the source held no samples, and the target holds no values.
 -- failed: something is wrong; turbines that could be read are loaded, and all else is
--- unchanged. cancelled: the attempt was ended, and the day is unchanged.
-CREATE TYPE outcome AS ENUM ('done', 'empty', 'failed', 'cancelled');
+-- unchanged. cancelled: the attempt was ended, and the day is unchanged. pruned: the
+-- attempt removed the day's values on purpose.
+CREATE TYPE outcome AS ENUM ('done', 'empty', 'failed', 'cancelled', 'pruned');
 
 -- The states of a day and of a run. They are derived, so no column has these types.
-CREATE TYPE partition_state AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
+CREATE TYPE partition_state AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled', 'pruned');
 CREATE TYPE run_state AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
 
 -- What asked for a run: a person on the command line, somebody through the API, the
--- schedule, the search for late data, or the schedule for the day that is not over.
-CREATE TYPE run_trigger AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today');
+-- schedule, the search for late data, or the schedule for the day that is not over. The
+-- last two load nothing: they remove old days from the target, or from the source.
+CREATE TYPE run_trigger AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today', 'prune_target', 'prune_source');
 
 -- Which days of its range a run takes; missing are those that were never loaded.
 CREATE TYPE run_scope AS ENUM ('all', 'missing', 'failed', 'stale');
@@ -81,7 +83,7 @@ CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_r
 
 -- Days are those of four digits, 0001-01-01 to 9999-12-31, as the API writes them.
 
--- One request to load days: a command, a backfill, the schedule, the sweep.
+-- One request to load days: a command, a backfill, the schedule, the sweep; or to prune them.
 -- scope says which days of the range it took, priority (1 the highest, as River
 -- counts) how urgent they are. allow_empty lets it remove what the source no longer
 -- has, however much that is. parallel bounds how many of its days are in work at

@@ -36,7 +36,7 @@ func worker(t *testing.T, url string, lease time.Duration) *Ledger {
 
 func newRun(t *testing.T, l *Ledger) int64 {
 	t.Helper()
-	id, err := l.OpenRun(t.Context(), targetdb.CreateRunParams{FirstDay: testDay(), LastDay: testDay(), Days: []time.Time{testDay()}})
+	id, err := l.OpenRun(t.Context(), targetdb.CreateRunParams{Trigger: enum.RunTriggerCommand, FirstDay: testDay(), LastDay: testDay(), Days: []time.Time{testDay()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +106,9 @@ func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
 	}
 	if err := held.Commit(ctx, Result{Outcome: enum.OutcomeDone}); err == nil {
 		t.Error("the old holder's commit succeeded")
+	}
+	if _, err := held.Prune(ctx); err == nil {
+		t.Error("the old holder's prune succeeded")
 	}
 	if err := held.Fail(ctx, enum.OutcomeFailed, errors.New("woke too late")); !errors.Is(err, ErrClaimLost) {
 		t.Errorf("the old holder's record: got %v, want %v", err, ErrClaimLost)

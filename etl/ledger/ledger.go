@@ -4,6 +4,7 @@
 //	settle.go  how an attempt ends: committed, failed, or with a COMMIT that nobody answered
 //	ledger.go  the runs of commands, and the sessions that the ledger asks through
 //	checks.go  what the data checks (etl/check) found
+//	prune.go   an attempt that removes a day on purpose
 //
 // All its state is in the target's tables partition, attempt, run and run_partition.
 package ledger
@@ -58,7 +59,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, lease time.Duration, log *slog
 // Close ends the ledger's own sessions. The pool that it was given stays open.
 func (l *Ledger) Close() { l.upkeep.Close() }
 
-// OpenRun enters a command's run and its days.
+// OpenRun enters a run that its own process works on, and its days.
 func (l *Ledger) OpenRun(ctx context.Context, run targetdb.CreateRunParams) (id int64, err error) {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {

@@ -42,6 +42,8 @@ type Order struct {
 	// Subset says that some of the turbines alone are loaded, which does not make a
 	// day done.
 	Subset bool
+	// Prune says that nothing is loaded: an attempt that fails leaves the day's state alone.
+	Prune bool
 	// Settler, if any, records how the attempt ended for those who asked, and may have
 	// it made again. Without one the ledger records it for the run alone.
 	Settler Settler
@@ -142,6 +144,12 @@ func (c *Claim) Commit(ctx context.Context, r Result) error {
 		Inserted: r.Inserted, Updated: r.Updated, Deleted: r.Deleted,
 		Rows: r.Rows, SourceDigest: r.SourceDigest, TargetDigest: r.TargetDigest, AllowEmpty: c.order.AllowEmpty && !r.Unchanged,
 	})
+	return c.end(ctx, mine, err)
+}
+
+// end commits the transaction whose last statement released the claim, if that was
+// still ours. ErrClaimLost: all is rolled back.
+func (c *Claim) end(ctx context.Context, mine int64, err error) error {
 	if err != nil {
 		return fmt.Errorf("record the partition: %w", err)
 	}
@@ -301,7 +309,7 @@ func (c *Claim) recordFailure(ctx context.Context, outcome enum.Outcome, cause e
 		if err != nil {
 			return err
 		}
-		if !c.order.Subset {
+		if !c.order.Subset && !c.order.Prune {
 			if err := q.RecordDay(ctx, targetdb.RecordDayParams{
 				Day: c.day, Token: c.Entry.Token, Outcome: outcome, Error: &message, NextAttemptAt: again,
 			}); err != nil {

@@ -41,6 +41,8 @@ type Job interface {
 	Sampled(ctx context.Context, first, last time.Time) (etl.Span, bool, error)
 	// Samples counts the samples that the source has of a day.
 	Samples(ctx context.Context, day time.Time) (int64, error)
+	// PruneDays removes days from the target, on behalf of a run.
+	PruneDays(ctx context.Context, run int64, days []etl.PrunedDay) error
 }
 
 var _ Job = (*etl.Job)(nil)
@@ -89,6 +91,9 @@ type ScheduleConfig struct {
 	// are neither looked at for late data nor loaded by the schedule; the day that
 	// has just ended always is.
 	SourceRetention etl.Retention
+	// TargetRetention is how many of the days that are over stay in the target; older ones
+	// are pruned. 0 is all.
+	TargetRetention int
 	// SweepEvery is how often late data is looked for; DefaultSweepEvery if it is
 	// zero. After a look that took long it is less often.
 	SweepEvery time.Duration
@@ -102,8 +107,8 @@ func (c ScheduleConfig) String() string {
 	if c.PartitionStart != nil {
 		start = c.PartitionStart.Format(time.DateOnly)
 	}
-	return fmt.Sprintf("SCHEDULE=%q CATCH_UP_DAYS=%d STALE_DAYS=%d SOURCE_RETENTION_DAYS=%d TODAY_EVERY=%s PARTITION_START=%s",
-		c.Cron, c.CatchUpDays, c.StaleDays, c.SourceRetention, c.TodayEvery, start)
+	return fmt.Sprintf("SCHEDULE=%q CATCH_UP_DAYS=%d STALE_DAYS=%d SOURCE_RETENTION_DAYS=%d TARGET_RETENTION_DAYS=%d TODAY_EVERY=%s PARTITION_START=%s",
+		c.Cron, c.CatchUpDays, c.StaleDays, c.SourceRetention, c.TargetRetention, c.TodayEvery, start)
 }
 
 // withDefaults fills what c leaves open.

@@ -22,6 +22,8 @@ var (
 	// ErrNotOurs is wrapped when somebody wants to steer a run of the command line,
 	// which only its own process can.
 	ErrNotOurs = errors.New("the run was started by \"delfos etl\" and can only be cancelled there")
+	// ErrPrunes is wrapped when somebody wants to steer a run that loads nothing.
+	ErrPrunes = errors.New("the run prunes days and loads none, so it can be neither cancelled nor retried; \"delfos prune\" goes on where it ended")
 	// ErrKeyReused is wrapped when an idempotency key comes with another request.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 )
@@ -272,6 +274,8 @@ func (c *Control) change(ctx context.Context, id int64, what string, change func
 			return err
 		case run.Trigger == enum.RunTriggerCommand:
 			return ErrNotOurs
+		case run.Trigger == enum.RunTriggerPruneTarget, run.Trigger == enum.RunTriggerPruneSource:
+			return ErrPrunes
 		}
 		return change(tx)
 	})

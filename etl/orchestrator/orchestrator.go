@@ -148,6 +148,7 @@ func (o *Orchestrator) tasks() []task {
 		{"look for due days", func(ctx context.Context) error { return s.tick(ctx, s.config.Now()) }, limit, func() time.Duration { return untilTick(s.cron, time.Now()) }},
 		{"say what the schedule leaves out", s.tell, limit, every(tickEvery)},
 		{"look for late data", func(ctx context.Context) error { return s.sweep(ctx, s.config.Now()) }, s.config.Schedule.SweepEvery + time.Minute, every(tickEvery)},
+		{"prune old days", func(ctx context.Context) error { return s.prune(ctx, s.config.Now()) }, time.Hour, every(tickEvery)},
 		{"look at the running day", func(ctx context.Context) error { return s.today(ctx, s.config.Now()) }, limit, every(tickEvery)},
 		{"number events", o.control.numberAll, math.MaxInt64, every(time.Second)},
 		{"write the logs of runs", func(ctx context.Context) error { return o.config.RunLog.flush(ctx, o.config.Target) }, limit, every(flushEvery)},

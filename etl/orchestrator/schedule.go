@@ -120,6 +120,9 @@ func (s *scheduler) due(ctx context.Context, now time.Time) ([]time.Time, error)
 		// The day that has just ended is loaded now or never.
 		start = dates.Later(start, dates.Earlier(since, days[0]))
 	}
+	if kept, bounded := s.config.Schedule.kept(now); bounded {
+		start = dates.Later(start, kept)
+	}
 	for len(days) > 0 && days[len(days)-1].Before(start) {
 		days = days[:len(days)-1]
 	}
@@ -186,7 +189,7 @@ func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (sch
 	c := s.config.Schedule
 	last := yesterday(now)
 	first := dates.Later(last.AddDate(0, 0, 1-max(c.CatchUpDays, c.StaleDays, 1)), dates.Earliest())
-	first = c.SourceRetention.Clip(first, now)
+	first = c.clip(first, now)
 	if c.PartitionStart != nil {
 		first = dates.Later(first, *c.PartitionStart)
 	}
@@ -267,9 +270,9 @@ type ScheduleState struct {
 
 	Cron string
 	// Next are the next days that become due; none while paused.
-	Next                                    []Due
-	CatchUpDays, StaleDays, SourceRetention int32
-	PartitionStart                          *time.Time
+	Next                                                     []Due
+	CatchUpDays, StaleDays, SourceRetention, TargetRetention int32
+	PartitionStart                                           *time.Time
 	// LeftOut are the days that are due for longer than CatchUpDays and missing; nil if
 	// there are none.
 	LeftOut    *targetdb.LeftOutDaysRow
@@ -313,7 +316,7 @@ func (s *scheduler) readSchedule(ctx context.Context, tx pgx.Tx, now time.Time, 
 	state := ScheduleState{
 		PartitionStart: start,
 
-		Cron: s.cron.String(), CatchUpDays: int32(max(c.CatchUpDays, 1)), StaleDays: int32(c.StaleDays), SourceRetention: int32(c.SourceRetention),
+		Cron: s.cron.String(), CatchUpDays: int32(max(c.CatchUpDays, 1)), StaleDays: int32(c.StaleDays), SourceRetention: int32(c.SourceRetention), TargetRetention: int32(c.TargetRetention),
 		TodayEvery: c.TodayEvery, Settings: c.String(),
 	}
 	fail := func(err error) (ScheduleState, error) {
@@ -334,7 +337,7 @@ func (s *scheduler) readSchedule(ctx context.Context, tx pgx.Tx, now time.Time, 
 	if start != nil {
 		begun = *start
 		if _, older := s.cron.dueDays(dates.Earliest(), now, c.CatchUpDays); older != nil {
-			left, err := db.LeftOutDays(ctx, targetdb.LeftOutDaysParams{FirstDay: c.SourceRetention.Clip(begun, now), LastDay: *older})
+			left, err := db.LeftOutDays(ctx, targetdb.LeftOutDaysParams{FirstDay: c.clip(begun, now), LastDay: *older})
 			if err != nil {
 				return fail(err)
 			}

@@ -171,7 +171,7 @@ func TestScheduleState(t *testing.T) {
 		},
 		PartitionStart: day("2025-01-01"),
 		LeftOut:        &targetdb.LeftOutDaysRow{Days: 179, FirstDay: dayAt("2025-01-01"), LastDay: dayAt("2025-06-28")},
-		Settings:       `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 TODAY_EVERY=0s PARTITION_START=`,
+		Settings:       `SCHEDULE="" CATCH_UP_DAYS=0 STALE_DAYS=30 SOURCE_RETENTION_DAYS=0 TARGET_RETENTION_DAYS=0 TODAY_EVERY=0s PARTITION_START=`,
 	}
 	stored := cmpopts.IgnoreFields(targetdb.Schedule{}, "ID", "SweepTook")
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {

@@ -46,7 +46,7 @@ func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 		}
 	}
 	days := etl.Span{Last: yesterday(now)}
-	days.First = c.SourceRetention.Clip(dates.Later(days.Last.AddDate(0, 0, 1-c.StaleDays), dates.Earliest()), now)
+	days.First = c.clip(dates.Later(days.Last.AddDate(0, 0, 1-c.StaleDays), dates.Earliest()), now)
 	if days.First.After(days.Last) {
 		return nil
 	}

@@ -209,7 +209,7 @@ func states(t *testing.T, c *orchestrator.Control, n int) string {
 		t.Fatal(err)
 	}
 	letters := map[enum.PartitionState]byte{
-		"missing": '.', "queued": 'q', "running": 'r', "done": 'd', "stale": 's', "empty": 'e', "failed": 'f', "cancelled": 'c',
+		"missing": '.', "queued": 'q', "running": 'r', "done": 'd', "stale": 's', "empty": 'e', "failed": 'f', "cancelled": 'c', "pruned": 'p',
 	}
 	var b []byte
 	for _, g := range grid {

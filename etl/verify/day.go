@@ -43,6 +43,9 @@ func (v *verifier) compare(ctx context.Context, day time.Time) (*comparison, err
 	err = pgx.BeginTxFunc(ctx, conn, snapshot, func(tx pgx.Tx) error {
 		p, err := targetdb.New(tx).ReadPartition(ctx, day)
 		switch {
+		case err == nil && p.Outcome != nil && *p.Outcome == enum.OutcomePruned:
+			d.Verdict = Pruned
+			return nil
 		case err == nil:
 			loaded = &p
 		case !errors.Is(err, pgx.ErrNoRows):

@@ -18,6 +18,7 @@ const (
 	Different Verdict = "different" // it should be what the source makes, and is not
 	Stale     Verdict = "stale"     // it differs, and its source has changed or it is being loaded
 	Unloaded  Verdict = "unloaded"  // it differs, and the ledger does not say that it is loaded
+	Pruned    Verdict = "pruned"    // its values were removed on purpose; nothing was compared
 )
 
 // Kind is what is wrong with a value.
@@ -185,6 +186,7 @@ type Report struct {
 	Different int        `json:"different"`
 	Stale     int        `json:"stale"`
 	Unloaded  int        `json:"unloaded"`
+	Pruned    int        `json:"pruned"`
 	Values    int64      `json:"values"`
 	Worst     *Deviation `json:"worst"`    // null when no value differs at all
 	Findings  []Finding  `json:"findings"` // the first ones, in the order of days
@@ -193,8 +195,9 @@ type Report struct {
 	Seconds   float64    `json:"seconds"`
 }
 
-// OK reports whether the target holds what the source makes on every day.
-func (r Report) OK() bool { return r.Clean == r.Days }
+// OK reports whether the target holds what the source makes on every day, but for those
+// that were pruned.
+func (r Report) OK() bool { return r.Clean+r.Pruned == r.Days }
 
 // enter adds a day to the report. Days have to come in order.
 func (d *comparison) enter(r *Report) {
@@ -210,9 +213,11 @@ func (d *comparison) enter(r *Report) {
 		r.Stale++
 	case Unloaded:
 		r.Unloaded++
+	case Pruned:
+		r.Pruned++
 	}
 	r.Values += d.Values
-	if d.Verdict != Clean {
+	if d.Verdict != Clean && d.Verdict != Pruned {
 		r.NotClean = append(r.NotClean, d.Day)
 	}
 	if d.Verdict == Stale || d.Verdict == Unloaded {

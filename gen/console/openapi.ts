@@ -847,10 +847,12 @@ export interface components {
          *     - `empty`: the source held no samples of it.
          *     - `failed`: the last attempt failed; with `next_attempt_at` another follows.
          *     - `cancelled`: it was asked for, and cancelled before it was ever loaded.
+         *     - `pruned`: its values were removed from the target on purpose, by `delfos prune target` or
+         *       `TARGET_RETENTION_DAYS`. Only a run that asks for `all` days loads it again.
          * @example done
          * @enum {string}
          */
-        PartitionState: "missing" | "queued" | "running" | "done" | "stale" | "empty" | "failed" | "cancelled";
+        PartitionState: "missing" | "queued" | "running" | "done" | "stale" | "empty" | "failed" | "cancelled" | "pruned";
         /**
          * @description What is known of one day.
          * @example {
@@ -1064,11 +1066,13 @@ export interface components {
         /**
          * @description What asked for the run: the command line (`command`), this API (`backfill`), the schedule
          *     (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
-         *     over yet (`today`). A day has one run of `today`, which is asked again and again.
+         *     over yet (`today`). A day has one run of `today`, which is asked again and again. A run of
+         *     `prune_target` removes the values of old days from the target, for `delfos prune target` or
+         *     the schedule, and loads nothing; one of `prune_source` removes their samples from the source.
          * @example backfill
          * @enum {string}
          */
-        RunTrigger: "command" | "backfill" | "schedule" | "sweep" | "today";
+        RunTrigger: "command" | "backfill" | "schedule" | "sweep" | "today" | "prune_target" | "prune_source";
         /**
          * @description The number of days of a run, by how far they are.
          * @example {
@@ -1099,7 +1103,7 @@ export interface components {
             running: number;
             /**
              * Format: int64
-             * @description Days that are loaded.
+             * @description Days that are loaded; of a run that prunes, days that are pruned.
              */
             done: number;
             /**
@@ -1332,6 +1336,7 @@ export interface components {
          *       "stale_days": 30,
          *       "today_every_seconds": 600,
          *       "source_retention_days": 0,
+         *       "target_retention_days": 0,
          *       "partition_start": "2025-01-01",
          *       "checked_at": "2025-01-11T01:00:00Z",
          *       "swept_at": "2025-01-11T01:00:00Z",
@@ -1386,6 +1391,12 @@ export interface components {
              *     days.
              */
             source_retention_days: number;
+            /**
+             * Format: int32
+             * @description The number of past days that are kept in the target: the schedule prunes those before
+             *     them. 0 means all days.
+             */
+            target_retention_days: number;
             /** @description Whether the queue of days is paused in River's pages. Then no day is loaded but the running one, whoever asks. */
             queue_paused: boolean;
             /**
@@ -1417,7 +1428,8 @@ export interface components {
          *         "stale": 1,
          *         "empty": 0,
          *         "failed": 0,
-         *         "cancelled": 0
+         *         "cancelled": 0,
+         *         "pruned": 0
          *       },
          *       "failed": [],
          *       "stale": [
@@ -1471,6 +1483,7 @@ export interface components {
          *         "stale_days": 30,
          *         "today_every_seconds": 600,
          *         "source_retention_days": 0,
+         *         "target_retention_days": 0,
          *         "partition_start": "2025-01-01",
          *         "checked_at": "2025-01-11T01:00:00Z",
          *         "swept_at": "2025-01-11T01:00:00Z",
@@ -1535,7 +1548,8 @@ export interface components {
          *       "stale": 1,
          *       "empty": 0,
          *       "failed": 0,
-         *       "cancelled": 0
+         *       "cancelled": 0,
+         *       "pruned": 0
          *     }
          */
         StateCounts: {
@@ -1579,6 +1593,11 @@ export interface components {
              * @description Days that were cancelled before they were loaded.
              */
             cancelled: number;
+            /**
+             * Format: int64
+             * @description Days whose values were removed on purpose.
+             */
+            pruned: number;
         };
         /**
          * @description How complete the samples are of 30 days, those up to `to`, or to yesterday if `to` is later.
@@ -1897,17 +1916,19 @@ export interface components {
          *     - `source_changed`: the samples were others than those of the last load.
          *     - `target_changed`: the values were others than those of the last load.
          *     - `requested`: neither; the run asked for the day.
+         *     - `pruned`: nothing was loaded; the day's values were removed from the target on purpose.
+         *     - `source_pruned`: nothing was loaded; the day's samples were removed from the source on purpose.
          * @example source_changed
          * @enum {string}
          */
-        RevisionCause: "first_load" | "source_changed" | "target_changed" | "requested";
+        RevisionCause: "first_load" | "source_changed" | "target_changed" | "requested" | "pruned" | "source_pruned";
         /**
          * @description How the load ended. `running` has not ended yet; `empty` found no samples; `lost` had a worker
-         *     that ended before the load did.
+         *     that ended before the load did; `pruned` removed the day's values on purpose.
          * @example done
          * @enum {string}
          */
-        RevisionOutcome: "running" | "done" | "empty" | "failed" | "cancelled" | "lost";
+        RevisionOutcome: "running" | "done" | "empty" | "failed" | "cancelled" | "lost" | "pruned";
         /**
          * @description One load of a day, or one attempt at it.
          * @example {
@@ -2591,7 +2612,8 @@ export interface components {
          *         "ambient_temperature": 1438
          *       },
          *       "both": 1440,
-         *       "coverage": 1
+         *       "coverage": 1,
+         *       "pruned_days": 0
          *     }
          */
         Coverage: {
@@ -2620,9 +2642,16 @@ export interface components {
             /**
              * Format: double
              * @description `both` by `expected`, `null` if none is expected. It is above 1 where a turbine logs more
-             *     often than its `sample_interval` says.
+             *     often than its `sample_interval` says. What was read of days that were pruned is not known
+             *     any more, and not in it.
              */
             coverage: number | null;
+            /**
+             * Format: int32
+             * @description How many days of the period were pruned: their values were removed from the target on
+             *     purpose, so that `read` and `both` have nothing of them.
+             */
+            pruned_days: number;
         };
         /**
          * @description How complete the data are.
@@ -2638,7 +2667,8 @@ export interface components {
          *             "ambient_temperature": 1438
          *           },
          *           "both": 1440,
-         *           "coverage": 1
+         *           "coverage": 1,
+         *           "pruned_days": 0
          *         }
          *       ]
          *     }
@@ -3078,7 +3108,7 @@ export interface components {
          * @description The midnight (UTC) up to which all days from that of `start` on are loaded. In a window that
          *     starts before it and has no row, nothing was read; of later windows that is not known. The
          *     answer has all there is to have when it is later than `end`. A day whose last load failed, or
-         *     began before the day was over, does not count as loaded.
+         *     began before the day was over, does not count as loaded, nor does one that was pruned.
          * @example 2025-01-02T00:00:00Z
          */
         LoadedUntil: string;
@@ -4792,7 +4822,8 @@ export interface operations {
                      *             "ambient_temperature": 1438
                      *           },
                      *           "both": 1440,
-                     *           "coverage": 1
+                     *           "coverage": 1,
+                     *           "pruned_days": 0
                      *         }
                      *       ]
                      *     }

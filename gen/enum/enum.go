@@ -12,6 +12,7 @@ const (
 	OutcomeEmpty     Outcome = "empty"
 	OutcomeFailed    Outcome = "failed"
 	OutcomeCancelled Outcome = "cancelled"
+	OutcomePruned    Outcome = "pruned"
 )
 
 // PartitionState is the type partition_state.
@@ -27,6 +28,7 @@ const (
 	PartitionStateEmpty     PartitionState = "empty"
 	PartitionStateFailed    PartitionState = "failed"
 	PartitionStateCancelled PartitionState = "cancelled"
+	PartitionStatePruned    PartitionState = "pruned"
 )
 
 // RunState is the type run_state.
@@ -46,11 +48,13 @@ type RunTrigger string
 
 // The values of RunTrigger.
 const (
-	RunTriggerCommand  RunTrigger = "command"
-	RunTriggerBackfill RunTrigger = "backfill"
-	RunTriggerSchedule RunTrigger = "schedule"
-	RunTriggerSweep    RunTrigger = "sweep"
-	RunTriggerToday    RunTrigger = "today"
+	RunTriggerCommand     RunTrigger = "command"
+	RunTriggerBackfill    RunTrigger = "backfill"
+	RunTriggerSchedule    RunTrigger = "schedule"
+	RunTriggerSweep       RunTrigger = "sweep"
+	RunTriggerToday       RunTrigger = "today"
+	RunTriggerPruneTarget RunTrigger = "prune_target"
+	RunTriggerPruneSource RunTrigger = "prune_source"
 )
 
 // RunScope is the type run_scope.

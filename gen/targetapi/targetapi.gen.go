@@ -148,14 +148,15 @@ type Completeness struct {
 
 // Coverage How complete the data of a turbine and a period are.
 //
-// Examples: {"both":1440,"coverage":1,"expected":1440,"period":"2025-01-01","read":{"ambient_temperature":1438,"power":1440,"wind_speed":1440},"turbine_id":1}
+// Examples: {"both":1440,"coverage":1,"expected":1440,"period":"2025-01-01","pruned_days":0,"read":{"ambient_temperature":1438,"power":1440,"wind_speed":1440},"turbine_id":1}
 type Coverage struct {
 	// Both How many samples have wind speed and power: the smaller count of the two in each window,
 	// summed.
 	Both int64 `json:"both"`
 
 	// Coverage `both` by `expected`, `null` if none is expected. It is above 1 where a turbine logs more
-	// often than its `sample_interval` says.
+	// often than its `sample_interval` says. What was read of days that were pruned is not known
+	// any more, and not in it.
 	Coverage *float64 `json:"coverage"`
 
 	// Expected How many samples the turbine can have of the period by its `sample_interval`, on days from
@@ -166,6 +167,10 @@ type Coverage struct {
 	//
 	// Examples: 2025-01
 	Period Period `json:"period"`
+
+	// PrunedDays How many days of the period were pruned: their values were removed from the target on
+	// purpose, so that `read` and `both` have nothing of them.
+	PrunedDays int32 `json:"pruned_days"`
 
 	// Read How many readings of each variable the windows have.
 	Read map[string]int64 `json:"read"`
@@ -181,7 +186,7 @@ type CoverageBy string
 
 // CoverageList How complete the data are.
 //
-// Examples: {"rows":[{"both":1440,"coverage":1,"expected":1440,"period":"2025-01-01","read":{"ambient_temperature":1438,"power":1440,"wind_speed":1440},"turbine_id":1}]}
+// Examples: {"rows":[{"both":1440,"coverage":1,"expected":1440,"period":"2025-01-01","pruned_days":0,"read":{"ambient_temperature":1438,"power":1440,"wind_speed":1440},"turbine_id":1}]}
 type CoverageList struct {
 	// Rows A row for each turbine and period, by turbine, then period.
 	Rows []Coverage `json:"rows"`
@@ -586,6 +591,8 @@ type Partition struct {
 	// - `empty`: the source held no samples of it.
 	// - `failed`: the last attempt failed; with `next_attempt_at` another follows.
 	// - `cancelled`: it was asked for, and cancelled before it was ever loaded.
+	// - `pruned`: its values were removed from the target on purpose, by `delfos prune target` or
+	//   `TARGET_RETENTION_DAYS`. Only a run that asks for `all` days loads it again.
 	//
 	//
 	// Examples: done
@@ -607,13 +614,15 @@ type PartitionList struct {
 }
 
 // PartitionState - `missing`: the day was never loaded.
-// - `queued`: it waits to be loaded.
-// - `running`: it is being loaded.
-// - `done`: the target holds the windows of what the source held.
-// - `stale`: it is done, but the source has changed since.
-// - `empty`: the source held no samples of it.
-// - `failed`: the last attempt failed; with `next_attempt_at` another follows.
-// - `cancelled`: it was asked for, and cancelled before it was ever loaded.
+//   - `queued`: it waits to be loaded.
+//   - `running`: it is being loaded.
+//   - `done`: the target holds the windows of what the source held.
+//   - `stale`: it is done, but the source has changed since.
+//   - `empty`: the source held no samples of it.
+//   - `failed`: the last attempt failed; with `next_attempt_at` another follows.
+//   - `cancelled`: it was asked for, and cancelled before it was ever loaded.
+//   - `pruned`: its values were removed from the target on purpose, by `delfos prune target` or
+//     `TARGET_RETENTION_DAYS`. Only a run that asks for `all` days loads it again.
 //
 // Examples: done
 type PartitionState = enum.PartitionState
@@ -819,6 +828,8 @@ type Revision struct {
 	// - `source_changed`: the samples were others than those of the last load.
 	// - `target_changed`: the values were others than those of the last load.
 	// - `requested`: neither; the run asked for the day.
+	// - `pruned`: nothing was loaded; the day's values were removed from the target on purpose.
+	// - `source_pruned`: nothing was loaded; the day's samples were removed from the source on purpose.
 	//
 	//
 	// Examples: source_changed
@@ -847,7 +858,7 @@ type Revision struct {
 	Inserted *int64 `json:"inserted,omitempty"`
 
 	// Outcome How the load ended. `running` has not ended yet; `empty` found no samples; `lost` had a worker
-	// that ended before the load did.
+	// that ended before the load did; `pruned` removed the day's values on purpose.
 	//
 	//
 	// Examples: done
@@ -890,7 +901,9 @@ type Revision struct {
 
 	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
 	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
-	// over yet (`today`). A day has one run of `today`, which is asked again and again.
+	// over yet (`today`). A day has one run of `today`, which is asked again and again. A run of
+	// `prune_target` removes the values of old days from the target, for `delfos prune target` or
+	// the schedule, and loads nothing; one of `prune_source` removes their samples from the source.
 	//
 	//
 	// Examples: backfill
@@ -906,6 +919,8 @@ type Revision struct {
 // - `source_changed`: the samples were others than those of the last load.
 // - `target_changed`: the values were others than those of the last load.
 // - `requested`: neither; the run asked for the day.
+// - `pruned`: nothing was loaded; the day's values were removed from the target on purpose.
+// - `source_pruned`: nothing was loaded; the day's samples were removed from the source on purpose.
 //
 // Examples: source_changed
 type RevisionCause = string
@@ -919,7 +934,7 @@ type RevisionList struct {
 }
 
 // RevisionOutcome How the load ended. `running` has not ended yet; `empty` found no samples; `lost` had a worker
-// that ended before the load did.
+// that ended before the load did; `pruned` removed the day's values on purpose.
 //
 // Examples: done
 type RevisionOutcome = string
@@ -996,7 +1011,9 @@ type Run struct {
 
 	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
 	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
-	// over yet (`today`). A day has one run of `today`, which is asked again and again.
+	// over yet (`today`). A day has one run of `today`, which is asked again and again. A run of
+	// `prune_target` removes the values of old days from the target, for `delfos prune target` or
+	// the schedule, and loads nothing; one of `prune_source` removes their samples from the source.
 	//
 	//
 	// Examples: backfill
@@ -1023,7 +1040,9 @@ type RunAhead struct {
 
 	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
 	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
-	// over yet (`today`). A day has one run of `today`, which is asked again and again.
+	// over yet (`today`). A day has one run of `today`, which is asked again and again. A run of
+	// `prune_target` removes the values of old days from the target, for `delfos prune target` or
+	// the schedule, and loads nothing; one of `prune_source` removes their samples from the source.
 	//
 	//
 	// Examples: backfill
@@ -1037,7 +1056,7 @@ type RunCounts struct {
 	// Cancelled Days that were cancelled, and are not being loaded any more.
 	Cancelled int64 `json:"cancelled"`
 
-	// Done Days that are loaded.
+	// Done Days that are loaded; of a run that prunes, days that are pruned.
 	Done int64 `json:"done"`
 
 	// Empty Days of which the source has no samples.
@@ -1185,7 +1204,9 @@ type RunState = enum.RunState
 
 // RunTrigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
 // (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
-// over yet (`today`). A day has one run of `today`, which is asked again and again.
+// over yet (`today`). A day has one run of `today`, which is asked again and again. A run of
+// `prune_target` removes the values of old days from the target, for `delfos prune target` or
+// the schedule, and loads nothing; one of `prune_source` removes their samples from the source.
 //
 // Examples: backfill
 type RunTrigger = enum.RunTrigger
@@ -1213,7 +1234,7 @@ type RunWaiting struct {
 
 // Schedule When days are loaded without anybody asking for them, and what keeps days from being loaded now.
 //
-// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2}
+// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","target_retention_days":0,"today_every_seconds":600,"workers":2}
 type Schedule struct {
 	// CatchUpDays How many past days are queued if they are missing.
 	CatchUpDays int32 `json:"catch_up_days"`
@@ -1279,6 +1300,10 @@ type Schedule struct {
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	SweptAt *Timestamp `json:"swept_at,omitempty"`
+
+	// TargetRetentionDays The number of past days that are kept in the target: the schedule prunes those before
+	// them. 0 means all days.
+	TargetRetentionDays int32 `json:"target_retention_days"`
 
 	// TodayEverySeconds How often the day that is not over yet is loaded; 0 means never.
 	TodayEverySeconds int32 `json:"today_every_seconds"`
@@ -1371,7 +1396,7 @@ type SourceStatus struct {
 
 // StateCounts The number of days in each state.
 //
-// Examples: {"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"queued":0,"running":0,"stale":1}
+// Examples: {"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"pruned":0,"queued":0,"running":0,"stale":1}
 type StateCounts struct {
 	// Cancelled Days that were cancelled before they were loaded.
 	Cancelled int64 `json:"cancelled"`
@@ -1387,6 +1412,9 @@ type StateCounts struct {
 
 	// Missing Days that were never loaded.
 	Missing int64 `json:"missing"`
+
+	// Pruned Days whose values were removed on purpose.
+	Pruned int64 `json:"pruned"`
 
 	// Queued Days that wait to be loaded, but for those that are `failed` until their next attempt.
 	Queued int64 `json:"queued"`
@@ -1405,7 +1433,7 @@ type Statistic = string
 
 // Status How it stands with everything.
 //
-// Examples: {"failed":[],"from":"2025-01-01","lag_days":0,"last_30_days":{"days":10,"expected":14400,"samples":14400},"median_seconds":0.2,"newest_done":"2025-01-10","now":"2025-01-11T08:00:00Z","running":0,"schedule":{"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2},"source":{"answers":true,"asked_at":"2025-01-11T07:58:00Z"},"stale":[{"attempt":1,"day":"2025-01-05","looked_at":"2025-01-11T07:58:00Z","over":true,"rows":2160,"source_digest":"9f86d081884c7d65","source_digest_seen":"2c26b46b68ffc68f","state":"stale","warnings":0}],"states":{"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"queued":0,"running":0,"stale":1},"to":"2025-01-10","waiting":0,"warnings":0,"workers":[{"busy":0,"host":"wind-1","id":"wind-1-7-A","pid":7,"started_at":"2025-01-11T00:00:00Z","workers":2}]}
+// Examples: {"failed":[],"from":"2025-01-01","lag_days":0,"last_30_days":{"days":10,"expected":14400,"samples":14400},"median_seconds":0.2,"newest_done":"2025-01-10","now":"2025-01-11T08:00:00Z","running":0,"schedule":{"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","target_retention_days":0,"today_every_seconds":600,"workers":2},"source":{"answers":true,"asked_at":"2025-01-11T07:58:00Z"},"stale":[{"attempt":1,"day":"2025-01-05","looked_at":"2025-01-11T07:58:00Z","over":true,"rows":2160,"source_digest":"9f86d081884c7d65","source_digest_seen":"2c26b46b68ffc68f","state":"stale","warnings":0}],"states":{"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"pruned":0,"queued":0,"running":0,"stale":1},"to":"2025-01-10","waiting":0,"warnings":0,"workers":[{"busy":0,"host":"wind-1","id":"wind-1-7-A","pid":7,"started_at":"2025-01-11T00:00:00Z","workers":2}]}
 type Status struct {
 	// Failed The newest days that are failed, in order, at most 100; `states` has the number of all.
 	Failed []Partition `json:"failed"`
@@ -1442,7 +1470,7 @@ type Status struct {
 
 	// Schedule When days are loaded without anybody asking for them, and what keeps days from being loaded now.
 	//
-	// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","today_every_seconds":600,"workers":2}
+	// Examples: {"catch_up_days":7,"checked_at":"2025-01-11T01:00:00Z","cron":"0 1 * * *","hindrances":[],"next":[{"at":"2025-01-12T01:00:00Z","day":"2025-01-11"}],"next_at":"2025-01-12T01:00:00Z","next_day":"2025-01-11","partition_start":"2025-01-01","paused":false,"queue_paused":false,"source_retention_days":0,"stale_days":30,"swept_at":"2025-01-11T01:00:00Z","target_retention_days":0,"today_every_seconds":600,"workers":2}
 	Schedule Schedule `json:"schedule"`
 
 	// Source What this process knows of the source API from asking it last, for late data, for the running
@@ -1457,7 +1485,7 @@ type Status struct {
 
 	// States The number of days in each state.
 	//
-	// Examples: {"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"queued":0,"running":0,"stale":1}
+	// Examples: {"cancelled":0,"done":9,"empty":0,"failed":0,"missing":0,"pruned":0,"queued":0,"running":0,"stale":1}
 	States StateCounts `json:"states"`
 
 	// To A day, from midnight to midnight UTC.

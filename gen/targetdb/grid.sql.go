@@ -234,6 +234,8 @@ SELECT
     a.run_id,
     r.trigger,
     (CASE
+        WHEN r.trigger = 'prune_target' THEN 'pruned'
+        WHEN r.trigger = 'prune_source' THEN 'source_pruned'
         WHEN a.source_digest_before IS NULL THEN 'first_load'
         WHEN a.source_digest_after IS DISTINCT FROM a.source_digest_before THEN 'source_changed'
         WHEN a.inserted + a.updated + a.deleted > 0 THEN 'target_changed'
@@ -289,7 +291,7 @@ type ReadRevisionsRow struct {
 
 // Every attempt at the days [first_day, last_day] that loaded or tried to, the
 // newest first, with what caused it: a first load, a source that had changed, a
-// target that had, or a request alone. attempt_pkey serves it.
+// target that had, or a request alone; or the end of its retention. attempt_pkey serves it.
 func (q *Queries) ReadRevisions(ctx context.Context, arg ReadRevisionsParams) ([]ReadRevisionsRow, error) {
 	rows, err := q.db.Query(ctx, ReadRevisions, arg.FirstDay, arg.LastDay, arg.Count)
 	if err != nil {

@@ -290,12 +290,12 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 const CreateRun = `-- name: CreateRun :one
 WITH opened AS (
     INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
-    VALUES ('command', $1, $2, $3, $4)
+    VALUES ($1, $2, $3, $4, $5)
     RETURNING id
 ),
 entered AS (
     INSERT INTO run_partition (run_id, day, queued)
-    SELECT id, unnest($5::date[]), false
+    SELECT id, unnest($6::date[]), false
     FROM opened
 )
 SELECT id
@@ -303,6 +303,7 @@ FROM opened
 `
 
 type CreateRunParams struct {
+	Trigger    enum.RunTrigger
 	FirstDay   time.Time
 	LastDay    time.Time
 	Turbines   *string
@@ -310,10 +311,11 @@ type CreateRunParams struct {
 	Days       []time.Time
 }
 
-// Opens a command's run over the days [first_day, last_day] and enters those of
-// them that it wants, to be settled one by one; turbines is NULL for all.
+// Opens a run that its own process works on, over the days [first_day, last_day], and
+// enters those of them that it wants, to be settled one by one; turbines is NULL for all.
 func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, CreateRun,
+		arg.Trigger,
 		arg.FirstDay,
 		arg.LastDay,
 		arg.Turbines,
@@ -699,7 +701,7 @@ SET outcome = $1::outcome,
 WHERE p.day = $7
   AND p.token = $8
   AND p.lease_until IS NOT NULL
-  AND ($1::outcome <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'))
+  AND ($1::outcome <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty', 'pruned'))
 `
 
 type RecordDayParams struct {

@@ -395,7 +395,7 @@ JOIN LATERAL (
             WHERE rp.outcome = 'cancelled' AND s.pid IS NOT NULL AND p.lease_until >= clock_timestamp()
               AND p.claim_run_id = r.id
         ) AS stopping,
-        count(*) FILTER (WHERE rp.outcome = 'done') AS done,
+        count(*) FILTER (WHERE rp.outcome IN ('done', 'pruned')) AS done,
         count(*) FILTER (WHERE rp.outcome = 'empty') AS empty,
         count(*) FILTER (WHERE rp.outcome = 'failed') AS failed,
         count(*) FILTER (WHERE rp.outcome = 'cancelled') AS cancelled

@@ -28,7 +28,7 @@ type stateMark struct {
 }
 
 // stateMarks are those of all states, in the order of the legend.
-func stateMarks() [8]stateMark {
+func stateMarks() [9]stateMark {
 	return [...]stateMark{
 		{enum.PartitionStateDone, "d", "32"},
 		{enum.PartitionStateEmpty, "e", "36"},
@@ -37,6 +37,7 @@ func stateMarks() [8]stateMark {
 		{enum.PartitionStateRunning, "r", "1;34"},
 		{enum.PartitionStateQueued, "q", "34"},
 		{enum.PartitionStateCancelled, "c", "35"},
+		{enum.PartitionStatePruned, "p", "90"},
 		{enum.PartitionStateMissing, ".", "2"},
 	}
 }
@@ -51,7 +52,7 @@ func newPartitions(r *runner) *cobra.Command {
 		Short: "Show the state of each day as a calendar",
 		Long: `Partitions asks the target API of 'delfos orchestrate' for the state of each day and
 prints a row a month, a letter a day: d done, e empty (no samples), s stale (the source
-has changed since), F failed, r running, q queued, c cancelled, . missing. Under it
+has changed since), F failed, r running, q queued, c cancelled, p pruned, . missing. Under it
 stand how many there are of each, why days failed, and what keeps days from being
 loaded, such as a schedule that does not reach back far enough. On a terminal the
 letters have colours, unless NO_COLOR is set.

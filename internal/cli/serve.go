@@ -147,6 +147,7 @@ func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.
 		Cron: c.Cron, CatchUpDays: c.CatchUpDays, StaleDays: c.StaleDays, PartitionStart: c.PartitionStart,
 		TodayEvery:      c.TodayEvery,
 		SourceRetention: etl.Retention(source.SourceRetentionDays),
+		TargetRetention: c.TargetRetentionDays,
 	}, nil
 }
 

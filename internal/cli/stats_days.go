@@ -44,8 +44,19 @@ func printCoverage(w io.Writer, list targetapi.CoverageList) {
 	fmt.Fprintln(w, "TURBINE\tPERIOD\tEXPECTED\tWIND SPEED\tPOWER\tBOTH\tCOVERAGE\t")
 	for _, c := range list.Rows {
 		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", c.TurbineId, c.Period, c.Expected, c.Read["wind_speed"], c.Read["power"], c.Both,
-			number(c.Coverage, 3), share(c.Coverage))
+			number(c.Coverage, 3), remark(c))
 	}
+}
+
+// remark is how many days of a period were pruned, or else the bar of its coverage.
+func remark(c targetapi.Coverage) string {
+	switch c.PrunedDays {
+	case 0:
+		return share(c.Coverage)
+	case 1:
+		return "1 day pruned"
+	}
+	return fmt.Sprintf("%d days pruned", c.PrunedDays)
 }
 
 // share is the bar of a part of 1, as wide as that of 1 at most.

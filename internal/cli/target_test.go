@@ -232,9 +232,9 @@ func (e events) VisitGetEventsResponse(w http.ResponseWriter) error {
 	}
 }
 
-// ListPartitions knows the days from 2024-12-30 to 2025-02-28, in all states.
+// ListPartitions knows the days from 2024-12-29 to 2025-02-28, in all states.
 func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
-	first, last := time.Date(2024, time.December, 30, 0, 0, 0, 0, time.UTC), time.Date(2025, time.February, 28, 0, 0, 0, 0, time.UTC)
+	first, last := time.Date(2024, time.December, 29, 0, 0, 0, 0, time.UTC), time.Date(2025, time.February, 28, 0, 0, 0, 0, time.UTC)
 	if r.Params.From != nil {
 		first = r.Params.From.Time
 	}
@@ -247,6 +247,7 @@ func (o *orchestrator) ListPartitions(_ context.Context, r targetserver.ListPart
 	}
 	reason, next := "1 broken: turbine 3:\nno answer", time.Date(2025, time.March, 1, 1, 0, 8, 0, time.UTC)
 	odd := map[string]targetapi.Partition{
+		"2024-12-29": {State: enum.PartitionStatePruned},
 		"2024-12-30": {State: enum.PartitionStateMissing},
 		"2024-12-31": {State: enum.PartitionStateEmpty},
 		"2025-01-10": {State: enum.PartitionStateStale},
@@ -337,6 +338,7 @@ func (o *orchestrator) GetCoverage(_ context.Context, r targetserver.GetCoverage
 	return periods{targetapi.CoverageList{Rows: []targetapi.Coverage{
 		{TurbineId: 1, Period: "2025-01-01", Expected: 1440, Read: map[string]int64{"wind_speed": 1430, "power": 700}, Both: 690, Coverage: new(690. / 1440)},
 		{TurbineId: 2, Period: "2025-01-01", Expected: 144, Read: map[string]int64{"wind_speed": 288, "power": 288}, Both: 288, Coverage: new(2.)},
+		{TurbineId: 2, Period: "2025-01-02", Expected: 144, Read: map[string]int64{}, Coverage: new(0.), PrunedDays: 1},
 		{TurbineId: 3, Period: "2025-01-01", Read: map[string]int64{}},
 	}}}, nil
 }

@@ -32,8 +32,8 @@ or after tomorrow (UTC) are compared when --from or --to lies among them.
 
 A day that differs is "different" when it should be as the source is, "stale" when its
 source has changed since it was loaded or it is being loaded at this moment, and
-"unloaded" when the ledger does not say that it is loaded. Each of the three is a
-difference and makes the exit code 1, because the target is not what the source holds; the
+"unloaded" when the ledger does not say that it is loaded. A day that was pruned is not
+compared. Each of the three is a difference and makes the exit code 1, because the target is not what the source holds; the
 values of stale and unloaded days are counted but not listed.
 
 Exit codes: 0 no difference, 1 any difference, or it could not be found out, 2 used
@@ -56,7 +56,7 @@ wrongly.`,
 		request.Parallel = cmp.Or(request.Parallel, runtime.NumCPU())
 		report, err := r.verify(ctx, c, request)
 		if err == nil && !report.OK() {
-			err = fmt.Errorf("the target is not what the source makes on %d of %d days", report.Days-report.Clean, report.Days)
+			err = fmt.Errorf("the target is not what the source makes on %d of %d days", report.Days-report.Clean-report.Pruned, report.Days)
 		}
 		if *output == asJSON {
 			return errors.Join(err, r.printJSON(struct {
@@ -102,8 +102,11 @@ func (r *runner) printReport(report verify.Report) error {
 	if report.Omitted > 0 {
 		fmt.Fprintf(&b, "and %d more differences\n", report.Omitted)
 	}
-	fmt.Fprintf(&b, "%d days from %s to %s: %d clean, %d different, %d stale, %d unloaded; %d values compared in %.1f s\n",
-		report.Days, report.From, report.To, report.Clean, report.Different, report.Stale, report.Unloaded, report.Values, report.Seconds)
+	fmt.Fprintf(&b, "%d days from %s to %s: %d clean, %d different, %d stale, %d unloaded", report.Days, report.From, report.To, report.Clean, report.Different, report.Stale, report.Unloaded)
+	if report.Pruned > 0 {
+		fmt.Fprintf(&b, ", %d pruned", report.Pruned)
+	}
+	fmt.Fprintf(&b, "; %d values compared in %.1f s\n", report.Values, report.Seconds)
 	switch w := report.Worst; {
 	case w != nil:
 		fmt.Fprintf(&b, "worst relative difference %.3g: %s  got %s, want %s", float64(w.Relative), w.Place, w.Got, w.Want)

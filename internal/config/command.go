@@ -53,6 +53,12 @@ type Orchestrate struct {
 	Log
 }
 
+// PruneTarget is what `delfos prune target` reads.
+type PruneTarget struct {
+	TargetDB
+	Log
+}
+
 // Client is what the commands read that ask the target API: runs and partitions.
 type Client struct {
 	TargetAPI

@@ -55,10 +55,11 @@ type Schedule struct {
 	// Cron is checked where it is used, which knows what an expression means.
 	Cron string `default:"0 1 * * *" env:"SCHEDULE" help:"when days are due, as cron has it, in UTC unless CRON_TZ=ZONE stands before it" kind:"CRON"`
 
-	CatchUpDays    int           `default:"7"           env:"CATCH_UP_DAYS"                                                  help:"for how many days a missed day is still caught up with"   kind:"N"    least:"1"    want:"days"`
-	StaleDays      int           `default:"30"          env:"STALE_DAYS"                                                     help:"how many past days are followed for late data; 0 is none" kind:"N"    least:"0"    want:"days"`
-	TodayEvery     time.Duration `default:"10m"         env:"TODAY_EVERY"                                                    help:"how often the day that is not over is loaded; 0 is never" kind:"TIME" want:"every"`
-	PartitionStart *time.Time    `env:"PARTITION_START" help:"first day that counts; without it the day of the first sample" kind:"DATE"                                                     want:"day"`
+	CatchUpDays         int           `default:"7"           env:"CATCH_UP_DAYS"                                                  help:"for how many days a missed day is still caught up with"                                kind:"N"    least:"1"    want:"days"`
+	StaleDays           int           `default:"30"          env:"STALE_DAYS"                                                     help:"how many past days are followed for late data; 0 is none"                              kind:"N"    least:"0"    want:"days"`
+	TodayEvery          time.Duration `default:"10m"         env:"TODAY_EVERY"                                                    help:"how often the day that is not over is loaded; 0 is never"                              kind:"TIME" want:"every"`
+	TargetRetentionDays int           `default:"0"           env:"TARGET_RETENTION_DAYS"                                          help:"how many past days stay in the target, where the schedule prunes older ones; 0 is all" kind:"N"    least:"0"    want:"days"`
+	PartitionStart      *time.Time    `env:"PARTITION_START" help:"first day that counts; without it the day of the first sample" kind:"DATE"                                                                                  want:"day"`
 }
 
 // SourceRetention says how long the source keeps its samples.

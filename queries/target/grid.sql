@@ -124,13 +124,15 @@ WHERE coalesce(worked.first_day, asked.first_day, noted.first_day) IS NOT NULL;
 -- name: ReadRevisions :many
 -- Every attempt at the days [first_day, last_day] that loaded or tried to, the
 -- newest first, with what caused it: a first load, a source that had changed, a
--- target that had, or a request alone. attempt_pkey serves it.
+-- target that had, or a request alone; or the end of its retention. attempt_pkey serves it.
 SELECT
     a.day,
     a.token,
     a.run_id,
     r.trigger,
     (CASE
+        WHEN r.trigger = 'prune_target' THEN 'pruned'
+        WHEN r.trigger = 'prune_source' THEN 'source_pruned'
         WHEN a.source_digest_before IS NULL THEN 'first_load'
         WHEN a.source_digest_after IS DISTINCT FROM a.source_digest_before THEN 'source_changed'
         WHEN a.inserted + a.updated + a.deleted > 0 THEN 'target_changed'

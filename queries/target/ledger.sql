@@ -1,9 +1,9 @@
 -- name: CreateRun :one
--- Opens a command's run over the days [first_day, last_day] and enters those of
--- them that it wants, to be settled one by one; turbines is NULL for all.
+-- Opens a run that its own process works on, over the days [first_day, last_day], and
+-- enters those of them that it wants, to be settled one by one; turbines is NULL for all.
 WITH opened AS (
     INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
-    VALUES ('command', sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty))
+    VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty))
     RETURNING id
 ),
 entered AS (
@@ -273,7 +273,7 @@ SET outcome = sqlc.arg(outcome)::outcome,
 WHERE p.day = sqlc.arg(day)
   AND p.token = sqlc.arg(token)
   AND p.lease_until IS NOT NULL
-  AND (sqlc.arg(outcome)::outcome <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty'));
+  AND (sqlc.arg(outcome)::outcome <> 'cancelled' OR p.outcome IS NULL OR p.outcome NOT IN ('done', 'empty', 'pruned'));
 
 -- name: CommitPartition :execrows
 -- The last statement before the load's COMMIT: records what the day holds now and

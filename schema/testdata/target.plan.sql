@@ -15,7 +15,7 @@ CREATE TABLE "public"."signal" (
 );
 CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
 CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
-CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today');
+CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today', 'prune_target', 'prune_source');
 CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
 CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
 CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
@@ -49,7 +49,7 @@ CREATE TABLE "public"."check_rule" (
   "high" double precision NULL,
   PRIMARY KEY ("check_name", "variable")
 );
-CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled');
+CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled', 'pruned');
 CREATE TABLE "public"."flag" (
   "turbine_id" integer NOT NULL,
   "variable" text NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE "public"."flag" (
   PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
 );
 CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
-CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled');
+CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled', 'pruned');
 CREATE TABLE "public"."forgotten" (
   "day" date NOT NULL,
   "token" bigint NOT NULL,

@@ -150,10 +150,14 @@ func readCoverage(ctx context.Context, db *targetdb.Queries, c calendar) (table,
 	if err != nil {
 		return table{}, fmt.Errorf("read counts of both: %w", err)
 	}
+	pruned, err := prunedDays(ctx, db, starts, stops)
+	if err != nil {
+		return table{}, err
+	}
 	rows := make([]targetapi.Coverage, 0, len(c.turbines)*len(c.periods))
 	for _, t := range c.turbines {
 		for _, p := range c.periods {
-			rows = append(rows, targetapi.Coverage{TurbineId: t.ID, Period: p.name, Expected: c.expected(t, p), Read: make(map[string]int64, variable.Count)})
+			rows = append(rows, targetapi.Coverage{TurbineId: t.ID, Period: p.name, Expected: c.expected(t, p), Read: make(map[string]int64, variable.Count), PrunedDays: pruned[p.start]})
 		}
 	}
 	for _, r := range read {
@@ -174,5 +178,19 @@ func readCoverage(ctx context.Context, db *targetdb.Queries, c calendar) (table,
 	return tableOf(targetapi.CoverageList{Rows: rows}, rows, append(columns,
 		countColumn("both", func(r *targetapi.Coverage) int64 { return r.Both }),
 		numberColumn("coverage", "1", func(r *targetapi.Coverage) *float64 { return r.Coverage }),
+		countColumn("pruned_days", func(r *targetapi.Coverage) int64 { return int64(r.PrunedDays) }),
 	)...), nil
+}
+
+// prunedDays counts the days of periods that were pruned, by the start of each.
+func prunedDays(ctx context.Context, db *targetdb.Queries, starts, stops []time.Time) (map[time.Time]int32, error) {
+	rows, err := db.CountPruned(ctx, targetdb.CountPrunedParams{Starts: starts, Stops: stops})
+	if err != nil {
+		return nil, fmt.Errorf("count pruned days: %w", err)
+	}
+	pruned := make(map[time.Time]int32, len(rows))
+	for _, r := range rows {
+		pruned[r.Start.UTC()] = r.Days
+	}
+	return pruned, nil
 }

@@ -139,7 +139,7 @@ func TestLoadedUntil(t *testing.T) {
 	b.exec(`INSERT INTO partition (day, outcome, error, started_at, run_id) VALUES
 		('2025-01-01', 'done', NULL, '2025-01-02Z', NULL), ('2025-01-02', 'empty', NULL, '2025-01-05Z', NULL), ('2025-01-03', 'done', NULL, '2025-01-05Z', NULL),
 		('2025-01-04', 'failed', 'x', '2025-01-05Z', NULL), ('2025-01-05', 'done', NULL, '2025-01-06Z', NULL), 
-		('2025-01-09', 'done', NULL, '2025-01-10Z', NULL), ('2025-01-10', 'done', NULL, '2025-01-10 23:59:59Z', NULL), ('2025-01-11', 'done', NULL, '2025-01-12Z', 1)`)
+		('2025-01-09', 'done', NULL, '2025-01-10Z', NULL), ('2025-01-10', 'done', NULL, '2025-01-10 23:59:59Z', NULL), ('2025-01-11', 'done', NULL, '2025-01-12Z', 1), ('2025-01-12', 'pruned', NULL, '2025-01-14Z', NULL), ('2025-01-13', 'done', NULL, '2025-01-14Z', NULL)`)
 	b.exec("INSERT INTO partition (day) VALUES ('2025-01-07')")
 	for query, want := range map[string]string{
 		"start=2025-01-01&before=2025-01-02":                      "2025-01-02T00:00:00Z",
@@ -151,6 +151,7 @@ func TestLoadedUntil(t *testing.T) {
 		"start=2024-12-31&end=2025-01-09":                         "2024-12-31T00:00:00Z",
 		"start=2025-01-09&end=2025-01-10T06:00&wide=true&limit=1": "2025-01-10T00:00:00Z",
 		"start=2025-01-11&end=2025-01-12":                         "2025-01-11T00:00:00Z",
+		"start=2025-01-12&end=2025-01-13":                         "2025-01-12T00:00:00Z",
 		"start=0001-01-01&end=9999-12-31":                         "0001-01-01T00:00:00Z",
 	} {
 		if got := b.OK("/windows?" + query).Header.Get("Delfos-Loaded-Until"); got != want {

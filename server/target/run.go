@@ -225,6 +225,8 @@ func refusal(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, orchestrator.ErrNoRun):
 		return problem.NotFound(httpserve.RequestOf(ctx).URL.Path)
+	case errors.Is(err, orchestrator.ErrPrunes):
+		return problem.Conflict(orchestrator.ErrPrunes.Error())
 	case errors.Is(err, orchestrator.ErrNotOurs):
 		return problem.Conflict("the run is one of the command line, which its own process alone can steer")
 	}

@@ -53,6 +53,7 @@ func scheduleOf(state orchestrator.ScheduleState) targetapi.Schedule {
 		SourceSuspect:       state.SuspectReason,
 		SourceSuspectSince:  state.SuspectSince,
 		SourceRetentionDays: state.SourceRetention,
+		TargetRetentionDays: state.TargetRetention,
 	}
 	for _, due := range state.Next {
 		schedule.Next = append(schedule.Next, targetapi.ScheduledDay{At: due.At, Day: dateOf(due.Day)})

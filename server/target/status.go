@@ -31,6 +31,7 @@ func statusOf(s orchestrator.Status) targetapi.Status {
 			Running: s.Counts[enum.PartitionStateRunning], Done: s.Counts[enum.PartitionStateDone],
 			Stale: s.Counts[enum.PartitionStateStale], Empty: s.Counts[enum.PartitionStateEmpty],
 			Failed: s.Counts[enum.PartitionStateFailed], Cancelled: s.Counts[enum.PartitionStateCancelled],
+			Pruned: s.Counts[enum.PartitionStatePruned],
 		},
 		Failed:     partitionsOf(s.Failed),
 		Stale:      partitionsOf(s.Stale),

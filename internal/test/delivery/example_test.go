@@ -36,6 +36,7 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"STALE_DAYS":            "30",
 		"TODAY_EVERY":           "10m",
 		"SOURCE_RETENTION_DAYS": "0",
+		"TARGET_RETENTION_DAYS": "0",
 		"PARTITION_START":       "",
 		"RUN_RETENTION_DAYS":    "400",
 		"JOB_RETENTION_DAYS":    "7",

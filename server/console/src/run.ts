@@ -50,6 +50,8 @@ const triggers: Record<Run["trigger"], string> = {
   backfill: "as a backfill",
   schedule: "by the schedule",
   sweep: "by the search for late data",
+  prune_target: "to prune old days of the target",
+  prune_source: "to prune old days of the source",
   today: "by the schedule, for the running day",
 };
 

@@ -13,6 +13,7 @@ export const states: Record<State, string> = {
   missing: "was never loaded",
   empty: "the source held no samples",
   cancelled: "was cancelled before it was loaded",
+  pruned: "was removed on purpose, its retention over",
 };
 
 /** The icon of a state; the word stands beside it or in a label. */

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/internal/config"
+	"github.com/delfos/delfos/internal/dates"
+)
+
+func newPrune(r *runner) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "prune",
+		Short: "Remove old days on purpose",
+		Long: `Prune removes all days before one, for good. From the target it removes values, flags and
+the results of checks; the ledger keeps the day, which is pruned from then on.`,
+		Example: `  delfos prune target --before 2025-01-01 --dry-run
+  delfos prune target --before 2025-01-01`,
+	}, newPruneTarget(r))
+}
+
+func newPruneTarget(r *runner) *cobra.Command {
+	return pruning(r, &cobra.Command{
+		Use:   "target",
+		Short: "Remove the statistics of old days from the target",
+		Long: `Target removes the values, flags and results of checks of each day before --before, a
+transaction a day, as a load writes them: a load that is under way is waited for. The
+ledger keeps the day and calls it pruned. Neither the schedule, nor the search for late
+data, nor a run of missing, failed or stale days loads it again; 'delfos etl DAY', or a
+run of all days, does, and makes it done. TARGET_RETENTION_DAYS has the schedule prune
+such a day anew.
+
+A day that was never loaded is left alone. What is interrupted is gone on with by the
+same command.`,
+		Example: `  delfos prune target --before 2025-01-01 --dry-run
+  delfos prune target --before 2025-01-01`,
+	}, "values", func(ctx context.Context, c config.PruneTarget, request etl.PruneRequest) (etl.Pruning, error) {
+		return r.pruner(ctx, c.TargetDBURL, func(p *etl.Pruner) (etl.Pruning, error) { return p.Target(ctx, request) })
+	})
+}
+
+// pruner calls f with a pruner of the target's days.
+func (r *runner) pruner(ctx context.Context, url string, f func(*etl.Pruner) (etl.Pruning, error)) (etl.Pruning, error) {
+	target, err := etl.OpenTarget(ctx, url)
+	if err != nil {
+		return etl.Pruning{}, err
+	}
+	defer target.Close()
+	if err := etl.AwaitTarget(ctx, target, targetPatience, r.log); err != nil {
+		return etl.Pruning{}, err
+	}
+	p, err := etl.NewPruner(ctx, target, r.log)
+	if err != nil {
+		return etl.Pruning{}, err
+	}
+	defer p.Close()
+	return f(p)
+}
+
+// pruning makes cmd prune the days before --before; what says what is removed.
+func pruning[T configuration](r *runner, cmd *cobra.Command, what string, prune func(context.Context, T, etl.PruneRequest) (etl.Pruning, error)) *cobra.Command {
+	var before *time.Time
+	var request etl.PruneRequest
+	dayFlag(cmd, &before, "before", "first day that stays")
+	cmd.Flags().BoolVar(&request.DryRun, "dry-run", false, "say what would be removed and remove nothing")
+	output := outputFlag(cmd, "format of the summary")
+	return configure(r, cmd, func(ctx context.Context, c T, _ []string) error {
+		switch today := dates.Of(time.Now()); {
+		case before == nil:
+			return usagef(cmd, "--before is missing: want the first day that stays")
+		case before.After(today):
+			return usagef(cmd, "--before is %s: want a day not after today, %s", before.Format(time.DateOnly), today.Format(time.DateOnly))
+		}
+		request.Before = *before
+		progress, end := r.screen.progress("prune", "days")
+		request.Progress = progress
+		p, err := prune(ctx, c, request)
+		end()
+		if p.Before == "" {
+			return err
+		}
+		if *output == asJSON {
+			return errors.Join(err, r.printJSON(struct {
+				etl.Pruning
+
+				Error string `json:"error,omitempty"`
+			}{p, sentence(err)}))
+		}
+		return errors.Join(err, r.printPruning(p, what))
+	})
+}
+
+// printPruning prints which days were pruned for people to read.
+func (r *runner) printPruning(p etl.Pruning, what string) error {
+	verb := "removed"
+	if p.DryRun {
+		verb = "to remove"
+	}
+	for _, d := range p.Days {
+		if err := r.print("%s  %d %s %s", d.Date, d.Values, what, verb); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf("%d days before %s: %d %s %s", len(p.Days), p.Before, p.Values, what, verb)
+	if !p.DryRun {
+		text += fmt.Sprintf(" in %.1f s", p.Seconds)
+	}
+	return r.print("%s", text)
+}
