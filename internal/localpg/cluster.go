@@ -190,9 +190,7 @@ func (c *cluster) serve(port int, attached bool) (*process, error) {
 	if attached {
 		dieWithParent(cmd, syscall.SIGINT) // the fast shutdown: sessions are cut, data is written out
 	} else {
-		// In a session of its own, which is a process group too, the end of the
-		// terminal does not reach the server.
-		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true
+		detach(cmd)
 	}
 	return launch(cmd)
 }

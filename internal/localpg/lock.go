@@ -51,7 +51,7 @@ func (l *lock) wait(ctx context.Context, dir string) error {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		err := syscall.Flock(int(l.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := flock(l.File, lockAlone)
 		if err == nil {
 			return nil
 		}
@@ -86,7 +86,7 @@ func (l *lock) write(text string) error {
 // release frees the lock explicitly, because closing the file does not free it while
 // a process that is just being started has it open too.
 func (l *lock) release() {
-	_ = syscall.Flock(int(l.Fd()), syscall.LOCK_UN)
+	_ = flock(l.File, unlock)
 	_ = l.Close()
 }
 
@@ -107,7 +107,7 @@ func heldByAnother(dir string) error {
 		pid, port, _ := readPostmaster(dir)
 		return fmt.Errorf("the PostgreSQL of %s runs in the background (process %d, port %d): stop it with `delfos postgres stop`, or choose another folder", dir, pid, port)
 	}
-	if pid, err := strconv.Atoi(name); err != nil || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+	if pid, err := strconv.Atoi(name); err != nil || errors.Is(kill(pid, 0), syscall.ESRCH) {
 		return nil //nolint:nilerr // An empty file names nobody.
 	}
 	return fmt.Errorf("%s is in use by process %s: end that one first, or choose another folder", dir, name)
@@ -121,7 +121,7 @@ func InUse(dir string) bool {
 		return false
 	}
 	defer func() { _ = file.Close() }()
-	if errors.Is(syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK) {
+	if errors.Is(flock(file, lockShared), syscall.EWOULDBLOCK) {
 		return true
 	}
 	(&lock{file}).release()
@@ -188,7 +188,7 @@ func StopDetached(ctx context.Context, dir string) error {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for _, step := range waysToStop() {
-		if err := syscall.Kill(pid, step.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		if err := kill(pid, step.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("stop the PostgreSQL of %s (process %d): %w", c.Dir, pid, err)
 		}
 		// Its sessions hold the lock as well.

@@ -31,17 +31,17 @@ func accountFor(data string) (account, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return account{}, fmt.Errorf("look at PostgreSQL's data in %s: %w", data, err)
 	}
-	var owner *syscall.Stat_t
+	var owner account
 	if err == nil {
-		owner, _ = info.Sys().(*syscall.Stat_t)
+		owner = ownerOf(info)
 	}
 	switch self := os.Geteuid(); {
-	case self != 0 && owner != nil && int(owner.Uid) != self:
-		return account{}, fmt.Errorf("PostgreSQL's data in %s belongs to user %d: run as that user or as root, or remove the folder", data, owner.Uid)
+	case self != 0 && owner.other && int(owner.uid) != self:
+		return account{}, fmt.Errorf("PostgreSQL's data in %s belongs to user %d: run as that user or as root, or remove the folder", data, owner.uid)
 	case self != 0:
 		return account{}, nil
-	case owner != nil && owner.Uid != 0:
-		return account{uid: owner.Uid, gid: owner.Gid, other: true}, nil
+	case owner.other && owner.uid != 0:
+		return owner, nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		found, err := user.Lookup(name)
@@ -70,16 +70,6 @@ func (a account) own(paths ...string) error {
 	return nil
 }
 
-// become has a program run as the account, in a process group of its own, so that
-// Ctrl-C on a terminal doesn't reach the server before us.
-func (a account) become(cmd *exec.Cmd) {
-	cmd.Dir = "/" // our working folder may be closed to the account
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if a.other {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
-	}
-}
-
 // command builds a call of one of the server's programs on a data folder. The
 // program inherits the folder's lock. If ctx ends, it is killed with what it
 // started.
@@ -97,7 +87,7 @@ func (c *cluster) command(ctx context.Context, data, name string, args ...string
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, name), append(args, "-D", data)...)
 	c.who.become(cmd)
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error { return kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.ExtraFiles = []*os.File{c.lock.File, folder} // 3 and 4
 	cmd.Stdout, cmd.Stderr = c.log, c.log
 	// Our environment without what would change the server's behaviour.
@@ -167,7 +157,7 @@ func (p *process) end(ctx context.Context) {
 		if p.ended() {
 			return // its number may belong to another process by now
 		}
-		_ = syscall.Kill(p.cmd.Process.Pid, step.signal)
+		_ = kill(p.cmd.Process.Pid, step.signal)
 		select {
 		case <-p.done:
 		case <-hurry:

@@ -24,6 +24,7 @@
 //	process.go   the server's programs as child processes, and their account
 //	lock.go      who uses the folder; servers that outlive their process
 //	programs.go  finding the programs, and fetching them
+//	system_*.go  what each operating system has for the above; Windows has none of it
 package localpg
 
 import (
@@ -87,6 +88,9 @@ type Config struct {
 
 // withDefaults fills what was left empty and checks the rest.
 func (c Config) withDefaults() (Config, error) {
+	if err := supported(); err != nil {
+		return c, err
+	}
 	if c.Dir == "" {
 		return c, errors.New("start PostgreSQL: Dir is empty, it has to name the folder of the data")
 	}
