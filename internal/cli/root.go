@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -9,28 +10,34 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A Version says which build this is. Empty fields are taken from what the Go
+// A Version says which build this is. What is empty is taken from what the Go
 // toolchain recorded in the binary.
 type Version struct{ Number, Commit string }
 
 func (v Version) String() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if v.Number == "" && info.Main.Version != "" {
-			v.Number = info.Main.Version
-		}
+	info, _ := debug.ReadBuildInfo() // nil: nothing is recorded
+	return fmt.Sprintf("delfos %s, %s %s/%s", v.with(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// with is the number and the commit, such as "v1.0.0, commit 0123abc".
+func (v Version) with(info *debug.BuildInfo) string {
+	changed := ""
+	if info != nil {
+		v.Number = cmp.Or(v.Number, info.Main.Version)
 		for _, s := range info.Settings {
-			if v.Commit == "" && s.Key == "vcs.revision" {
+			switch {
+			case s.Key == "vcs.revision" && v.Commit == "":
 				v.Commit = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true" && !strings.HasSuffix(v.Number, "dirty"):
+				changed = ", changed since"
 			}
 		}
 	}
-	if v.Number == "" {
-		v.Number = "(devel)"
-	}
+	v.Number = cmp.Or(v.Number, "(devel)")
 	if v.Commit == "" {
-		v.Commit = "unknown"
+		return v.Number // of `go install`: a release, or a number that ends with its commit
 	}
-	return fmt.Sprintf("delfos %s, commit %s, %s %s/%s", v.Number, v.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return v.Number + ", commit " + v.Commit + changed
 }
 
 func newRoot(r *runner) *cobra.Command {
