@@ -7,12 +7,14 @@ MAKEFLAGS += --no-print-directory
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# What a release is built for.
+SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check cross dist check-release check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -67,7 +69,7 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
 		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(GO) test -race -count=1 -parallel 4 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
 
-check: lint vet plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
+check: lint vet cross plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 
 lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
 	$(call tool,golangci-lint) fmt --diff
@@ -79,7 +81,12 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,browser,node,pgbouncer,variable ./...
+	$(GO) vet -tags atlas,browser,node,pgbouncer,release,variable ./...
+
+cross: ## Check that delfos builds for every system of a release
+	@set -e; for system in $(SYSTEMS); do \
+		GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o /dev/null . || { echo "delfos does not build for $$system" >&2; exit 1; }; \
+		echo "delfos builds for $$system"; done
 
 # Modules of their own, which the tests of the others leave out.
 plugin-test:
@@ -157,6 +164,15 @@ screenshots: ## Write the pictures of docs/img anew, of what the demo shows (nee
 
 check-variable: ## Add a variable to a copy of the tree, by its contracts alone, and go the whole way with it (needs git)
 	CGO_ENABLED=0 $(GO) test -tags variable -count=1 ./internal/test/variable
+
+# SIGNING_KEY=FILE signs the checksums; SECURITY.md says by which key, and how to verify them.
+dist: ## Write bin/dist: archives of every system, bills of materials, checksums (VERSION=v1.0.0, SIGNING_KEY=FILE)
+	@sbom=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/cyclonedx-gomod/go.mod cyclonedx-gomod) && \
+	CGO_ENABLED=0 $(GO) run ./tools/release -version '$(VERSION)' -sbom "$$sbom" -key '$(SIGNING_KEY)' -out bin/dist $(SYSTEMS)
+
+check-release: ## Make a release twice, compare, verify it as SECURITY.md says, and run its demo (needs git, ssh-keygen, PostgreSQL's programs)
+	@command -v ssh-keygen >/dev/null || { echo "make check-release: no ssh-keygen: install it (Debian: apt-get install openssh-client)" >&2; exit 1; }
+	SYSTEMS='$(SYSTEMS)' CGO_ENABLED=0 $(GO) test -tags release -count=1 -timeout 40m ./tools/release
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
 bench: build ## Measure against psql and pgbench on databases of its own, and write bench/RESULTS.md (needs PostgreSQL's programs; BENCH=-quick: one short round)
