@@ -14,7 +14,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check cross dist check-release check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check cross dist check-release check-contract check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,7 +69,7 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
 		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(GO) test -race -count=1 -parallel 4 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
 
-check: lint vet cross plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
+check: lint vet cross check-contract plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 
 lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
 	$(call tool,golangci-lint) fmt --diff
@@ -173,6 +173,9 @@ dist: ## Write bin/dist: archives of every system, bills of materials, checksums
 check-release: ## Make a release twice, compare, verify it as SECURITY.md says, and run its demo (needs git, ssh-keygen, PostgreSQL's programs)
 	@command -v ssh-keygen >/dev/null || { echo "make check-release: no ssh-keygen: install it (Debian: apt-get install openssh-client)" >&2; exit 1; }
 	SYSTEMS='$(SYSTEMS)' CGO_ENABLED=0 $(GO) test -tags release -count=1 -timeout 40m ./tools/release
+
+check-contract: ## Refuse changes of openapi.yaml that break clients of the last release (api/) without a new major version
+	@oasdiff=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/oasdiff/go.mod oasdiff) && sh tools/oasdiff/check.sh "$$oasdiff"
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
 bench: build ## Measure against psql and pgbench on databases of its own, and write bench/RESULTS.md (needs PostgreSQL's programs; BENCH=-quick: one short round)
