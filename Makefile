@@ -14,7 +14,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check cross dist check-release check-contract check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy kubernetes-schemas check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,7 +69,7 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
 		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(GO) test -race -count=1 -parallel 4 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
 
-check: lint vet cross check-contract plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
+check: lint vet cross check-contract check-deploy plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 
 lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
 	$(call tool,golangci-lint) fmt --diff
@@ -176,6 +176,23 @@ check-release: ## Make a release twice, compare, verify it as SECURITY.md says, 
 
 check-contract: ## Refuse changes of openapi.yaml that break clients of the last release (api/) without a new major version
 	@oasdiff=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/oasdiff/go.mod oasdiff) && sh tools/oasdiff/check.sh "$$oasdiff"
+
+check-deploy: ## Check the Kubernetes manifests against Kubernetes' own schemas, and the systemd units (needs systemd-analyze)
+	$(call tool,kubeconform) -strict -summary -ignore-filename-pattern 'kustomization.yaml|\.json$$' \
+		-schema-location 'deploy/kubernetes/schemas/{{.ResourceKind}}{{.KindSuffix}}.json' deploy/kubernetes
+	@command -v systemd-analyze >/dev/null || { echo "make check-deploy: no systemd-analyze: install it (Debian: apt-get install systemd)" >&2; exit 1; }
+	@# systemd wants the program to exist, and reads drop-ins from where it finds units.
+	@set -e; units=$$(mktemp -d); trap 'rm -rf "$$units"' EXIT; cp -R deploy/systemd/. "$$units"; \
+	sed -i.bak 's#/usr/local/bin/delfos#/bin/true#' "$$units"/*.service; export SYSTEMD_UNIT_PATH="$$units:"; \
+	for unit in migrate api orchestrator worker@1; do systemd-analyze verify --man=no "$$units/delfos-$$unit.service"; done; \
+	for unit in migrate api orchestrator; do systemd-analyze security --no-pager --offline=true --threshold=20 "$$units/delfos-$$unit.service" | tail -n 1; done
+
+kubernetes-schemas: ## Write the schemas of check-deploy anew (needs jq)
+	@set -e; swagger="$$($(GO) mod download -json k8s.io/kubernetes@v1.34.2 | jq -r .Dir)/api/openapi-spec/swagger.json"; \
+	for kind in core.v1.Namespace core.v1.ConfigMap core.v1.Secret core.v1.ServiceAccount core.v1.Service apps.v1.Deployment batch.v1.Job \
+		policy.v1.PodDisruptionBudget networking.v1.NetworkPolicy; do \
+		file="$$(echo "$$kind" | awk -F. '{ print tolower($$3) ($$1 == "core" ? "" : "-" $$1) "-" $$2 }')"; \
+		jq -c --arg name "io.k8s.api.$$kind" -f tools/kubeconform/schemas.jq "$$swagger" >"deploy/kubernetes/schemas/$$file.json"; done
 
 # BENCH=-quick sees in a minute that all of it works; bench/main.go has the other flags.
 bench: build ## Measure against psql and pgbench on databases of its own, and write bench/RESULTS.md (needs PostgreSQL's programs; BENCH=-quick: one short round)
