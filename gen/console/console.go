@@ -5,10 +5,10 @@ package console
 
 import "embed"
 
-// Index is the page.
+// Pages has the page of each view, under its name.
 //
-//go:embed index.html
-var Index []byte
+//go:embed pages
+var Pages embed.FS
 
 // Files are what the page loads, each compressed by gzip.
 //

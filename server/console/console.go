@@ -4,7 +4,10 @@
 package console
 
 import (
+	"bytes"
+	"html"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -20,11 +23,11 @@ const policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-
 
 // Mount adds the page to r.
 func Mount(r chi.Router) {
-	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
 		secure(w)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-cache") // it names the files of this version
-		_, _ = w.Write(console.Index)               // or the client has left
+		_, _ = w.Write(page(r.URL.Query()))         //nolint:gosec // G705: page escapes what it takes over. Or the client has left.
 	})
 	serve := http.StripPrefix("/console/", statigz.FileServer(console.Files, statigz.FSPrefix("files")))
 	entries, _ := console.Files.ReadDir("files") // it is there, or this would not compile
@@ -36,6 +39,25 @@ func Mount(r chi.Router) {
 			serve.ServeHTTP(w, r)
 		})
 	}
+}
+
+// page is the page of the view that an address names, or else of the overview, which the
+// script shows then.
+func page(asked url.Values) []byte {
+	text, err := console.Pages.ReadFile("pages/" + asked.Get("view") + ".html")
+	if err != nil {
+		text, _ = console.Pages.ReadFile("pages/overview.html") // it is there
+	}
+	of := url.Values{}
+	for _, name := range []string{"from", "to"} {
+		if day := asked.Get(name); day != "" {
+			of.Set(name, day)
+		}
+	}
+	if len(of) == 0 {
+		return bytes.Replace(text, []byte("{range}"), nil, 1)
+	}
+	return bytes.Replace(text, []byte("{range}"), []byte(html.EscapeString("?"+of.Encode())), 1)
 }
 
 func secure(w http.ResponseWriter) {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -58,6 +59,46 @@ func TestPage(t *testing.T) {
 			if got := answer.Header.Get("Cache-Control"); !strings.Contains(got, "immutable") {
 				t.Errorf("%s is not kept: %q", name[1], got)
 			}
+		}
+	}
+}
+
+// The page of a view names what the view loads, of the days that its address asks for; that
+// of an unknown view is the overview's.
+func TestPreloads(t *testing.T) {
+	t.Parallel()
+	r := chi.NewRouter()
+	console.Mount(r)
+	const partitions = `href="partitions`
+	for query, want := range map[string][]string{
+		"":                 {"console/overview-", `href="status"`, partitions + `"`},
+		"?view=../console": {"console/overview-", `href="status"`, partitions + `"`},
+		"?view=calendar":   {"console/calendar-", partitions + `"`},
+		"?view=calendar&to=2025-01-05&from=2024-02-01": {"console/calendar-", partitions + `?from=2024-02-01&amp;to=2025-01-05"`},
+		`?view=calendar&from="><script>`:               {"console/calendar-", partitions + `?from=%22%3E%3Cscript%3E"`},
+		"?view=power-curve":                            {"console/power-curve-", `href="turbines?span=true&amp;start=`},
+		"?view=data&from=no":                           {"console/data-", `href="signals"`, `href="turbines?`},
+	} {
+		w := httptest.NewRecorder()
+		address := url.URL{Path: "/", RawQuery: strings.TrimPrefix(query, "?")}
+		r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, address.String(), nil))
+		text := w.Body.String()
+		preloads := regexp.MustCompile(`<link rel="preload" .*>`).FindAllString(text, -1)
+		if len(preloads) != len(want)-1 {
+			t.Errorf("%s: %q", query, preloads)
+		}
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s: %s is not in %s", query, part, text)
+			}
+		}
+		for _, named := range regexp.MustCompile(`"console/([^"]*)"`).FindAllStringSubmatch(text, -1) {
+			if _, err := gen.Files.ReadFile("files/" + named[1] + ".gz"); err != nil {
+				t.Errorf("%s: %v", query, err)
+			}
+		}
+		if strings.ContainsAny(text, "{}") || strings.Contains(text, "data-view") {
+			t.Errorf("%s: %s", query, text)
 		}
 	}
 }

@@ -3,8 +3,9 @@
 // the repository's root.
 //
 // A file's name has a hash of its content, so that browsers may keep it for ever, and
-// it is compressed beforehand. index.html names those that the first view needs, so that
-// a browser need not find them one after another.
+// it is compressed beforehand. Each view has a page, index.html with the files that the
+// view needs and the lines that are for it, so that a browser need not find what it loads
+// one after another.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -72,7 +74,7 @@ func run() error {
 		case strings.HasPrefix(name, "main-") && strings.HasSuffix(name, ".css"):
 			style = name
 		}
-		if err := write(name+".gz", compress(file.Contents)); err != nil {
+		if err := write("files", name+".gz", compress(file.Contents)); err != nil {
 			return err
 		}
 	}
@@ -80,53 +82,72 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	needed, err := closure(result.Metafile, script)
+	needed, err := closures(result.Metafile, script)
 	if err != nil {
 		return err
 	}
-	var preloads strings.Builder
-	for _, name := range needed {
-		fmt.Fprintf(&preloads, "<link rel=\"modulepreload\" href=\"console/%s\">\n", name)
-	}
-	text := strings.NewReplacer("{script}", script, "{style}", style, "{preloads}\n", preloads.String()).Replace(string(page))
-	if err := os.WriteFile(filepath.Join(target, "index.html"), []byte(text), 0o644); err != nil {
-		return err
+	for view, names := range needed {
+		var preloads strings.Builder
+		for _, name := range names {
+			fmt.Fprintf(&preloads, "<link rel=\"modulepreload\" href=\"console/%s\">\n", name)
+		}
+		text := strings.NewReplacer("{script}", script, "{style}", style, "{preloads}\n", preloads.String()).Replace(linesFor(view, string(page)))
+		if err := write("pages", view+".html", []byte(text)); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(filepath.Join(target, "console.go"), []byte(embed), 0o644)
 }
 
-// closure are the scripts that the page's script and its first view import, sorted.
-func closure(metafile, script string) ([]string, error) {
-	var meta struct {
-		Outputs map[string]struct {
-			EntryPoint string
-			Imports    []struct{ Path, Kind string }
-		}
+// closures are the scripts that the page's script and a view import, sorted, by view.
+func closures(metafile, script string) (map[string][]string, error) {
+	type output struct {
+		EntryPoint string
+		Imports    []struct{ Path, Kind string }
 	}
+	var meta struct{ Outputs map[string]output }
 	if err := json.Unmarshal([]byte(metafile), &meta); err != nil {
 		return nil, fmt.Errorf("read what esbuild made: %w", err)
 	}
-	needed := map[string]bool{}
-	var add func(path string)
-	add = func(path string) {
+	var add func(path string, to map[string]bool)
+	add = func(path string, to map[string]bool) {
+		name := filepath.Base(path)
+		if to[name] {
+			return
+		}
+		to[name] = true
 		for _, i := range meta.Outputs[path].Imports {
-			name := filepath.Base(i.Path)
-			if i.Kind == "import-statement" && !needed[name] && name != script {
-				needed[name] = true
-				add(i.Path)
+			if i.Kind == "import-statement" {
+				add(i.Path, to)
 			}
 		}
 	}
-	for path, output := range meta.Outputs {
-		switch filepath.Base(output.EntryPoint) {
-		case "overview.ts":
-			needed[filepath.Base(path)] = true
-			add(path)
-		case "main.ts":
-			add(path)
+	views := map[string][]string{}
+	for path, out := range meta.Outputs {
+		if filepath.Base(filepath.Dir(out.EntryPoint)) != "views" {
+			continue
+		}
+		needed := map[string]bool{}
+		add(filepath.Join(target, "files", script), needed)
+		add(path, needed)
+		delete(needed, script) // it stands in every page
+		views[strings.TrimSuffix(filepath.Base(out.EntryPoint), ".ts")] = slices.Sorted(maps.Keys(needed))
+	}
+	return views, nil
+}
+
+// dataView is the part of a line that says which views the line is for.
+var dataView = regexp.MustCompile(` data-view="([^"]*)"`)
+
+// linesFor is the page without the lines that are for other views.
+func linesFor(view, page string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(page) {
+		if of := dataView.FindStringSubmatch(line); of == nil || slices.Contains(strings.Fields(of[1]), view) {
+			lines.WriteString(dataView.ReplaceAllString(line, ""))
 		}
 	}
-	return slices.Sorted(maps.Keys(needed)), nil
+	return lines.String()
 }
 
 // compress is the content as gzip has it. The library is pinned, so that the bytes are
@@ -139,8 +160,8 @@ func compress(content []byte) []byte {
 	return b.Bytes()
 }
 
-func write(name string, content []byte) error {
-	path := filepath.Join(target, "files", name)
+func write(folder, name string, content []byte) error {
+	path := filepath.Join(target, folder, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -154,10 +175,10 @@ package console
 
 import "embed"
 
-// Index is the page.
+// Pages has the page of each view, under its name.
 //
-//go:embed index.html
-var Index []byte
+//go:embed pages
+var Pages embed.FS
 
 // Files are what the page loads, each compressed by gzip.
 //

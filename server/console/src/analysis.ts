@@ -28,6 +28,71 @@ export interface Analysis<Q, T> {
   drawn?: (value: T, chosen: Chosen, anew: boolean) => void;
 }
 
+/** Reads what the newest query asks for. */
+export class Loading<Q, T> {
+  error: unknown;
+  query: Q | undefined; // that value is of, or will be
+  value: T | undefined;
+  private reading: Promise<void> | undefined;
+  private again = false;
+  private abort = new AbortController();
+
+  /** draw is called when any of it changes, with whether the value did. */
+  constructor(
+    private readonly read: (query: Q, signal: AbortSignal) => Promise<T>,
+    private readonly draw: (anew: boolean) => void,
+    signal: AbortSignal,
+  ) {
+    signal.addEventListener("abort", () => this.abort.abort());
+  }
+
+  get busy(): boolean {
+    return this.reading !== undefined || this.query === undefined;
+  }
+
+  /** Reads unless it has; anew also then, but what is being read first to its end. */
+  load(query: Q, anew = false): Promise<void> {
+    if (JSON.stringify(query) === JSON.stringify(this.query)) {
+      if (!anew) return this.reading ?? Promise.resolve();
+      if (this.reading) {
+        this.again = true;
+        return this.reading;
+      }
+    }
+    this.abort.abort();
+    this.abort = new AbortController();
+    this.query = query;
+    this.again = false;
+    this.reading = this.readAll(query, this.abort.signal);
+    this.draw(false);
+    return this.reading;
+  }
+
+  /** Has neither a value nor a query, as at first. */
+  forget(): void {
+    this.abort.abort();
+    this.query = this.value = this.reading = undefined;
+  }
+
+  private async readAll(query: Q, mine: AbortSignal): Promise<void> {
+    do {
+      this.again = false;
+      try {
+        const value = await this.read(query, mine);
+        if (mine.aborted) return;
+        this.value = value;
+        this.error = undefined;
+        this.draw(true);
+      } catch (cause) {
+        if (mine.aborted) return;
+        this.error = cause; // it is read again when somebody asks, or the server is back
+      }
+    } while (this.again);
+    this.reading = undefined;
+    this.draw(false);
+  }
+}
+
 /** Calls again when a day of the range has been loaded, or when that is not known; never while it is at it, or a backfill would keep it from ending. */
 export function followDays(range: () => Range, again: () => Promise<void>, signal: AbortSignal): void {
   let due: ReturnType<typeof setTimeout> | undefined;
@@ -66,13 +131,12 @@ export function nothingInRange({ farm, range }: Chosen, view: View, of = "window
 /** Makes the page of a view of statistics. */
 export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>): Page {
   let chosen: Chosen | undefined;
-  let value: T | undefined;
-  let asked = "";
-  let error: unknown;
-  let busy = true;
+  let error: unknown; // that there is no farm of
   let fresh = false;
-  let loading = new AbortController();
-  signal.addEventListener("abort", () => loading.abort());
+  const loading = new Loading<Q, T>(view.read, (anew) => {
+    fresh ||= anew;
+    update();
+  }, signal);
 
   const begin = async (): Promise<void> => {
     error = undefined;
@@ -88,29 +152,11 @@ export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>
     const turbines = chosenTurbines(farm);
     // A year, but a month of a large farm, so that the first look is quick.
     chosen = { farm, turbines, range: chosenRange(farm, farm.turbines.length > 10 ? 30 : 365), hues: hues(farm, turbines) };
+    update();
     void load();
   };
-  const load = async (again = false): Promise<void> => {
-    if (!chosen || chosen.turbines.length === 0) return update();
-    const query = view.query(chosen);
-    if (!again && JSON.stringify(query) === asked) return update();
-    asked = JSON.stringify(query);
-    loading.abort();
-    loading = new AbortController();
-    const mine = loading.signal;
-    busy = true;
-    update();
-    try {
-      value = await view.read(query, mine);
-      error = undefined;
-      fresh = true;
-    } catch (cause) {
-      if (mine.aborted) return;
-      error = cause;
-      asked = "";
-    }
-    busy = false;
-    update();
+  const load = async (anew = false): Promise<void> => {
+    if (chosen && chosen.turbines.length > 0) await loading.load(view.query(chosen), anew);
   };
   followDays(() => chosen?.range ?? { start: 0, end: 0 }, () => load(true), signal);
   void begin();
@@ -120,8 +166,8 @@ export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>
     if (chosen.turbines.length === 0) return nothingLoaded();
     return html`
       <div class="toolbar">${rangeControls(chosen.range, chosen.farm)}${turbinePicker(chosen.farm, chosen.turbines)}${view.controls?.(chosen)}</div>
-      ${error ? failure(error, () => void load(true)) : ""}
-      <div class="charts" aria-busy=${busy}>${value === undefined ? html`<p class="loading">${error ? "" : "Loading …"}</p>` : view.body(value, chosen)}</div>
+      ${loading.error ? failure(loading.error, () => void load(true)) : ""}
+      <div class="charts" aria-busy=${loading.busy}>${loading.value === undefined ? html`<p class="loading">${loading.error ? "" : "Loading …"}</p>` : view.body(loading.value, chosen)}</div>
       ${sameRange(view.view, chosen.range, chosen.turbines)}`;
   };
 
@@ -130,8 +176,8 @@ export function analysis<Q, T>({ signal, update }: Context, view: Analysis<Q, T>
     render: () => html`<h1>${view.heading}</h1>${body()}`,
     moved: () => chosen && choose(chosen.farm),
     drawn: () => {
-      if (!chosen || value === undefined) return;
-      view.drawn?.(value, chosen, fresh);
+      if (!chosen || loading.value === undefined) return;
+      view.drawn?.(loading.value, chosen, fresh);
       fresh = false;
     },
   };

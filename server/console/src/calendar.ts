@@ -14,7 +14,8 @@ import { badge, days as inDays, empty, failure, number, states } from "./ui";
 import { change, go, linkTo, parameters } from "./url";
 
 const monthsOfYear = 12;
-const monthsAtOnce = 60; // more than a screen has
+const monthsAtFirst = 36; // more than a screen has
+const monthsAtOnce = 60;
 const names = Object.keys(states) as State[];
 
 /** The calendar as a part of a view; everything that it shows is in the address. */
@@ -169,7 +170,7 @@ export class Calendar {
     this.body.setAttribute("role", "rowgroup");
     this.cells = new Array<HTMLTableCellElement>(list.length);
     this.undrawn = list.length;
-    this.drawMonths(monthsAtOnce);
+    this.drawMonths(monthsAtFirst);
     this.table.replaceChildren(head, this.body);
     this.drawLater(this.body);
     this.current = this.anchor = this.head = -1;

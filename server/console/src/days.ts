@@ -27,6 +27,7 @@ export class Days {
   loaded = false;
 
   private asked: Partial<Range> = {};
+  private tag: string | null = null; // of the answer that list is
   private changed: Range | "all" | undefined;
   private readonly gather: () => void;
 
@@ -51,6 +52,7 @@ export class Days {
   async read(asked: Partial<Range>): Promise<void> {
     this.asked = asked;
     this.list = [];
+    this.tag = null;
     try {
       await this.readAll();
     } catch (error) {
@@ -62,8 +64,13 @@ export class Days {
 
   private async readAll(): Promise<void> {
     const asked = this.asked;
-    const { days, link } = await fetchDays(asked, this.signal);
+    const response = await fetchDays(asked, this.signal);
+    const tag = response.headers.get("ETag");
+    if (tag !== null && tag === this.tag) return void (await response.arrayBuffer()); // which frees its connection
+    const days = await daysOf(response);
     if (asked !== this.asked) return; // another range was asked for meanwhile
+    this.tag = tag;
+    const link = response.headers.get("Link") ?? "";
     this.older = rangeOf(link, "prev");
     this.newer = rangeOf(link, "next");
     this.loaded = true;
@@ -92,8 +99,10 @@ export class Days {
     const from = changed.from < first ? first : changed.from;
     const to = changed.to > last ? last : changed.to;
     if (from > to) return;
-    const { days } = await fetchDays({ from, to }, this.signal);
-    if (asked === this.asked) this.patch(days);
+    const days = await daysOf(await fetchDays({ from, to }, this.signal));
+    if (asked !== this.asked) return;
+    this.tag = null;
+    this.patch(days);
   }
 
   private patch(days: Partition[]): void {
@@ -111,11 +120,9 @@ function same(a: Partition | undefined, b: Partition): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-async function fetchDays(range: Partial<Range>, signal: AbortSignal): Promise<{ days: Partition[]; link: string }> {
-  const response = await send(address("/partitions", range), { signal });
-  const { partitions } = (await response.json()) as Schemas["PartitionList"];
-  return { days: partitions, link: response.headers.get("Link") ?? "" };
-}
+const fetchDays = (range: Partial<Range>, signal: AbortSignal): Promise<Response> => send(address("/partitions", range), { signal });
+
+const daysOf = async (response: Response): Promise<Partition[]> => ((await response.json()) as Schemas["PartitionList"]).partitions;
 
 // The range that a link of a header leads to.
 function rangeOf(link: string, rel: string): Range | undefined {

@@ -33,13 +33,14 @@ interface Entry {
   hidden?: boolean; // from the navigation
 }
 
+// A view's file has its name, so that its page can name the scripts that it needs.
 const views: Record<View, Entry> = {
   overview: { label: "Overview", load: () => import("./views/overview") },
   calendar: { label: "Calendar", load: () => import("./views/calendar") },
   runs: { label: "Runs", load: () => import("./views/runs") },
   day: { label: "Day", load: () => import("./views/day"), hidden: true },
   data: { label: "Data", load: () => import("./views/data") },
-  "power-curve": { label: "Power curve", load: () => import("./views/powercurve") },
+  "power-curve": { label: "Power curve", load: () => import("./views/power-curve") },
   energy: { label: "Energy", load: () => import("./views/energy") },
   distribution: { label: "Distribution", load: () => import("./views/distribution") },
   farm: { label: "Farm", load: () => import("./views/farm") },
@@ -54,11 +55,13 @@ let drawing = false;
 function update(): void {
   if (drawing) return;
   drawing = true;
-  requestAnimationFrame(() => {
-    drawing = false;
-    render(shell(), document.body);
-    page?.drawn?.();
-  });
+  requestAnimationFrame(draw);
+}
+
+function draw(): void {
+  drawing = false;
+  render(shell(), document.body);
+  page?.drawn?.();
 }
 
 function wanted(): View {
@@ -110,10 +113,19 @@ function setTheme(to: Theme): void {
   dispatchEvent(new Event("themechange"));
 }
 
+// The hundreds of zones are listed when nothing else is to be done, or somebody looks for one.
+let allZones = false;
+
+function listZones(): void {
+  if (allZones) return;
+  allZones = true;
+  draw(); // before the next key
+}
+
 function zones(): string[] {
   const chosen = zone();
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return [...new Set(["UTC", chosen, here, ...Intl.supportedValuesOf("timeZone")])];
+  return [...new Set(["UTC", chosen, here, ...(allZones ? Intl.supportedValuesOf("timeZone") : [])])];
 }
 
 function state(): TemplateResult {
@@ -138,8 +150,8 @@ function shell(): TemplateResult {
       <div class="settings">
         ${state()}
         <label>Times in
-          <select @change=${(event: Event) => change({ tz: (event.target as HTMLSelectElement).value === "UTC" ? undefined : (event.target as HTMLSelectElement).value })}>
-            ${guard([zone()], () => zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`))}
+          <select @focus=${listZones} @pointerdown=${listZones} @change=${(event: Event) => change({ tz: (event.target as HTMLSelectElement).value === "UTC" ? undefined : (event.target as HTMLSelectElement).value })}>
+            ${guard([zone(), allZones], () => zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`))}
           </select>
         </label>
         <label><span class="visually-hidden">Theme</span>
@@ -177,5 +189,6 @@ addEventListener("addresschange", () => void show());
 
 document.documentElement.dataset["theme"] = theme();
 document.body.replaceChildren();
-connect(update);
-void show();
+// What the view reads first may be older than the stream, which says so when it opens.
+void show().then(() => connect(update));
+addEventListener("load", () => setTimeout(listZones, 1000));

@@ -2,7 +2,7 @@
 // width, with everything that is chosen in the address.
 import { html, nothing, type TemplateResult } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
-import { followDays, nothingLoaded } from "../analysis";
+import { followDays, Loading, nothingLoaded } from "../analysis";
 import { get, type Schemas } from "../api";
 import { swatch } from "../chart";
 import type { Open, Page } from "../main";
@@ -39,12 +39,7 @@ export const open: Open = ({ signal, update }): Page => {
   let turbines: Turbine[] = [];
   let tracks: Track[] = [];
   let colors: number[] = [];
-  let frame: Frame | undefined;
-  let flags: Flag[] = [];
-  let query: WindowsQuery | undefined;
-  let error: unknown;
-  let loading = new AbortController();
-  let busy = true;
+  let error: unknown; // that there is no farm of
   let charts: TimeCharts | undefined;
   let of = ""; // what the values are of
   let drawnAs = ""; // what the charts were made for
@@ -54,7 +49,17 @@ export const open: Open = ({ signal, update }): Page => {
   let rangeBefore: Range | undefined; // where a movement began
   let settle: ReturnType<typeof setTimeout> | undefined;
   const earlier: Range[] = []; // ranges to go back to
-  signal.addEventListener("abort", () => (loading.abort(), made.abort(), clearTimeout(settle)));
+  signal.addEventListener("abort", () => (made.abort(), clearTimeout(settle)));
+  const loading = new Loading<WindowsQuery, [Frame, Flag[]]>(
+    (query, mine) => Promise.all([readFrame(query, turbines, tracks.map((track) => track.variable), std(), mine), readFlags(query, mine)]),
+    (anew) => {
+      if (anew) charts?.draw(loading.value![0]);
+      update();
+    },
+    signal,
+  );
+  const frame = (): Frame | undefined => loading.value?.[0];
+  const flags = (): Flag[] => loading.value?.[1] ?? [];
 
   const begin = async (): Promise<void> => {
     error = undefined;
@@ -82,7 +87,7 @@ export const open: Open = ({ signal, update }): Page => {
     const wanted = JSON.stringify([turbines.map((one) => one.id), tracks.map((track) => track.variable), std()]);
     if (wanted === of) return;
     of = wanted; // values of others are not shown under these names
-    frame = query = undefined;
+    loading.forget();
   };
   const std = (): boolean => parameters().has("std");
   const asTable = (): boolean => parameters().has("table");
@@ -91,24 +96,7 @@ export const open: Open = ({ signal, update }): Page => {
   const load = async (anew = false): Promise<void> => {
     if (turbines.length === 0) return;
     const width = (document.querySelector(".charts")?.clientWidth ?? 1000) - 64;
-    const wanted = windowsQuery(range, width, turbines, tracks.map((track) => track.variable), std());
-    if (!anew && JSON.stringify(wanted) === JSON.stringify(query)) return;
-    query = wanted;
-    loading.abort();
-    loading = new AbortController();
-    const mine = loading.signal;
-    busy = true;
-    update();
-    try {
-      [frame, flags] = await Promise.all([readFrame(wanted, turbines, tracks.map((track) => track.variable), std(), mine), readFlags(wanted, mine)]);
-      error = undefined;
-      charts?.draw(frame);
-    } catch (cause) {
-      if (mine.aborted) return;
-      error = cause; // it is read again when somebody asks, or the server is back
-    }
-    busy = false;
-    update();
+    await loading.load(windowsQuery(range, width, turbines, tracks.map((track) => track.variable), std()), anew);
   };
 
   // The range as it is moved is drawn at once; the address and the values follow when it rests.
@@ -128,8 +116,8 @@ export const open: Open = ({ signal, update }): Page => {
   };
 
   const flagsAt = (index: number): Flag[] => {
-    const [from, to] = [frame?.starts[index] ?? 0, frame?.ends[index] ?? 0];
-    return flags.filter((flag) => Date.parse(flag.timestamp) >= from && Date.parse(flag.timestamp) < to);
+    const [from, to] = [frame()?.starts[index] ?? 0, frame()?.ends[index] ?? 0];
+    return flags().filter((flag) => Date.parse(flag.timestamp) >= from && Date.parse(flag.timestamp) < to);
   };
   const nameOf = (id: number): string => farm?.turbines.find((one) => one.id === id)?.name ?? `turbine ${id}`;
   const words = (of: Flag[]): string => of.slice(0, 3).map((flag) => `${nameOf(flag.turbine_id)}, ${flag.variable.replaceAll("_", " ")}, ${flag.check}: ${flag.detail}`).join("; ") + (of.length > 3 ? `; and ${of.length - 3} more` : "");
@@ -137,7 +125,7 @@ export const open: Open = ({ signal, update }): Page => {
   // What the cursor is on is written beside the names, without drawing the page anew.
   const legends = (index: number | null): void => {
     for (const { variable } of tracks) {
-      frame?.series.get(variable)?.forEach(({ mean, min, max, std: deviation }, i) => {
+      frame()?.series.get(variable)?.forEach(({ mean, min, max, std: deviation }, i) => {
         const place = document.querySelector(`[data-value="${variable}-${turbines[i]!.id}"]`);
         if (!place) return;
         if (index === null) place.textContent = extent(min, max);
@@ -147,18 +135,19 @@ export const open: Open = ({ signal, update }): Page => {
     }
     const line = document.querySelector(".reading");
     if (!line) return;
-    if (index === null || !frame) line.textContent = line.getAttribute("data-rest");
+    const shown = frame();
+    if (index === null || !shown) line.textContent = line.getAttribute("data-rest");
     else {
       const doubted = flagsAt(index);
-      line.textContent = `${instant(frame.starts[index]!)} to ${instant(frame.ends[index]!).slice(frame.step === "10m" ? 11 : 0)} ${zone()}${doubted.length > 0 ? ` · flagged: ${words(doubted)}` : ""}`;
+      line.textContent = `${instant(shown.starts[index]!)} to ${instant(shown.ends[index]!).slice(shown.step === "10m" ? 11 : 0)} ${zone()}${doubted.length > 0 ? ` · flagged: ${words(doubted)}` : ""}`;
     }
   };
 
   const read = (track: Track, index: number): string => {
-    const values = (frame?.series.get(track.variable) ?? []).map(({ mean, min, max }, i) =>
+    const values = (frame()?.series.get(track.variable) ?? []).map(({ mean, min, max }, i) =>
       mean[index] == null ? `${turbines[i]!.name} no value` : `${turbines[i]!.name} ${short(mean[index])}, from ${short(min[index])} to ${short(max[index])}`);
     const doubted = flagsAt(index).filter((flag) => flag.variable === track.variable);
-    return `${instant(frame!.starts[index]!)}. ${track.label} in ${track.unit}: ${values.join("; ")}.${doubted.length > 0 ? ` Flagged: ${words(doubted)}.` : ""}`;
+    return `${instant(frame()!.starts[index]!)}. ${track.label} in ${track.unit}: ${values.join("; ")}.${doubted.length > 0 ? ` Flagged: ${words(doubted)}.` : ""}`;
   };
 
   // Makes the charts when their places are there, and again when they are of something else.
@@ -169,14 +158,14 @@ export const open: Open = ({ signal, update }): Page => {
       made = new AbortController();
       charts = undefined;
       drawnAs = wanted;
-      frame = query = undefined;
+      loading.forget();
       pointed = null;
       const places = tracks.map((track) => ({ track, place: document.querySelector<HTMLElement>(`[data-chart="${track.variable}"]`)! })).filter(({ place }) => place);
       if (wanted && places.length > 0) {
         charts = new TimeCharts(places, turbines.length, {
           range: () => range,
           hues: () => colors,
-          flags: (variable) => flags.filter((flag) => flag.variable === variable).map((flag) => ({ flag, hue: colors[turbines.findIndex((one) => one.id === flag.turbine_id)] ?? 0 })),
+          flags: (variable) => flags().filter((flag) => flag.variable === variable).map((flag) => ({ flag, hue: colors[turbines.findIndex((one) => one.id === flag.turbine_id)] ?? 0 })),
           chosen, back, read,
           at: (index) => legends((pointed = index)),
         }, made.signal);
@@ -208,11 +197,12 @@ export const open: Open = ({ signal, update }): Page => {
 
   const statistics = (): string[] => ["mean", "min", "max", ...(std() ? ["std"] : [])];
   const values = (): TemplateResult => {
-    if (!frame) return html`<div class="values whole"></div><p>Loading …</p>`;
+    const shown = frame();
+    if (!shown) return html`<div class="values whole"></div><p>Loading …</p>`;
     const rows: TemplateResult[] = [];
     let total = 0;
-    frame?.starts.forEach((at, index) => turbines.forEach((one, i) => {
-      const cells = tracks.flatMap((track) => statistics().map((name) => frame!.series.get(track.variable)?.[i]?.[name as "mean"]?.[index]));
+    shown.starts.forEach((at, index) => turbines.forEach((one, i) => {
+      const cells = tracks.flatMap((track) => statistics().map((name) => shown.series.get(track.variable)?.[i]?.[name as "mean"]?.[index]));
       if (cells.every((value) => value === null || value === undefined) || total++ >= shownRows) return;
       rows.push(html`<tr><th scope="row">${instant(at)}</th><td>${one.name}</td>${cells.map((value) => html`<td class="number">${short(value)}</td>`)}</tr>`);
     }));
@@ -222,28 +212,28 @@ export const open: Open = ({ signal, update }): Page => {
       <p>${number(rows.length)} of ${number(total)} rows. ${total > shownRows ? html`<button type="button" @click=${() => ((shownRows += rowsAtOnce), update())}>Show more</button>` : nothing}</p>`;
   };
 
-  const flagList = (): TemplateResult => html`<details><summary>${flags.length === 0 ? "No window is flagged" : `${number(flags.length)} ${flags.length === 1 ? "window is" : "windows are"} flagged`}</summary>
+  const flagList = (): TemplateResult => html`<details><summary>${flags().length === 0 ? "No window is flagged" : `${number(flags().length)} ${flags().length === 1 ? "window is" : "windows are"} flagged`}</summary>
     <div class="values" tabindex="0" role="region" aria-label="Flags"><table>
       <thead><tr><th scope="col">Window (${zone()})</th><th scope="col">Turbine</th><th scope="col">Variable</th><th scope="col">Check</th><th scope="col">Why</th></tr></thead>
-      <tbody>${flags.slice(0, rowsAtOnce).map((flag) => html`<tr><th scope="row"><a href=${linkTo("day", { day: flag.timestamp.slice(0, 10) })}>${instant(flag.timestamp)}</a></th><td>${nameOf(flag.turbine_id)}</td><td>${flag.variable.replaceAll("_", " ")}</td><td>${flag.check}</td><td>${flag.detail}</td></tr>`)}</tbody>
+      <tbody>${flags().slice(0, rowsAtOnce).map((flag) => html`<tr><th scope="row"><a href=${linkTo("day", { day: flag.timestamp.slice(0, 10) })}>${instant(flag.timestamp)}</a></th><td>${nameOf(flag.turbine_id)}</td><td>${flag.variable.replaceAll("_", " ")}</td><td>${flag.check}</td><td>${flag.detail}</td></tr>`)}</tbody>
     </table></div></details>`;
 
-  const rest = (): string => `${instant(range.start)} to ${instant(range.end)} ${zone()}, by ${steps[query?.step ?? "10m"].label}: the line is the mean, the band reaches from the least to the greatest reading${std() ? ", the darker one a deviation to each side" : ""}`;
+  const rest = (): string => `${instant(range.start)} to ${instant(range.end)} ${zone()}, by ${steps[loading.query?.step ?? "10m"].label}: the line is the mean, the band reaches from the least to the greatest reading${std() ? ", the darker one a deviation to each side" : ""}`;
 
   const body = (): TemplateResult => {
     if (!farm) return error ? failure(error, () => void begin()) : html`<p class="loading">Loading …</p>`;
     if (farm.turbines.length === 0) return nothingLoaded();
-    const nothingHere = !busy && !error && frame?.rows === 0;
+    const nothingHere = !loading.busy && !loading.error && frame()?.rows === 0;
     return html`
       ${toolbar()}
       <p class="reading" data-rest=${rest()}>${nothing}</p>
-      ${error ? failure(error, () => void load(true)) : nothing}
-      <div class="charts" aria-busy=${busy}>${nothingHere ? html`<div class="empty over"><p>No values of these turbines from ${instant(range.start)} to ${instant(range.end)}.
+      ${loading.error ? failure(loading.error, () => void load(true)) : nothing}
+      <div class="charts" aria-busy=${loading.busy}>${nothingHere ? html`<div class="empty over"><p>No values of these turbines from ${instant(range.start)} to ${instant(range.end)}.
         ${farm.span ? html`<a href=${linkTo("data")}>Show the last days that are loaded</a>` : nothing}</p></div>` : nothing}
         ${asTable() ? values() : repeat(tracks, (track) => track.variable, figure)}</div>
       <p class="quiet" id="chart-keys" ?hidden=${asTable()}>Drag to zoom, shift-drag or turn the wheel sideways to move, ctrl-wheel to zoom, double-click to go back. By keys: arrows move the cursor, + and − zoom, Page Up and Page Down move, Home and End go to the ends, Backspace goes back.</p>
       ${flagList()}
-      ${query ? exports("/windows", query) : nothing}
+      ${loading.query ? exports("/windows", loading.query) : nothing}
       ${sameRange("data", range, turbines)}`;
   };
 
