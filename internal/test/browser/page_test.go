@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -44,7 +45,8 @@ type page struct {
 
 	mu       sync.Mutex
 	faults   []string
-	pending  map[network.RequestID]string // requests that have no answer yet
+	loader   cdp.LoaderID                 // of the document
+	pending  map[network.RequestID]string // its requests that have no answer yet
 	answered map[network.RequestID]time.Time
 	expected []string // parts of addresses that may fail
 	shift    float64
@@ -152,10 +154,14 @@ func (p *page) hear(event any) {
 			fault("request to another host: %s", e.Request.URL)
 		}
 		if e.Type == network.ResourceTypeDocument {
-			clear(p.pending) // what the document before has asked for is not told any more
+			// What the document before has asked for, or yet asks for, is not told any more.
+			clear(p.pending)
+			p.loader = e.LoaderID
 			p.shift = 0
 		}
-		p.pending[e.RequestID] = e.Request.Method + " " + e.Request.URL
+		if e.LoaderID == p.loader {
+			p.pending[e.RequestID] = e.Request.Method + " " + e.Request.URL
+		}
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
 			failed(p.pending[e.RequestID], fmt.Sprint(e.Response.Status))
