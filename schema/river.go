@@ -43,14 +43,15 @@ func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
 }
 
 func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool) (Plan, error) {
-	pool, err := pgpool.Open(ctx, url, pgpool.Options{Name: "delfos schema", MaxConns: 1})
+	owner, err := asOwner(ctx, config)
+	if err != nil {
+		return Plan{}, err
+	}
+	pool, err := pgpool.Open(ctx, url, pgpool.Options{Name: "delfos schema", MaxConns: 1, Settings: owner})
 	if err != nil {
 		return Plan{}, err
 	}
 	defer pool.Close()
-	if err := pool.Ping(ctx); err != nil {
-		return Plan{}, fmt.Errorf("connect: %w", err)
-	}
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{
 		Schema: RiverName, Logger: slog.New(slog.DiscardHandler),
 	})

@@ -3,7 +3,7 @@
 // apply in one transaction.
 //
 // It manages its own tables in the schema public and nothing else: other schemas
-// (River's is one), extensions, views and roles are not changed, and neither are
+// (River's is one), extensions and views are not changed, roles only by ApplyRoles, and neither are
 // types and tables that Delfos never made, nor columns, indexes, constraints
 // and comments that somebody added to its own. It drops only what a former version
 // of the schema had (the lists in plan.go), and tables and columns of those only
@@ -14,6 +14,7 @@
 //	session.go    the transaction, and reading SQL as Atlas sees it
 //	reference.go  the rows that others refer to
 //	river.go      River's tables, by River's migrations
+//	roles.go      the roles, what each may do, and their passwords
 //
 // Atlas matches constraints by name. Apply also compares a CHECK's expression;
 // Atlas's command line does not, so a CHECK that changes takes a new name.
@@ -133,6 +134,9 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 		return Plan{}, err
 	}
 	defer db.rollback()
+	if _, err := db.tx.ExecContext(ctx, assumeOwnerSQL); err != nil {
+		return Plan{}, fmt.Errorf("work as the owner of the tables: %w", err)
+	}
 	plan, steps, err := s.plan(ctx, db, desired, opts.AllowDestructive)
 	if err != nil || opts.DryRun {
 		return plan, err

@@ -54,7 +54,7 @@ func mustClaim(t *testing.T, l *Ledger, runID int64) (context.Context, *Claim) {
 
 func TestClaimWaitsForItsHolder(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Target(t)
+	url := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	first, second := worker(t, url, DefaultLease), worker(t, url, DefaultLease)
 	run := newRun(t, first)
 	_, held := mustClaim(t, first, run)
@@ -80,7 +80,7 @@ func TestClaimWaitsForItsHolder(t *testing.T) {
 
 func TestClaimOfADeadSessionIsFreeAtOnce(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Target(t)
+	url := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	first, second := worker(t, url, time.Hour), worker(t, url, time.Hour)
 	run := newRun(t, first)
 	_, held := mustClaim(t, first, run)
@@ -89,9 +89,35 @@ func TestClaimOfADeadSessionIsFreeAtOnce(t *testing.T) {
 	c.Release(t.Context())
 }
 
+// A worker does not see when a session of another role began: it leaves a claim of one
+// alone until the lease has run out, and then takes it over without ending the session.
+func TestClaimOfAnotherRole(t *testing.T) {
+	t.Parallel()
+	owner := pgtest.Target(t)
+	second := worker(t, pgtest.As(t, pgtest.ETL, owner), time.Hour)
+	first := worker(t, owner, 2*time.Second)
+	run := newRun(t, first)
+	_, held := mustClaim(t, first, run)
+	short, cancel := context.WithTimeout(t.Context(), 5*poll)
+	defer cancel()
+	if _, _, err := second.Claim(short, testDay(), Order{RunID: run}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("claim of a day that another role holds: got %v, want it to wait", err)
+	}
+	held.endRenewals()
+	_, c := mustClaim(t, second, run)
+	if c.Entry.Token != held.Entry.Token+1 {
+		t.Errorf("token: got %d, want %d", c.Entry.Token, held.Entry.Token+1)
+	}
+	if err := held.conn.Ping(t.Context()); err != nil {
+		t.Errorf("the session of the first: %v", err)
+	}
+	held.Release(t.Context())
+	c.Release(t.Context())
+}
+
 func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Target(t)
+	url := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	first, second := worker(t, url, 300*time.Millisecond), worker(t, url, time.Hour)
 	run := newRun(t, first)
 	ctx, held := mustClaim(t, first, run)
@@ -127,7 +153,7 @@ func TestExpiredClaimIsTakenOverAndFenced(t *testing.T) {
 
 func TestClaimLostWhileRunning(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Target(t)
+	url := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	first := worker(t, url, 300*time.Millisecond)
 	run := newRun(t, first)
 	ctx, held := mustClaim(t, first, run)
@@ -145,7 +171,7 @@ func TestClaimLostWhileRunning(t *testing.T) {
 
 func TestLeaseIsKept(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Target(t)
+	url := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	first := worker(t, url, 300*time.Millisecond)
 	run := newRun(t, first)
 	_, held := mustClaim(t, first, run)
@@ -215,7 +241,7 @@ func TestFailureIsRecordedOnce(t *testing.T) {
 // gets a higher token than any before.
 func TestClaimOfAForgottenDay(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Target(t)
+	url := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	l := worker(t, url, time.Minute)
 	pool := pgtest.Pool(t, url)
 	exec := func(db interface {

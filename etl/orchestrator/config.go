@@ -61,6 +61,9 @@ type Config struct {
 	RunRetention time.Duration
 	// JobRetention is how long River keeps finished jobs; a day if it is 0.
 	JobRetention time.Duration
+	// LeaveIndexes keeps River from rebuilding its indexes every midnight, which only
+	// their owner may.
+	LeaveIndexes bool
 	// SoftStop is how long loads may go on after the end was asked for, 5 s if
 	// it is 0.
 	SoftStop time.Duration

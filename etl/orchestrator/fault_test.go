@@ -98,7 +98,7 @@ func TestFaultsThatStay(t *testing.T) {
 		want        []string
 	}{
 		"a missing privilege": {
-			"REVOKE INSERT ON data FROM CURRENT_USER", "GRANT INSERT ON data TO CURRENT_USER", false,
+			"REVOKE INSERT ON data FROM delfos_etl", "GRANT INSERT ON data TO delfos_etl", false,
 			[]string{"42501", "connect as the owner of the tables in TARGET_DB_URL, or grant the role what it lacks"},
 		},
 		"a missing table": {
@@ -153,13 +153,13 @@ func TestLedgerThatCantBeTold(t *testing.T) {
 	s := setup(t)
 	s.seed(t, 1)
 	c := s.start(t, 1).Control()
-	pgtest.Exec(t, s.target, "REVOKE INSERT ON attempt FROM CURRENT_USER")
+	pgtest.Exec(t, s.target, "REVOKE INSERT ON attempt FROM delfos_etl")
 	plan := startRun(t, c, days(1, ""))
 	await.Value(t, "the job to have failed once", func() (any, bool) {
 		n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE kind = 'partition' AND errors[1] ->> 'error' LIKE '%42501%'")
 		return n, n > 0
 	})
-	pgtest.Exec(t, s.target, "GRANT INSERT ON attempt TO CURRENT_USER")
+	pgtest.Exec(t, s.target, "GRANT INSERT ON attempt TO delfos_etl")
 	if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
 		t.Errorf("run: %+v", run)
 	}
@@ -275,7 +275,7 @@ func (s *system) whileLoading(t *testing.T, sql string) {
 // when it began.
 func (s *system) session(t *testing.T) *pgx.Conn {
 	t.Helper()
-	session, err := pgx.Connect(t.Context(), s.targetURL)
+	session, err := pgx.Connect(t.Context(), s.target.Config().ConnString())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,10 @@ func New(c Config) (*Orchestrator, error) {
 	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{config: c, queue: q, running: o.running, counters: o.counters})
+	var reindex river.PeriodicSchedule // River's own
+	if c.LeaveIndexes {
+		reindex = river.NeverSchedule()
+	}
 	o.client, err = river.NewClient(riverpgxv5.New(c.Target), &river.Config{
 		ID:                          fmt.Sprintf("%s-%d-%s", o.host, os.Getpid(), rand.Text()[:8]),
 		Schema:                      schema.RiverName,
@@ -72,6 +76,7 @@ func New(c Config) (*Orchestrator, error) {
 		FetchCooldown:               time.Millisecond, // a worker shall not wait between days
 		FetchPollInterval:           500 * time.Millisecond,
 		SoftStopTimeout:             c.SoftStop,
+		ReindexerSchedule:           reindex,
 		Logger:                      slog.New(riverLog{c.Log.Handler()}),
 	})
 	if err != nil {

@@ -29,7 +29,7 @@ import (
 // with.
 type system struct {
 	source, target *pgxpool.Pool
-	targetURL      string
+	targetURL      string // as delfos_etl
 	apiURL         string
 	away           atomic.Bool            // the API answers 503
 	slow           atomic.Int64           // nanoseconds before each answer with samples
@@ -41,10 +41,9 @@ type system struct {
 
 func setup(t *testing.T) *system {
 	t.Helper()
-	sourceURL := pgtest.Source(t)
-	s := &system{source: pgtest.Pool(t, sourceURL), targetURL: pgtest.Target(t)}
-	s.target = pgtest.Pool(t, s.targetURL)
-	pool, err := source.OpenPool(t.Context(), sourceURL)
+	sourceURL, targetURL := pgtest.Source(t), pgtest.Target(t)
+	s := &system{source: pgtest.Pool(t, sourceURL), target: pgtest.Pool(t, targetURL), targetURL: pgtest.As(t, pgtest.ETL, targetURL)}
+	pool, err := source.OpenPool(t.Context(), pgtest.As(t, pgtest.API, sourceURL))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // system is a source behind its API, and a target.
 type system struct {
 	source, target *pgxpool.Pool
+	owner          *pgxpool.Pool // of the target's tables
 	url            string
 	log            *slog.Logger
 }
@@ -30,7 +31,7 @@ func setup(t *testing.T) *system {
 	s := &system{log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	sourceURL := pgtest.Source(t)
 	s.source = pgtest.Pool(t, sourceURL)
-	pool, err := source.OpenPool(t.Context(), sourceURL)
+	pool, err := source.OpenPool(t.Context(), pgtest.As(t, pgtest.API, sourceURL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,9 @@ func setup(t *testing.T) *system {
 	api := httptest.NewServer(source.New(source.Config{Pool: pool, Log: s.log}))
 	t.Cleanup(api.Close)
 	s.url = api.URL
-	if s.target, err = etl.OpenTarget(t.Context(), pgtest.Target(t)); err != nil {
+	targetURL := pgtest.Target(t)
+	s.owner = pgtest.Pool(t, targetURL)
+	if s.target, err = etl.OpenTarget(t.Context(), pgtest.As(t, pgtest.ETL, targetURL)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.target.Close)

@@ -129,7 +129,7 @@ func TestErrors(t *testing.T) {
 	if err := run(verify.Request{From: &first, To: &first}); err == nil || err.Error() != "the target has no signal wind_speed_std; `delfos schema apply target` writes it" {
 		t.Errorf("without a signal: %v", err)
 	}
-	pgtest.Exec(t, s.target, "DROP TABLE signal")
+	pgtest.Exec(t, s.owner, "DROP TABLE signal")
 	if err := run(verify.Request{From: &first, To: &first}); err == nil || !strings.Contains(err.Error(), "; `delfos schema apply target`") {
 		t.Errorf("without a table: %v", err)
 	}
@@ -155,7 +155,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		}
 	}
 	// What is not finite is JSON, too.
-	pgtest.Exec(t, s.target, "ALTER TABLE data DROP CONSTRAINT data_value_finite; UPDATE data SET value = 'NaN' WHERE turbine_id = 1 AND signal_id = 1 AND timestamp = '2025-01-01'")
+	pgtest.Exec(t, s.owner, "ALTER TABLE data DROP CONSTRAINT data_value_finite; UPDATE data SET value = 'NaN' WHERE turbine_id = 1 AND signal_id = 1 AND timestamp = '2025-01-01'")
 	report = s.verify(t, verify.Request{})
 	text, err := json.Marshal(report)
 	if err != nil || !strings.Contains(string(text), `"signal":"wind_speed_mean","window":"2025-01-01T00:00:00Z","got":"NaN","want":`) {

@@ -102,7 +102,7 @@ WITH session AS MATERIALIZED (
         FROM generate_series(0, $3::date - $2::date) AS n
     ) AS d
     LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN $2::date AND $3::date
-    LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+    LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
     LEFT JOIN run AS r ON r.id = p.run_id
     LEFT JOIN asked ON asked.day = d.day
     LEFT JOIN doubted ON doubted.day = d.day

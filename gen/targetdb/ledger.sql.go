@@ -105,7 +105,7 @@ taken AS (
               SELECT
               FROM pg_catalog.pg_stat_activity AS a
               WHERE a.pid = p.claim_pid
-                AND a.backend_start = p.claim_backend_start
+                AND coalesce(a.backend_start, p.claim_backend_start) = p.claim_backend_start
           )
       )
     RETURNING p.token
@@ -580,7 +580,7 @@ SELECT
         SELECT
         FROM pg_catalog.pg_stat_activity AS a
         WHERE a.pid = p.claim_pid
-          AND a.backend_start = p.claim_backend_start
+          AND coalesce(a.backend_start, p.claim_backend_start) = p.claim_backend_start
     ) AS alive
 FROM partition AS p
 WHERE p.day = $1
@@ -597,7 +597,8 @@ type ReadClaimRow struct {
 }
 
 // A day's claim as it stands, without a lock: a stopped holder must not block
-// the one who finds out that it stopped. partition_pkey serves it.
+// the one who finds out that it stopped. A session of another role does not show when it
+// began: it counts as the claim's for as long as the lease. partition_pkey serves it.
 func (q *Queries) ReadClaim(ctx context.Context, day time.Time) (ReadClaimRow, error) {
 	row := q.db.QueryRow(ctx, ReadClaim, day)
 	var i ReadClaimRow

@@ -207,6 +207,21 @@ func (q *Queries) ForgetWorkers(ctx context.Context) error {
 	return err
 }
 
+const OwnsQueue = `-- name: OwnsQueue :one
+SELECT pg_has_role(c.relowner, 'USAGE')::boolean AS owns
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = 'river.river_job'::regclass
+`
+
+// Reports whether this session's role may do with River's tables what only their owner may.
+// One row of the catalog.
+func (q *Queries) OwnsQueue(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, OwnsQueue)
+	var owns bool
+	err := row.Scan(&owns)
+	return owns, err
+}
+
 const RaiseJobs = `-- name: RaiseJobs :exec
 UPDATE river.river_job AS j
 SET priority = least(j.priority, w.priority),

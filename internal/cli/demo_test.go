@@ -6,9 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // up is printed when the demo waits for Ctrl-C.
@@ -47,6 +52,17 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	tryGuide(t, in, p)
+	// Each part works under its own role; the owner's login is the test's own.
+	for url, want := range map[string]string{in.source: "delfos_api", in.target: "delfos_etl"} {
+		const others = `SELECT DISTINCT usename::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+		rows, err := pgtest.Pool(t, url).Query(t.Context(), others)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := pgx.CollectRows(rows, pgx.RowTo[string]); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("who is connected: got %q, %v, want %s", got, err, want)
+		}
+	}
 	source, target := in.serverPID(t, "source"), in.serverPID(t, "target")
 	p.signal(syscall.SIGTERM)
 	p.exit(0)

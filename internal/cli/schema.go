@@ -27,9 +27,9 @@ func newSchema(r *runner) *cobra.Command {
 
 func newSchemaApply(r *runner) *cobra.Command {
 	var opts schema.Options
-	names := []string{schema.Source.Name, schema.Target.Name, schema.RiverName}
+	names := []string{schema.Source.Name, schema.Target.Name, schema.RiverName, schema.RolesName}
 	cmd := configure(r, &cobra.Command{
-		Use:   "apply source|target|river...",
+		Use:   "apply source|target|river|roles...",
 		Short: "Compare databases with their schemas and change what differs",
 		Long: `Apply compares each named database with its schema, prints the SQL that makes the
 difference on standard output, and runs it in one transaction. It also writes the
@@ -38,13 +38,20 @@ signals of the target. It makes no turbine: seed, import and turbine do.
 River is the queue of the orchestrator, which applies it by itself as well: its
 tables, in the schema river of the target database, by River's own migrations.
 
+Roles are those of least privilege, in both databases: an owner, which nobody logs in
+as, and a role each for the source API, for what writes the source, for the ETL and for
+analysts. Tables of Delfos change hands to the owner; whoever owned them stays a member.
+A role gets a password where its variable is set. Where the login may not make roles,
+the error has the statements that an administrator runs.
+
 What Delfos never made is left alone, and a warning names it: tables, and columns,
 indexes, constraints and comments that somebody added to tables of Delfos. Tables and
 columns that a former version had are named as well, and dropped by
 --allow-destructive. The command fails, and changes nothing, when something that this
 version needs can't be had.`,
 		Example: `  delfos schema apply source target river
-  delfos schema apply target --dry-run`,
+  delfos schema apply target --dry-run
+  delfos schema apply source target river roles`,
 		Args: func(_ *cobra.Command, args []string) error {
 			want := "want one or several of " + strings.Join(names, ", ")
 			if len(args) == 0 {
@@ -68,7 +75,8 @@ version needs can't be had.`,
 }
 
 // applySchemas goes through the named databases, River's tables after the target's,
-// which they stand in; one that fails does not keep the next from its turn.
+// which they stand in, and the roles after what they have rights on; one that fails does
+// not keep the next from its turn.
 func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []string, opts schema.Options) error {
 	var failed []error
 	for _, s := range []struct {
@@ -79,9 +87,19 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 		{schema.Source.Name, dberror.Source, func() (schema.Plan, error) { return schema.Apply(ctx, c.SourceDBURL, schema.Source, opts) }},
 		{schema.Target.Name, dberror.Target, func() (schema.Plan, error) { return schema.Apply(ctx, c.TargetDBURL, schema.Target, opts) }},
 		{schema.RiverName, dberror.Target, func() (schema.Plan, error) { return schema.ApplyRiver(ctx, c.TargetDBURL, opts) }},
+		{schema.RolesName, dberror.Source, func() (schema.Plan, error) {
+			return schema.ApplyRoles(ctx, c.SourceDBURL, schema.Source, schema.RoleOptions{DryRun: opts.DryRun, Passwords: map[string]string{schema.APIRole: c.APIPassword, schema.ImportRole: c.ImportPassword}})
+		}},
+		{schema.RolesName, dberror.Target, func() (schema.Plan, error) {
+			return schema.ApplyRoles(ctx, c.TargetDBURL, schema.Target, schema.RoleOptions{DryRun: opts.DryRun, Passwords: map[string]string{schema.ETLRole: c.ETLPassword}})
+		}},
 	} {
 		if !slices.Contains(names, s.name) {
 			continue
+		}
+		title := s.name
+		if s.name == schema.RolesName {
+			title += " of the " + string(s.database)
 		}
 		plan, err := s.apply()
 		if err != nil {
@@ -94,10 +112,10 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 		}
 		r.warnOfRest(ctx, s.name, plan)
 		if len(plan.Statements) == 0 {
-			r.log.InfoContext(ctx, "schema: nothing to do", "schema", s.name)
+			r.log.InfoContext(ctx, "schema: nothing to do", "schema", title)
 			continue
 		}
-		if err := r.print("-- %s\n%s", s.name, strings.TrimSuffix(plan.SQL(), "\n")); err != nil {
+		if err := r.print("-- %s\n%s", title, strings.TrimSuffix(plan.SQL(), "\n")); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ type Schema struct {
 	SourceDB
 	TargetDB
 	Atlas
+	Roles
 	Log
 }
 

@@ -110,6 +110,28 @@ func (v *Vars) find(name string) (value string, faults []Fault) {
 	return value, nil
 }
 
+// secret is the value of a variable, or what the file holds that the variable with _FILE
+// behind its name names.
+func (v *Vars) secret(name string) (value string, faults []Fault) {
+	value, faults = v.find(name)
+	file := name + "_FILE"
+	path, more := v.find(file)
+	if faults = append(faults, more...); path == "" || len(faults) > 0 {
+		return value, faults
+	}
+	fault := Fault{Variable: file, Origin: v.origin[file], Value: path}
+	if value != "" {
+		fault.Why, fault.Want = name+" is set as well", "one of the two"
+		return "", []Fault{fault}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		fault.Why, fault.Want = reason(err), "the path of a file that holds what "+name+" would"
+		return "", []Fault{fault}
+	}
+	return trim(name, string(text)), nil
+}
+
 // Parse fills a command's struct and checks each value. The error is an *Error.
 func Parse[T any](v *Vars) (T, error) {
 	var c T
@@ -118,6 +140,9 @@ func Parse[T any](v *Vars) (T, error) {
 		find := v.find
 		if strings.HasSuffix(variable.Name, "_DB_URL") {
 			find = func(name string) (string, []Fault) { return v.database(name, variable.Default) }
+		}
+		if variable.want == "secret" {
+			find = v.secret
 		}
 		value, bad := find(variable.Name)
 		value = cmp.Or(value, variable.Default)

@@ -190,3 +190,24 @@ func TestDatabaseURLs(t *testing.T) {
 		}
 	}
 }
+
+// A password that is no part of a URL is a variable or a file, not both.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte(" it's \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ environ, want, fault string }{
+		{"ETL_DB_PASSWORD= a b", " a b", ""},
+		{"ETL_DB_PASSWORD_FILE=" + path, " it's ", ""},
+		{"", "", ""},
+		{"ETL_DB_PASSWORD_FILE=none", "", `ETL_DB_PASSWORD_FILE is "none" (no such file or directory): want the path of a file that holds what ETL_DB_PASSWORD would`},
+		{"ETL_DB_PASSWORD=a\nETL_DB_PASSWORD_FILE=" + path, "", `ETL_DB_PASSWORD_FILE is "` + path + `" (ETL_DB_PASSWORD is set as well): want one of the two`},
+	} {
+		c, err := config.Parse[config.Schema](load(t, "", strings.Split(test.environ, "\n")...))
+		if c.ETLPassword != test.want || (err == nil) != (test.fault == "") || err != nil && err.Error() != test.fault {
+			t.Errorf("%s: got %q, %v, want %q, %s", test.environ, c.ETLPassword, err, test.want, test.fault)
+		}
+	}
+}

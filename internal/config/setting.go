@@ -25,6 +25,13 @@ type Atlas struct {
 	DevURL string `env:"ATLAS_DEV_URL" help:"empty scratch database to plan in; without it one is created beside the database and dropped" kind:"URL" want:"database"`
 }
 
+// Roles says what the roles of the databases log in with.
+type Roles struct {
+	APIPassword    string `env:"API_DB_PASSWORD"    help:"password that schema apply roles gives delfos_api; or API_DB_PASSWORD_FILE"       kind:"PASSWORD" want:"secret"`
+	ImportPassword string `env:"IMPORT_DB_PASSWORD" help:"password that schema apply roles gives delfos_import; or IMPORT_DB_PASSWORD_FILE" kind:"PASSWORD" want:"secret"`
+	ETLPassword    string `env:"ETL_DB_PASSWORD"    help:"password that schema apply roles gives delfos_etl; or ETL_DB_PASSWORD_FILE"       kind:"PASSWORD" want:"secret"`
+}
+
 // SourceAPI says where the source API answers.
 type SourceAPI struct {
 	SourceAPIURL string `default:"http://localhost:8000" env:"SOURCE_API_URL" help:"source API to read from" kind:"URL" want:"service"`

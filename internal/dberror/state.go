@@ -19,7 +19,7 @@ type state struct {
 const (
 	retry     = ""
 	migrate   = "{schema} brings the database to this version"
-	grant     = "connect as the owner of the tables in {setting}, or grant the role what it lacks"
+	grant     = "connect as the owner of the tables in {setting}, or grant the role what it lacks; `delfos schema apply roles` does it for the roles of Delfos"
 	pooler    = "give a pooler session mode (pool_mode = session), or name the database itself in {setting}"
 	logIn     = "correct the user and the password in {setting}, or in the variables of its parts"
 	allow     = "allow this host, user and database in the server's pg_hba.conf, or correct {setting}"

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/schema"
 )
 
 // Dir is the folder, below the working directory, that holds the data of the
@@ -78,6 +80,8 @@ func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster,
 	return Cluster{variable: variable, url: u, Server: localpg.Config{
 		Dir: dir, Port: int(port), BinDir: binDir, Log: log,
 		User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/"),
+		// With the password of the user, who may do all that they may.
+		Roles: schema.RoleStatements(cmp.Or(u.User.Username(), localpg.DefaultUser), cmp.Or(password, localpg.DefaultUser)),
 	}}, nil
 }
 

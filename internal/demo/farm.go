@@ -16,6 +16,7 @@ import (
 	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/seed"
+	"github.com/delfos/delfos/schema"
 )
 
 // The demo's farm, of which the first turbine is as seed makes it.
@@ -70,7 +71,7 @@ func (s *system) seedFarm(ctx context.Context, pool *pgxpool.Pool) (seed.Result,
 // late changes an hour of samples that are loaded, and has the orchestrator see it, so
 // that their day is stale.
 func (s *system) late(ctx context.Context, api *targetclient.Client) error {
-	pool, err := pgpool.Open(ctx, s.source.url, pgpool.Options{})
+	pool, err := pgpool.Open(ctx, s.source.as(schema.ImportRole), pgpool.Options{})
 	if err != nil {
 		return err
 	}

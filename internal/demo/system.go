@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -56,11 +57,25 @@ func (s *system) part(group *sync.WaitGroup, name string, run func() error) {
 	})
 }
 
-// A database is an embedded server that runs, and the URL to use it by.
+// A database is an embedded server that runs, and the URL of its tables' owner.
 type database struct {
 	*localpg.Server
 
 	url string
+}
+
+// as is the URL for one of the roles of Delfos, which has the owner's password.
+func (d *database) as(role string) string {
+	u, err := url.Parse(d.url)
+	if err != nil {
+		return d.url // it was parsed before
+	}
+	password := localpg.DefaultUser
+	if given, ok := u.User.Password(); ok {
+		password = given
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String()
 }
 
 // run brings everything up in order and stays until ctx ends.
@@ -118,7 +133,7 @@ func (s *system) databases(ctx context.Context) error {
 		if s.source, err = s.start(ctx, schema.Source, s.Pair.Source); err != nil {
 			return err
 		}
-		pool, err := pgpool.Open(ctx, s.source.url, pgpool.Options{})
+		pool, err := pgpool.Open(ctx, s.source.as(schema.ImportRole), pgpool.Options{})
 		if err != nil {
 			return err
 		}
@@ -154,12 +169,20 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 	if _, err := schema.Apply(ctx, db.url, sc, schema.Options{}); err != nil {
 		return db, err
 	}
+	if sc.Name == schema.Target.Name {
+		if _, err := schema.ApplyRiver(ctx, db.url, schema.Options{}); err != nil {
+			return db, err
+		}
+	}
+	if _, err := schema.ApplyRoles(ctx, db.url, sc, schema.RoleOptions{}); err != nil {
+		return db, err
+	}
 	return db, s.step("%s: schema applied", sc.Name)
 }
 
 // serve answers on the listener until ctx ends.
 func (s *system) serve(ctx context.Context) error {
-	pool, err := source.OpenPool(ctx, s.source.url)
+	pool, err := source.OpenPool(ctx, s.source.as(schema.APIRole))
 	if err != nil {
 		return err
 	}
@@ -178,7 +201,7 @@ func (s *system) serve(ctx context.Context) error {
 // orchestrate works on the queue until ctx ends.
 func (s *system) orchestrate(ctx context.Context, api string) error {
 	config := s.Orchestrator
-	config.TargetURL, config.SourceURL = s.target.url, api
+	config.TargetURL, config.SourceURL = s.target.as(schema.ETLRole), api
 	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, slog.New(patient{s.Log.Handler(), ctx})
 	config.Drain, config.SoftStop, config.Metrics = drainLimit, drainLimit, s.Metrics
 	if config.Schedule.PartitionStart == nil {

@@ -2,6 +2,7 @@ package localpg
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,7 +69,32 @@ func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
 		return nil, err
 	}
 	dropForeignPID(c.Dir)
+	if err := cluster.makeRoles(ctx); err != nil {
+		_ = log.Close()
+		return nil, err
+	}
 	return cluster, nil
+}
+
+// makeRoles runs the statements of Roles, unless the same ones were run before; their
+// digest tells, as they may hold passwords.
+func (c *cluster) makeRoles(ctx context.Context) error {
+	if len(c.Roles) == 0 {
+		return nil
+	}
+	statements := strings.Join(c.Roles, "\n") + "\n"
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(statements)))
+	marker := filepath.Join(c.Dir, "roles")
+	if done, err := os.ReadFile(marker); err == nil && string(done) == digest {
+		return nil
+	}
+	if err := c.run(ctx, dataOf(c.Dir), statements, "postgres", "--single", "-F"); err != nil {
+		return fmt.Errorf("make the roles of %s: %w%s", c.Dir, err, lastLines(c.Dir))
+	}
+	if err := os.WriteFile(marker, []byte(digest), 0o600); err != nil {
+		return unwritable(c.Dir, err)
+	}
+	return nil
 }
 
 // major is the major version of the cluster in data, 0 if there is none yet.

@@ -7,6 +7,7 @@
 //	data/         the database cluster
 //	server.log    what initdb and the server said since the last start
 //	lock          held by each process that uses the folder, the server's included
+//	roles         which statements of Config.Roles were run
 //	init-*/       a new cluster that is not complete; it becomes data/ then
 //
 // A server goes through these states:
@@ -44,6 +45,10 @@ import (
 	"time"
 )
 
+// DefaultUser is the role of a cluster for which none is named, its password and its
+// database.
+const DefaultUser = "delfos"
+
 const (
 	loopback   = "127.0.0.1"
 	startLimit = 60 * time.Second // recovery after a crash included
@@ -67,6 +72,11 @@ type Config struct {
 	// and nothing more: with a superuser's password, which is well known here,
 	// everybody on this machine could run programs as the server's account.
 	Superuser bool
+
+	// Roles are statements of the server's superuser, which nobody can log in as, such as
+	// those that make roles. They run before the server first starts, a line each, and
+	// once more when they have changed; one that fails does not keep the next from its turn.
+	Roles []string
 
 	// BinDir is the folder of postgres and initdb. If empty, they are searched for
 	// in the folders of Search, and fetched if they are in none of them.
@@ -105,7 +115,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	for name, value := range map[string]*string{"User": &c.User, "Password": &c.Password, "Database": &c.Database} {
 		if *value == "" {
-			*value = "delfos"
+			*value = DefaultUser
 		}
 		if strings.ContainsAny(*value, "\x00\r\n") {
 			return c, fmt.Errorf("start PostgreSQL: %s holds a line break or a zero byte, neither is allowed", name)

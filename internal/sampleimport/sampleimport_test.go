@@ -28,7 +28,7 @@ const header = "timestamp,wind_speed,power,ambient_temperature\n"
 
 func setup(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	return pgtest.Pool(t, pgtest.Source(t))
+	return pgtest.Pool(t, pgtest.As(t, pgtest.Import, pgtest.Source(t)))
 }
 
 // file returns a File of the given text.

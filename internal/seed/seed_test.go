@@ -22,7 +22,7 @@ const minutes = 24 * 60
 
 func setup(t *testing.T) (context.Context, *pgxpool.Pool) {
 	t.Helper()
-	return t.Context(), pgtest.Pool(t, pgtest.Source(t))
+	return t.Context(), pgtest.Pool(t, pgtest.As(t, pgtest.Import, pgtest.Source(t)))
 }
 
 // days returns options that start on a day of January 2025.

@@ -97,6 +97,11 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if len(plan.Statements) > 0 {
 		c.Log.InfoContext(ctx, "applied the queue's migrations", "schema", schema.RiverName)
 	}
+	owns, err := targetdb.New(c.Target).OwnsQueue(ctx)
+	if err != nil {
+		return nil, dberror.Target.Explain(err)
+	}
+	c.LeaveIndexes = !owns
 	loads, err := etl.OpenTargetFor(ctx, c.TargetURL, c.Workers+spareSessions)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func sourceOf(t *testing.T, url string, hold func(*http.Request)) string {
 	if _, err := seed.Run(t.Context(), pgtest.Pool(t, url), seed.Options{Start: day(), Days: 1, Turbines: 1}); err != nil {
 		t.Fatal(err)
 	}
-	pool, err := source.OpenPool(t.Context(), url)
+	pool, err := source.OpenPool(t.Context(), pgtest.As(t, pgtest.API, url))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestLoadsEnd(t *testing.T) {
 		close(asked)
 		<-goOn
 	})
-	target := pgtest.Target(t)
+	target := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	s, stop := start(t, service.Config{TargetURL: target, SourceURL: url, Listener: ln, Config: orchestrator.Config{SoftStop: time.Minute}})
 	backfill(t, s)
 	<-asked
@@ -152,7 +152,7 @@ func TestLoadIsStopped(t *testing.T) {
 		default: // the second process, as nobody has taken the first's
 		}
 	})
-	target := pgtest.Target(t)
+	target := pgtest.As(t, pgtest.ETL, pgtest.Target(t))
 	first, stop := start(t, service.Config{TargetURL: target, SourceURL: url, Config: orchestrator.Config{SoftStop: time.Millisecond}})
 	backfill(t, first)
 	state(t, first, "running")

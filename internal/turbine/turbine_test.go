@@ -44,7 +44,7 @@ func stored(t *testing.T, pool *pgxpool.Pool) []string {
 
 func TestEveryAttributeComesBackAsItWasGiven(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Pool(t, pgtest.Source(t))
+	pool := pgtest.Pool(t, pgtest.As(t, pgtest.Import, pgtest.Source(t)))
 	want := []string{
 		"1,Turbine 1,1m,,,,,,,,,,",
 		"7,Nord 1,10m,2050.5,3.5,25,82,80,-3.25,48.4509,-5.59,2009-03-01,2029-12-31",
@@ -62,7 +62,7 @@ func TestEveryAttributeComesBackAsItWasGiven(t *testing.T) {
 // Names change places within one file: only what it leaves behind counts.
 func TestNamesChangePlaces(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Pool(t, pgtest.Source(t))
+	pool := pgtest.Pool(t, pgtest.As(t, pgtest.Import, pgtest.Source(t)))
 	for _, text := range []string{"id,name\n1,North\n2,South\n", "id,name\n2,North\n1,South\n"} {
 		if err := importText(t, pool, text); err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestNamesChangePlaces(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Pool(t, pgtest.Source(t))
+	pool := pgtest.Pool(t, pgtest.As(t, pgtest.Import, pgtest.Source(t)))
 	pgtest.Exec(t, pool, "UPDATE turbine SET cut_in = 3, commissioned = '2009-03-01'")
 	before := stored(t, pool)
 	const wanted = "wanted are id and any of name, sample_interval, rated_power, cut_in, cut_out, rotor_diameter, hub_height, " +
@@ -133,7 +133,7 @@ func TestRefusals(t *testing.T) {
 // Every CHECK has words. What is read lets no id or day through that breaks the others.
 func TestEveryRuleHasWords(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Pool(t, pgtest.Source(t))
+	pool := pgtest.Pool(t, pgtest.As(t, pgtest.Import, pgtest.Source(t)))
 	got := pgtest.Query[[]string](t, pool, `SELECT array_agg(conname::text ORDER BY conname) FROM pg_constraint
 		WHERE conrelid = 'turbine'::regclass AND contype = 'c' AND conname NOT IN ('turbine_id_positive', 'turbine_days_writable')`)
 	if diff := cmp.Diff(got, turbine.RuleNames()); diff != "" {

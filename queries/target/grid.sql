@@ -48,7 +48,7 @@ WITH session AS MATERIALIZED (
         FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
     ) AS d
     LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
-    LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+    LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
     LEFT JOIN run AS r ON r.id = p.run_id
     LEFT JOIN asked ON asked.day = d.day
     LEFT JOIN doubted ON doubted.day = d.day

@@ -25,7 +25,8 @@ WHERE run_id = sqlc.arg(run_id)
 
 -- name: ReadClaim :one
 -- A day's claim as it stands, without a lock: a stopped holder must not block
--- the one who finds out that it stopped. partition_pkey serves it.
+-- the one who finds out that it stopped. A session of another role does not show when it
+-- began: it counts as the claim's for as long as the lease. partition_pkey serves it.
 SELECT
     p.token,
     coalesce(p.claim_run_id, 0)::bigint AS run_id,
@@ -37,7 +38,7 @@ SELECT
         SELECT
         FROM pg_catalog.pg_stat_activity AS a
         WHERE a.pid = p.claim_pid
-          AND a.backend_start = p.claim_backend_start
+          AND coalesce(a.backend_start, p.claim_backend_start) = p.claim_backend_start
     ) AS alive
 FROM partition AS p
 WHERE p.day = sqlc.arg(day);
@@ -146,7 +147,7 @@ taken AS (
               SELECT
               FROM pg_catalog.pg_stat_activity AS a
               WHERE a.pid = p.claim_pid
-                AND a.backend_start = p.claim_backend_start
+                AND coalesce(a.backend_start, p.claim_backend_start) = p.claim_backend_start
           )
       )
     RETURNING p.token

@@ -7,10 +7,25 @@ WHERE c.oid = 'public.data'::regclass;
 
 -- name: AnalyzeData :exec
 -- Tells the planner what data holds after a large load, so that readers get
--- data_timestamp_idx at once and not when autovacuum comes by.
-ANALYZE data;
+-- data_timestamp_idx at once and not when autovacuum comes by. PostgreSQL leaves this to
+-- the owner of data, who lends it to delfos_etl by a function (schema/grants.sql).
+DO $$
+BEGIN
+    IF has_function_privilege(to_regprocedure('public.delfos_tidy(boolean)'), 'EXECUTE') THEN
+        PERFORM public.delfos_tidy(true);
+    ELSE
+        ANALYZE public.data;
+    END IF;
+END $$;
 
 -- name: SummarizeData :exec
 -- Enters what was appended into data_timestamp_idx; until then its readers
--- look through all of it.
-SELECT brin_summarize_new_values('public.data_timestamp_idx'::regclass);
+-- look through all of it. The owner's function as above.
+DO $$
+BEGIN
+    IF has_function_privilege(to_regprocedure('public.delfos_tidy(boolean)'), 'EXECUTE') THEN
+        PERFORM public.delfos_tidy(false);
+    ELSE
+        PERFORM brin_summarize_new_values('public.data_timestamp_idx'::regclass);
+    END IF;
+END $$;

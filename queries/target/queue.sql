@@ -158,6 +158,13 @@ WHERE id = sqlc.arg(id);
 DELETE FROM worker
 WHERE lease_until < clock_timestamp() - interval '1 day';
 
+-- name: OwnsQueue :one
+-- Reports whether this session's role may do with River's tables what only their owner may.
+-- One row of the catalog.
+SELECT pg_has_role(c.relowner, 'USAGE')::boolean AS owns
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = 'river.river_job'::regclass;
+
 -- name: TryReconciling :one
 -- Reports whether this transaction may reconcile the queue with the ledger now.
 SELECT pg_try_advisory_xact_lock(hashtextextended('delfos.queue', 0));

@@ -43,7 +43,7 @@ JOIN LATERAL (
         count(*) FILTER (WHERE rp.outcome = 'cancelled') AS cancelled
     FROM run_partition AS rp
     LEFT JOIN partition AS p ON p.day = rp.day
-    LEFT JOIN session AS s ON s.pid = p.claim_pid AND s.backend_start = p.claim_backend_start
+    LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
     WHERE rp.run_id = r.id
 ) AS c ON true
 LEFT JOIN LATERAL (

@@ -74,7 +74,7 @@ SELECT
     (
         SELECT count(*)
         FROM partition AS p
-        JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND a.backend_start = p.claim_backend_start
+        JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.claim_pid AND coalesce(a.backend_start, p.claim_backend_start) = p.claim_backend_start
         WHERE p.lease_until >= clock_timestamp()
     ) AS running,
     (

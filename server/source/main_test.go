@@ -34,8 +34,8 @@ type bundle struct {
 func setup(tb testing.TB, configure ...func(*source.Config, *httpserve.Options)) *bundle {
 	tb.Helper()
 	url := pgtest.Source(tb)
-	b := start(tb, url, configure...)
-	b.db = pgtest.Pool(tb, url)
+	b := start(tb, pgtest.As(tb, pgtest.API, url), configure...)
+	b.db, b.database = pgtest.Pool(tb, url), url
 	return b
 }
 

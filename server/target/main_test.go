@@ -52,7 +52,7 @@ type options struct {
 func setup(tb testing.TB, configure ...func(*options)) *bundle {
 	tb.Helper()
 	url := pgtest.Target(tb)
-	b := start(tb, url, configure...)
+	b := start(tb, pgtest.As(tb, pgtest.ETL, url), configure...)
 	b.db = pgtest.Pool(tb, url)
 	return b
 }

@@ -151,6 +151,10 @@ func TestForeignSchemaIsLeftAlone(t *testing.T) {
 		t.Errorf("the plan touches river:\n%s", out)
 	}
 	cli.wantNothingToDo(t, "target", url)
+	if _, err := schema.ApplyRoles(t.Context(), url, schema.Target, schema.RoleOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	cli.wantNothingToDo(t, "target", url)
 	if diff := cmp.Diff(before, lines(t, url, river)); diff != "" {
 		t.Errorf("relations of river (-before +after):\n%s", diff)
 	}

@@ -41,7 +41,7 @@ func setup(t *testing.T, env ...string) *system {
 	s := &system{
 		source: pgtest.Pool(t, sourceURL), target: pgtest.Pool(t, targetURL), dir: t.TempDir(),
 		env: append([]string{
-			"PATH=" + os.Getenv("PATH"), "SOURCE_DB_URL=" + sourceURL, "TARGET_DB_URL=" + targetURL, "LOG_FORMAT=json",
+			"PATH=" + os.Getenv("PATH"), "SOURCE_DB_URL=" + pgtest.As(t, pgtest.API, sourceURL), "TARGET_DB_URL=" + pgtest.As(t, pgtest.ETL, targetURL), "LOG_FORMAT=json",
 			"API_ADDR=127.0.0.1:0", "CONSOLE_ADDR=127.0.0.1:0",
 			// What the tests do not ask for stays out of the way.
 			"CATCH_UP_DAYS=1", "STALE_DAYS=0", "TODAY_EVERY=0",

@@ -60,7 +60,7 @@ func TestComposeServices(t *testing.T) {
 		"source_db": {Ports: []string{"127.0.0.1:5433:5432"}, Volumes: []string{"source_data:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready"},
 		"target_db": {Ports: []string{"127.0.0.1:5434:5432"}, Volumes: []string{"target_data:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready"},
 		"migrate": {
-			Command: "schema apply source target river", Restart: "no",
+			Command: "schema apply source target river roles", Restart: "no",
 			After: map[string]string{"source_db": healthy, "target_db": healthy},
 		},
 		"seed": {
@@ -192,35 +192,55 @@ func TestComposeEnvironment(t *testing.T) {
 	}
 	const password = `p@s/s#w?r%41 d$e\f` // as the server gets it, and as its clients do
 	project := load(t, envFile)
+	for variable, want := range map[string]string{"API_DB_PASSWORD": password, "IMPORT_DB_PASSWORD": password, "ETL_DB_PASSWORD": "delfos"} {
+		if got := project.Services["migrate"].Environment[variable]; got == nil || *got != want {
+			t.Errorf("migrate: %s is %s, want %q, the database's", variable, show(got), want)
+		}
+	}
 	for _, name := range []string{"migrate", "seed", "api", "orchestrator", "worker", "etl"} {
 		for variable, want := range map[string]string{
-			"SOURCE_DB_USER":     "u",
-			"SOURCE_DB_PASSWORD": password,
-			"SOURCE_DB_HOST":     "source_db",
-			"SOURCE_DB_PORT":     "5432",
-			"SOURCE_DB_NAME":     "n",
-			"TARGET_DB_USER":     "delfos",
-			"TARGET_DB_PASSWORD": "delfos",
-			"TARGET_DB_HOST":     "target_db",
-			"TARGET_DB_PORT":     "5432",
-			"TARGET_DB_NAME":     "delfos",
-			"SHUTDOWN_DELAY":     "5s",
-			"NO_PROXY":           "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
-			"no_proxy":           "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
-			"SOURCE_API_URL":     "http://api:8000",
-			"API_ADDR":           "0.0.0.0:8000",
-			"TARGET_API_URL":     "http://orchestrator:3000",
-			"CONSOLE_ADDR":       "0.0.0.0:3000",
-			"SCHEDULE":           "CRON_TZ=Europe/Lisbon 30 0 * * *",
-			"STALE_DAYS":         "3",
-			"CATCH_UP_DAYS":      "7",
-			"TODAY_EVERY":        "10m",
-			"METRICS_ADDR":       "0.0.0.0:9464",
+			"SHUTDOWN_DELAY": "5s",
+			"NO_PROXY":       "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
+			"no_proxy":       "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
+			"SOURCE_API_URL": "http://api:8000",
+			"API_ADDR":       "0.0.0.0:8000",
+			"TARGET_API_URL": "http://orchestrator:3000",
+			"CONSOLE_ADDR":   "0.0.0.0:3000",
+			"SCHEDULE":       "CRON_TZ=Europe/Lisbon 30 0 * * *",
+			"STALE_DAYS":     "3",
+			"CATCH_UP_DAYS":  "7",
+			"TODAY_EVERY":    "10m",
+			"METRICS_ADDR":   "0.0.0.0:9464",
 		} {
 			got := project.Services[name].Environment[variable]
 			if got == nil || *got != want {
 				t.Errorf("%s: %s is %s, want %s", name, variable, show(got), want)
 			}
+		}
+		// Each service knows the databases that it uses, as the role for its work.
+		logins := map[string]string{
+			"migrate": "SOURCE u, TARGET delfos", "seed": "SOURCE delfos_import", "api": "SOURCE delfos_api",
+			"orchestrator": "TARGET delfos_etl", "worker": "TARGET delfos_etl", "etl": "TARGET delfos_etl",
+		}
+		var got []string
+		for database, of := range map[string]map[string]string{
+			"SOURCE": {"HOST": "source_db", "PORT": "5432", "NAME": "n", "PASSWORD": password},
+			"TARGET": {"HOST": "target_db", "PORT": "5432", "NAME": "delfos", "PASSWORD": "delfos"},
+		} {
+			user := project.Services[name].Environment[database+"_DB_USER"]
+			if user != nil {
+				got = append(got, database+" "+*user)
+			}
+			for part, want := range of {
+				got := project.Services[name].Environment[database+"_DB_"+part]
+				if (got == nil) != (user == nil) || got != nil && *got != want {
+					t.Errorf("%s: %s_DB_%s is %s, want %q, or none without a user", name, database, part, show(got), want)
+				}
+			}
+		}
+		slices.Sort(got)
+		if got := strings.Join(got, ", "); got != logins[name] {
+			t.Errorf("%s: it logs in as %q, want %q", name, got, logins[name])
 		}
 		if got, ok := project.Services[name].Environment["SOURCE_DB_URL"]; ok {
 			t.Errorf("%s: SOURCE_DB_URL is %s, want none: it would count more than its parts", name, show(got))
@@ -307,6 +327,9 @@ func TestVariablesStandInExample(t *testing.T) {
 		value, ok := example[name]
 		if !ok {
 			t.Errorf(".env.example lacks %s, which docker-compose.yaml takes", name)
+		}
+		if strings.HasPrefix(fallback, "${") {
+			fallback = "" // of another variable
 		}
 		// LOG_FORMAT's default depends on the terminal, and a container has none.
 		if value != fallback && name != "LOG_FORMAT" {

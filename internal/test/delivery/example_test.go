@@ -50,6 +50,9 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"TARGET_DB_HOST":        "localhost",
 		"TARGET_DB_PORT":        "5434",
 		"TARGET_DB_NAME":        "delfos",
+		"API_DB_PASSWORD":       "",
+		"IMPORT_DB_PASSWORD":    "",
+		"ETL_DB_PASSWORD":       "",
 		"DELFOS_VERSION":        "dev",
 		"DELFOS_COMMIT":         "unknown",
 	}

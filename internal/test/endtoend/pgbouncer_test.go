@@ -129,7 +129,7 @@ func TestPgBouncerKeepsSessions(t *testing.T) {
 	s := setup(t)
 	source := s.source.Config().ConnString()
 	through := bouncer(t, "session", source)
-	s.wholeWay(t, through(source), through(s.targetURL))
+	s.wholeWay(t, through(source), through(s.ownerURL))
 }
 
 // In transaction mode the source API works, whatever settings the database has,
@@ -150,7 +150,7 @@ func TestPgBouncerServesTheSourceAPI(t *testing.T) {
 	var work sync.WaitGroup
 	for range 4 {
 		work.Go(func() {
-			job := s.newJob(t, s.targetURL)
+			job := s.newJob(t, s.ownerURL)
 			if _, err := job.Run(t.Context(), request(2)); err != nil {
 				t.Error(err)
 			}
@@ -176,7 +176,7 @@ func TestPgBouncerInTransactionModeIsRefused(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.seed(t, 1, 1)
-	target := bouncer(t, "transaction", s.targetURL)(s.targetURL)
+	target := bouncer(t, "transaction", s.ownerURL)(s.ownerURL)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 
 	for _, test := range []struct {

@@ -55,8 +55,8 @@ func TestSettingsOfRoleAndDatabase(t *testing.T) {
 			sourceURL := s.source.Config().ConnString()
 			// The test's own look stays what it is.
 			const own = "&search_path=public&DateStyle=ISO&statement_timeout=0&idle_session_timeout=0&idle_in_transaction_session_timeout=0"
-			s.source, s.target = pgtest.Pool(t, sourceURL+own), pgtest.Pool(t, s.targetURL+own)
-			sourceURL, targetURL := s.other(t, s.source, of, sourceURL), s.other(t, s.target, of, s.targetURL)
+			s.source, s.target = pgtest.Pool(t, sourceURL+own), pgtest.Pool(t, s.ownerURL+own)
+			sourceURL, targetURL := s.other(t, s.source, of, sourceURL), s.other(t, s.target, of, s.ownerURL)
 			s.wholeWay(t, sourceURL, targetURL)
 			for _, pool := range []*pgxpool.Pool{s.source, s.target} {
 				if n := pgtest.Query[int](t, pool, "SELECT count(*) FROM first.data"); n != 0 {
@@ -72,7 +72,7 @@ func TestFewSessions(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	sourceURL := s.source.Config().ConnString()
-	urls := []string{sourceURL, s.targetURL}
+	urls := []string{sourceURL, s.ownerURL}
 	for i, pool := range []*pgxpool.Pool{s.source, s.target} {
 		u := must(url.Parse(urls[i]))
 		role := "few_" + strings.TrimPrefix(u.Path, "/")

@@ -32,7 +32,8 @@ import (
 // gateway that can spoil its answers, and the job.
 type system struct {
 	source, target *pgxpool.Pool
-	targetURL      string
+	targetURL      string // as delfos_etl
+	ownerURL       string // of the target, as the owner of its tables
 	gateway        *gateway
 	apiURL         string // of the gateway
 	directURL      string // of the API itself
@@ -51,11 +52,10 @@ func fast() extract.Retry {
 func setup(t *testing.T) *system {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	sourceURL := pgtest.Source(t)
-	s := &system{source: pgtest.Pool(t, sourceURL), targetURL: pgtest.Target(t)}
-	s.target = pgtest.Pool(t, s.targetURL)
+	sourceURL, targetURL := pgtest.Source(t), pgtest.Target(t)
+	s := &system{source: pgtest.Pool(t, sourceURL), target: pgtest.Pool(t, targetURL), targetURL: pgtest.As(t, pgtest.ETL, targetURL), ownerURL: targetURL}
 
-	s.serve(t, sourceURL, log)
+	s.serve(t, pgtest.As(t, pgtest.API, sourceURL), log)
 	s.job = s.newJob(t, s.targetURL)
 	return s
 }

@@ -19,8 +19,8 @@ import (
 // firstTurbine makes the turbine that samples of a test belong to.
 const firstTurbine = "INSERT INTO turbine (id, name) VALUES (1, 'Turbine 1')"
 
-// migrator makes a template database by schema.Apply and, of the target,
-// schema.ApplyRiver, the same way as any other database of ours; it adds turbine 1
+// migrator makes a template database by schema.Apply, schema.ApplyRiver for the target,
+// and schema.ApplyRoles, the same way as any other database of ours; it adds turbine 1
 // to the source.
 type migrator struct{ schema schema.Schema }
 
@@ -31,7 +31,7 @@ func (m migrator) Hash() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parts := []string{m.schema.Name, m.schema.SQL, firstTurbine, strings.Join(signal.Names(), ",")}
+	parts := []string{m.schema.Name, m.schema.SQL, schema.RolesSQL(), firstTurbine, strings.Join(signal.Names(), ",")}
 	for _, migration := range river.AllVersions() {
 		parts = append(parts, migration.SQLUp)
 	}
@@ -47,9 +47,21 @@ func (m migrator) Migrate(ctx context.Context, db *sql.DB, template pgtestdb.Con
 		return err
 	}
 	if m.schema.Name == schema.Source.Name {
-		_, err := db.ExecContext(ctx, firstTurbine)
+		if _, err := db.ExecContext(ctx, firstTurbine); err != nil {
+			return err
+		}
+	} else if _, err := schema.ApplyRiver(ctx, template.URL(), schema.Options{}); err != nil {
 		return err
 	}
-	_, err := schema.ApplyRiver(ctx, template.URL(), schema.Options{})
+	passwords := map[string]string{}
+	for _, r := range schema.Roles() {
+		if r.Login {
+			passwords[r.Name] = passwordOf(r.Name)
+		}
+	}
+	_, err := schema.ApplyRoles(ctx, template.URL(), m.schema, schema.RoleOptions{Passwords: passwords})
 	return err
 }
+
+// passwordOf is what one of Delfos's roles logs in with at a test server.
+func passwordOf(role string) string { return role + " in tests" }

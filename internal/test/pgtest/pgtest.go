@@ -18,6 +18,7 @@ package pgtest
 
 import (
 	"context"
+	"net/url"
 	"testing"
 	"time"
 
@@ -29,9 +30,10 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// role is who the tests connect as. It is no superuser, so that the tests show
-// that Delfos needs none; it may create databases and roles, as schema.Apply
-// and its tests do.
+// role is who the tests connect as: a member of the owner of the tables. It is no
+// superuser, so that the tests show that Delfos needs none; it may create databases and
+// roles, as schema.Apply and schema.ApplyRoles do. What is tested connects as one of
+// Delfos's own roles (see As).
 func role() *pgtestdb.Role {
 	return &pgtestdb.Role{
 		Username:     "delfos_test",
@@ -52,6 +54,25 @@ func Source(tb testing.TB) string {
 func Target(tb testing.TB) string {
 	tb.Helper()
 	return database(tb, migrator{schema.Target})
+}
+
+// The roles that programs of Delfos connect as.
+const (
+	API    = schema.APIRole
+	Import = schema.ImportRole
+	ETL    = schema.ETLRole
+)
+
+// As returns the URL of a database of Source or Target for one of the roles of Delfos,
+// which may do there what it may do anywhere.
+func As(tb testing.TB, role, database string) string {
+	tb.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		tb.Fatalf("test database: %v", err)
+	}
+	u.User = url.UserPassword(role, passwordOf(role))
+	return u.String()
 }
 
 // Empty returns the URL of a fresh database without tables.

@@ -19,7 +19,7 @@ import (
 // before what is being read there.
 func Standby(tb testing.TB) (primary, standby string) {
 	tb.Helper()
-	home, away := makeTestFolder(tb), makeTestFolder(tb)
+	home, away := Folder(tb), Folder(tb)
 	from := serverOf(tb, home)
 	if _, err := schema.Apply(tb.Context(), from.URL(), schema.Source, schema.Options{}); err != nil {
 		tb.Fatalf("primary: %v", err)
@@ -35,7 +35,8 @@ func Standby(tb testing.TB) (primary, standby string) {
 	return from.URL(), serverOf(tb, away).URL()
 }
 
-func makeTestFolder(tb testing.TB) string {
+// Folder makes a folder for a server that the test starts itself.
+func Folder(tb testing.TB) string {
 	tb.Helper()
 	dir, err := makeFolder()
 	if err != nil {

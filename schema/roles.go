@@ -1,0 +1,224 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// RolesName is the name by which the roles and their rights are applied.
+const RolesName = "roles"
+
+// The roles that programs log in as.
+const (
+	APIRole    = "delfos_api"    // reads the source
+	ImportRole = "delfos_import" // writes the source
+	ETLRole    = "delfos_etl"    // writes the target
+)
+
+//go:embed roles.sql
+var rolesSQL string
+
+//go:embed grants.sql
+var grantsSQL string
+
+var (
+	createRole = regexp.MustCompile(`(?m)^CREATE ROLE (\w+) (\w+);$`)
+	madeHere   = regexp.MustCompile(`(?m)^CREATE (TABLE|TYPE) (\w+)`)
+)
+
+// RolesSQL is all that the roles and their rights are made of.
+func RolesSQL() string { return rolesSQL + grantsSQL }
+
+// A Role is one of those of Delfos.
+type Role struct {
+	Name string
+	// Create is the statement that makes it.
+	Create string
+	// Login says that a program logs in as this role; the others have members.
+	Login bool
+}
+
+// Roles lists the roles of roles.sql.
+func Roles() (roles []Role) {
+	for _, m := range createRole.FindAllStringSubmatch(rolesSQL, -1) {
+		roles = append(roles, Role{Name: m[1], Create: m[0], Login: m[2] == "LOGIN"})
+	}
+	return roles
+}
+
+// RoleStatements are what a server's superuser runs, a line each, so that login, who is
+// not one, can apply the roles; those that log in get a password.
+func RoleStatements(login, password string) (statements []string) {
+	for _, role := range Roles() {
+		statements = append(statements, role.Create)
+		if role.Login {
+			statements = append(statements, "ALTER ROLE "+role.Name+" PASSWORD '"+strings.ReplaceAll(password, "'", "''")+"';")
+		}
+	}
+	return append(statements, "GRANT delfos_owner, "+ETLRole+" TO "+pgx.Identifier{login}.Sanitize()+";")
+}
+
+// RoleOptions says how ApplyRoles goes about it.
+type RoleOptions struct {
+	// DryRun plans and changes nothing.
+	DryRun bool
+	// Passwords are those that roles shall log in with, by name. A role without one keeps
+	// what it has. A password is sent as a verifier, from which nobody can
+	// tell it, and appears in no plan.
+	Passwords map[string]string
+}
+
+// ApplyRoles makes the roles that the server of the database at url lacks, hands what
+// schema s made in it to their owner, and gives each role its rights. It returns what
+// it did. All of it is one transaction, which waits for loads under way when tables
+// change hands.
+//
+// It takes a superuser, or the owner of the database and of the tables; to make roles,
+// one that may (CREATEROLE). An error names the statements that somebody else has to
+// run first.
+func ApplyRoles(ctx context.Context, url string, s Schema, opts RoleOptions) (Plan, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return Plan{}, fmt.Errorf("apply roles to the %s database: database URL: %w", s.Name, err)
+	}
+	var plan Plan
+	// Roles belong to the server: somebody may make the same ones for another database.
+	const tries = 10
+	for range tries {
+		plan, err = applyRoles(ctx, config, s, opts)
+		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || !slices.Contains([]string{
+			pgerrcode.UniqueViolation, pgerrcode.DuplicateObject, pgerrcode.InternalError, // tuple concurrently updated
+		}, refused.Code) {
+			break
+		}
+	}
+	if err != nil {
+		return plan, fmt.Errorf("apply roles to %s: %w", label(config), err)
+	}
+	return plan, nil
+}
+
+func applyRoles(ctx context.Context, config *connConfig, s Schema, opts RoleOptions) (Plan, error) {
+	passwords, err := newPasswords(ctx, config, opts.Passwords)
+	if err != nil {
+		return Plan{}, err
+	}
+	db, err := begin(ctx, config, opts.DryRun)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer db.rollback()
+	var plan Plan
+	err = db.raw(func(conn querier) error {
+		if plan.Statements, err = s.planRoles(ctx, conn); err != nil {
+			return fmt.Errorf("look for what is missing: %w", err)
+		}
+		if opts.DryRun {
+			return nil
+		}
+		return runRoles(ctx, conn, plan.Statements, passwords, config.User)
+	})
+	for _, p := range passwords {
+		plan.Statements = append(plan.Statements, "-- "+p.role+" gets the password that it was given.")
+	}
+	if err != nil || opts.DryRun {
+		return plan, err
+	}
+	if err := db.tx.Commit(); err != nil {
+		return plan, fmt.Errorf("commit: %w", err)
+	}
+	return plan, nil
+}
+
+// runRoles runs the statements of a plan, and gives roles their passwords.
+func runRoles(ctx context.Context, conn querier, statements []string, passwords []newPassword, login string) error {
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return refusedStatement(err, statement, statements, login)
+		}
+	}
+	for _, p := range passwords {
+		if _, err := conn.Exec(ctx, p.statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("give %s its password: %w", p.role, withDetail(err))
+		}
+	}
+	return nil
+}
+
+// planRoles lists the statements that a database lacks.
+func (s Schema) planRoles(ctx context.Context, conn querier) (statements []string, err error) {
+	rows, _ := conn.Query(ctx, "SELECT rolname::text FROM pg_catalog.pg_roles") // CollectRows returns its error
+	have, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	for _, role := range Roles() {
+		if !slices.Contains(have, role.Name) {
+			statements = append(statements, role.Create)
+		}
+	}
+	ours := map[string][]string{}
+	for _, m := range madeHere.FindAllStringSubmatch(s.SQL, -1) {
+		ours[m[1]] = append(ours[m[1]], m[2])
+	}
+	rows, _ = conn.Query(ctx, grantsSQL, s.Name, ours["TABLE"], ours["TYPE"])
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return append(statements, missing...), err
+}
+
+// refusedStatement says of a statement that the login may not run who may, and what
+// else is left for them.
+func refusedStatement(err error, statement string, plan []string, login string) error {
+	err = withDetail(err)
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || refused.Code != pgerrcode.InsufficientPrivilege {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	wayOut := "let a superuser, or the owner of the database and its tables, run `delfos schema apply " + RolesName + "`"
+	if strings.HasPrefix(statement, "CREATE ROLE") || strings.HasPrefix(statement, "GRANT delfos_") {
+		var left []string
+		for _, s := range plan {
+			if createRole.MatchString(s) || strings.HasPrefix(s, "GRANT delfos_") {
+				left = append(left, s)
+			}
+		}
+		wayOut = "an administrator of the server runs: " + strings.Join(left, " ") + " Then run this again"
+	}
+	return fmt.Errorf("nothing was changed: the role %q may not run %s (%w); %s", login, cmp.Or(strings.TrimSuffix(statement, ";"), "it"), err, wayOut)
+}
+
+// assumeOwnerSQL lets a transaction work as the owner of the tables where the roles were
+// applied to the database and its login is a member. What it makes is then the owner's,
+// whose default privileges give the roles their rights.
+//
+//go:embed assume_owner.sql
+var assumeOwnerSQL string
+
+// asOwner are the settings of a session that works as the owner; none where it can't.
+func asOwner(ctx context.Context, config *connConfig) (map[string]string, error) {
+	db, err := begin(ctx, config, true)
+	if err != nil {
+		return nil, err
+	}
+	defer db.rollback()
+	var role string
+	err = db.tx.QueryRowContext(ctx, assumeOwnerSQL).Scan(&role)
+	if errors.Is(err, sql.ErrNoRows) {
+		return map[string]string{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the owner of the tables: %w", err)
+	}
+	return map[string]string{"role": role}, nil
+}
