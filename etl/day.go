@@ -116,7 +116,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	digests := sync.OnceValues(func() ([]extract.Digest, error) { return d.source.Digests(asking, d.day, d.day) })
 	var beside sync.WaitGroup
 	beside.Go(func() {
-		if _, err := ask(); err == nil && c.Loaded() {
+		if _, err := ask(); err == nil && (c.Loaded() || c.Entry.SourcePrunedAt != nil) {
 			_, _ = digests()
 		}
 	})
@@ -200,11 +200,21 @@ func (d *dayLoad) preview(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		most, err := q.ReadRowsMost(ctx, d.day)
+		held, err := q.ReadPartition(ctx, d.day)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("read the ledger: %w", err)
 		}
-		t, err := d.transfer(ctx, l, rules, source, most)
+		kept, err := keptOf(targetdb.ClaimPartitionRow{
+			Outcome: held.Outcome, Samples: held.Samples, Expected: held.Expected, Windows: held.Windows, Rows: held.Rows, SourcePrunedAt: held.SourcePrunedAt,
+		}, func() ([]extract.Digest, error) { return d.source.Digests(ctx, d.day, d.day) })
+		if err != nil {
+			return err
+		}
+		if kept != nil {
+			d.result.report(*kept)
+			return nil
+		}
+		t, err := d.transfer(ctx, l, rules, source, held.RowsMost)
 		if err != nil {
 			return err
 		}
@@ -287,10 +297,11 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries, turbines []sou
 // the ledger's entry was written, nor what is expected of it; nil when one may have. Both
 // digests must match, because somebody may have emptied data by hand. A day whose last
 // load began before its end is judged anew. While the day runs, turbines that have not
-// changed are taken out of those that are read.
+// changed are taken out of those that are read. A day whose samples were pruned from the
+// source counts as unchanged too.
 func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source *sourceTurbines, digests func() ([]extract.Digest, error)) (*ledger.Result, error) {
-	if !c.Loaded() {
-		return nil, nil //nolint:nilnil // No result is an answer here.
+	if kept, err := keptOf(c.Entry, digests); err != nil || kept != nil || !c.Loaded() {
+		return kept, err
 	}
 	entry := &c.Entry
 	held, err := l.Digest(ctx)
@@ -300,7 +311,7 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 	turbines, err := digests()
 	switch {
 	case errors.Is(err, extract.ErrNoDigests):
-		return nil, nil //nolint:nilnil // As above.
+		return nil, nil //nolint:nilnil // No result is an answer here.
 	case err != nil:
 		return nil, err
 	}
@@ -319,6 +330,30 @@ func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader
 		return nil, d.leaveUnread(ctx, l, source, turbines)
 	}
 	return nil, nil //nolint:nilnil // As above.
+}
+
+// keptOf is the result of a day whose samples were pruned from the source, which has none
+// of them: all stays, whatever the attempt may do. It is nil for any other day.
+func keptOf(entry targetdb.ClaimPartitionRow, digests func() ([]extract.Digest, error)) (*ledger.Result, error) {
+	if entry.SourcePrunedAt == nil || entry.Outcome == nil {
+		return nil, nil //nolint:nilnil // No result is an answer here.
+	}
+	switch sampled, err := digests(); {
+	case errors.Is(err, extract.ErrNoDigests), err == nil && len(sampled) > 0:
+		return nil, nil //nolint:nilnil // As above.
+	case err != nil:
+		return nil, err
+	}
+	count := func(n *int64) int64 {
+		if n == nil {
+			return 0
+		}
+		return *n
+	}
+	return &ledger.Result{
+		Outcome: *entry.Outcome, Unchanged: true, SourcePruned: true, Samples: count(entry.Samples), Expected: count(entry.Expected), Windows: count(entry.Windows),
+		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: count(entry.TargetDigest),
+	}, nil
 }
 
 // over reports whether the day has ended.

@@ -6,7 +6,8 @@
 //	day.go     one day: claim, extraction beside load, checks, commit; or its preview
 //	totals.go  what a day's attempt read and wrote, and whether it may be committed
 //	stale.go   what has changed at the source since it was loaded
-//	prune.go   the end of a day's retention: its values are removed on purpose
+//	prune.go   the end of a day's retention: its values are removed on purpose, or
+//	           (prunesource.go) its samples from the source
 //	job.go     the job and what can be asked of it
 //	errors.go  what an error says about another day, or another attempt
 //	target.go  the sessions for the target database
@@ -177,6 +178,7 @@ type Summary struct {
 	Empty      int         `json:"empty"`
 	Failed     int         `json:"failed"`
 	Cancelled  int         `json:"cancelled"`
+	Pruned     int         `json:"pruned"` // whose samples the source no longer has either
 	Samples    int64       `json:"samples"`
 	Rows       int64       `json:"rows"`
 	Inserted   int64       `json:"inserted"`
@@ -198,7 +200,8 @@ func (s *Summary) add(p Partition) {
 		s.Failed++
 	case enum.OutcomeCancelled:
 		s.Cancelled++
-	case enum.OutcomePruned: // No load ends so.
+	case enum.OutcomePruned:
+		s.Pruned++
 	}
 	s.Samples += p.Samples
 	s.Rows += p.Rows

@@ -82,7 +82,7 @@ type Look struct {
 	// added to or lost since, ascending; never nil.
 	Stale []time.Time
 	// Loaded are the days that the target has values of, ascending, with what the
-	// source has of each.
+	// source has of each; without those whose samples were pruned from the source.
 	Loaded []SeenDay
 	// Turbines is how many the source lists.
 	Turbines int
@@ -135,10 +135,14 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 			return Look{}, fmt.Errorf("record the source's digests: %w", err)
 		}
 	}
-	look := Look{Stale: append([]time.Time{}, stale...), Loaded: make([]SeenDay, len(loaded)), Turbines: turbines}
-	for i, l := range loaded {
+	look := Look{Stale: append([]time.Time{}, stale...), Loaded: make([]SeenDay, 0, len(loaded)), Turbines: turbines}
+	for _, l := range loaded {
+		samples := now[place(l.Day)].Samples
+		if l.SourcePruned && samples == 0 {
+			continue
+		}
 		_, isStale := slices.BinarySearchFunc(stale, l.Day, time.Time.Compare)
-		look.Loaded[i] = SeenDay{Day: l.Day, Loaded: l.Samples, Now: now[place(l.Day)].Samples, Stale: isStale}
+		look.Loaded = append(look.Loaded, SeenDay{Day: l.Day, Loaded: l.Samples, Now: samples, Stale: isStale})
 	}
 	return look, nil
 }
@@ -209,6 +213,14 @@ type Removal struct {
 	Days   int64 // on which there are any
 }
 
+// add counts a day of which the source has nothing, unless that is on purpose.
+func (r *Removal) add(day targetdb.ListLoadedRow) {
+	if !day.SourcePruned {
+		r.Values += day.Rows
+		r.Days++
+	}
+}
+
 // pairsAtOnce bounds how many turbines' days one statement counts.
 const pairsAtOnce = 2_000
 
@@ -248,8 +260,7 @@ func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 	var pairs targetdb.CountValuesOfTurbinesParams
 	for _, l := range loaded {
 		if sampled[l.Day.Unix()] == nil { // nothing of the whole day
-			sum.Values += l.Rows
-			sum.Days++
+			sum.add(l)
 			continue
 		}
 		for _, id := range turbines {

@@ -131,6 +131,9 @@ CREATE INDEX run_unclosed_idx ON run (id) WHERE closed_at IS NULL;
 -- rows_most is the most values that the day has held since a run was last allowed
 -- to remove what it liked: a source that loses a little at a time is held against
 -- it.
+--
+-- source_pruned_at is when the day's samples were removed from the source on purpose:
+-- that they are gone makes the day neither stale nor its source suspect.
 CREATE TABLE partition (
     day date NOT NULL,
     token bigint NOT NULL DEFAULT 0,
@@ -158,6 +161,7 @@ CREATE TABLE partition (
     source_digest_seen bigint,
     looked_at timestamptz,
     target_digest bigint,
+    source_pruned_at timestamptz,
     CONSTRAINT partition_pkey PRIMARY KEY (day),
     CONSTRAINT partition_day_writable CHECK (day >= '0001-01-01' AND day <= '9999-12-31'),
     CONSTRAINT partition_claim_run_id_fkey FOREIGN KEY (claim_run_id) REFERENCES run (id),

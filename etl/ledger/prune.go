@@ -42,3 +42,26 @@ func (c *Claim) Prune(ctx context.Context) (deleted int64, err error) {
 	})
 	return deleted, c.end(ctx, mine, err)
 }
+
+// NoteSourcePruned has the ledger know that the samples of the claimed day are removed from
+// the source on purpose, and ends the claim; the values stay. outcome is what the day has.
+// ErrClaimLost: the claim is somebody else's.
+func (c *Claim) NoteSourcePruned(ctx context.Context, outcome enum.Outcome) error {
+	tx, q, err := c.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.settle(ctx, tx, enum.OutcomePruned, nil); err != nil {
+		return err
+	}
+	c.endRenewals()
+	none := int64(0)
+	if _, err := q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
+		Day: c.day, Token: c.Entry.Token, Outcome: outcome,
+		Inserted: &none, Updated: &none, Deleted: &none, SourceDigest: c.Entry.SourceDigest, TargetDigest: c.Entry.TargetDigest,
+	}); err != nil {
+		return fmt.Errorf("record the attempt: %w", err)
+	}
+	mine, err := q.NoteSourcePruned(ctx, targetdb.NoteSourcePrunedParams{Day: c.day, Token: c.Entry.Token})
+	return c.end(ctx, mine, err)
+}

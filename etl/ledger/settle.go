@@ -91,6 +91,7 @@ type Settlement struct {
 type Result struct {
 	Outcome                    enum.Outcome
 	Unchanged                  bool  // nothing was read or written, so no removal was allowed either
+	SourcePruned               bool  // the source has no samples of the day, on purpose
 	Err                        error // of a day some of whose turbines keep what they had
 	Samples, Expected, Windows int64
 	Inserted, Updated, Deleted int64
@@ -143,6 +144,7 @@ func (c *Claim) Commit(ctx context.Context, r Result) error {
 		Day: c.day, Token: c.Entry.Token, StartedAt: c.Entry.StartedAt,
 		Inserted: r.Inserted, Updated: r.Updated, Deleted: r.Deleted,
 		Rows: r.Rows, SourceDigest: r.SourceDigest, TargetDigest: r.TargetDigest, AllowEmpty: c.order.AllowEmpty && !r.Unchanged,
+		SourcePruned: r.SourcePruned,
 	})
 	return c.end(ctx, mine, err)
 }

@@ -2,13 +2,16 @@ package orchestrator_test
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/internal/sourceprune"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -95,4 +98,86 @@ func TestPruneByTheSchedule(t *testing.T) {
 	f.sweep()
 	prune(f.sweeper)
 	check("pruned again", "ppppdd", 0, 0, 0, 0, whole, whole)
+}
+
+// A source whose old days are pruned costs the target nothing: no sweep, no run, whatever
+// it allows.
+func TestPrunedSource(t *testing.T) {
+	t.Parallel()
+	f := loaded(t, 5, 2, 0)
+	want := f.rows()
+	check := func(what string) {
+		t.Helper()
+		if got := statesOf(t, f); got != "ddddd" {
+			t.Errorf("%s: states %s, want all done", what, got)
+		}
+		if diff := cmp.Diff(want, f.rows()); diff != "" {
+			t.Errorf("%s: values by day (-want +got):\n%s", what, diff)
+		}
+	}
+	pruner, err := etl.NewPruner(t.Context(), f.target, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pruner.Close()
+	prune := func(before string) (etl.Pruning, error) {
+		return pruner.Source(t.Context(), etl.PruneRequest{Before: date(before)}, sourceprune.Samples{Source: f.source})
+	}
+
+	// What is not loaded stays, and so does all else.
+	const samples = 5 * 2 * 1440
+	pgtest.Exec(t, f.source, "CREATE TABLE away AS TABLE data; UPDATE data SET power = power + 1 WHERE timestamp = '2025-01-02 12:00Z'")
+	_, err = prune("2025-01-04")
+	if unloaded, ok := errors.AsType[*etl.UnloadedError](err); !ok || unloaded.Error() !=
+		"the target does not hold what the source has of 1 days (2025-01-02 stale), so no samples are removed: load them by `delfos etl 2025-01-02`, then prune again" {
+		t.Errorf("a stale day: got %v", err)
+	}
+	if n := pgtest.Query[int](t, f.source, "SELECT count(*) FROM data"); n != samples {
+		t.Errorf("%d samples are left, want all", n)
+	}
+	if got := f.sweep(); got != "" {
+		t.Errorf("the source is suspect: %s", got)
+	}
+
+	p, err := prune("2025-01-04")
+	if err != nil || len(p.Days) != 3 || p.Values != 3*2*1440 {
+		t.Errorf("prune: got %+v, %v, want three days of 2880 samples", p, err)
+	}
+	if n := pgtest.Query[int](t, f.source, "SELECT count(*) FROM data WHERE timestamp >= '2025-01-04Z'"); n != samples-int(p.Values) {
+		t.Errorf("%d samples of the other days are left, want all", n)
+	}
+	if p, err := prune("2025-01-04"); err != nil || len(p.Days) != 0 {
+		t.Errorf("again: got %+v, %v, want nothing", p, err)
+	}
+	check("pruned")
+	for range 2 {
+		if got := f.sweep(); got != "" {
+			t.Errorf("the source is suspect: %s", got)
+		}
+		check("a sweep")
+	}
+	if got := f.run(enum.RunScopeStale, false); got != [3]int64{} {
+		t.Errorf("only stale: %v days done, empty, failed, want none", got)
+	}
+	for _, allow := range []bool{false, true} {
+		if got := f.run(enum.RunScopeAll, allow); got != [3]int64{5, 0, 0} {
+			t.Errorf("only all, allow_empty %t: %v days done, empty, failed", allow, got)
+		}
+		check("only all")
+	}
+	if got := f.etl(); got != [3]int64{5, 0, 0} {
+		t.Errorf("etl: %v days done, empty, failed", got)
+	}
+	check("etl")
+
+	// The other days are followed as ever, and a pruned one whose samples come back.
+	pgtest.Exec(t, f.source, "DELETE FROM away WHERE timestamp >= '2025-01-02Z'; INSERT INTO data TABLE away; UPDATE data SET power = power + 1 WHERE timestamp IN ('2025-01-01 12:00Z', '2025-01-05 12:00Z')")
+	if got := f.sweep(); got != "" {
+		t.Errorf("the source is suspect: %s", got)
+	}
+	check("late data")
+	const marks = "SELECT string_agg(concat_ws(' ', updated, source_pruned_at IS NOT NULL), ', ' ORDER BY day) FROM partition"
+	if got := pgtest.Query[string](t, f.target, marks); got != "4 f, 0 t, 0 t, 0 f, 4 f" {
+		t.Errorf("values updated and marks by day: got %s", got)
+	}
 }

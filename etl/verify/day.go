@@ -43,7 +43,7 @@ func (v *verifier) compare(ctx context.Context, day time.Time) (*comparison, err
 	err = pgx.BeginTxFunc(ctx, conn, snapshot, func(tx pgx.Tx) error {
 		p, err := targetdb.New(tx).ReadPartition(ctx, day)
 		switch {
-		case err == nil && p.Outcome != nil && *p.Outcome == enum.OutcomePruned:
+		case err == nil && (p.SourcePrunedAt != nil || p.Outcome != nil && *p.Outcome == enum.OutcomePruned):
 			d.Verdict = Pruned
 			return nil
 		case err == nil:

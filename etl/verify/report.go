@@ -18,7 +18,7 @@ const (
 	Different Verdict = "different" // it should be what the source makes, and is not
 	Stale     Verdict = "stale"     // it differs, and its source has changed or it is being loaded
 	Unloaded  Verdict = "unloaded"  // it differs, and the ledger does not say that it is loaded
-	Pruned    Verdict = "pruned"    // its values were removed on purpose; nothing was compared
+	Pruned    Verdict = "pruned"    // its values or samples were removed on purpose; nothing was compared
 )
 
 // Kind is what is wrong with a value.

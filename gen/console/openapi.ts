@@ -928,6 +928,11 @@ export interface components {
             source_digest_seen?: components["schemas"]["DigestValue"];
             /** @description Of a stale day, when the source was last asked for its digest. */
             looked_at?: components["schemas"]["Timestamp"];
+            /**
+             * @description When the day's samples were removed from the source on purpose, by `delfos prune source`.
+             *     The values stay, and loads leave them alone as long as the source has no samples of the day.
+             */
+            source_pruned_at?: components["schemas"]["Timestamp"];
         };
         /**
          * @description The days of a range.

@@ -578,6 +578,11 @@ type Partition struct {
 	// Examples: 9f86d081884c7d65
 	SourceDigestSeen *DigestValue `json:"source_digest_seen,omitempty"`
 
+	// SourcePrunedAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	SourcePrunedAt *Timestamp `json:"source_pruned_at,omitempty"`
+
 	// StartedAt An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z

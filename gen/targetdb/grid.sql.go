@@ -138,6 +138,7 @@ SELECT
     p.source_digest,
     p.source_digest_seen,
     p.looked_at,
+    p.source_pruned_at,
     k.warnings,
     k.over,
     k.of_state
@@ -172,6 +173,7 @@ type ReadGridRow struct {
 	SourceDigest     *int64
 	SourceDigestSeen *int64
 	LookedAt         *time.Time
+	SourcePrunedAt   *time.Time
 	Warnings         int64
 	Over             bool
 	OfState          int64
@@ -213,6 +215,7 @@ func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridR
 			&i.SourceDigest,
 			&i.SourceDigestSeen,
 			&i.LookedAt,
+			&i.SourcePrunedAt,
 			&i.Warnings,
 			&i.Over,
 			&i.OfState,

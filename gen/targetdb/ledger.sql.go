@@ -69,7 +69,7 @@ asked AS MATERIALIZED (
     FOR SHARE SKIP LOCKED
 ),
 held AS (
-    SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest
+    SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest, source_pruned_at
     FROM partition
     WHERE day = $1::date
 ),
@@ -142,6 +142,7 @@ SELECT
     coalesce(held.rows_most, 0)::bigint AS rows_most,
     held.source_digest,
     held.target_digest,
+    held.source_pruned_at,
     (
         SELECT count(*)
         FROM attempt AS a
@@ -172,20 +173,21 @@ type ClaimPartitionParams struct {
 }
 
 type ClaimPartitionRow struct {
-	Token         int64
-	StartedAt     time.Time
-	Pid           int32
-	BackendStart  time.Time
-	Outcome       *enum.Outcome
-	HeldStartedAt *time.Time
-	Samples       *int64
-	Expected      *int64
-	Windows       *int64
-	Rows          int64
-	RowsMost      int64
-	SourceDigest  *int64
-	TargetDigest  *int64
-	Lost          int32
+	Token          int64
+	StartedAt      time.Time
+	Pid            int32
+	BackendStart   time.Time
+	Outcome        *enum.Outcome
+	HeldStartedAt  *time.Time
+	Samples        *int64
+	Expected       *int64
+	Windows        *int64
+	Rows           int64
+	RowsMost       int64
+	SourceDigest   *int64
+	TargetDigest   *int64
+	SourcePrunedAt *time.Time
+	Lost           int32
 }
 
 // Claims a day for the session that asks and enters the attempt, if the claim
@@ -224,6 +226,7 @@ func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) 
 		&i.RowsMost,
 		&i.SourceDigest,
 		&i.TargetDigest,
+		&i.SourcePrunedAt,
 		&i.Lost,
 	)
 	return i, err
@@ -246,9 +249,10 @@ SET claim_run_id = NULL,
     loaded_at = clock_timestamp(),
     source_digest = $7::bigint,
     source_digest_seen = coalesce($7::bigint, p.source_digest_seen),
-    target_digest = $8::bigint
-WHERE p.day = $9
-  AND p.token = $10
+    target_digest = $8::bigint,
+    source_pruned_at = CASE WHEN $9::boolean OR $7::bigint IS NULL THEN p.source_pruned_at END
+WHERE p.day = $10
+  AND p.token = $11
   AND p.lease_until IS NOT NULL
 `
 
@@ -261,13 +265,15 @@ type CommitPartitionParams struct {
 	AllowEmpty   bool
 	SourceDigest *int64
 	TargetDigest int64
+	SourcePruned bool
 	Day          time.Time
 	Token        int64
 }
 
 // The last statement before the load's COMMIT: records what the day holds now and
 // releases the claim, if it is still ours. No row: roll back. allow_empty: the
-// attempt was allowed to remove what it liked. partition_pkey serves it.
+// attempt was allowed to remove what it liked. source_pruned: the source has no samples
+// of the day, on purpose. partition_pkey serves it.
 func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, CommitPartition,
 		arg.StartedAt,
@@ -278,6 +284,7 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 		arg.AllowEmpty,
 		arg.SourceDigest,
 		arg.TargetDigest,
+		arg.SourcePruned,
 		arg.Day,
 		arg.Token,
 	)
@@ -460,7 +467,7 @@ func (q *Queries) FinishAttempt(ctx context.Context, arg FinishAttemptParams) (i
 }
 
 const ListLoaded = `-- name: ListLoaded :many
-SELECT day, rows, coalesce(samples, 0)::bigint AS samples
+SELECT day, rows, coalesce(samples, 0)::bigint AS samples, (source_pruned_at IS NOT NULL)::boolean AS source_pruned
 FROM partition
 WHERE rows > 0
   AND day BETWEEN $1::date AND $2::date
@@ -473,13 +480,15 @@ type ListLoadedParams struct {
 }
 
 type ListLoadedRow struct {
-	Day     time.Time
-	Rows    int64
-	Samples int64
+	Day          time.Time
+	Rows         int64
+	Samples      int64
+	SourcePruned bool
 }
 
 // The days of [first_day, last_day] that the target holds values of, with how many
-// these are and how many samples each was loaded from. partition_pkey serves it.
+// these are, how many samples each was loaded from, and whether these were pruned from
+// the source since. partition_pkey serves it.
 func (q *Queries) ListLoaded(ctx context.Context, arg ListLoadedParams) ([]ListLoadedRow, error) {
 	rows, err := q.db.Query(ctx, ListLoaded, arg.FirstDay, arg.LastDay)
 	if err != nil {
@@ -489,7 +498,12 @@ func (q *Queries) ListLoaded(ctx context.Context, arg ListLoadedParams) ([]ListL
 	var items []ListLoadedRow
 	for rows.Next() {
 		var i ListLoadedRow
-		if err := rows.Scan(&i.Day, &i.Rows, &i.Samples); err != nil {
+		if err := rows.Scan(
+			&i.Day,
+			&i.Rows,
+			&i.Samples,
+			&i.SourcePruned,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -510,6 +524,7 @@ JOIN (
 ) AS seen ON seen.day = p.day
 WHERE p.outcome IN ('done', 'empty')
   AND p.source_digest IS DISTINCT FROM seen.digest
+  AND (p.source_pruned_at IS NULL OR seen.digest <> 0)
 ORDER BY p.day
 `
 
@@ -520,7 +535,8 @@ type ListStaleParams struct {
 
 // Which of the days are loaded from samples that are not the source's any more,
 // given the digest of each now. A day whose digest is not known, since some of
-// its turbines alone were run, may be; so it counts. partition_pkey serves it.
+// its turbines alone were run, may be; so it counts. One whose samples were pruned from
+// the source is not, as long as it has none. partition_pkey serves it.
 func (q *Queries) ListStale(ctx context.Context, arg ListStaleParams) ([]time.Time, error) {
 	rows, err := q.db.Query(ctx, ListStale, arg.Days, arg.Digests)
 	if err != nil {
@@ -636,7 +652,7 @@ func (q *Queries) ReadOutcome(ctx context.Context, arg ReadOutcomeParams) (*enum
 }
 
 const ReadPartition = `-- name: ReadPartition :one
-SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, looked_at, target_digest
+SELECT day, token, claim_run_id, claim_pid, claim_backend_start, lease_until, run_id, outcome, attempt, next_attempt_at, error, started_at, finished_at, inserted, updated, deleted, samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, looked_at, target_digest, source_pruned_at
 FROM partition
 WHERE day = $1
 `
@@ -672,22 +688,9 @@ func (q *Queries) ReadPartition(ctx context.Context, day time.Time) (Partition, 
 		&i.SourceDigestSeen,
 		&i.LookedAt,
 		&i.TargetDigest,
+		&i.SourcePrunedAt,
 	)
 	return i, err
-}
-
-const ReadRowsMost = `-- name: ReadRowsMost :one
-SELECT rows_most
-FROM partition
-WHERE day = $1
-`
-
-// The most values that a day has held. partition_pkey serves it.
-func (q *Queries) ReadRowsMost(ctx context.Context, day time.Time) (int64, error) {
-	row := q.db.QueryRow(ctx, ReadRowsMost, day)
-	var rows_most int64
-	err := row.Scan(&rows_most)
-	return rows_most, err
 }
 
 const RecordDay = `-- name: RecordDay :exec
@@ -802,8 +805,8 @@ WITH other AS MATERIALIZED (
             unnest($1::date[]) AS day,
             unnest($2::bigint[]) AS digest
     ) AS seen ON seen.day = q.day
-    WHERE q.source_digest_seen IS DISTINCT FROM seen.digest
-       OR q.source_digest IS DISTINCT FROM seen.digest
+    WHERE (q.source_digest_seen IS DISTINCT FROM seen.digest OR q.source_digest IS DISTINCT FROM seen.digest)
+      AND (q.source_pruned_at IS NULL OR seen.digest <> 0)
     ORDER BY q.day
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ),

@@ -45,6 +45,7 @@ type Partition struct {
 	SourceDigestSeen  *int64
 	LookedAt          *time.Time
 	TargetDigest      *int64
+	SourcePrunedAt    *time.Time
 }
 
 type Run struct {

@@ -108,6 +108,34 @@ func (q *Queries) ListPrunable(ctx context.Context, arg ListPrunableParams) ([]L
 	return items, nil
 }
 
+const NoteSourcePruned = `-- name: NoteSourcePruned :execrows
+UPDATE partition
+SET claim_run_id = NULL,
+    claim_pid = NULL,
+    claim_backend_start = NULL,
+    lease_until = NULL,
+    source_digest_seen = source_digest,
+    source_pruned_at = clock_timestamp()
+WHERE day = $1
+  AND token = $2
+  AND lease_until IS NOT NULL
+`
+
+type NoteSourcePrunedParams struct {
+	Day   time.Time
+	Token int64
+}
+
+// CommitPartition for an attempt that has the day's samples removed from the source: the
+// last statement before COMMIT. What the target holds stays. partition_pkey serves it.
+func (q *Queries) NoteSourcePruned(ctx context.Context, arg NoteSourcePrunedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, NoteSourcePruned, arg.Day, arg.Token)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const PruneCheckResults = `-- name: PruneCheckResults :exec
 DELETE FROM check_result
 WHERE day = $1::date

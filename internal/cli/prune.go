@@ -11,17 +11,20 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/sourceprune"
 )
 
 func newPrune(r *runner) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "prune",
 		Short: "Remove old days on purpose",
-		Long: `Prune removes all days before one, for good. From the target it removes values, flags and
-the results of checks; the ledger keeps the day, which is pruned from then on.`,
+		Long: `Prune removes all days before one, for good: from the target the statistics, from the
+source the samples, which the target does not need once it has their statistics. Each
+leaves the other alone.`,
 		Example: `  delfos prune target --before 2025-01-01 --dry-run
-  delfos prune target --before 2025-01-01`,
-	}, newPruneTarget(r))
+  delfos prune source --before 2025-01-01`,
+	}, newPruneSource(r), newPruneTarget(r))
 }
 
 func newPruneTarget(r *runner) *cobra.Command {
@@ -41,6 +44,36 @@ same command.`,
   delfos prune target --before 2025-01-01`,
 	}, "values", func(ctx context.Context, c config.PruneTarget, request etl.PruneRequest) (etl.Pruning, error) {
 		return r.pruner(ctx, c.TargetDBURL, func(p *etl.Pruner) (etl.Pruning, error) { return p.Target(ctx, request) })
+	})
+}
+
+func newPruneSource(r *runner) *cobra.Command {
+	return pruning(r, &cobra.Command{
+		Use:   "source",
+		Short: "Remove the samples of old days from the source",
+		Long: `Source removes the samples of each day before --before, a transaction a day, once the
+target has what they make. First it holds all of these days against the ledger: if any
+of them is not done, empty or pruned there, or its samples are not those that were loaded,
+the command names it and removes nothing.
+
+The ledger keeps a mark, so that the absence of the samples is no loss: the day stays done,
+the source does not become suspect, and no load removes the values, not even with
+--allow-empty, as long as the source has no samples of the day. Samples that somebody
+imports again are followed as before. SOURCE_RETENTION_DAYS is for a source that others
+purge; it removes nothing.
+
+What is interrupted is gone on with by the same command.`,
+		Example: `  delfos prune source --before 2025-01-01 --dry-run
+  delfos prune source --before 2025-01-01`,
+	}, "samples", func(ctx context.Context, c config.PruneSource, request etl.PruneRequest) (etl.Pruning, error) {
+		source, err := pgpool.Open(ctx, c.SourceDBURL, pgpool.Options{})
+		if err != nil {
+			return etl.Pruning{}, err
+		}
+		defer source.Close()
+		return r.pruner(ctx, c.TargetDBURL, func(p *etl.Pruner) (etl.Pruning, error) {
+			return p.Source(ctx, request, sourceprune.Samples{Source: source})
+		})
 	})
 }
 
@@ -81,7 +114,7 @@ func pruning[T configuration](r *runner, cmd *cobra.Command, what string, prune 
 		request.Progress = progress
 		p, err := prune(ctx, c, request)
 		end()
-		if p.Before == "" {
+		if p.Before == "" || err != nil && len(p.Days) == 0 {
 			return err
 		}
 		if *output == asJSON {

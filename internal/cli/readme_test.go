@@ -55,6 +55,7 @@ func TestReadme(t *testing.T) {
 		"UPDATE 1",
 		"1 done",
 		"10 days",
+		"samples to remove",
 		"2 days before 2025-01-03",
 		"2025-01-01T00:50:00Z",
 		"2024-12-31T23:00:00Z",

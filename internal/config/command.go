@@ -60,6 +60,13 @@ type PruneTarget struct {
 	Log
 }
 
+// PruneSource is what `delfos prune source` reads.
+type PruneSource struct {
+	SourceDB
+	TargetDB
+	Log
+}
+
 // Client is what the commands read that ask the target API: runs and partitions.
 type Client struct {
 	TargetAPI

@@ -84,6 +84,7 @@ SELECT
     p.source_digest,
     p.source_digest_seen,
     p.looked_at,
+    p.source_pruned_at,
     k.warnings,
     k.over,
     k.of_state

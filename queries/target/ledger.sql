@@ -111,7 +111,7 @@ asked AS MATERIALIZED (
     FOR SHARE SKIP LOCKED
 ),
 held AS (
-    SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest
+    SELECT token, outcome, started_at, samples, expected, windows, rows, rows_most, source_digest, target_digest, source_pruned_at
     FROM partition
     WHERE day = sqlc.arg(day)::date
 ),
@@ -184,6 +184,7 @@ SELECT
     coalesce(held.rows_most, 0)::bigint AS rows_most,
     held.source_digest,
     held.target_digest,
+    held.source_pruned_at,
     (
         SELECT count(*)
         FROM attempt AS a
@@ -279,7 +280,8 @@ WHERE p.day = sqlc.arg(day)
 -- name: CommitPartition :execrows
 -- The last statement before the load's COMMIT: records what the day holds now and
 -- releases the claim, if it is still ours. No row: roll back. allow_empty: the
--- attempt was allowed to remove what it liked. partition_pkey serves it.
+-- attempt was allowed to remove what it liked. source_pruned: the source has no samples
+-- of the day, on purpose. partition_pkey serves it.
 UPDATE partition AS p
 SET claim_run_id = NULL,
     claim_pid = NULL,
@@ -296,7 +298,8 @@ SET claim_run_id = NULL,
     loaded_at = clock_timestamp(),
     source_digest = sqlc.narg(source_digest)::bigint,
     source_digest_seen = coalesce(sqlc.narg(source_digest)::bigint, p.source_digest_seen),
-    target_digest = sqlc.arg(target_digest)::bigint
+    target_digest = sqlc.arg(target_digest)::bigint,
+    source_pruned_at = CASE WHEN sqlc.arg(source_pruned)::boolean OR sqlc.narg(source_digest)::bigint IS NULL THEN p.source_pruned_at END
 WHERE p.day = sqlc.arg(day)
   AND p.token = sqlc.arg(token)
   AND p.lease_until IS NOT NULL;
@@ -333,12 +336,6 @@ SELECT *
 FROM partition
 WHERE day = sqlc.arg(day);
 
--- name: ReadRowsMost :one
--- The most values that a day has held. partition_pkey serves it.
-SELECT rows_most
-FROM partition
-WHERE day = sqlc.arg(day);
-
 -- name: LoadedRange :one
 -- The first and the last of the days [first_day, last_day] that the ledger says
 -- are loaded; no row if there is none. partition_pkey serves it.
@@ -351,7 +348,8 @@ HAVING count(*) > 0;
 -- name: ListStale :many
 -- Which of the days are loaded from samples that are not the source's any more,
 -- given the digest of each now. A day whose digest is not known, since some of
--- its turbines alone were run, may be; so it counts. partition_pkey serves it.
+-- its turbines alone were run, may be; so it counts. One whose samples were pruned from
+-- the source is not, as long as it has none. partition_pkey serves it.
 SELECT p.day
 FROM partition AS p
 JOIN (
@@ -361,12 +359,14 @@ JOIN (
 ) AS seen ON seen.day = p.day
 WHERE p.outcome IN ('done', 'empty')
   AND p.source_digest IS DISTINCT FROM seen.digest
+  AND (p.source_pruned_at IS NULL OR seen.digest <> 0)
 ORDER BY p.day;
 
 -- name: ListLoaded :many
 -- The days of [first_day, last_day] that the target holds values of, with how many
--- these are and how many samples each was loaded from. partition_pkey serves it.
-SELECT day, rows, coalesce(samples, 0)::bigint AS samples
+-- these are, how many samples each was loaded from, and whether these were pruned from
+-- the source since. partition_pkey serves it.
+SELECT day, rows, coalesce(samples, 0)::bigint AS samples, (source_pruned_at IS NOT NULL)::boolean AS source_pruned
 FROM partition
 WHERE rows > 0
   AND day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
@@ -389,8 +389,8 @@ WITH other AS MATERIALIZED (
             unnest(sqlc.arg(days)::date[]) AS day,
             unnest(sqlc.arg(digests)::bigint[]) AS digest
     ) AS seen ON seen.day = q.day
-    WHERE q.source_digest_seen IS DISTINCT FROM seen.digest
-       OR q.source_digest IS DISTINCT FROM seen.digest
+    WHERE (q.source_digest_seen IS DISTINCT FROM seen.digest OR q.source_digest IS DISTINCT FROM seen.digest)
+      AND (q.source_pruned_at IS NULL OR seen.digest <> 0)
     ORDER BY q.day
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ),

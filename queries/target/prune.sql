@@ -75,3 +75,17 @@ JOIN partition AS p ON p.day >= (asked.start AT TIME ZONE 'UTC')::date
 WHERE p.outcome = 'pruned'
 GROUP BY asked.start
 ORDER BY asked.start;
+
+-- name: NoteSourcePruned :execrows
+-- CommitPartition for an attempt that has the day's samples removed from the source: the
+-- last statement before COMMIT. What the target holds stays. partition_pkey serves it.
+UPDATE partition
+SET claim_run_id = NULL,
+    claim_pid = NULL,
+    claim_backend_start = NULL,
+    lease_until = NULL,
+    source_digest_seen = source_digest,
+    source_pruned_at = clock_timestamp()
+WHERE day = sqlc.arg(day)
+  AND token = sqlc.arg(token)
+  AND lease_until IS NOT NULL;

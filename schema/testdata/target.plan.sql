@@ -172,6 +172,7 @@ CREATE TABLE "public"."partition" (
   "source_digest_seen" bigint NULL,
   "looked_at" timestamptz NULL,
   "target_digest" bigint NULL,
+  "source_pruned_at" timestamptz NULL,
   PRIMARY KEY ("day"),
   CONSTRAINT "partition_claim_run_id_fkey" FOREIGN KEY ("claim_run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,
   CONSTRAINT "partition_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."run" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION,

@@ -73,21 +73,22 @@ const sourceRetry = 2 * time.Second
 
 func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 	p := targetapi.Partition{
-		Day:           dateOf(row.Day),
-		State:         row.State,
-		Over:          row.Over,
-		Samples:       row.Samples,
-		Expected:      row.Expected,
-		Windows:       row.Windows,
-		Rows:          row.Rows,
-		Attempt:       row.Attempt,
-		NextAttemptAt: row.NextAttemptAt,
-		RunId:         row.RunID,
-		Error:         row.Error,
-		StartedAt:     row.StartedAt,
-		FinishedAt:    row.FinishedAt,
-		LoadedAt:      row.LoadedAt,
-		Warnings:      row.Warnings,
+		Day:            dateOf(row.Day),
+		State:          row.State,
+		Over:           row.Over,
+		Samples:        row.Samples,
+		Expected:       row.Expected,
+		Windows:        row.Windows,
+		Rows:           row.Rows,
+		Attempt:        row.Attempt,
+		NextAttemptAt:  row.NextAttemptAt,
+		RunId:          row.RunID,
+		Error:          row.Error,
+		StartedAt:      row.StartedAt,
+		FinishedAt:     row.FinishedAt,
+		LoadedAt:       row.LoadedAt,
+		Warnings:       row.Warnings,
+		SourcePrunedAt: row.SourcePrunedAt,
 	}
 	switch row.State {
 	case enum.PartitionStateRunning:

@@ -71,6 +71,7 @@ export const open: Open = ({ signal, update }) => {
     ${fact("Loaded", of.loaded_at && `${instant(of.loaded_at, true)} ${zone()}`)}
     ${fact("Last attempt", of.started_at && html`${instant(of.started_at, true)} ${zone()}${of.run_id ? html`, <a href=${linkTo("runs", { run: of.run_id })}>run ${of.run_id}</a>` : nothing}${of.attempt > 1 ? `, attempt ${of.attempt}` : ""}`)}
     ${fact("Tried again", of.next_attempt_at && `${instant(of.next_attempt_at, true)} ${zone()}`)}
+    ${fact("Source pruned", of.source_pruned_at && html`${instant(of.source_pruned_at)} ${zone()}; the values stay`)}
     ${fact("Digest loaded", of.state === "stale" && html`<code>${of.source_digest ?? "of a part of the day"}</code>`)}
     ${fact("Digest now", of.state === "stale" && html`<code>${of.source_digest_seen}</code>${of.looked_at ? html`, looked at ${instant(of.looked_at)} ${zone()}` : nothing}`)}
   </dl>`;
