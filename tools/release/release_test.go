@@ -15,13 +15,12 @@ import (
 // A build is a release that was made from a clone of its own.
 type build struct{ clone, out string }
 
-// makeRelease clones the repository into a folder of its own and makes a release there.
-func makeRelease(t *testing.T, key string, systems ...string) build {
+// makeRelease clones a repository into a folder of its own and makes a release there.
+func makeRelease(t *testing.T, repository, key string, systems ...string) build {
 	t.Helper()
 	b := build{clone: filepath.Join(t.TempDir(), "clone")}
 	b.out = filepath.Join(b.clone, "bin", "dist")
-	root := strings.TrimSpace(run(t, ".", "git", "rev-parse", "--show-toplevel"))
-	run(t, ".", "git", "clone", "-q", "--no-hardlinks", root, b.clone)
+	run(t, ".", "git", "clone", "-q", "--no-hardlinks", repository, b.clone)
 	run(t, b.clone, "make", "dist", "VERSION=v9.8.7", "SIGNING_KEY="+key, "SYSTEMS="+strings.Join(systems, " "))
 	return b
 }
@@ -105,7 +104,8 @@ func demo(t *testing.T, home string) {
 func TestRelease(t *testing.T) {
 	key, signers := newKey(t)
 	systems := strings.Fields(os.Getenv("SYSTEMS"))
-	first, second := makeRelease(t, key, systems...), makeRelease(t, key, systems...)
+	first := makeRelease(t, strings.TrimSpace(run(t, ".", "git", "rev-parse", "--show-toplevel")), key, systems...)
+	second := makeRelease(t, first.clone, key, systems...)
 	for _, name := range []string{sums, sums + ".sig"} {
 		if a, b := read(t, first.out, name), read(t, second.out, name); a != b {
 			t.Errorf("%s of two builds differ:\n%s\n%s", name, a, b)

@@ -27,6 +27,7 @@ type manifest struct {
 			Spec struct {
 				Containers []container
 				Volumes    []struct {
+					Name   string
 					Secret struct {
 						Name string `yaml:"secretName"`
 					}
@@ -37,8 +38,12 @@ type manifest struct {
 }
 
 type container struct {
-	Args            []string
-	Env             []struct{ Name, Value string }
+	Args   []string
+	Env    []struct{ Name, Value string }
+	Mounts []struct {
+		Name string
+		Path string `yaml:"mountPath"`
+	} `yaml:"volumeMounts"`
 	SecurityContext struct {
 		Escalation bool                    `yaml:"allowPrivilegeEscalation"`
 		ReadOnly   bool                    `yaml:"readOnlyRootFilesystem"`
@@ -127,11 +132,20 @@ func TestKubernetes(t *testing.T) {
 			if !takes(t, c.Args...) {
 				t.Errorf("%s runs delfos %s, which does not exist", m.Metadata.Name, strings.Join(c.Args, " "))
 			}
+			var files []string
+			for _, mount := range c.Mounts {
+				for _, volume := range pod.Volumes {
+					for key := range secrets[volume.Secret.Name] {
+						if volume.Name == mount.Name {
+							files = append(files, mount.Path+"/"+key)
+						}
+					}
+				}
+			}
 			for _, e := range c.Env {
 				known(t, m.Metadata.Name, e.Name)
-				held := secrets[pod.Volumes[0].Secret.Name]
-				if _, ok := held[filepath.Base(e.Value)]; strings.HasSuffix(e.Name, "_FILE") && !ok {
-					t.Errorf("%s reads %s, which the secret %s lacks", m.Metadata.Name, e.Value, pod.Volumes[0].Secret.Name)
+				if strings.HasSuffix(e.Name, "_FILE") && !slices.Contains(files, e.Value) {
+					t.Errorf("%s reads %s, which is not among %v of its secrets", m.Metadata.Name, e.Value, files)
 				}
 			}
 		}
@@ -156,17 +170,43 @@ func TestUnits(t *testing.T) {
 		if start == nil || !takes(t, strings.Fields(start[1])...) {
 			t.Errorf("%s runs %v: want a command of delfos", unit, start)
 		}
-		given := regexp.MustCompile(`(?m)^LoadCredential=([\w-]+):/etc/delfos/`).FindAllStringSubmatch(text, -1)
-		used := regexp.MustCompile(`(\w+_FILE)=%d/([\w-]+)`).FindAllStringSubmatch(text, -1)
-		if len(given) == 0 || len(given) != len(used) {
-			t.Errorf("%s is given %v and uses %v", unit, given, used)
-			continue
+		given, used := map[string]bool{}, map[string]bool{}
+		for _, credential := range regexp.MustCompile(`(?m)^LoadCredential=([\w-]+):/etc/delfos/`).FindAllStringSubmatch(text, -1) {
+			given[credential[1]] = true
 		}
-		for i, use := range used {
+		for _, use := range regexp.MustCompile(`(\w+)=%d/([\w-]+)`).FindAllStringSubmatch(text, -1) {
 			known(t, unit, use[1])
-			if given[i][1] != use[2] {
-				t.Errorf("%s is given %s and uses %s", unit, given[i][1], use[2])
+			used[use[2]] = true
+		}
+		if diff := cmp.Diff(given, used); len(given) == 0 || diff != "" {
+			t.Errorf("%s is given no credential, or not those that it uses (-given +used):\n%s", unit, diff)
+		}
+	}
+}
+
+// The commands of delfos and the units that docs/deploy names exist.
+func TestDeployDocs(t *testing.T) {
+	t.Parallel()
+	commands, units := 0, 0
+	for _, name := range []string{"docs/deploy/kubernetes.md", "docs/deploy/systemd.md"} {
+		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read(t, name), -1) {
+			for _, call := range regexp.MustCompile(`(?m)(?:^|^.* -- |^[A-Z_]+=\S+ )delfos ([^#|>\n]+)`).FindAllStringSubmatch(block[1], -1) {
+				commands++
+				if !takes(t, strings.Fields(call[1])...) {
+					t.Errorf("%s runs delfos %s, which does not exist", name, call[1])
+				}
+			}
+			for _, call := range regexp.MustCompile(`(?m)^(?:systemctl|journalctl) .*`).FindAllString(block[1], -1) {
+				for _, unit := range regexp.MustCompile(`delfos-[a-z]+@?`).FindAllString(call, -1) {
+					units++
+					if _, err := os.Stat(filepath.Join(root, "deploy", "systemd", unit+".service")); err != nil {
+						t.Errorf("%s: %s: there is no unit %s", name, call, unit)
+					}
+				}
 			}
 		}
+	}
+	if commands == 0 || units == 0 {
+		t.Errorf("got %d commands and %d units, want some", commands, units)
 	}
 }
