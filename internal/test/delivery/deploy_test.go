@@ -190,7 +190,7 @@ func TestDeployDocs(t *testing.T) {
 	commands, units := 0, 0
 	for _, name := range []string{"docs/deploy/kubernetes.md", "docs/deploy/systemd.md"} {
 		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read(t, name), -1) {
-			for _, call := range regexp.MustCompile(`(?m)(?:^|^.* -- |^[A-Z_]+=\S+ )delfos ([^#|>\n]+)`).FindAllStringSubmatch(block[1], -1) {
+			for _, call := range regexp.MustCompile(`(?m)(?:^|^.* -- |^(?:[A-Z_]+=\S+ )+)delfos ([^#|>\n]+)`).FindAllStringSubmatch(block[1], -1) {
 				commands++
 				if !takes(t, strings.Fields(call[1])...) {
 					t.Errorf("%s runs delfos %s, which does not exist", name, call[1])
