@@ -1,5 +1,6 @@
 # The image of every Delfos service: one static binary, nothing else, run by nobody in particular.
-# It listens on every address of its container: docker run -p 8000:8000 -e SOURCE_DB_URL=… IMAGE
+# It listens on every address of its container, and so wants tokens, or the word that nobody is asked:
+# docker run -p 127.0.0.1:8000:8000 -e SOURCE_DB_URL=… IMAGE serve --insecure
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOFLAGS=-buildvcs=false

@@ -31,6 +31,7 @@ import (
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
 )
@@ -40,8 +41,9 @@ type Config struct {
 	// Target is a pool of OpenTarget; a partition takes one session of it, also
 	// while it waits for its day. A job has two more sessions for their upkeep.
 	Target *pgxpool.Pool
-	// SourceURL is where the source API answers.
-	SourceURL string
+	// SourceURL is where the source API answers, and SourceToken what it takes there.
+	SourceURL   string
+	SourceToken apiclient.Token
 	// Retry bounds the attempts at one request; extract.DefaultRetry if it is zero.
 	Retry extract.Retry
 	// Lease is how long a claim lives without a sign of life; ledger.DefaultLease
@@ -89,7 +91,7 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	client, err := extract.New(c.SourceURL, c.Retry, c.Log)
+	client, err := extract.New(c.SourceURL, c.SourceToken, c.Retry, c.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
@@ -18,7 +19,7 @@ import (
 func clientOf(tb testing.TB, url string) *extract.Client {
 	tb.Helper()
 	retry := extract.Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}
-	client, err := extract.New(url, retry, slog.New(slog.NewTextHandler(tb.Output(), nil)))
+	client, err := extract.New(url, apiclient.Token{}, retry, slog.New(slog.NewTextHandler(tb.Output(), nil)))
 	if err != nil {
 		tb.Fatal(err)
 	}

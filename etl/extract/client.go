@@ -57,7 +57,7 @@ type Client struct {
 
 // New returns a Client of the source API at a URL, to be closed after use, with
 // DefaultRetry if retry is zero; the error is of the URL.
-func New(url string, retry Retry, log *slog.Logger) (*Client, error) {
+func New(url string, token apiclient.Token, retry Retry, log *slog.Logger) (*Client, error) {
 	if retry == (Retry{}) {
 		retry = DefaultRetry()
 	}
@@ -66,6 +66,7 @@ func New(url string, retry Retry, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source API %s: %w", url, err)
 	}
+	api.RequestEditors = []sourceclient.RequestEditorFn{apiclient.Source().Authorize(token)}
 	return &Client{api: api, guard: guard, retry: retry, bodies: make(chan *bytes.Buffer, keptBodies), log: log, retried: new(atomic.Int64)}, nil
 }
 
@@ -134,6 +135,9 @@ func (c *Client) get(ctx context.Context, media string, size int, ask func(sourc
 		r.Header.Set("Accept-Encoding", "identity")
 		return nil
 	})
+	if e, ok := errors.AsType[*apiclient.Error](err); ok {
+		return nil, e // of the token's file
+	}
 	if err != nil {
 		return nil, away(ctx, err)
 	}
@@ -165,7 +169,7 @@ func (c *Client) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	return &StatusError{
 		Code:   response.StatusCode,
-		detail: apiclient.Detail(response, body),
+		detail: apiclient.Source().Detail(response, body),
 		after:  retryAfter(response.Header, time.Now(), c.retry.Obey),
 	}
 }

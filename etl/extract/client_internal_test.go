@@ -20,6 +20,7 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	"github.com/delfos/delfos/gen/sourceapi"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -31,7 +32,7 @@ func testDay() time.Time { return time.Date(2025, time.January, 2, 0, 0, 0, 0, t
 // clientOf asks an API that a handler plays, twice at most.
 func clientOf(t testing.TB, url string) *Client {
 	t.Helper()
-	c, err := New(url, Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.DiscardHandler))
+	c, err := New(url, apiclient.Token{}, Retry{Attempts: 2, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/variable"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/test/sourcetest"
 )
 
@@ -62,7 +63,7 @@ func TestRead(t *testing.T) {
 			var asked atomic.Int64
 			client, err := extract.New(sourcetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				tt.answers[min(int(asked.Add(1)), len(tt.answers))-1].ServeHTTP(w, r)
-			})), extract.Retry{Attempts: 5, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+			})), apiclient.Token{}, extract.Retry{Attempts: 5, First: time.Millisecond, Longest: time.Millisecond}, slog.New(slog.NewTextHandler(t.Output(), nil)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,6 +32,7 @@ import (
 
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/selector"
@@ -48,9 +49,10 @@ type Config struct {
 	// Target is a pool of etl.OpenTarget, whose sessions read by index. Each day in
 	// work takes one session.
 	Target *pgxpool.Pool
-	// SourceURL is where the source API answers.
-	SourceURL string
-	Log       *slog.Logger
+	// SourceURL is where the source API answers, and SourceToken what it takes there.
+	SourceURL   string
+	SourceToken apiclient.Token
+	Log         *slog.Logger
 }
 
 // Request says what to compare.
@@ -80,7 +82,7 @@ func Run(ctx context.Context, c Config, r Request) (Report, error) {
 		r.Limit = DefaultLimit
 	}
 	report := Report{Findings: []Finding{}, NotClean: []Day{}}
-	client, err := extract.New(c.SourceURL, extract.Retry{}, c.Log)
+	client, err := extract.New(c.SourceURL, c.SourceToken, extract.Retry{}, c.Log)
 	if err != nil {
 		return report, err
 	}

@@ -589,6 +589,39 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read who is signed in
+         * @description Whether this server asks who its clients are, and, if it does, who the client of this request
+         *     is and what it may do. A client that sends no token, or one that is not valid any more, has
+         *     neither `actor` nor `scope`.
+         */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in
+         * @description Takes a token and answers with a cookie that stands for it, which scripts can't read and pages
+         *     of other sites can't use. It ends after twelve hours, or with the token. A token that is not
+         *     valid is a 401. A server that asks nobody who they are answers with `required: false`, and
+         *     sets no cookie.
+         */
+        post: operations["createSession"];
+        /**
+         * Sign out
+         * @description Has the browser forget its cookie. The token that the cookie stood for stays valid.
+         */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -2852,6 +2885,41 @@ export interface components {
             /** @description What is wrong, and what is allowed. */
             detail: string;
         };
+        /**
+         * @description What a client may do: `read` everything; `operate`, that is start, cancel and retry runs and
+         *     pause the schedule; `admin`, that is forget days and see the queue's own pages. Each includes
+         *     those before it.
+         * @example operate
+         * @enum {string}
+         */
+        AccessScope: "read" | "operate" | "admin";
+        /**
+         * @description Who a client is, and what it may do.
+         * @example {
+         *       "required": true,
+         *       "actor": "ana",
+         *       "scope": "operate"
+         *     }
+         */
+        Session: {
+            /** @description Whether the server asks who its clients are. If it doesn't, everybody may do everything. */
+            required: boolean;
+            /** @description The name of the token, or whom the issuer of the JWT calls its subject. Runs and events carry it. */
+            actor?: string;
+            scope?: components["schemas"]["AccessScope"];
+            /** @description When the token ends, or after signing in, the session. */
+            expires_at?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description What signs a client in.
+         * @example {
+         *       "token": "delfos_0m5YQ9Jd6zsZpd8LzqtD1k0cT0CwTqYc1oJ4nYb3v2A"
+         *     }
+         */
+        SessionRequest: {
+            /** @description A token of `delfos token create`, or a JWT of the server's issuer. */
+            token: string;
+        };
     };
     responses: {
         /** @description An entity tag that the client holds is still true. No rows were read. */
@@ -2962,12 +3030,13 @@ export interface components {
             };
         };
         /**
-         * @description An error that every operation may answer; the introduction lists them: 403, 405, 406, 422,
-         *     500, 503.
+         * @description An error that every operation may answer; the introduction lists them: 401, 403, 405, 406,
+         *     422, 500, 503.
          */
         Problem: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
+                "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
                 Allow: components["headers"]["Allow"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
@@ -3122,6 +3191,12 @@ export interface components {
          *     there are any.
          */
         NearestDays: string;
+        /**
+         * @description Of a 401 and of a 403 for a scope, how to ask instead: `Bearer`, with `error` and `scope` as
+         *     of RFC 6750.
+         * @example Bearer realm="delfos", error="insufficient_scope", scope="operate"
+         */
+        WWWAuthenticate: string;
         /** @description With 503, the number of seconds to wait before the next try. */
         RetryAfter: number;
         /** @description With 405, the methods that the path has. */
@@ -4980,6 +5055,103 @@ export interface operations {
                      */
                     "text/event-stream": string;
                 };
+            };
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "required": true,
+                     *       "actor": "ana",
+                     *       "scope": "operate"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The token. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "delfos_0m5YQ9Jd6zsZpd8LzqtD1k0cT0CwTqYc1oJ4nYb3v2A"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description The session, as it is from now on. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    /** @description The cookie `delfos_session`, or none. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "required": true,
+                     *       "actor": "ana",
+                     *       "scope": "operate",
+                     *       "expires_at": "2025-01-01T12:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browser has no session. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    /** @description The cookie `delfos_session`, with an end in the past. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             422: components["responses"]["UnprocessableContent"];
             default: components["responses"]["Problem"];

@@ -236,7 +236,7 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 // Operations are all operations, with what the contract says of their requests.
 func Operations() []param.Operation {
 	return []param.Operation{
-		{ID: "getData", Method: http.MethodGet, Path: "/data", Tags: []string{"source"}, Params: []param.Param{
+		{ID: "getData", Method: http.MethodGet, Path: "/data", Tags: []string{"source"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -247,7 +247,7 @@ func Operations() []param.Operation {
 			{Name: "cursor", In: "query", Rule: param.Rule{Type: "string", Format: "cursor"}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Tags: []string{"source"}, Params: []param.Param{
+		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Tags: []string{"source"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -255,7 +255,7 @@ func Operations() []param.Operation {
 		}, Produces: []string{"application/json"}},
 		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
 		{ID: "getReady", Method: http.MethodGet, Path: "/ready", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
-		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Params: []param.Param{
+		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Scope: "read", Params: []param.Param{
 			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},

@@ -11,6 +11,13 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessScope.
+const (
+	Admin   AccessScope = "admin"
+	Operate AccessScope = "operate"
+	Read    AccessScope = "read"
+)
+
 // Defines values for CoverageBy.
 const (
 	CoverageByDay   CoverageBy = "day"
@@ -78,6 +85,13 @@ const (
 	WindowLabelEnd   WindowLabel = "end"
 	WindowLabelStart WindowLabel = "start"
 )
+
+// AccessScope What a client may do: `read` everything; `operate`, that is start, cancel and retry runs and
+// pause the schedule; `admin`, that is forget days and see the queue's own pages. Each includes
+// those before it.
+//
+// Examples: operate
+type AccessScope string
 
 // CheckList Results of data checks.
 //
@@ -1340,6 +1354,38 @@ type ScheduledDay struct {
 	Day Day `json:"day"`
 }
 
+// Session Who a client is, and what it may do.
+//
+// Examples: {"actor":"ana","required":true,"scope":"operate"}
+type Session struct {
+	// Actor The name of the token, or whom the issuer of the JWT calls its subject. Runs and events carry it.
+	Actor *string `json:"actor,omitempty"`
+
+	// ExpiresAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Required Whether the server asks who its clients are. If it doesn't, everybody may do everything.
+	Required bool `json:"required"`
+
+	// Scope What a client may do: `read` everything; `operate`, that is start, cancel and retry runs and
+	// pause the schedule; `admin`, that is forget days and see the queue's own pages. Each includes
+	// those before it.
+	//
+	//
+	// Examples: operate
+	Scope *AccessScope `json:"scope,omitempty"`
+}
+
+// SessionRequest What signs a client in.
+//
+// Examples: {"token":"delfos_0m5YQ9Jd6zsZpd8LzqtD1k0cT0CwTqYc1oJ4nYb3v2A"}
+type SessionRequest struct {
+	// Token A token of `delfos token create`, or a JWT of the server's issuer.
+	Token string `json:"token"`
+}
+
 // Signal One statistic of one variable.
 //
 // Examples: {"id":1,"name":"wind_speed_mean","statistic":"mean","unit":"m/s","variable":"wind_speed"}
@@ -2114,3 +2160,6 @@ type CreateRunJSONRequestBody = RunRequest
 
 // UpdateScheduleJSONRequestBody defines body for UpdateSchedule for application/json ContentType.
 type UpdateScheduleJSONRequestBody = ScheduleUpdate
+
+// CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
+type CreateSessionJSONRequestBody = SessionRequest

@@ -425,6 +425,24 @@ func (siw *ServerInterfaceWrapper) UpdateSchedule(w http.ResponseWriter, r *http
 	siw.Handler.UpdateSchedule(w, r)
 }
 
+// DeleteSession operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSession(w http.ResponseWriter, r *http.Request) {
+
+	siw.Handler.DeleteSession(w, r)
+}
+
+// GetSession operation middleware
+func (siw *ServerInterfaceWrapper) GetSession(w http.ResponseWriter, r *http.Request) {
+
+	siw.Handler.GetSession(w, r)
+}
+
+// CreateSession operation middleware
+func (siw *ServerInterfaceWrapper) CreateSession(w http.ResponseWriter, r *http.Request) {
+
+	siw.Handler.CreateSession(w, r)
+}
+
 // ListSignals operation middleware
 func (siw *ServerInterfaceWrapper) ListSignals(w http.ResponseWriter, r *http.Request) {
 
@@ -1152,6 +1170,9 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		"retryRun":        wrapper.RetryRun,
 		"getSchedule":     wrapper.GetSchedule,
 		"updateSchedule":  wrapper.UpdateSchedule,
+		"deleteSession":   wrapper.DeleteSession,
+		"getSession":      wrapper.GetSession,
+		"createSession":   wrapper.CreateSession,
 		"listSignals":     wrapper.ListSignals,
 		"getCoverage":     wrapper.GetCoverage,
 		"getDistribution": wrapper.GetDistribution,
@@ -1175,41 +1196,41 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 // Operations are all operations, with what the contract says of their requests.
 func Operations() []param.Operation {
 	return []param.Operation{
-		{ID: "listChecks", Method: http.MethodGet, Path: "/checks", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "listChecks", Method: http.MethodGet, Path: "/checks", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "status", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"pass", "warn", "block"}}},
 		}, Produces: []string{"application/json"}},
-		{ID: "getEvents", Method: http.MethodGet, Path: "/events", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getEvents", Method: http.MethodGet, Path: "/events", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "Last-Event-ID", In: "header", Rule: param.Rule{Type: "string", Pattern: "^[0-9]{1,18}$"}},
 		}, Produces: []string{"text/event-stream"}},
-		{ID: "listFlags", Method: http.MethodGet, Path: "/flags", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "listFlags", Method: http.MethodGet, Path: "/flags", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "getHealth", Method: http.MethodGet, Path: "/health", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
-		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json"}},
-		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Tags: []string{"target"}, Scope: "admin", Params: []param.Param{
 			{Name: "day", In: "path", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "force", In: "query", Rule: param.Rule{Type: "boolean"}},
 		}},
 		{ID: "getReady", Method: http.MethodGet, Path: "/ready", Tags: []string{"source", "target", "health"}, Produces: []string{"application/json"}},
-		{ID: "listRevisions", Method: http.MethodGet, Path: "/revisions", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "listRevisions", Method: http.MethodGet, Path: "/revisions", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
 		}, Produces: []string{"application/json"}},
-		{ID: "listRuns", Method: http.MethodGet, Path: "/runs", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "listRuns", Method: http.MethodGet, Path: "/runs", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 1000}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
 		}, Produces: []string{"application/json"}},
-		{ID: "createRun", Method: http.MethodPost, Path: "/runs", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "createRun", Method: http.MethodPost, Path: "/runs", Tags: []string{"target"}, Scope: "operate", Params: []param.Param{
 			{Name: "Idempotency-Key", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Body: []param.Param{
 			{Name: "from", In: "body", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
@@ -1221,26 +1242,31 @@ func Operations() []param.Operation {
 			{Name: "parallel", In: "body", Rule: param.Rule{Type: "integer", Nullable: true, Format: "int32", Min: 1, Max: 1000}},
 			{Name: "stop_on_failure", In: "body", Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
-		{ID: "getRun", Method: http.MethodGet, Path: "/runs/{id}", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getRun", Method: http.MethodGet, Path: "/runs/{id}", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
 		}, Produces: []string{"application/json"}},
-		{ID: "cancelRun", Method: http.MethodPost, Path: "/runs/{id}/cancel", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "cancelRun", Method: http.MethodPost, Path: "/runs/{id}/cancel", Tags: []string{"target"}, Scope: "operate", Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
 		}, Produces: []string{"application/json"}},
-		{ID: "getRunLog", Method: http.MethodGet, Path: "/runs/{id}/log", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getRunLog", Method: http.MethodGet, Path: "/runs/{id}/log", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
 			{Name: "after", In: "query", Rule: param.Rule{Type: "integer", Format: "int64", Min: 0}},
 			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 10000}},
 		}, Produces: []string{"application/json"}},
-		{ID: "retryRun", Method: http.MethodPost, Path: "/runs/{id}/retry", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "retryRun", Method: http.MethodPost, Path: "/runs/{id}/retry", Tags: []string{"target"}, Scope: "operate", Params: []param.Param{
 			{Name: "id", In: "path", Required: true, Rule: param.Rule{Type: "integer", Format: "int64", Min: 1}},
 		}, Produces: []string{"application/json"}},
-		{ID: "getSchedule", Method: http.MethodGet, Path: "/schedule", Tags: []string{"target"}, Produces: []string{"application/json"}},
-		{ID: "updateSchedule", Method: http.MethodPatch, Path: "/schedule", Tags: []string{"target"}, Body: []param.Param{
+		{ID: "getSchedule", Method: http.MethodGet, Path: "/schedule", Tags: []string{"target"}, Scope: "read", Produces: []string{"application/json"}},
+		{ID: "updateSchedule", Method: http.MethodPatch, Path: "/schedule", Tags: []string{"target"}, Scope: "operate", Body: []param.Param{
 			{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
 		}, Produces: []string{"application/json"}},
-		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Produces: []string{"application/json"}},
-		{ID: "getCoverage", Method: http.MethodGet, Path: "/stats/coverage", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "deleteSession", Method: http.MethodDelete, Path: "/session", Tags: []string{"target", "session"}},
+		{ID: "getSession", Method: http.MethodGet, Path: "/session", Tags: []string{"target", "session"}, Produces: []string{"application/json"}},
+		{ID: "createSession", Method: http.MethodPost, Path: "/session", Tags: []string{"target", "session"}, Body: []param.Param{
+			{Name: "token", In: "body", Required: true, Rule: param.Rule{Type: "string"}},
+		}, Produces: []string{"application/json"}},
+		{ID: "listSignals", Method: http.MethodGet, Path: "/signals", Tags: []string{"target"}, Scope: "read", Produces: []string{"application/json"}},
+		{ID: "getCoverage", Method: http.MethodGet, Path: "/stats/coverage", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "from", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
@@ -1248,7 +1274,7 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getDistribution", Method: http.MethodGet, Path: "/stats/distribution", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getDistribution", Method: http.MethodGet, Path: "/stats/distribution", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1258,7 +1284,7 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getEnergy", Method: http.MethodGet, Path: "/stats/energy", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getEnergy", Method: http.MethodGet, Path: "/stats/energy", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "from", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "turbines", In: "query", List: true, Rule: param.Rule{Type: "string", Format: "turbine-selector", Pattern: "^(all|[0-9]{1,10}(-[0-9]{1,10})?)$"}},
@@ -1266,7 +1292,7 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getPowerCurve", Method: http.MethodGet, Path: "/stats/power-curve", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getPowerCurve", Method: http.MethodGet, Path: "/stats/power-curve", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1278,7 +1304,7 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getPowerDensity", Method: http.MethodGet, Path: "/stats/power-density", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getPowerDensity", Method: http.MethodGet, Path: "/stats/power-density", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1288,7 +1314,7 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getProfile", Method: http.MethodGet, Path: "/stats/profile", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getProfile", Method: http.MethodGet, Path: "/stats/profile", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1298,13 +1324,13 @@ func Operations() []param.Operation {
 			{Name: "format", In: "query", Rule: param.Rule{Type: "string", Enum: []string{"json", "ndjson", "csv", "arrow", "parquet"}}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
-		{ID: "getStatus", Method: http.MethodGet, Path: "/status", Tags: []string{"target"}, Produces: []string{"application/json"}},
-		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Params: []param.Param{
+		{ID: "getStatus", Method: http.MethodGet, Path: "/status", Tags: []string{"target"}, Scope: "read", Produces: []string{"application/json"}},
+		{ID: "listTurbines", Method: http.MethodGet, Path: "/turbines", Tags: []string{"source", "target"}, Scope: "read", Params: []param.Param{
 			{Name: "span", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "start", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 		}, Produces: []string{"application/json"}},
-		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Tags: []string{"target"}, Params: []param.Param{
+		{ID: "getWindows", Method: http.MethodGet, Path: "/windows", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "before", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -1685,6 +1711,82 @@ func (response UpdateSchedule200JSONResponse) VisitUpdateScheduleResponse(w http
 	return err
 }
 
+type DeleteSessionRequestObject struct {
+}
+
+type DeleteSessionResponseObject interface {
+	VisitDeleteSessionResponse(w http.ResponseWriter) error
+}
+
+type DeleteSession204ResponseHeaders struct {
+	SetCookie *string
+}
+
+type DeleteSession204Response struct {
+	Headers DeleteSession204ResponseHeaders
+}
+
+func (response DeleteSession204Response) VisitDeleteSessionResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetSessionRequestObject struct {
+}
+
+type GetSessionResponseObject interface {
+	VisitGetSessionResponse(w http.ResponseWriter) error
+}
+
+type GetSession200JSONResponse Session
+
+func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSessionRequestObject struct {
+	Body *CreateSessionJSONRequestBody
+}
+
+type CreateSessionResponseObject interface {
+	VisitCreateSessionResponse(w http.ResponseWriter) error
+}
+
+type CreateSession200ResponseHeaders struct {
+	SetCookie *string
+}
+
+type CreateSession200JSONResponse struct {
+	Body    Session
+	Headers CreateSession200ResponseHeaders
+}
+
+func (response CreateSession200JSONResponse) VisitCreateSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSignalsRequestObject struct {
 }
 
@@ -1855,6 +1957,15 @@ type StrictServerInterface interface {
 	// UpdateSchedule Pause or resume the schedule
 	// (PATCH /schedule)
 	UpdateSchedule(ctx context.Context, request UpdateScheduleRequestObject) (UpdateScheduleResponseObject, error)
+	// DeleteSession Sign out
+	// (DELETE /session)
+	DeleteSession(ctx context.Context, request DeleteSessionRequestObject) (DeleteSessionResponseObject, error)
+	// GetSession Read who is signed in
+	// (GET /session)
+	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
+	// CreateSession Sign in
+	// (POST /session)
+	CreateSession(ctx context.Context, request CreateSessionRequestObject) (CreateSessionResponseObject, error)
 	// ListSignals List the signals
 	// (GET /signals)
 	ListSignals(ctx context.Context, request ListSignalsRequestObject) (ListSignalsResponseObject, error)
@@ -2134,6 +2245,52 @@ func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request) 
 	response, err := sh.ssi.UpdateSchedule(r.Context(), request)
 	if err == nil {
 		err = response.VisitUpdateScheduleResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// DeleteSession operation middleware
+func (sh *strictHandler) DeleteSession(w http.ResponseWriter, r *http.Request) {
+	var request DeleteSessionRequestObject
+
+	response, err := sh.ssi.DeleteSession(r.Context(), request)
+	if err == nil {
+		err = response.VisitDeleteSessionResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetSession operation middleware
+func (sh *strictHandler) GetSession(w http.ResponseWriter, r *http.Request) {
+	var request GetSessionRequestObject
+
+	response, err := sh.ssi.GetSession(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetSessionResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// CreateSession operation middleware
+func (sh *strictHandler) CreateSession(w http.ResponseWriter, r *http.Request) {
+	var request CreateSessionRequestObject
+
+	var body CreateSessionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.fail(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	response, err := sh.ssi.CreateSession(r.Context(), request)
+	if err == nil {
+		err = response.VisitCreateSessionResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)

@@ -42,13 +42,13 @@ type Error struct{ text string }
 func (e *Error) Error() string { return e.text }
 
 // An API is one of the two, as messages call it.
-type API struct{ name, variable string }
+type API struct{ name, variable, token string }
 
 // Source is the source API.
-func Source() API { return API{"source API", "SOURCE_API_URL"} }
+func Source() API { return API{"source API", "SOURCE_API_URL", "SOURCE_API_TOKEN"} }
 
 // Target is the target API.
-func Target() API { return API{"target API", "TARGET_API_URL"} }
+func Target() API { return API{"target API", "TARGET_API_URL", "TARGET_API_TOKEN"} }
 
 // Expect returns an *Error unless the answer is a 200, or a 202 to a write, of one
 // of the media types.

@@ -83,9 +83,9 @@ func missingOf(t reflect.Type, text json.RawMessage) string {
 	return ""
 }
 
-// Detail is the sentence of a problem, or where an answer came from that is
+// detail is the sentence of a problem, or where an answer came from that is
 // none.
-func Detail(r *http.Response, body []byte) string {
+func detail(r *http.Response, body []byte) string {
 	var problem struct {
 		Detail string `json:"detail"`
 	}

@@ -95,11 +95,19 @@ func (f *follower) follow(ctx context.Context) error {
 	return nil
 }
 
+// read64K is the beginning of a body, which is enough for a problem.
+func read64K(response *http.Response) []byte {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
+	return body
+}
+
 // read yields the events of an answer; next moves on to its next line.
 func (f *follower) read(response *http.Response, lines *bufio.Scanner, next func() bool) error {
-	if code := response.StatusCode; code == http.StatusTooManyRequests || code >= http.StatusInternalServerError {
-		body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
-		return fmt.Errorf("%s: %s", response.Status, Detail(response, body))
+	switch code := response.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return &Error{response.Status + ": " + Target().Detail(response, read64K(response))}
+	case code == http.StatusTooManyRequests, code >= http.StatusInternalServerError:
+		return fmt.Errorf("%s: %s", response.Status, Target().Detail(response, read64K(response)))
 	}
 	if err := Target().Expect(response, "text/event-stream"); err != nil {
 		return err

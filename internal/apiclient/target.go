@@ -28,8 +28,12 @@ const (
 )
 
 // NewTarget returns a client of the target API at an address.
-func NewTarget(address string) (*targetclient.Client, error) {
-	return targetclient.NewClient(address, targetclient.WithHTTPClient(New(http.DefaultTransport, answerTimeout)))
+func NewTarget(address string, token Token) (*targetclient.Client, error) {
+	client, err := targetclient.NewClient(address, targetclient.WithHTTPClient(New(http.DefaultTransport, answerTimeout)))
+	if err == nil {
+		client.RequestEditors = []targetclient.RequestEditorFn{Target().Authorize(token)}
+	}
+	return client, err
 }
 
 // An Answer is what the target API said: decoded, and as it came.
@@ -85,7 +89,7 @@ func ask(send func() (*http.Response, error), accept func(response *http.Respons
 	if code := response.StatusCode; code/100 == 2 || code/100 == 3 {
 		return accept(response, body)
 	}
-	refusal := RefusalError{Status: response.StatusCode, Problem: isProblem(response), text: Detail(response, body)}
+	refusal := RefusalError{Status: response.StatusCode, Problem: isProblem(response), text: Target().Detail(response, body)}
 	if !refusal.Problem {
 		refusal.text = response.Status + ": " + refusal.text
 	}

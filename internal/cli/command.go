@@ -47,6 +47,9 @@ func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx cont
 	}
 	flags := map[string]string{} // flag to variable
 	for _, v := range config.Variables[T]() {
+		if v.Secret {
+			continue
+		}
 		name := strings.ToLower(strings.ReplaceAll(v.Name, "_", "-"))
 		flags[name] = v.Name
 		cmd.Flags().Var(&flagValue{text: v.Default, kind: v.Kind}, name, v.Help+" [$"+v.Name+"]")

@@ -35,7 +35,13 @@ fetches them.`,
   delfos demo --once`,
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after the ten days")
+	insecure := insecureFlag(cmd)
 	return configure(r, cmd, func(ctx context.Context, c config.Demo, _ []string) error {
+		for variable, addr := range map[string]string{"API_ADDR": c.APIAddr, "CONSOLE_ADDR": c.ConsoleAddr} {
+			if _, err := gateAt(cmd, config.Auth{}, variable, addr, *insecure); err != nil {
+				return err
+			}
+		}
 		pair, err := demo.NewPair(c.SourceDBURL, c.TargetDBURL, demo.Dir, c.PGBin, r.log)
 		if err != nil {
 			return err

@@ -108,7 +108,7 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 	if err := etl.AwaitTarget(ctx, target, targetPatience, r.log); err != nil {
 		return etl.Summary{}, err
 	}
-	job, err := etl.New(ctx, etl.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log})
+	job, err := etl.New(ctx, etl.Config{Target: target, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Log: r.log})
 	if err != nil {
 		return etl.Summary{}, err
 	}

@@ -116,7 +116,7 @@ again; with --force the source is not asked. A day that is being loaded is refus
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "whatever the source has of the day, and without asking it")
 	return configure(r, cmd, func(ctx context.Context, c config.Client, _ []string) error {
-		api, err := apiclient.NewTarget(c.TargetAPIURL)
+		api, err := apiclient.NewTarget(c.TargetAPIURL, c.TargetToken())
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 	}
 	section("start", "To see it work:", newDemo(r), newPostgres(r))
 	section("data", "To get data in:", newSchema(r), newSeed(r), newImport(r), newTurbine(r))
-	section("run", "To run the system:", newServe(r), newETL(r), newOrchestrate(r), newRuns(r), newPartitions(r), newStats(r), newSchedule(r), newVerify(r), newPrune(r), newHealthcheck(r))
+	section("run", "To run the system:", newServe(r), newETL(r), newOrchestrate(r), newRuns(r), newPartitions(r), newStats(r), newSchedule(r), newVerify(r), newPrune(r), newToken(r), newHealthcheck(r))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

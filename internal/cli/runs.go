@@ -35,7 +35,7 @@ queued, or a 'delfos etl'.`,
 func asking(r *runner, cmd *cobra.Command, run func(ctx context.Context, api *targetclient.Client, output string) error) *cobra.Command {
 	output := outputFlag(cmd, "format of the result")
 	return configure(r, cmd, func(ctx context.Context, c config.Client, _ []string) error {
-		api, err := apiclient.NewTarget(c.TargetAPIURL)
+		api, err := apiclient.NewTarget(c.TargetAPIURL, c.TargetToken())
 		if err != nil {
 			return err
 		}

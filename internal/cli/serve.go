@@ -18,13 +18,14 @@ import (
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/service"
+	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/metrics"
 	"github.com/delfos/delfos/server/source"
 )
 
 func newServe(r *runner) *cobra.Command {
-	return configure(r, &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the source API",
 		Long: `Serve answers for the source database over HTTP until it is stopped: /data,
@@ -33,8 +34,14 @@ which /ready asks for, and lets the requests that it has taken finish when it is
 told to stop. With SHUTDOWN_DELAY it first goes on for that long, while /ready
 answers 503; a second signal ends the delay.`,
 		Example: `  delfos serve
-  API_ADDR=0.0.0.0:8000 delfos serve`,
-	}, func(ctx context.Context, c config.Serve, _ []string) error {
+  API_ADDR=0.0.0.0:8000 AUTH_TOKENS_FILE=/etc/delfos/tokens delfos serve`,
+	}
+	insecure := insecureFlag(cmd)
+	return configure(r, cmd, func(ctx context.Context, c config.Serve, _ []string) error {
+		gate, err := gateAt(cmd, c.Auth, "API_ADDR", c.APIAddr, *insecure)
+		if err != nil {
+			return err
+		}
 		ln, err := listen(ctx, "API_ADDR", c.APIAddr)
 		if err != nil {
 			return err
@@ -54,7 +61,7 @@ answers 503; a second signal ends the delay.`,
 		requests := httpserve.NewMetrics("source")
 		registry.MustRegister(requests, metrics.Pool("source_api", pool))
 		r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
-		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Metrics: requests})
+		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Gate: gate, Metrics: requests})
 		serving, stop := r.linger(ctx, c.ShutdownDelay)
 		defer stop()
 		if err := httpserve.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
@@ -89,6 +96,7 @@ answers 503; a second signal ends the delay.`,
 	}
 	cmd.Flags().IntVar(&workers, "workers", 0, "how many days to work on at once; 0 is one a processor")
 	cmd.Flags().BoolVar(&withAPI, "api", true, "serve the target API; false makes a bare worker")
+	insecure := insecureFlag(cmd)
 	return configure(r, cmd, func(ctx context.Context, c config.Orchestrate, _ []string) error {
 		if err := checkCount(cmd, "workers", workers, 0, service.MaxWorkers); err != nil {
 			return err
@@ -98,9 +106,13 @@ answers 503; a second signal ends the delay.`,
 			return usagef(cmd, "%w", err)
 		}
 		var ln net.Listener
+		var gate *auth.Gate
 		var delay time.Duration // a bare worker has no clients
 		if withAPI {
 			delay = c.ShutdownDelay
+			if gate, err = gateAt(cmd, c.Auth, "CONSOLE_ADDR", c.ConsoleAddr, *insecure); err != nil {
+				return err
+			}
 			if ln, err = listen(ctx, "CONSOLE_ADDR", c.ConsoleAddr); err != nil {
 				return err
 			}
@@ -117,7 +129,7 @@ answers 503; a second signal ends the delay.`,
 				Workers: cmp.Or(workers, defaultWorkers()), Schedule: schedule,
 				RunRetention: c.RunRetention, JobRetention: c.JobRetention, Log: r.log,
 			},
-			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, Listener: ln, Access: c.At(c.ConsoleAddr), OpenAPI: r.OpenAPI,
+			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Listener: ln, Access: c.At(c.ConsoleAddr), Gate: gate, OpenAPI: r.OpenAPI,
 			Metrics: registry, Leaving: ctx.Done(),
 		})
 		if err != nil {
@@ -149,6 +161,24 @@ func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.
 		SourceRetention: etl.Retention(source.SourceRetentionDays),
 		TargetRetention: c.TargetRetentionDays,
 	}, nil
+}
+
+// insecureFlag adds the flag that lets a server ask nobody who they are, wherever it
+// listens.
+func insecureFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("insecure", false, "listen where other machines can reach it, and let everybody do everything")
+}
+
+// gateAt is what asks the clients of a server at an address who they are.
+func gateAt(cmd *cobra.Command, c config.Auth, variable, addr string, insecure bool) (*auth.Gate, error) {
+	gate, err := c.Gate()
+	if err == nil {
+		err = gate.Check(variable, addr, insecure)
+	}
+	if err != nil {
+		return nil, usagef(cmd, "%w", err)
+	}
+	return gate, nil
 }
 
 // listen opens the address that a variable names; the error says what to do

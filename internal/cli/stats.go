@@ -89,7 +89,7 @@ func statistic[T any](r *runner, cmd *cobra.Command, send func(ctx context.Conte
 		if err := checkRange(cmd, "--from", a.from, a.to); err != nil {
 			return err
 		}
-		api, err := apiclient.NewTarget(c.TargetAPIURL)
+		api, err := apiclient.NewTarget(c.TargetAPIURL, c.TargetToken())
 		if err == nil {
 			err = a.known(ctx, cmd, api)
 		}

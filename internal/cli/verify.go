@@ -83,7 +83,7 @@ func (r *runner) verify(ctx context.Context, c config.Verify, request verify.Req
 	progress, end := r.screen.progress("verify", "days")
 	defer end()
 	request.Progress = progress
-	report, err := verify.Run(ctx, verify.Config{Target: target, SourceURL: c.SourceAPIURL, Log: r.log}, request)
+	report, err := verify.Run(ctx, verify.Config{Target: target, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Log: r.log}, request)
 	if errors.Is(err, verify.ErrNothingLoaded) {
 		err = fmt.Errorf("%w in this range: nothing to compare; with --from and --to it is every day between them", err)
 	}

@@ -34,7 +34,7 @@ func (v Variable) check(value string) *Fault {
 	case "service":
 		u, err := url.Parse(value)
 		ok = err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == ""
-		fault.Value, fault.Want = Redact(value), "an http or https URL such as "+v.Default
+		fault.Value, fault.Want = Redact(value), "an http or https URL such as "+cmp.Or(v.Default, "https://login.example.org")
 	case "address":
 		_, port, err := net.SplitHostPort(value)
 		ok = err == nil && (port == "0" || isPort(port))

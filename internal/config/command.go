@@ -20,6 +20,7 @@ type Serve struct {
 	SourceDB
 	API
 	Access
+	Auth
 	Shutdown
 	Metrics
 	Log
@@ -46,6 +47,7 @@ type Orchestrate struct {
 	TargetDB
 	Console
 	Access
+	Auth
 	Shutdown
 	Schedule
 	SourceRetention
@@ -70,6 +72,12 @@ type PruneSource struct {
 // Client is what the commands read that ask the target API: runs and partitions.
 type Client struct {
 	TargetAPI
+	Log
+}
+
+// Token is what `delfos token` reads.
+type Token struct {
+	TokensFile
 	Log
 }
 

@@ -183,6 +183,7 @@ type Variable struct {
 	Default string
 	Kind    string // what its value is, in a word for the help
 	Help    string // one line
+	Secret  bool   // no flag: a command line can be seen by others
 
 	want  string // which check of its value, or the values that it may have
 	least int    // of a number
@@ -204,7 +205,7 @@ func Variables[T any]() []Variable {
 		if name, ok := f.Tag.Lookup("env"); ok {
 			least, _ := strconv.Atoi(f.Tag.Get("least")) // 0 without one
 			out = append(out, Variable{
-				Name: name, Default: f.Tag.Get("default"), Kind: f.Tag.Get("kind"), Help: f.Tag.Get("help"),
+				Name: name, Default: f.Tag.Get("default"), Kind: f.Tag.Get("kind"), Help: f.Tag.Get("help"), Secret: f.Tag.Get("secret") != "",
 				want: f.Tag.Get("want"), least: least, field: f.Index,
 			})
 		}

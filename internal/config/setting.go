@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/delfos/delfos/internal/apiclient"
+	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 )
 
@@ -34,12 +36,44 @@ type Roles struct {
 
 // SourceAPI says where the source API answers.
 type SourceAPI struct {
-	SourceAPIURL string `default:"http://localhost:8000" env:"SOURCE_API_URL" help:"source API to read from" kind:"URL" want:"service"`
+	SourceAPIURL       string `default:"http://localhost:8000" env:"SOURCE_API_URL"                                                                   help:"source API to read from" kind:"URL" want:"service"`
+	SourceAPIToken     string `env:"SOURCE_API_TOKEN"          secret:"true"`
+	SourceAPITokenFile string `env:"SOURCE_API_TOKEN_FILE"     help:"file with the token for the source API; or the token itself in SOURCE_API_TOKEN" kind:"FILE"`
+}
+
+// SourceToken is what the source API is asked with.
+func (c SourceAPI) SourceToken() apiclient.Token {
+	return apiclient.Token{Value: c.SourceAPIToken, File: c.SourceAPITokenFile}
 }
 
 // TargetAPI says where the target API answers.
 type TargetAPI struct {
-	TargetAPIURL string `default:"http://localhost:3000" env:"TARGET_API_URL" help:"target API to ask" kind:"URL" want:"service"`
+	TargetAPIURL       string `default:"http://localhost:3000" env:"TARGET_API_URL"                                                                   help:"target API to ask" kind:"URL" want:"service"`
+	TargetAPIToken     string `env:"TARGET_API_TOKEN"          secret:"true"`
+	TargetAPITokenFile string `env:"TARGET_API_TOKEN_FILE"     help:"file with the token for the target API; or the token itself in TARGET_API_TOKEN" kind:"FILE"`
+}
+
+// TargetToken is what the target API is asked with.
+func (c TargetAPI) TargetToken() apiclient.Token {
+	return apiclient.Token{Value: c.TargetAPIToken, File: c.TargetAPITokenFile}
+}
+
+// TokensFile says where the tokens are that clients may have.
+type TokensFile struct {
+	AuthTokensFile string `env:"AUTH_TOKENS_FILE" help:"file of the tokens that clients may have, which 'delfos token create' makes" kind:"FILE"`
+}
+
+// Auth says by what clients are told apart; without any of it nobody is asked.
+type Auth struct {
+	TokensFile
+
+	OIDCIssuer   string `env:"OIDC_ISSUER"   help:"issuer whose JWTs clients may have"                kind:"URL"  want:"service"`
+	OIDCAudience string `env:"OIDC_AUDIENCE" help:"audience that a JWT has to be for, such as delfos" kind:"NAME"`
+}
+
+// Gate opens what asks clients who they are, nil if nobody is asked.
+func (c Auth) Gate() (*auth.Gate, error) {
+	return auth.Open(auth.Config{TokensFile: c.AuthTokensFile, Issuer: c.OIDCIssuer, Audience: c.OIDCAudience})
 }
 
 // API says where the source API listens.

@@ -104,7 +104,7 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.step("orchestrator: %d workers, listening on %s", s.Orchestrator.Workers, console); err != nil {
 		return err
 	}
-	client, err := apiclient.NewTarget(console)
+	client, err := apiclient.NewTarget(console, apiclient.Token{})
 	if err != nil {
 		return err
 	}

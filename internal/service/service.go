@@ -22,9 +22,11 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/schema"
+	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/metrics"
 	"github.com/delfos/delfos/server/target"
@@ -48,9 +50,12 @@ type Config struct {
 
 	TargetURL string // the database
 	SourceURL string // the source API
+	// SourceToken is what the source API is asked with.
+	SourceToken apiclient.Token
 	// Listener is where the API answers; a bare worker has none. Run closes it.
 	Listener net.Listener
 	Access   httpserve.Access // to the API
+	Gate     *auth.Gate       // who may do what there; nil: everybody everything
 	OpenAPI  []byte
 	// Metrics takes the metrics of the pools, the API and the orchestrator; nil: there are none.
 	Metrics prometheus.Registerer
@@ -113,7 +118,7 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 		}
 		s.closers = append(s.closers, s.reads.Close)
 	}
-	job, err := etl.New(ctx, etl.Config{Target: loads, SourceURL: c.SourceURL, Log: c.Log})
+	job, err := etl.New(ctx, etl.Config{Target: loads, SourceURL: c.SourceURL, SourceToken: c.SourceToken, Log: c.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +189,7 @@ func (s *Service) serve(ctx, background context.Context) error {
 	}
 	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String())
 	handler := target.New(target.Config{
-		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Log: c.Log, OpenAPI: c.OpenAPI, Metrics: s.requests, Stop: ctx.Done(),
+		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Gate: c.Gate, Log: c.Log, OpenAPI: c.OpenAPI, Metrics: s.requests, Stop: ctx.Done(),
 	})
 	err = httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: cmp.Or(c.Drain, 3*time.Second), Leaving: c.Leaving})
 	if err != nil {

@@ -77,6 +77,9 @@ func prune(document map[string]any) {
 	}
 	follow(document["paths"])
 	for kind, members := range components {
+		if kind == "securitySchemes" { // led to by name
+			continue
+		}
 		members, _ := members.(map[string]any)
 		maps.DeleteFunc(members, func(key string, _ any) bool { return !used[kind+"/"+key] })
 		if len(members) == 0 {

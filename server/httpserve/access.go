@@ -179,6 +179,12 @@ func PathOf(r *http.Request, path string) string {
 	return reached.prefix + path
 }
 
+// IsSecure reports whether the client of r reaches the server by https.
+func IsSecure(r *http.Request) bool {
+	reached, _ := r.Context().Value(addressKey{}).(address)
+	return reached.scheme == "https"
+}
+
 // Link is a value of Link: the address that r asked for, with another query.
 func Link(r *http.Request, query url.Values, rel string) string {
 	return "<" + URL(r, r.URL.Path, query.Encode()) + `>; rel="` + rel + `"`

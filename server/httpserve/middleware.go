@@ -107,6 +107,9 @@ func (c Chain) log(ctx context.Context, a *answer, causes *loggedCauses, id stri
 	if a.operation != "" {
 		attrs = append(attrs, slog.String("operation", a.operation))
 	}
+	if a.actor != "" {
+		attrs = append(attrs, slog.String("actor", a.actor))
+	}
 	if a.hasRows {
 		attrs = append(attrs, slog.Int64("rows", a.rows))
 	}
@@ -189,6 +192,7 @@ type answer struct {
 	operation string // of the contract, if one answers
 	err       error
 	cause     string // shared by all requests that fail for the same reason
+	actor     string
 	rows      int64
 	hasRows   bool
 }
@@ -216,6 +220,9 @@ func NoteCause(ctx context.Context, cause string) {
 	a := answerOf(ctx)
 	a.cause = cmp.Or(a.cause, cause)
 }
+
+// NoteActor adds who asks to the log line.
+func NoteActor(ctx context.Context, actor string) { answerOf(ctx).actor = actor }
 
 // NoteRows adds the number of rows sent to the log line.
 func NoteRows(ctx context.Context, rows int64) {

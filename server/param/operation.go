@@ -24,6 +24,7 @@ import (
 type Operation struct {
 	ID, Method, Path string
 	Tags             []string
+	Scope            string // that a client has to have; empty: everybody may ask
 	Params           []Param
 	Body             []Param  // the properties of a JSON object; nil: no body is read
 	Produces         []string // the media types of its answer

@@ -36,6 +36,27 @@ func (e *Error) Unwrap() error { return e.cause }
 // BadRequest says that the parameters contradict one another.
 func BadRequest(detail string) *Error { return &Error{status: http.StatusBadRequest, detail: detail} }
 
+// Unauthorized says why the client is nobody that the server knows; challenge is how
+// to ask instead.
+func Unauthorized(detail, challenge string) *Error {
+	return &Error{status: http.StatusUnauthorized, detail: detail, header: map[string]string{"WWW-Authenticate": challenge}}
+}
+
+// IsUnauthorized reports whether an error is one of Unauthorized.
+func IsUnauthorized(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.status == http.StatusUnauthorized
+}
+
+// Forbidden says what the client may not do; challenge is which scope it takes.
+func Forbidden(detail, challenge string) *Error {
+	return &Error{status: http.StatusForbidden, detail: detail, header: map[string]string{"WWW-Authenticate": challenge}}
+}
+
+// Uncheckable says that nobody can be told from nobody else for now; the log has
+// the cause.
+func Uncheckable(found string, cause error) *Error { return later(found, cause) }
+
 // Conflict says that what is there can't take what is asked of it.
 func Conflict(detail string) *Error { return &Error{status: http.StatusConflict, detail: detail} }
 

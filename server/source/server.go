@@ -23,6 +23,7 @@ import (
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/server/apidocs"
+	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
@@ -34,6 +35,7 @@ import (
 type Config struct {
 	Pool    *pgxpool.Pool // of the source database; OpenPool makes a fit one
 	Access  httpserve.Access
+	Gate    *auth.Gate         // who may do what; nil: everybody everything
 	Log     *slog.Logger       // slog.Default()
 	OpenAPI []byte             // openapi.yaml, served as it is and shown by the docs
 	Metrics *httpserve.Metrics // nil: requests are not counted
@@ -65,7 +67,7 @@ func New(config Config) http.Handler {
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)
-	sourceserver.Route(r, s, fail, param.Noted, param.Hook(fail), stream.Acceptable(fail), withRequest)
+	sourceserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), withRequest)
 	return r
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/server/apidocs"
+	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/console"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
@@ -71,6 +72,7 @@ type Config struct {
 	Pool    *pgxpool.Pool // of the target database; OpenPool makes a fit one
 	River   http.Handler  // served under /river/, as RiverUI makes it; nil: nothing is there
 	Access  httpserve.Access
+	Gate    *auth.Gate         // who may do what; nil: everybody everything
 	Log     *slog.Logger       // slog.Default()
 	OpenAPI []byte             // openapi.yaml, served as it is and shown by the docs
 	Metrics *httpserve.Metrics // nil: requests are not counted
@@ -124,10 +126,10 @@ func New(config Config) http.Handler {
 	console.Mount(r)
 	apidocs.Mount(r, "Delfos target API", "target", config.OpenAPI)
 	if config.River != nil {
-		r.Mount(riverPrefix, config.River)
+		r.Mount(riverPrefix, config.Gate.Require(targetapi.Admin, fail, config.River))
 	}
 
-	targetserver.Route(r, s, fail, param.Noted, param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
+	targetserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
 	return r
 }
 

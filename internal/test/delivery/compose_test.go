@@ -68,11 +68,11 @@ func TestComposeServices(t *testing.T) {
 			After: map[string]string{"source_db": healthy, "migrate": completed},
 		},
 		"api": {
-			Command: "serve", Ports: []string{"127.0.0.1:8000:8000"}, Restart: "unless-stopped", Health: "healthcheck",
+			Command: "serve --insecure", Ports: []string{"127.0.0.1:8000:8000"}, Restart: "unless-stopped", Health: "healthcheck",
 			After: map[string]string{"source_db": healthy, "migrate": completed},
 		},
 		"orchestrator": {
-			Command: "orchestrate", Ports: []string{"127.0.0.1:3000:3000"}, Restart: "unless-stopped", Health: "healthcheck",
+			Command: "orchestrate --insecure", Ports: []string{"127.0.0.1:3000:3000"}, Restart: "unless-stopped", Health: "healthcheck",
 			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
 		},
 		"worker": {
