@@ -31,6 +31,7 @@ type system struct {
 	gateway        *gateway
 	env            []string
 	dir            string // where there is no .env
+	samples        string // SOURCE_DB_URL of who writes them
 	orchestrator   *process
 	url            string // of the console
 }
@@ -40,6 +41,7 @@ func setup(t *testing.T, env ...string) *system {
 	sourceURL, targetURL := pgtest.Source(t), pgtest.Target(t)
 	s := &system{
 		source: pgtest.Pool(t, sourceURL), target: pgtest.Pool(t, targetURL), dir: t.TempDir(),
+		samples: "SOURCE_DB_URL=" + pgtest.As(t, pgtest.Import, sourceURL),
 		env: append([]string{
 			"PATH=" + os.Getenv("PATH"), "SOURCE_DB_URL=" + pgtest.As(t, pgtest.API, sourceURL), "TARGET_DB_URL=" + pgtest.As(t, pgtest.ETL, targetURL), "LOG_FORMAT=json",
 			"API_ADDR=127.0.0.1:0", "CONSOLE_ADDR=127.0.0.1:0",
@@ -55,7 +57,11 @@ func setup(t *testing.T, env ...string) *system {
 // seed makes the samples of days from 2025-01-01 on.
 func (s *system) seed(t *testing.T, days, turbines int) {
 	t.Helper()
-	s.run(t, "seed", "--start-date", "2025-01-01", "--days", strconv.Itoa(days), "--turbines", strconv.Itoa(turbines))
+	cmd := s.command(t, "seed", "--start-date", "2025-01-01", "--days", strconv.Itoa(days), "--turbines", strconv.Itoa(turbines))
+	cmd.Env = append(cmd.Env, s.samples)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("seed: %v\n%s", err, out)
+	}
 }
 
 // orchestrate starts the orchestrator, at the address where it was before.

@@ -55,6 +55,7 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
     throw new Problem(0, "The server does not answer. The page tries again as soon as it does.");
   }
   if (response.ok) return response;
+  if (response.status === 401) dispatchEvent(new Event("signin"));
   const id = response.headers.get("X-Request-Id") ?? undefined;
   const said = (await response.json().catch(() => ({}))) as Partial<Schemas["Problem"]>;
   throw new Problem(response.status, said.detail ?? `The server answered ${response.status}.`, said.request_id ?? id);

@@ -2,7 +2,7 @@
 // itself; when it gives up, or the server no longer keeps the events, everything is read
 // anew.
 import type { Schemas } from "./api";
-import { address } from "./api";
+import { address, get } from "./api";
 
 export type Event = Schemas["Event"];
 export type Status = "connecting" | "live" | "reconnecting";
@@ -57,12 +57,18 @@ export function connect(changed: () => void): void {
     };
     stream.onerror = () => {
       set("reconnecting");
-      if (stream?.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+      if (stream?.readyState === EventSource.CLOSED) void refused();
     };
     for (const kind of ["partition", "run", "schedule"]) {
       stream.addEventListener(kind, (message: MessageEvent<string>) => tell(JSON.parse(message.data) as Event));
     }
     stream.addEventListener("reset", () => tell("reset"));
+  };
+  // The browser does not say why the stream was refused; an ended session is one reason.
+  const refused = async (): Promise<void> => {
+    const session = await get("/session").catch(() => undefined);
+    if (session?.required && !session.actor) dispatchEvent(new Event("signin"));
+    setTimeout(open, 2000);
   };
   const set = (status: Status): void => {
     if (status === "reconnecting" && connection.status === "live") connection.asOf = new Date();

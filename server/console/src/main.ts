@@ -3,6 +3,7 @@
 import { html, render, type TemplateResult } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 import "./style.css";
+import { call, get, type Schemas } from "./api";
 import { connect, connection } from "./live";
 import { clock, zone } from "./time";
 import { failure } from "./ui";
@@ -165,7 +166,16 @@ function shell(): TemplateResult {
     <footer>
       <a href="docs">API</a> <a href="openapi.yaml">openapi.yaml</a> <a href="river/">Job queue</a>
       <span>Days are UTC. Times are ${zone()}.</span>
+      ${session?.actor ? html`<span>Signed in as ${session.actor} (${session.scope ?? "no scope"}) <button type="button" @click=${signOut}>Sign out</button></span>` : ""}
     </footer>`;
+}
+
+// Who is signed in, where the server asks.
+let session: Schemas["Session"] | undefined;
+
+async function signOut(): Promise<void> {
+  await call("delete", "/session").catch(() => undefined);
+  location.reload();
 }
 
 function skip(event: Event): void {
@@ -192,3 +202,5 @@ document.body.replaceChildren();
 // What the view reads first may be older than the stream, which says so when it opens.
 void show().then(() => connect(update));
 addEventListener("load", () => setTimeout(listZones, 1000));
+addEventListener("signin", () => void import("./signin").then(({ askToken }) => askToken()));
+void get("/session").then((known) => { session = known; update(); }, () => undefined);

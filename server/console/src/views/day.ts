@@ -176,6 +176,8 @@ const causes: Record<Schemas["RevisionCause"], string> = {
   source_changed: "the source had changed",
   target_changed: "the values had been changed",
   requested: "it was asked for; nothing had changed",
+  pruned: "its values were pruned",
+  source_pruned: "its samples were pruned from the source",
 };
 
 function loads(revisions: Schemas["Revision"][]): TemplateResult {
