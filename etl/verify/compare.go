@@ -116,6 +116,15 @@ type comparison struct {
 	catalogue *catalogue
 }
 
+// add takes in what was found of the turbines that follow.
+func (d *comparison) add(o *comparison) {
+	d.Counts, d.Values = d.plus(o.Counts), d.Values+o.Values
+	d.findings = append(d.findings, o.findings[:min(len(o.findings), d.limit-len(d.findings))]...)
+	if o.worst != nil && (d.worst == nil || o.worst.Relative > d.worst.Relative) {
+		d.worst = o.worst
+	}
+}
+
 // note keeps a finding if there is room.
 func (d *comparison) note(f Finding) {
 	if len(d.findings) < d.limit {

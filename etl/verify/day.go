@@ -29,40 +29,70 @@ func (v *verifier) day(ctx context.Context, day time.Time) (*comparison, error) 
 	return d, err
 }
 
-// compare compares one day. The reason of differences is looked for last, so that a
-// change during the comparison is found.
+// partSize is how many turbines are compared by one session: some 200,000 values.
+const partSize = 100
+
+// compare compares one day, in parts that are at work beside each other. The reason of
+// differences is looked for last, so that a change during the comparison is found: parts
+// may see the day before and after a load.
 func (v *verifier) compare(ctx context.Context, day time.Time) (*comparison, error) {
-	conn, err := v.target.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("open a session: %w", err)
-	}
-	defer conn.Release()
-	d := &comparison{Day: Day{Day: format(day), Verdict: Clean}, limit: v.limit, catalogue: v.catalogue}
+	d := v.comparison(day)
 	var loaded *targetdb.Partition
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, conn, snapshot, func(tx pgx.Tx) error {
-		p, err := targetdb.New(tx).ReadPartition(ctx, day)
-		switch {
-		case err == nil && (p.SourcePrunedAt != nil || p.Outcome != nil && *p.Outcome == enum.OutcomePruned):
-			d.Verdict = Pruned
-			return nil
-		case err == nil:
-			loaded = &p
-		case !errors.Is(err, pgx.ErrNoRows):
-			return fmt.Errorf("read the ledger: %w", err)
-		}
-		if err := v.compareTurbines(ctx, tx, day, d); err != nil {
-			return err
-		}
-		return v.findStrays(ctx, tx, day, d)
-	})
-	if err != nil {
+	p, err := targetdb.New(v.target).ReadPartition(ctx, day)
+	switch {
+	case err == nil && (p.SourcePrunedAt != nil || p.Outcome != nil && *p.Outcome == enum.OutcomePruned):
+		d.Verdict = Pruned
+		return d, nil
+	case err == nil:
+		loaded = &p
+	case !errors.Is(err, pgx.ErrNoRows):
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	if err := v.compareParts(ctx, day, d); err != nil {
 		return nil, err
 	}
-	if d.Total() > 0 {
-		d.Verdict, d.Reason, err = v.verdict(ctx, targetdb.New(conn), day, loaded)
+	if d.Total() == 0 {
+		return d, nil
 	}
+	d.Verdict, d.Reason, err = v.verdict(ctx, targetdb.New(v.target), day, loaded)
 	return d, err
+}
+
+func (v *verifier) comparison(day time.Time) *comparison {
+	return &comparison{Day: Day{Day: format(day), Verdict: Clean}, limit: v.limit, catalogue: v.catalogue}
+}
+
+// compareParts compares the turbines of a day, and looks for what else the target has of
+// it. Findings are in the order of turbines, whichever part is ready first.
+func (v *verifier) compareParts(ctx context.Context, day time.Time, d *comparison) error {
+	work, ctx := errgroup.WithContext(ctx)
+	var parts []*comparison
+	begin := func(compare func(context.Context, pgx.Tx, *comparison) error) {
+		part := v.comparison(day)
+		parts = append(parts, part)
+		work.Go(func() error {
+			select {
+			case v.slots <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			defer func() { <-v.slots }()
+			return pgx.BeginTxFunc(ctx, v.target, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+				return compare(ctx, tx, part)
+			})
+		})
+	}
+	for turbines := range slices.Chunk(v.wanted, partSize) {
+		begin(func(ctx context.Context, tx pgx.Tx, part *comparison) error {
+			return v.compareTurbines(ctx, tx, day, turbines, part)
+		})
+	}
+	begin(func(ctx context.Context, tx pgx.Tx, part *comparison) error { return v.findStrays(ctx, tx, day, part) })
+	err := work.Wait()
+	for _, part := range parts {
+		d.add(part)
+	}
+	return err
 }
 
 // turbineDay is what the target should hold of a turbine, or why that is not
@@ -75,12 +105,12 @@ type turbineDay struct {
 
 // compareTurbines compares turbine by turbine. It reads the next one from the
 // source while it reads one from the target.
-func (v *verifier) compareTurbines(ctx context.Context, tx pgx.Tx, day time.Time, d *comparison) error {
+func (v *verifier) compareTurbines(ctx context.Context, tx pgx.Tx, day time.Time, ids []int32, d *comparison) error {
 	work, ctx := errgroup.WithContext(ctx)
 	turbines := make(chan turbineDay, 1)
 	work.Go(func() error {
 		defer close(turbines)
-		for _, id := range v.wanted {
+		for _, id := range ids {
 			t := turbineDay{id: id}
 			windows, err := read(ctx, v.source, day, id)
 			if err == nil {

@@ -52,7 +52,7 @@ func summarize(readings []float64) summary {
 		squares.Mul(&squares, n)
 		squares.Sub(&squares, square.Mul(&sum, &sum))
 		variance := quotient(&squares, x.Mul(n, big.NewInt(int64(s.count-1))))
-		s.std = scaled(variance.Sqrt(variance), unit)
+		s.std = scaled(root(variance), unit)
 	}
 	return s
 }
@@ -65,6 +65,18 @@ func split(x float64) (mantissa int64, exponent int) {
 
 func quotient(a, b *big.Int) *big.Float {
 	return new(big.Float).SetPrec(precision).Quo(new(big.Float).SetInt(a), new(big.Float).SetInt(b))
+}
+
+// root is the square root of a positive x to 100 bits, or zero of zero: that of a float64
+// by one step of Newton's, which doubles its 53 bits, where x is within the range of one.
+func root(x *big.Float) *big.Float {
+	near, _ := x.Float64()
+	if near < math.SmallestNonzeroFloat64*(1<<53) || math.IsInf(near, 0) {
+		return x.Sqrt(x)
+	}
+	first := big.NewFloat(math.Sqrt(near)).SetPrec(precision)
+	second := new(big.Float).Quo(x, first)
+	return second.SetMantExp(second.Add(second, first), -1)
 }
 
 // scaled rounds x × 2^exponent to a float64.

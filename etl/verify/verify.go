@@ -14,8 +14,8 @@
 // was loaded, which makes it stale, or it was never loaded. The ledger and the
 // source's digest say which it is.
 //
-// The target is read in one snapshot a day. In memory are a turbine's day for
-// each day in work, and the findings up to a bound.
+// A day is compared by parts of its turbines, each in a snapshot of its own. In memory are
+// a few turbines' days for each part in work, and the findings up to a bound.
 package verify
 
 import (
@@ -46,7 +46,7 @@ var ErrNothingLoaded = errors.New("the ledger has no loaded day")
 
 // Config is what Run works on.
 type Config struct {
-	// Target is a pool of etl.OpenTarget, whose sessions read by index. Each day in
+	// Target is a pool of etl.OpenTarget, whose sessions read by index. Each part in
 	// work takes one session.
 	Target *pgxpool.Pool
 	// SourceURL is where the source API answers, and SourceToken what it takes there.
@@ -64,7 +64,8 @@ type Request struct {
 	From, To *time.Time
 	// Turbines selects whose values are compared.
 	Turbines selector.Set
-	// Parallel is how many days are in work at once, one if it is zero.
+	// Parallel is how many parts of days, a hundred turbines each, are in work at once,
+	// one if it is zero.
 	Parallel int
 	// Limit bounds the findings that are spelled out, DefaultLimit if it is zero.
 	Limit int
@@ -91,7 +92,7 @@ func Run(ctx context.Context, c Config, r Request) (Report, error) {
 	if err != nil {
 		return report, explain(err)
 	}
-	v := &verifier{target: c.Target, source: client, selected: r.Turbines, limit: r.Limit}
+	v := &verifier{target: c.Target, source: client, selected: r.Turbines, limit: r.Limit, slots: make(chan struct{}, r.Parallel)}
 	if err := v.prepare(ctx); err != nil {
 		return report, explain(err)
 	}
@@ -141,8 +142,9 @@ type verifier struct {
 	source    *extract.Client
 	selected  selector.Set
 	limit     int
-	turbines  []int32 // of the source, ascending
-	wanted    []int32 // those of them that are selected
+	slots     chan struct{} // one is taken by each part in work
+	turbines  []int32       // of the source, ascending
+	wanted    []int32       // those of them that are selected
 	catalogue *catalogue
 }
 

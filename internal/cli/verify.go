@@ -45,7 +45,7 @@ wrongly.`,
 	dayFlag(cmd, &request.From, "from", "first day")
 	dayFlag(cmd, &request.To, "to", "last day, inclusive")
 	turbinesFlag(cmd, &request.Turbines)
-	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many days to compare at once; 0 is one a processor")
+	cmd.Flags().IntVar(&request.Parallel, "parallel", 0, "how many parts of days, of 100 turbines each, to compare at once; 0 is one a processor")
 	cmd.Flags().IntVar(&request.Limit, "limit", verify.DefaultLimit, "how many differences to list")
 	output := outputFlag(cmd, "format of the report")
 	return configure(r, cmd, func(ctx context.Context, c config.Verify, _ []string) error {
