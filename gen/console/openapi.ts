@@ -2904,7 +2904,7 @@ export interface components {
         Session: {
             /** @description Whether the server asks who its clients are. If it doesn't, everybody may do everything. */
             required: boolean;
-            /** @description The name of the token, or whom the issuer of the JWT calls its subject. Runs and events carry it. */
+            /** @description The name of the token, or whom the issuer of the JWT calls its subject. The log of requests has it. */
             actor?: string;
             scope?: components["schemas"]["AccessScope"];
             /** @description When the token ends, or after signing in, the session. */

@@ -1358,7 +1358,7 @@ type ScheduledDay struct {
 //
 // Examples: {"actor":"ana","required":true,"scope":"operate"}
 type Session struct {
-	// Actor The name of the token, or whom the issuer of the JWT calls its subject. Runs and events carry it.
+	// Actor The name of the token, or whom the issuer of the JWT calls its subject. The log of requests has it.
 	Actor *string `json:"actor,omitempty"`
 
 	// ExpiresAt An instant, in RFC 3339 with `Z`.

@@ -48,7 +48,7 @@ if it is not there yet; servers have to be able to read it.`,
 		Example: `  AUTH_TOKENS_FILE=tokens.json delfos token create --name etl --scope read > etl.token
   delfos token create --name ana --scope operate --expires 90d`,
 	}
-	cmd.Flags().StringVar(&t.Name, "name", "", "what runs and events call who has the token")
+	cmd.Flags().StringVar(&t.Name, "name", "", "what the log calls who has the token")
 	choiceFlag(cmd, &scope, "scope", "what the token is good for", scopes...)
 	cmd.Flags().Var(&flagValue{kind: "TIME", set: func(text string) (err error) {
 		expires, err = parseLifetime(text)

@@ -50,7 +50,7 @@ func includes(scope, need Scope) bool {
 
 // Client is who asks.
 type Client struct {
-	Actor   string    // what runs and events call it
+	Actor   string    // what the log calls it
 	Scope   Scope     // empty: none
 	Expires time.Time // of its token; zero: never
 }
@@ -164,14 +164,6 @@ type clientKey struct{}
 func clientOf(ctx context.Context) Client {
 	c, _ := ctx.Value(clientKey{}).(Client)
 	return c
-}
-
-// Actor is who asks for what is done in ctx.
-func Actor(ctx context.Context) string {
-	if c := clientOf(ctx); c.Actor != "" {
-		return c.Actor
-	}
-	return Anonymous
 }
 
 // Of is the client of a request. The error is a problem: a 401, or a 503 if the
