@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -64,7 +65,7 @@ func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, d
 	if err := s.checkColumns(found, desired, chosen.dropped); err != nil {
 		return Plan{}, steps{}, err
 	}
-	planned, err := db.driver.PlanChanges(ctx, "apply", toEnums(chosen.changes), func(o *migrate.PlanOptions) {
+	planned, err := db.driver.PlanChanges(ctx, "apply", apart(toEnums(chosen.changes)), func(o *migrate.PlanOptions) {
 		o.Indent = "  "
 	})
 	if err != nil {
@@ -349,6 +350,47 @@ func toEnums(changes []schema.Change) []schema.Change {
 		out = append(out, table)
 	}
 	return out
+}
+
+// apart makes each part of a table's change a statement of its own: Citus refuses others
+// beside a constraint that is added. What goes comes first, a column after what rests on it;
+// then the columns, and last what rests on them.
+func apart(changes []schema.Change) []schema.Change {
+	var out []schema.Change
+	for _, change := range changes {
+		table, ok := change.(*schema.ModifyTable)
+		if !ok {
+			out = append(out, change)
+			continue
+		}
+		var single []schema.Change
+		for _, part := range table.Changes {
+			if check, ok := part.(*schema.ModifyCheck); ok { // which is both in one
+				single = append(single, &schema.DropCheck{C: check.From}, &schema.AddCheck{C: check.To})
+			} else {
+				single = append(single, part)
+			}
+		}
+		parts := slices.SortedStableFunc(slices.Values(single), func(a, b schema.Change) int { return cmp.Compare(turn(a), turn(b)) })
+		for _, part := range parts {
+			out = append(out, &schema.ModifyTable{T: table.T, Changes: []schema.Change{part}})
+		}
+	}
+	return out
+}
+
+// turn is when a part of a table's change comes.
+func turn(part schema.Change) int {
+	switch part.(type) {
+	case *schema.DropCheck, *schema.DropForeignKey, *schema.DropIndex, *schema.DropPrimaryKey:
+		return 0
+	case *schema.DropColumn:
+		return 1
+	case *schema.AddColumn, *schema.ModifyColumn:
+		return 2
+	default:
+		return 3
+	}
 }
 
 func becomesEnum(column *schema.ModifyColumn) bool {

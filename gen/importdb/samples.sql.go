@@ -48,7 +48,7 @@ func (q *Queries) FindStagedConflict(ctx context.Context) (FindStagedConflictRow
 
 const HasSamples = `-- name: HasSamples :one
 SELECT EXISTS (
-    SELECT
+    SELECT 1 -- Citus does not run a SELECT of nothing
     FROM data
     WHERE turbine_id = ANY ($1::integer[])
       AND timestamp >= $2::timestamptz
@@ -71,22 +71,27 @@ func (q *Queries) HasSamples(ctx context.Context, arg HasSamplesParams) (bool, e
 	return exists, err
 }
 
-const InsertStaged = `-- name: InsertStaged :execrows
-INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
-SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
-FROM data_stage
-ORDER BY turbine_id, timestamp
-ON CONFLICT (turbine_id, timestamp) DO NOTHING
+const InsertStaged = `-- name: InsertStaged :one
+WITH written AS (
+    INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
+    SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+    FROM data_stage
+    ORDER BY turbine_id, timestamp
+    ON CONFLICT (turbine_id, timestamp) DO NOTHING
+    RETURNING turbine_id
+)
+SELECT count(*) AS inserted
+FROM written
 `
 
-// Adds the staged rows whose key is new; rows that exist stay as they are.
+// Adds the staged rows whose key is new, and counts them; rows that exist stay as they
+// are. Counted by RETURNING, as Citus reports the rows that were staged.
 // data_pkey arbitrates.
 func (q *Queries) InsertStaged(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, InsertStaged)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	row := q.db.QueryRow(ctx, InsertStaged)
+	var inserted int64
+	err := row.Scan(&inserted)
+	return inserted, err
 }
 
 const UpsertStaged = `-- name: UpsertStaged :one

@@ -22,7 +22,7 @@ func newSchema(r *runner) *cobra.Command {
 		Long:  "Schema holds the commands for what the databases are made of.",
 		Example: `  delfos schema apply source target river
   delfos schema apply target --dry-run`,
-	}, newSchemaApply(r))
+	}, newSchemaApply(r), newSchemaDistribute(r))
 }
 
 func newSchemaApply(r *runner) *cobra.Command {

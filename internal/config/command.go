@@ -9,6 +9,13 @@ type Schema struct {
 	Log
 }
 
+// Distribute is what `delfos schema distribute` reads.
+type Distribute struct {
+	SourceDB
+	TargetDB
+	Log
+}
+
 // Source is what the commands read that write samples: seed and import.
 type Source struct {
 	SourceDB

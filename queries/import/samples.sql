@@ -2,21 +2,27 @@
 -- Reports whether any turbine of the list has a sample in [start, stop): seed copies
 -- straight into data when none has. data_pkey serves it.
 SELECT EXISTS (
-    SELECT
+    SELECT 1 -- Citus does not run a SELECT of nothing
     FROM data
     WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
       AND timestamp >= sqlc.arg(start)::timestamptz
       AND timestamp < sqlc.arg(stop)::timestamptz
 );
 
--- name: InsertStaged :execrows
--- Adds the staged rows whose key is new; rows that exist stay as they are.
+-- name: InsertStaged :one
+-- Adds the staged rows whose key is new, and counts them; rows that exist stay as they
+-- are. Counted by RETURNING, as Citus reports the rows that were staged.
 -- data_pkey arbitrates.
-INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
-SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
-FROM data_stage
-ORDER BY turbine_id, timestamp
-ON CONFLICT (turbine_id, timestamp) DO NOTHING;
+WITH written AS (
+    INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
+    SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
+    FROM data_stage
+    ORDER BY turbine_id, timestamp
+    ON CONFLICT (turbine_id, timestamp) DO NOTHING
+    RETURNING turbine_id
+)
+SELECT count(*) AS inserted
+FROM written;
 
 -- name: UpsertStaged :one
 -- Adds the staged rows, and updates those that exist and differ; counts both. Rows of

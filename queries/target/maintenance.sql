@@ -1,7 +1,10 @@
 -- name: StatisticsStale :one
 -- Reports whether data has grown by a tenth or more since the planner last looked at
--- it, given how many rows a run inserted. One row of the catalog.
-SELECT coalesce(c.reltuples < 10 * sqlc.arg(inserted)::bigint, true)::boolean AS stale
+-- it, given how many rows a run inserted. Never where Citus is, whose coordinator does not
+-- know: autovacuum looks after the shards. One row of the catalog.
+SELECT coalesce(
+    c.reltuples < 10 * sqlc.arg(inserted)::bigint AND to_regclass('pg_catalog.pg_dist_partition') IS NULL, true
+)::boolean AS stale
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = 'public.data'::regclass;
 
