@@ -17,9 +17,10 @@ import (
 )
 
 // policy lets the page load from its own server alone, and run only what it loads:
-// strings never become code or markup, but for lit-html's own templates.
+// strings never become code or markup, but for lit-html's own templates and the address
+// of the worker that the document names.
 const policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors 'self'; " +
-	"require-trusted-types-for 'script'; trusted-types lit-html"
+	"require-trusted-types-for 'script'; trusted-types lit-html worker"
 
 // Mount adds the page to r.
 func Mount(r chi.Router) {

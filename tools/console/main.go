@@ -38,7 +38,7 @@ func main() {
 func run() error {
 	vendored := func(name string) string { return "./" + filepath.Join(source, "vendor", name) }
 	result := api.Build(api.BuildOptions{
-		EntryPoints: []string{filepath.Join(source, "src/main.ts")},
+		EntryPoints: []string{filepath.Join(source, "src/main.ts"), filepath.Join(source, "src/worker.ts")},
 		Outdir:      filepath.Join(target, "files"),
 		EntryNames:  "[name]-[hash]",
 		ChunkNames:  "[name]-[hash]",
@@ -65,7 +65,7 @@ func run() error {
 	if len(result.Errors) > 0 {
 		return fmt.Errorf("%d errors", len(result.Errors))
 	}
-	var script, style string
+	var script, style, worker string
 	for _, file := range result.OutputFiles {
 		name := filepath.Base(file.Path)
 		switch {
@@ -73,6 +73,8 @@ func run() error {
 			script = name
 		case strings.HasPrefix(name, "main-") && strings.HasSuffix(name, ".css"):
 			style = name
+		case strings.HasPrefix(name, "worker-"):
+			worker = name
 		}
 		if err := write("files", name+".gz", compress(file.Contents)); err != nil {
 			return err
@@ -91,7 +93,7 @@ func run() error {
 		for _, name := range names {
 			fmt.Fprintf(&preloads, "<link rel=\"modulepreload\" href=\"console/%s\">\n", name)
 		}
-		text := strings.NewReplacer("{script}", script, "{style}", style, "{preloads}\n", preloads.String()).Replace(linesFor(view, string(page)))
+		text := strings.NewReplacer("{script}", script, "{style}", style, "{worker}", worker, "{preloads}\n", preloads.String()).Replace(linesFor(view, string(page)))
 		if err := write("pages", view+".html", []byte(text)); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -42,6 +43,23 @@ func zoom(t *testing.T, s *system, p *page) { //nolint:thelper // It is a test, 
 	p.wait(days(182.5))
 	settled()
 
+	// To the right by a quarter of its width, and back; by the wheel to the left, and nearer.
+	begins := func(day string) string {
+		return `Math.abs(Date.parse(new URLSearchParams(location.search).get("start")) - Date.parse(` + quoted(day) + `)) < 2 * 864e5`
+	}
+	p.wait(begins("2025-04-02"))
+	p.drag(at(0.5), at(0.25), chromedp.ModifierShift)
+	p.wait(days(182.5) + " && " + begins("2025-05-18"))
+	settled()
+	p.wheel(middle, point{Y: -width / 4}, chromedp.ModifierShift)
+	p.wait(days(182.5) + " && " + begins("2025-04-02"))
+	settled()
+	p.wheel(middle, point{Y: -100}, chromedp.ModifierCtrl)
+	p.wait(days(110.7)) // by the root of e
+	settled()
+	p.wheel(middle, point{Y: 100}, 0)
+	p.wait(days(110.7) + " && scrollY > 0") // as everywhere
+
 	// By keys alone.
 	p.open(year)
 	settled()
@@ -67,4 +85,25 @@ func zoom(t *testing.T, s *system, p *page) { //nolint:thelper // It is a test, 
 		p.wait(days(back))
 		settled()
 	}
+}
+
+// The calendar takes a finger, and the heat map takes the arrow keys.
+func pointers(p *page) {
+	p.t.Helper()
+	p.do(call(emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true}))
+	p.open("?view=calendar&from=2025-01-01&to=2025-12-31")
+	p.tap(cell("2025-03-04"))
+	p.wait(`new URLSearchParams(location.search).get("select") === "2025-03-04,2025-03-04"`)
+	p.see(".glance h2", "2025-03-04")
+	p.tap(cell("2025-11-30"))
+	p.wait(`document.querySelectorAll('td[aria-selected="true"]').length === 1 && ` + cell("2025-11-30") + `.ariaSelected === "true"`)
+
+	p.open("?view=energy&start=2025-02-01&end=2025-03-01")
+	p.focus(`document.querySelector('.heat td [tabindex="0"]')`)
+	const on = `(() => { const cell = document.activeElement.closest(".heat td"); return [cell.parentElement.rowIndex, cell.cellIndex].join(); })()`
+	for _, move := range []struct{ key, to string }{{kb.ArrowRight, "1,2"}, {kb.End, "1,28"}, {kb.ArrowRight, "1,28"}, {kb.ArrowLeft, "1,27"}, {kb.ArrowDown, "1,27"}, {kb.Home, "1,1"}} {
+		p.press(move.key)
+		p.wait(on + " === " + quoted(move.to))
+	}
+	p.wait(`document.querySelectorAll('.heat td [tabindex="0"]').length === 1`)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -81,12 +82,31 @@ func (p *page) press(keys string, modifiers ...chromedp.Modifier) {
 }
 
 // drag drags by the mouse, in steps as a hand does.
-func (p *page) drag(from, to point) {
+func (p *page) drag(from, to point, modifiers ...chromedp.Modifier) {
 	p.t.Helper()
-	p.do(chromedp.MouseEvent(chromedp.MousePressed, from.X, from.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	held := chromedp.ButtonModifiers(modifiers...)
+	p.do(chromedp.MouseEvent(chromedp.MousePressed, from.X, from.Y, chromedp.ButtonLeft, chromedp.ClickCount(1), held))
 	const steps = 8
 	for i := 1.0; i <= steps; i++ {
-		p.do(chromedp.MouseEvent(chromedp.MouseMoved, from.X+(to.X-from.X)*i/steps, from.Y+(to.Y-from.Y)*i/steps, chromedp.ButtonLeft))
+		p.do(chromedp.MouseEvent(chromedp.MouseMoved, from.X+(to.X-from.X)*i/steps, from.Y+(to.Y-from.Y)*i/steps, chromedp.ButtonLeft, held))
 	}
-	p.do(chromedp.MouseEvent(chromedp.MouseReleased, to.X, to.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	p.do(chromedp.MouseEvent(chromedp.MouseReleased, to.X, to.Y, chromedp.ButtonLeft, chromedp.ClickCount(1), held))
+}
+
+// wheel turns the wheel of the mouse.
+func (p *page) wheel(at, by point, modifier chromedp.Modifier) {
+	p.t.Helper()
+	p.do(call(input.DispatchMouseEvent, input.DispatchMouseEventParams{
+		Type: input.DispatchMouseEventTypeMouseWheel, X: at.X, Y: at.Y, DeltaX: by.X, DeltaY: by.Y, Modifiers: int64(modifier),
+	}))
+}
+
+// tap taps with a finger on what an expression finds.
+func (p *page) tap(expression string) {
+	p.t.Helper()
+	to := p.at(expression)
+	p.do(
+		call(input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: []*input.TouchPoint{{X: to.X, Y: to.Y}}}),
+		call(input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{}}),
+	)
 }

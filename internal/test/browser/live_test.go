@@ -5,7 +5,7 @@ package browser_test
 import (
 	"testing"
 
-	"github.com/chromedp/chromedp"
+	devtools "github.com/chromedp/cdproto/page"
 )
 
 // A page whose server goes away says so, and is live again when the server is back, with
@@ -32,17 +32,37 @@ func connectionIs(status string) string {
 	return `document.querySelector(".connection").innerText.includes("` + status + `")`
 }
 
-// Any number of tabs of one window work, though a browser has six connections for a server.
-func TestManyTabs(t *testing.T) {
+// Any number of windows follow what happens, though a browser has six connections for a
+// server: they share one stream. A page without the means to share has its own.
+func TestManyWindows(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.orchestrate(t)
 	browser := newBrowser(t)
-	for range 8 {
-		p := newPage(t, browser, s.url, chromedp.WithNewWindow(false))
+	var pages []*page
+	open := func(script string) {
+		p := newPage(t, browser, s.url)
 		t.Cleanup(p.judge)
-		p.open("")
-		p.wait(connectionIs("live"))
+		p.do(call(devtools.AddScriptToEvaluateOnNewDocument, devtools.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
+		if script != "" {
+			p.expect("Failed to fetch a worker script")
+		}
+		p.open("?view=farm")
+		p.wait(connectionIs("live") + " && !document.hidden")
+		pages = append(pages, p)
+	}
+	for range 7 {
+		open("")
+	}
+	open("delete window.SharedWorker")
+	open(`new MutationObserver(() => document.querySelector("script[data-worker]")?.setAttribute("data-worker", "console/worker-gone.js"))
+		.observe(document, { childList: true, subtree: true })`)
+	// The schedule is paused, and goes on, by the page.
+	for _, action := range []string{"Pause the schedule", "Resume the schedule"} {
+		pages[0].click("button", action)
+		for _, p := range pages {
+			p.wait("!(" + element("button", action) + ")")
+		}
 	}
 }
 
@@ -69,8 +89,27 @@ func TestSourceAway(t *testing.T) {
 	p.click("dialog label", "Stale")
 	p.wait(`/Request \w+/.test(document.querySelector("dialog .failure").innerText)`)
 	p.wait(element("dialog button", "Confirm") + ".disabled")
+	p.check("the dialog of a source that is away")
+
+	// A day that is tried again moves nothing.
+	p.click("dialog label", "All")
+	p.wait(element("dialog button", "Confirm") + ".disabled === false")
+	p.click("dialog button", "Confirm")
+	p.wait(onRun)
+	p.open("?view=calendar&from=2025-01-01&to=2025-01-03&select=2025-01-02")
+	before := p.moved()
+	const again = `[...document.querySelectorAll(".glance dt")].find((one) => one.innerText === "Tried again")?.nextElementSibling.innerText`
+	p.wait(again)
+	first := value[string](p, again)
+	p.wait(again + " && " + again + " !== " + quoted(first))
+	if after := p.moved(); after != before {
+		t.Errorf("the page has moved by %.4f while a day was tried again", after-before)
+	}
+	p.open("")
+	p.see(".attention", "Needs attention")
+	p.check("the overview of a source that is away")
+	p.open("?view=calendar&from=2025-01-01&to=2025-01-03&select=2025-01-02")
 	s.gateway.setAway(false)
-	p.click("dialog button", "Close")
 	p.click("button", "Load")
 	p.click("dialog label", "Stale")
 	p.wait(`document.querySelector("dialog .plan").innerText.startsWith("0 days would be loaded")`)

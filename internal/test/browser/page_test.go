@@ -146,7 +146,7 @@ func (p *page) hear(event any) {
 	case *log.EventEntryAdded:
 		// The network's own are told below, with their addresses.
 		if (e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning) && e.Entry.Source != log.EntrySourceNetwork {
-			fault("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text)
+			failed(fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text), e.Entry.URL)
 		}
 	case *network.EventRequestWillBeSent:
 		to, err := url.Parse(e.Request.URL)
@@ -159,7 +159,7 @@ func (p *page) hear(event any) {
 			p.loader = e.LoaderID
 			p.shift = 0
 		}
-		if e.LoaderID == p.loader {
+		if e.LoaderID == p.loader && !strings.Contains(e.Request.URL, "/console/worker-") { // whose end is the worker's to know
 			p.pending[e.RequestID] = e.Request.Method + " " + e.Request.URL
 		}
 	case *network.EventResponseReceived:
@@ -215,6 +215,14 @@ func (p *page) judge() {
 	for _, fault := range p.found() {
 		p.t.Error(fault)
 	}
+}
+
+// moved is how far the page has moved by itself.
+func (p *page) moved() float64 {
+	p.frames()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shift
 }
 
 // found is what has gone wrong in the page.

@@ -60,6 +60,7 @@ func TestYear(t *testing.T) {
 	t.Run("chart", func(t *testing.T) {
 		zoom(t, s, open(t, browser, s.url, "?view=data&start=2025-01-01&end=2026-01-01&variables=power"))
 	})
+	t.Run("pointers", func(t *testing.T) { pointers(open(t, browser, s.url, "")) })
 }
 
 // follow goes to a view of the navigation by a click, if it is there.
@@ -74,8 +75,21 @@ func (p *page) follow(address string) {
 	p.settle()
 }
 
-// axe is what axe-core finds wrong.
-func (p *page) axe() []string {
+// check fails the test for what axe-core finds wrong in the light theme, and with the
+// colours of the dark one.
+func (p *page) check(what string) {
+	p.t.Helper()
+	for theme, rules := range map[string][]string{"light": nil, "dark": {"color-contrast"}} {
+		p.theme(theme)
+		p.frames()
+		for _, fault := range p.axe(rules...) {
+			p.t.Errorf("%s, %s: %s", what, theme, fault)
+		}
+	}
+}
+
+// axe is what axe-core finds wrong, by all of its rules unless some are named.
+func (p *page) axe(rules ...string) []string {
 	p.t.Helper()
 	script, err := os.ReadFile(root + "/tools/console/node_modules/axe-core/axe.min.js")
 	if err != nil {
@@ -88,7 +102,11 @@ func (p *page) axe() []string {
 		ID, Help string
 		Nodes    []struct{ HTML, FailureSummary string }
 	}
-	found := value[[]finding](p, `axe.run().then(({ violations }) => violations)`)
+	options := "{}"
+	if len(rules) > 0 {
+		options = `{ runOnly: ` + quoted(strings.Join(rules, ",")) + `.split(",") }`
+	}
+	found := value[[]finding](p, `axe.run(`+options+`).then(({ violations }) => violations)`)
 	p.do(call(devtools.SetBypassCSP, devtools.SetBypassCSPParams{Enabled: false}))
 	var faults []string
 	for _, one := range found {

@@ -71,14 +71,15 @@ export class Calendar {
   render(): TemplateResult {
     const { days } = this;
     if (days.error) return failure(days.error, () => void days.read(this.range));
-    if (days.loaded && days.list.length === 0) {
+    if (!days.loaded) return html`<p class="loading">Loading …</p>`;
+    if (days.list.length === 0) {
       return empty("No day is known in this range. Days are known once they are loaded or asked for:", "delfos runs start --from 2025-01-01 --to 2025-01-10");
     }
     return html`
       <div class="legend" role="group" aria-label="Show only days that are">${this.legend()}</div>
       <div class="calendar-with-glance">
         <div>
-          <div class="scroll calendar-scroll" aria-busy=${days.loaded ? "false" : "true"}>${this.table}</div>
+          <div class="scroll calendar-scroll">${this.table}</div>
           ${this.selectionBar()}
         </div>
         ${this.glance.render()}
@@ -86,7 +87,8 @@ export class Calendar {
   }
 
   /** The range, to be chosen; for the view of the calendar alone. */
-  chooser(): TemplateResult {
+  chooser(): TemplateResult | typeof nothing {
+    if (!this.days.loaded) return nothing;
     const { list, older, newer } = this.days;
     const first = this.range.from ?? list[0]?.day ?? "";
     const last = this.range.to ?? list.at(-1)?.day ?? "";
@@ -101,7 +103,7 @@ export class Calendar {
     </div>`;
   }
 
-  private legend(): TemplateResult[] {
+  private legend(): TemplateResult {
     const shown = filters();
     const button = (name: string, content: unknown, title: string): TemplateResult => {
       const pressed = shown.includes(name);
@@ -109,11 +111,10 @@ export class Calendar {
       return html`<button type="button" title=${title} aria-pressed=${pressed ? "true" : "false"} data-filter=${name}
         @click=${() => change({ only: next.join(",") }, true)}>${content} <b>${number(this.counts.get(name) ?? 0)}</b></button>`;
     };
-    return [
-      ...names.filter((name) => this.counts.get(name) || shown.includes(name)).map((name) => button(name, badge(name), `The day ${states[name]}`)),
-      button("incomplete", html`<span class="gauge" aria-hidden="true"></span>incomplete`, "Fewer samples than expected; the height of a cell's fill is their share"),
-      button("warned", html`<span class="corner" aria-hidden="true"></span>with warnings`, "A data check did not pass"),
-    ];
+    const there = [...new Set([...this.counts.keys(), ...shown])].filter((name): name is State => name in states);
+    return html`${there.map((name) => button(name, badge(name), `The day ${states[name]}`))}
+      ${button("incomplete", html`<span class="gauge" aria-hidden="true"></span>incomplete`, "Fewer samples than expected; the height of a cell's fill is their share")}
+      ${button("warned", html`<span class="corner" aria-hidden="true"></span>with warnings`, "A data check did not pass")}`;
   }
 
   private selectionBar(): TemplateResult {
@@ -170,6 +171,7 @@ export class Calendar {
     this.body.setAttribute("role", "rowgroup");
     this.cells = new Array<HTMLTableCellElement>(list.length);
     this.undrawn = list.length;
+    this.counts.clear();
     this.drawMonths(monthsAtFirst);
     this.table.replaceChildren(head, this.body);
     this.drawLater(this.body);
@@ -220,13 +222,15 @@ export class Calendar {
   }
 
   private settle(): void {
-    this.counts.clear();
-    const add = (name: string): void => void this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    const found = new Map<string, number>();
+    const add = (name: string): void => void found.set(name, (found.get(name) ?? 0) + 1);
     for (const day of this.days.list) {
       add(day.state);
       if (incomplete(day)) add("incomplete");
       if (day.warnings > 0) add("warned");
     }
+    // A state that comes stands behind the others, and one that goes stays, so that nothing moves.
+    for (const name of [...names, "incomplete", "warned"]) if (found.has(name) || this.counts.has(name)) this.counts.set(name, found.get(name) ?? 0);
     this.glance.refresh(this.days.list);
     this.context.update();
   }

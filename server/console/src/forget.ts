@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { call } from "./api";
 import { openDialog } from "./dialog";
 import { absolute, failure, sameElsewhere } from "./ui";
-import { go, linkTo } from "./url";
+import { go, linkToDays } from "./url";
 
 /** Asks whether a day is to be forgotten, and forgets it. */
 export function openForget(day: string, left: AbortSignal): void {
@@ -16,7 +16,7 @@ export function openForget(day: string, left: AbortSignal): void {
     try {
       await call("delete", "/partitions/{day}", { path: { day }, query: { force } });
       dialog.close();
-      go(linkTo("calendar"));
+      go(linkToDays(day));
     } catch (error) {
       [sending, failed] = [false, error];
       dialog.update();

@@ -58,21 +58,21 @@ export class Glance {
     return html`<aside class="glance card" aria-label="The day pointed at">
       <h2><a href=${linkTo("day", { day: day.day })}>${day.day}</a> ${badge(day.state)}</h2>
       <p class="quiet">${day.state === "failed" && day.error ? day.error : `The day ${states[day.state]}${day.over ? "" : "; it is not over yet"}.`}</p>
+      <div class="lines">${windows
+        ? html`${windows.series.slice(0, 2).map(
+            (series) => html`<div>${sparkline(series)}<span class="quiet">${series.signal.variable.replaceAll("_", " ")}, up to ${rough(Math.max(...series.values.filter((value) => value !== undefined)))} ${series.signal.unit}</span></div>`,
+          )}<span class="quiet">Turbine ${windows.turbine}, 144 windows of 10 minutes.</span>`
+        : nothing}</div>
       <dl>
         ${day.samples !== undefined && day.expected !== undefined
           ? html`<dt>Samples</dt><dd>${number(day.samples)} of ${number(day.expected)}${day.expected > 0 ? ` (${percent(day.samples / day.expected)})` : ""}</dd>`
           : nothing}
         ${day.windows ? html`<dt>Windows</dt><dd>${number(day.windows)}, ${number(day.rows)} values</dd>` : nothing}
         ${day.warnings > 0 ? html`<dt>Warnings</dt><dd>${number(day.warnings)} ${day.warnings === 1 ? "check" : "checks"} did not pass</dd>` : nothing}
-        ${day.looked_at ? html`<dt>Changed</dt><dd>seen ${instant(day.looked_at)} ${zone()}: ${digest(day.source_digest)} then, ${digest(day.source_digest_seen)} now</dd>` : nothing}
         ${day.loaded_at ? html`<dt>Loaded</dt><dd>${instant(day.loaded_at)} ${zone()}</dd>` : nothing}
+        ${day.looked_at ? html`<dt>Changed</dt><dd>seen ${instant(day.looked_at)} ${zone()}: ${digest(day.source_digest)} then, ${digest(day.source_digest_seen)} now</dd>` : nothing}
         ${day.next_attempt_at ? html`<dt>Tried again</dt><dd>${instant(day.next_attempt_at)} ${zone()}</dd>` : nothing}
       </dl>
-      ${windows
-        ? html`<div class="lines">${windows.series.slice(0, 2).map(
-            (series) => html`<div>${sparkline(series)}<span class="quiet">${series.signal.variable.replaceAll("_", " ")}, up to ${rough(Math.max(...series.values.filter((value) => value !== undefined)))} ${series.signal.unit}</span></div>`,
-          )}<span class="quiet">Turbine ${windows.turbine}, 144 windows of 10 minutes.</span></div>`
-        : nothing}
     </aside>`;
   }
 }

@@ -1,16 +1,15 @@
-// One stream of events for the whole page. The browser resumes it with Last-Event-ID by
-// itself; when it gives up, or the server no longer keeps the events, everything is read
-// anew.
-import type { Schemas } from "./api";
+// One stream of events for all pages of the browser, by a worker that they share; a page
+// that cannot have the worker reads a stream of its own. After a gap in the events,
+// everything is read anew.
 import { address, get } from "./api";
+import { type Event, listen, type Told } from "./stream";
 
-export type Event = Schemas["Event"];
+export type { Event };
 export type Status = "connecting" | "live" | "reconnecting";
 
 type Listener = (event: Event | "reset") => void;
 
 const listeners = new Set<Listener>();
-let stream: EventSource | undefined;
 
 /** Whether the page is up to date, and since when that is not known. */
 export const connection: { status: Status; asOf: Date } = { status: "connecting", asOf: new Date() };
@@ -44,41 +43,60 @@ function tell(event: Event | "reset"): void {
   for (const each of [...listeners]) each(event);
 }
 
-/** Opens the stream; changed is called when the state of the connection does. */
+// The page's policy lets one script become a worker: the one that its document names.
+interface Trusting {
+  trustedTypes?: { createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): { createScriptURL(url: string): string } };
+}
+const script = document.querySelector<HTMLElement>("script[data-worker]")!.dataset["worker"]!;
+const trusted = (globalThis as Trusting).trustedTypes?.createPolicy("worker", { createScriptURL: () => script });
+let shared = typeof SharedWorker !== "undefined";
+
+/** Joins the stream that all pages share, or opens one; the function that it returns leaves it. */
+function join(hear: (told: Told) => void): () => void {
+  const alone = (): (() => void) => listen(address("/events"), hear);
+  if (!shared) return alone();
+  const worker = new SharedWorker(trusted?.createScriptURL(script) ?? script, { type: "module", name: "events" });
+  let leave = (): void => worker.port.postMessage("leave");
+  worker.port.onmessage = ({ data }: MessageEvent<Told>) => hear(data);
+  worker.onerror = () => {
+    shared = false;
+    leave = alone();
+  };
+  return () => {
+    worker.port.onmessage = null;
+    leave();
+  };
+}
+
+// The browser does not say why the stream was refused; an ended session is one reason.
+async function refused(): Promise<void> {
+  const session = await get("/session").catch(() => undefined);
+  if (session?.required && !session.actor) dispatchEvent(new Event("signin"));
+}
+
+/** Follows the stream; changed is called when the state of the connection does. */
 export function connect(changed: () => void): void {
-  const open = (): void => {
-    stream?.close();
-    if (document.hidden) return;
-    stream = new EventSource(address("/events"));
-    stream.onopen = () => {
-      // It does not say what happened before, which some may have read already.
-      if (listeners.size > 0) tell("reset");
-      set("live");
-    };
-    stream.onerror = () => {
-      set("reconnecting");
-      if (stream?.readyState === EventSource.CLOSED) void refused();
-    };
-    for (const kind of ["partition", "run", "schedule"]) {
-      stream.addEventListener(kind, (message: MessageEvent<string>) => tell(JSON.parse(message.data) as Event));
-    }
-    stream.addEventListener("reset", () => tell("reset"));
-  };
-  // The browser does not say why the stream was refused; an ended session is one reason.
-  const refused = async (): Promise<void> => {
-    const session = await get("/session").catch(() => undefined);
-    if (session?.required && !session.actor) dispatchEvent(new Event("signin"));
-    setTimeout(open, 2000);
-  };
-  const set = (status: Status): void => {
-    if (status === "reconnecting" && connection.status === "live") connection.asOf = new Date();
-    connection.status = status;
+  let leave: (() => void) | undefined;
+  const hear = (told: Told): void => {
+    if (typeof told === "object" || told === "reset") return tell(told);
+    if (told === "refused") return void refused();
+    if (told === "reconnecting" && connection.status === "live") connection.asOf = new Date();
+    // It does not say what happened before, which some may have read already.
+    if (told === "live" && listeners.size > 0) tell("reset");
+    connection.status = told;
     changed();
   };
-  // A page that nobody sees frees its connection, of which browsers have six for a server.
-  document.addEventListener("visibilitychange", () => (document.hidden ? stream?.close() : open()));
-  // So does one that is left; one that comes back from the cache opens another.
-  addEventListener("pagehide", () => stream?.close());
+  const close = (): void => {
+    leave?.();
+    leave = undefined;
+  };
+  const open = (): void => {
+    close();
+    if (!document.hidden) leave = join(hear);
+  };
+  // A page that nobody sees, or that is left, needs no events; when it is seen again, it reads all anew.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   open();
 }

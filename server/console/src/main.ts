@@ -85,17 +85,12 @@ async function show(): Promise<void> {
   shown = view;
   page = undefined;
   update();
-  let opened: Page;
-  try {
-    const { open } = await views[view].load();
-    if (mine.signal.aborted) return;
-    opened = open({ signal: mine.signal, update });
-  } catch (error) {
-    if (mine.signal.aborted) return;
-    opened = { title: views[view].label, render: () => failure(error, () => location.reload()) };
-  }
-  page = opened;
-  document.title = `${opened.title} – Delfos`;
+  const { label, load } = views[view];
+  const opened = await load().then(({ open }) => open, () => undefined);
+  if (mine.signal.aborted) return;
+  const missing = (): TemplateResult => html`<h1>${label}</h1>${failure("The server does not answer, or is another version than this page.", () => location.reload())}`;
+  page = opened?.({ signal: mine.signal, update }) ?? { title: label, render: missing };
+  document.title = `${page.title} – Delfos`;
   update();
 }
 

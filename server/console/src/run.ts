@@ -25,9 +25,9 @@ export function stackedBar({ partitions }: Run): TemplateResult {
   return html`<svg class="stacked" viewBox="0 0 ${at || 1} 1" preserveAspectRatio="none" role="img" aria-label=${label || "no days"}>${parts}</svg>`;
 }
 
-/** The days of a run by state, in words. */
-export function counts({ partitions }: Run): TemplateResult {
-  const there = counted.filter((state) => partitions[state] > 0);
+/** The days of a run by state, in words; those that come and go as it goes on stay if it is followed. */
+export function counts({ partitions }: Run, followed = false): TemplateResult {
+  const there = counted.filter((state) => partitions[state] > 0 || (followed && ["done", "running", "queued"].includes(state)));
   return html`<span class="counts">${there.map((state) => badge(state, ` ${number(partitions[state])}`))}${there.length === 0 ? "no days" : nothing}</span>`;
 }
 
@@ -130,7 +130,8 @@ export function oneRun(id: number, { signal, update }: Context): Page {
           ${run.stop_on_failure ? html`The first day that fails ends it.` : nothing}</p>
         <section class="progress" aria-label="Progress">
           ${stackedBar(run)}
-          <p>${counts(run)} <span class="quiet">${number(ended)} of ${number(partitions.total)} days have ended${timing(run)}</span></p>
+          <p>${counts(run, open(run))}</p>
+          <p class="quiet">${`${number(ended)} of ${number(partitions.total)} days have ended${timing(run)}.`}</p>
           ${waiting(run)}
           ${cancelling(run)}
         </section>

@@ -55,7 +55,10 @@ export function spoken(text: string): (string | TemplateResult)[] {
 export function copyable(line: string): TemplateResult {
   const copy = async (event: Event): Promise<void> => {
     const button = event.currentTarget as HTMLButtonElement;
-    await navigator.clipboard.writeText(line);
+    getSelection()?.selectAllChildren(button.previousElementSibling!);
+    // Without TLS a browser has no clipboard for other hosts than this one.
+    if (isSecureContext) await navigator.clipboard.writeText(line);
+    else document.execCommand("copy");
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   };

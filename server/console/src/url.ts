@@ -1,5 +1,6 @@
 // What is seen is in the address: a link is a view.
 import type { View } from "./main";
+import { addDays, dayOf } from "./time";
 
 /** The parameters of the page's address. */
 export function parameters(): URLSearchParams {
@@ -21,6 +22,12 @@ function apply(to: URLSearchParams, values: Values): string {
 export function linkTo(view: View, values: Values = {}): string {
   const zone = parameters().get("tz") ?? undefined;
   return apply(new URLSearchParams(), { view: view === "overview" ? undefined : view, tz: zone, ...values });
+}
+
+/** The address of the calendar about a day, which is selected. */
+export function linkToDays(day: string): string {
+  const to = [addDays(day, 60), dayOf()].sort()[0]!;
+  return linkTo("calendar", { from: addDays(day, -60), to: to < day ? day : to, select: day });
 }
 
 /** Changes parameters of the view that is shown; undefined removes one. */

@@ -1,7 +1,9 @@
 // The windows of one place of the power curve: a bin of wind speed, or a part of it.
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Chosen } from "../analysis";
+import { get } from "../api";
 import { table } from "../arrow";
+import type { Flag } from "../flags";
 import type { Context } from "../main";
 import { hour, instantText } from "../range";
 import { ids } from "../selection";
@@ -34,9 +36,22 @@ interface Found {
   turbine: number;
   speed: number;
   power: number;
+  flags: Flag[];
 }
 
 const shown = 100;
+
+/** Reads what the checks say against the windows. */
+async function addFlags(windows: Found[], signal: AbortSignal): Promise<void> {
+  if (windows.length === 0) return;
+  const times = windows.map(({ at }) => at);
+  const turbines = [...new Set(windows.map(({ turbine }) => turbine))].map(String);
+  const { flags } = await get("/flags", { start: instantText(Math.min(...times)), end: instantText(Math.max(...times)), turbines }, signal);
+  const byWindow = new Map(windows.map((one) => [`${one.turbine} ${one.at}`, one]));
+  for (const flag of flags) {
+    if (flag.variable === "wind_speed" || flag.variable === "power") byWindow.get(`${flag.turbine_id} ${Date.parse(flag.timestamp)}`)?.flags.push(flag);
+  }
+}
 
 /** Reads and shows the windows of the cell that the address names. */
 export function cellWindows({ signal, update }: Context): { load: (chosen: Chosen) => void; render: (chosen: Chosen) => TemplateResult | typeof nothing } {
@@ -66,11 +81,12 @@ export function cellWindows({ signal, update }: Context): { load: (chosen: Chose
         const [speed, power] = [speeds![row]!, powers![row]!];
         // A value that is null is in no cell.
         if (speed >= cell.lower && speed < cell.upper && speeds![row] !== null && powers![row] !== null && power >= (cell.least ?? -Infinity) && power < (cell.most ?? Infinity))
-          found.push({ at: times![row]!, turbine: ids![row]!, speed, power });
+          found.push({ at: times![row]!, turbine: ids![row]!, speed, power, flags: [] });
       }
       // What is odd comes first.
       const mean = found.reduce((sum, one) => sum + one.power, 0) / found.length;
       found.sort((a, b) => Math.abs(b.power - mean) - Math.abs(a.power - mean));
+      await addFlags(found.slice(0, shown), mine);
     } catch (cause) {
       if (mine.aborted) return;
       error = cause;
@@ -86,10 +102,10 @@ export function cellWindows({ signal, update }: Context): { load: (chosen: Chose
       ${error ? failure(error, () => ((asked = ""), update())) : !found ? html`<p>Reading the windows …</p>` : html`
         <p>${found.length === 0 ? "There are none of these turbines; click nearer to the curve." : found.length > shown ? `${number(found.length)} windows; the ${shown} whose power is farthest from their mean:` : `${number(found.length)} ${found.length === 1 ? "window" : "windows, by their distance from their mean power"}`}</p>
         ${found.length === 0 ? nothing : html`<div class="values" tabindex="0" role="region" aria-label="Windows"><table>
-          <thead><tr><th scope="col">Window (${zone()})</th><th scope="col">Turbine</th><th scope="col" class="number">Wind speed <span class="unit">m/s</span></th><th scope="col" class="number">Power <span class="unit">kW</span></th></tr></thead>
-          <tbody>${found.slice(0, shown).map(({ at, turbine, speed, power }) => html`<tr>
+          <thead><tr><th scope="col">Window (${zone()})</th><th scope="col">Turbine</th><th scope="col" class="number">Wind speed <span class="unit">m/s</span></th><th scope="col" class="number">Power <span class="unit">kW</span></th><th scope="col">Flagged</th></tr></thead>
+          <tbody>${found.slice(0, shown).map(({ at, turbine, speed, power, flags }) => html`<tr>
             <th scope="row"><a href=${linkTo("data", { start: instantText(at - 6 * hour), end: instantText(at + 6 * hour), turbines: turbine })}>${instant(at)}</a></th>
-            <td>${turbines.find((one) => one.id === turbine)?.name}</td><td class="number">${number(speed, 2)}</td><td class="number">${number(power, 1)}</td></tr>`)}</tbody></table></div>`}`}
+            <td>${turbines.find((one) => one.id === turbine)?.name}</td><td class="number">${number(speed, 2)}</td><td class="number">${number(power, 1)}</td><td>${flags.map(({ check, detail }) => `${check}: ${detail}`).join("; ")}</td></tr>`)}</tbody></table></div>`}`}
     </section>`;
   };
   return { load: (chosen) => void load(chosen), render };

@@ -2,6 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from "lit-html";
 import { get, type Partition, type Schemas } from "../api";
 import { Days } from "../days";
+import { type Flag, flagRuns } from "../flags";
 import { openForget } from "../forget";
 import { gathered } from "../live";
 import { openLoad } from "../load";
@@ -9,9 +10,7 @@ import type { Open } from "../main";
 import { dayWindows, readDay, rough, signals, sparkline, windowsOfDay, type DayOfTurbine } from "../sparkline";
 import { addDays, clock, dayOf, duration, instant, zone } from "../time";
 import { badge, failure, number, percent, states, wide } from "../ui";
-import { change, linkTo, parameters } from "../url";
-
-type Flag = Schemas["Flag"];
+import { change, linkTo, linkToDays, parameters } from "../url";
 
 interface Found {
   checks: Schemas["CheckResult"][];
@@ -100,7 +99,7 @@ export const open: Open = ({ signal, update }) => {
     render: () => {
       const of = days.list[0];
       return html`
-        <p class="back"><a href=${linkTo("day", { day: addDays(day, -1), turbine })}>← ${addDays(day, -1)}</a> <a href=${linkTo("day", { day: addDays(day, 1), turbine })}>${addDays(day, 1)} →</a> <a href=${linkTo("calendar", { select: day })}>Calendar</a></p>
+        <p class="back"><a href=${linkTo("day", { day: addDays(day, -1), turbine })}>← ${addDays(day, -1)}</a> <a href=${linkTo("day", { day: addDays(day, 1), turbine })}>${addDays(day, 1)} →</a> <a href=${linkToDays(day)}>Calendar</a></p>
         <h1>${day} ${of ? badge(of.state) : nothing}</h1>
         ${days.error ? failure(days.error, () => void days.read({ from: day, to: day })) : nothing}
         ${of && (found || error)
@@ -138,19 +137,13 @@ function placeOf({ timestamp }: Flag): number {
 
 // Flags in a row are one line.
 function flagged(flags: Flag[]): TemplateResult {
-  const rows: (Flag & { windows: number })[] = [];
-  for (const flag of flags) {
-    const last = rows.at(-1);
-    const follows = last && last.turbine_id === flag.turbine_id && last.variable === flag.variable && last.check === flag.check && placeOf(last) + last.windows === placeOf(flag);
-    if (follows) last.windows++;
-    else rows.push({ ...flag, windows: 1 });
-  }
+  const rows = flagRuns(flags);
   if (rows.length === 0) return html``;
   return html`<section><h2>Flags</h2>${wide("Flags", html`<table>
     <thead><tr><th scope="col">Turbine</th><th scope="col">Variable</th><th scope="col">From</th><th scope="col">To</th><th scope="col" class="number">Windows</th><th scope="col">Check</th><th scope="col">Reason</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr>
       <td><a href=${linkTo("day", { day: row.timestamp.slice(0, 10), turbine: row.turbine_id })}>${row.turbine_id}</a></td><td>${row.variable}</td>
-      <td>${clock(row.timestamp).slice(0, 5)}</td><td>${clock(Date.parse(row.timestamp) + row.windows * 600_000).slice(0, 5)}</td>
+      <td>${clock(row.from).slice(0, 5)}</td><td>${clock(row.to).slice(0, 5)}</td>
       <td class="number">${row.windows}</td><td>${row.check}</td><td class="text">${row.detail}</td></tr>`)}</tbody>
   </table>`)}<p class="quiet">Times in ${zone()}. A flagged value stays as it is.</p></section>`;
 }

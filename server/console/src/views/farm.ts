@@ -47,7 +47,7 @@ export const open: Open = ({ signal, update }) => {
 
   const timetable = (of: Schedule): TemplateResult => html`<section>
     <h2>Schedule</h2>
-    <ul class="hindrances">${of.hindrances.map(({ detail }) => html`<li>${spoken(detail)}</li>`)}</ul>
+    <ul class="hindrances">${of.hindrances.length === 0 ? html`<li class="none">Nothing keeps days from being loaded.</li>` : of.hindrances.map(({ detail }) => html`<li>${spoken(detail)}</li>`)}</ul>
     <div class="columns">
       <dl>
         <dt>Days are queued</dt><dd><code>${of.cron}</code>${of.cron.includes("TZ=") ? "" : " UTC"}${of.paused ? html`, <b>paused</b>` : nothing}</dd>

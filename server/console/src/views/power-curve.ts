@@ -6,12 +6,14 @@ import { analysis, type Chosen, nothingInRange } from "../analysis";
 import { get, type Schemas } from "../api";
 import { axis, color, keys, plot, stroke, swatch, together } from "../chart";
 import { byMedian, medians } from "../fleet";
+import type { Flag } from "../flags";
 import type { Open } from "../main";
 import { instantText } from "../range";
 import { exports, ids } from "../selection";
 import { number, percent } from "../ui";
 import { change, linkTo, parameters } from "../url";
 import { cellText, type Cell, cellWindows } from "./cell";
+import { leftOutWindows, readFlags, reasons } from "./leftout";
 
 type Bin = Schemas["PowerCurveBin"];
 type Curve = Schemas["PowerCurve"];
@@ -19,6 +21,7 @@ type Curve = Schemas["PowerCurve"];
 interface Answer {
   list: Schemas["PowerCurveList"]; // of the whole farm, as its median is wanted
   density: Schemas["PowerDensity"]; // of the turbines that are chosen
+  flags: Flag[]; // that windows of them are left out for
 }
 
 interface Query {
@@ -59,13 +62,14 @@ export const open: Open = (context) => {
       <button type="button" aria-pressed=${parameters().has("table")} @click=${() => change({ table: !parameters().has("table") })}>Table</button>
     </div>`;
 
-  const body = ({ list }: Answer, chosen: Chosen): TemplateResult => {
+  const body = ({ list, flags }: Answer, chosen: Chosen): TemplateResult => {
     const curves = chosen.turbines.map((one) => list.curves.find((curve) => curve.turbine_id === one.id));
     if (curves.every((curve) => !curve || curve.windows + Object.keys(curve.left_out).length === 0)) return nothingInRange(chosen, "power-curve", "windows with wind speed and power");
     return html`
       <p class="quiet">Not a test by IEC: the wind speed is that of each turbine's own anemometer, and nothing is corrected. A bin stands at the means of its windows; one of fewer than three windows is hollow. Bars show ${bars[chosenBars()]}.</p>
-      ${parameters().has("table") ? table(curves, chosen) : charts(curves, chosen, list.curves.length)}
+      ${parameters().has("table") ? table(curves, chosen) : charts(curves, chosen, list.curves.length, flags)}
       ${windows.render(chosen)}
+      ${leftOutWindows(flags, chosen)}
       ${list.curves.length > 1 ? fleet(list.curves, chosen) : nothing}
       ${exports("/stats/power-curve", query(chosen))}`;
   };
@@ -89,7 +93,8 @@ export const open: Open = (context) => {
     query,
     read: async ({ turbines, bin, ...asked }, signal) => {
       const [list, density] = await Promise.all([get("/stats/power-curve", { ...asked, bin }, signal), get("/stats/power-density", { ...asked, turbines }, signal)]);
-      return { list, density };
+      const flags = Object.keys(density.left_out).length > 0 ? await readFlags({ ...asked, turbines }, signal) : [];
+      return { list, density, flags };
     },
     body,
     drawn,
@@ -100,22 +105,19 @@ function signed(value: number, text: string): string {
   return value > 0 ? `+${text}` : value < 0 ? `−${text}` : text;
 }
 
-function leftOut(curve: Curve): string {
-  const reasons = Object.entries(curve.left_out).map(([reason, count]) => `${number(count)} ${reason}`);
-  return reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
+function coverage(curve: Curve | undefined, flags: Flag[]): string {
+  if (!curve) return "no windows";
+  const left = Object.entries(curve.left_out).map(([reason, count]) => `${number(count)} ${reason} (${reasons(flags, curve.turbine_id!)})`);
+  return `${number(curve.windows)} of ${number(curve.expected)} windows${left.length > 0 ? `; left out: ${left.join(", ")}` : ""}`;
 }
 
-function coverage(curve: Curve | undefined): string {
-  return curve ? `${number(curve.windows)} of ${number(curve.expected)} windows${leftOut(curve)}` : "no windows";
-}
+const rest = "Shaded by the number of windows of these turbines; × where some are left out, for the reasons below. Click on a place, or press Enter on a bin, to list its windows.";
 
-const rest = "Shaded by the number of windows of these turbines; × where some are left out. Click on a place, or press Enter on a bin, to list its windows.";
-
-function charts(curves: (Curve | undefined)[], chosen: Chosen, fleetSize: number): TemplateResult {
+function charts(curves: (Curve | undefined)[], chosen: Chosen, fleetSize: number, flags: Flag[]): TemplateResult {
   return html`<p class="reading" data-rest=${rest}>${rest}</p>
     <figure class="plot">
       <figcaption><h2>Power <span class="unit">kW</span></h2><span class="names">${chosen.turbines.map((one, i) => html`<span>${swatch(chosen.hues[i]!)}${one.name}
-        <span class="quiet wide" data-value=${one.id} data-rest=${coverage(curves[i])}>${coverage(curves[i])}</span></span>`)}</span></figcaption>
+        <span class="quiet wide" data-value=${one.id} data-rest=${coverage(curves[i], flags)}>${coverage(curves[i], flags)}</span></span>`)}</span></figcaption>
       <div class="chart tall" data-curve="power"></div>
     </figure>
     <figure class="plot">
@@ -137,7 +139,7 @@ function table(curves: (Curve | undefined)[], chosen: Chosen): TemplateResult {
 /** Each turbine of the farm against the median of all, the one that differs most first. */
 function fleet(curves: Curve[], chosen: Chosen): TemplateResult {
   const rows = byMedian(curves).sort((a, b) => Math.abs(b.difference ?? 0) - Math.abs(a.difference ?? 0));
-  return html`<h2>Turbines against the fleet's median</h2>
+  return html`<section><h2>Turbines against the fleet's median</h2>
     <p class="quiet">The power of a turbine's complete bins above or below the median of all turbines in the same bins, weighted by its windows.</p>
     <div class="values" tabindex="0" role="region" aria-label="Turbines against the fleet's median"><table>
       <thead><tr><th scope="col">Turbine</th><th scope="col" class="number">Difference</th><th scope="col" class="number">Windows</th><th scope="col" class="number">Coverage</th><th scope="col" class="number">Left out</th></tr></thead>
@@ -147,7 +149,7 @@ function fleet(curves: Curve[], chosen: Chosen): TemplateResult {
         return html`<tr><th scope="row"><a href=${linkTo("power-curve", { ...Object.fromEntries(parameters()), view: "power-curve", cell: undefined, turbines: curve.turbine_id })}>${one?.name ?? curve.turbine_id}</a></th>
           <td class="number">${difference === undefined ? "–" : signed(difference, percent(Math.abs(difference)))}</td>
           <td class="number">${number(curve.windows)}</td><td class="number">${curve.expected > 0 ? percent((curve.windows + left) / curve.expected) : "–"}</td><td class="number">${number(left)}</td></tr>`;
-      })}</tbody></table></div>`;
+      })}</tbody></table></div></section>`;
 }
 
 function draw(places: HTMLElement[], { list: value, density }: Answer, chosen: Chosen, signal: AbortSignal): void {
