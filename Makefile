@@ -14,10 +14,10 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy kubernetes-schemas check-formats check-spec check-examples check-poolers check-console screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 
 generate: ## Write gen/ anew from openapi.yaml, schema/ and queries/ (needs no database)
 	@# The generators are built before anything is removed.
@@ -81,7 +81,7 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,browser,node,pgbouncer,release,variable ./...
+	$(GO) vet -tags atlas,browser,node,observability,pgbouncer,release,variable ./...
 
 cross: ## Check that delfos builds for every system of a release
 	@set -e; for system in $(SYSTEMS); do \
@@ -158,6 +158,11 @@ check-console: tools/console/node_modules/.package-lock.json ## Check the consol
 		./uplot/uPlot.*) from=uplot/dist/$${file#./uplot/} ;; *) from=$${file#./} ;; esac; \
 		cmp "$$file" "../../../tools/console/node_modules/$$from"; done
 	CGO_ENABLED=0 $(GO) test -tags browser -count=1 -timeout 20m ./internal/test/browser
+
+check-observability: ## Break a system on purpose under a real Prometheus: every alert fires, every query of the dashboard has data (needs prometheus)
+	@for program in prometheus promtool; do command -v $$program >/dev/null || { \
+		echo "make check-observability: no $$program: install it (Debian: apt-get install prometheus)" >&2; exit 1; }; done
+	CGO_ENABLED=0 $(GO) run ./internal/test/withpostgres $(GO) test -tags observability -count=1 -timeout 20m ./internal/test/observability
 
 screenshots: ## Write the pictures of docs/img anew, of what the demo shows (needs chromium)
 	CGO_ENABLED=0 $(GO) test -tags browser -count=1 -run Screenshots ./internal/test/browser -screenshots

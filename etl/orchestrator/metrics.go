@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 )
@@ -31,6 +32,7 @@ type counters struct {
 	values        *prometheus.CounterVec
 	seconds       prometheus.Histogram
 	retries       prometheus.Counter
+	checks        *prometheus.CounterVec
 	eraseRefusals prometheus.Counter
 	leasesLost    prometheus.Counter
 }
@@ -55,6 +57,8 @@ func newCounters() *counters {
 			Name: "delfos_attempt_duration_seconds", Help: "Duration of attempts at days.", Buckets: prometheus.ExponentialBuckets(.05, 3, 10),
 		}),
 		retries:       counter("delfos_retries_total", "Attempts that failed and are followed by another one."),
+		checks: vec("delfos_checks_failed_total", "Checks of loads that did not pass, by severity.", "severity",
+			string(enum.SeverityWarn), string(enum.SeverityBlock)),
 		eraseRefusals: counter("delfos_erase_refusals_total", "Attempts that would have removed more values than is done without being asked."),
 		leasesLost:    counter("delfos_leases_lost_total", "Days that were taken from a worker that had died or stopped."),
 	}
@@ -71,13 +75,17 @@ func (c *counters) count(p etl.Partition, err error, again bool) {
 	if again {
 		c.retries.Inc()
 	}
+	c.checks.WithLabelValues(string(enum.SeverityWarn)).Add(float64(p.Warnings))
+	if blocked, ok := errors.AsType[*check.BlockedError](err); ok {
+		c.checks.WithLabelValues(string(enum.SeverityBlock)).Add(float64(len(blocked.Results)))
+	}
 	if _, refused := errors.AsType[*etl.EraseError](err); refused {
 		c.eraseRefusals.Inc()
 	}
 }
 
 func (c *counters) collectors() []prometheus.Collector {
-	return []prometheus.Collector{c.days, c.samples, c.values, c.seconds, c.retries, c.eraseRefusals, c.leasesLost}
+	return []prometheus.Collector{c.days, c.samples, c.values, c.seconds, c.retries, c.checks, c.eraseRefusals, c.leasesLost}
 }
 
 // Metrics returns what this process has done, and what the ledger says, which is the same
@@ -137,20 +145,15 @@ type reading struct {
 	Status
 	targetdb.ReadQueueAgeRow
 
-	Checks []targetdb.CountChecksRow
-	Late   []targetdb.ReadGridRow
-	Due    *time.Time // the newest day that is due
+	Late []targetdb.ReadGridRow
+	Due  *time.Time // the newest day that is due
 }
 
 func (c *Control) reading(ctx context.Context) (r reading, err error) {
 	if r.Status, err = c.Status(ctx); err != nil {
 		return r, err
 	}
-	db := targetdb.New(c.config.Target)
-	if r.ReadQueueAgeRow, err = db.ReadQueueAge(ctx); err != nil {
-		return r, err
-	}
-	if r.Checks, err = db.CountChecks(ctx); err != nil {
+	if r.ReadQueueAgeRow, err = targetdb.New(c.config.Target).ReadQueueAge(ctx); err != nil {
 		return r, err
 	}
 	if r.Schedule.PartitionStart == nil {
@@ -228,19 +231,15 @@ func (r reading) metrics() (all []prometheus.Metric) {
 	instant("delfos_newest_done_day_end_timestamp_seconds", "End of the newest day that was loaded after its end.", end(r.NewestDone))
 	instant("delfos_newest_due_day_end_timestamp_seconds", "End of the newest day that is due by the schedule.", end(r.Due))
 	instant("delfos_schedule_checked_timestamp_seconds", "When due days were last looked for.", r.Schedule.CheckedAt)
-	instant("delfos_last_sweep_timestamp_seconds", "When late data was last looked for.", r.Schedule.SweptAt)
+	if r.Schedule.StaleDays > 0 {
+		instant("delfos_last_sweep_timestamp_seconds", "When late data was last looked for.", r.Schedule.SweptAt)
+	}
 	add("delfos_schedule_paused", "Whether the schedule is paused.", truth(r.Schedule.Paused))
 	add("delfos_source_suspect", "Whether the source is not believed, so that late data is not followed.", truth(r.Schedule.SuspectSince != nil))
 	if r.Source != nil {
 		add("delfos_source_up", "Whether the source API answered this process when it was last asked.", truth(r.Source.Err == nil))
 	}
-	checks := map[enum.CheckStatus]float64{enum.CheckStatusWarn: 0, enum.CheckStatusBlock: 0}
-	for _, c := range r.Checks {
-		checks[c.Status] = float64(c.Checks)
-	}
-	for status, n := range checks {
-		all = append(all, labelled("delfos_checks", "Checks of the days' last loads that did not pass, by severity.", "severity", string(status), n))
-	}
+	add("delfos_check_warnings", "Checks of the days' last loads that warn.", float64(r.Warnings))
 	return all
 }
 

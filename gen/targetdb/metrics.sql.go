@@ -7,44 +7,7 @@ package targetdb
 
 import (
 	"context"
-
-	"github.com/delfos/delfos/gen/enum"
 )
-
-const CountChecks = `-- name: CountChecks :many
-SELECT c.status, count(*) AS checks
-FROM check_result AS c
-WHERE c.status <> 'pass'
-GROUP BY c.status
-ORDER BY c.status
-`
-
-type CountChecksRow struct {
-	Status enum.CheckStatus
-	Checks int64
-}
-
-// How many checks of the days' last loads did not pass, by what they do.
-// check_result_doubt_idx serves it.
-func (q *Queries) CountChecks(ctx context.Context) ([]CountChecksRow, error) {
-	rows, err := q.db.Query(ctx, CountChecks)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CountChecksRow
-	for rows.Next() {
-		var i CountChecksRow
-		if err := rows.Scan(&i.Status, &i.Checks); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
 
 const ReadQueueAge = `-- name: ReadQueueAge :one
 SELECT

@@ -70,7 +70,7 @@ func TestMetrics(t *testing.T) {
 		`delfos_queue_age_seconds 0`,
 		`delfos_workers 1`,
 		`delfos_newest_done_day_end_timestamp_seconds 1.735776e+09`,
-		`delfos_checks{severity="block"} 0`,
+		`delfos_checks_failed_total{severity="block"} 0`,
 		`delfos_source_retries_total 0`,
 		`db_client_connections_max{pool="target_api"} `,
 	} {

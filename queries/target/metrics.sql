@@ -30,12 +30,3 @@ SELECT
                 ), 0)
           )
     ) AS failed_twice;
-
--- name: CountChecks :many
--- How many checks of the days' last loads did not pass, by what they do.
--- check_result_doubt_idx serves it.
-SELECT c.status, count(*) AS checks
-FROM check_result AS c
-WHERE c.status <> 'pass'
-GROUP BY c.status
-ORDER BY c.status;

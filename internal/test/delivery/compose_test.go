@@ -83,11 +83,29 @@ func TestComposeServices(t *testing.T) {
 			Command: "/usr/local/bin/delfos etl --help", Restart: "no", Profiles: []string{"tools"},
 			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
 		},
+		"prometheus": {
+			Command: "--config.file=/etc/prometheus/prometheus.yaml --storage.tsdb.path=/prometheus --storage.tsdb.retention.time=30d",
+			Ports:   []string{"127.0.0.1:9090:9090"}, Volumes: []string{"observability/prometheus:/etc/prometheus", "prometheus_data:/prometheus"},
+			Restart: "unless-stopped", Health: "promtool check healthy", Profiles: []string{"observability"},
+		},
+		"grafana": {
+			Ports: []string{"127.0.0.1:3001:3000"}, Restart: "unless-stopped", Health: "/api/health", Profiles: []string{"observability"},
+			Volumes: []string{"observability/grafana/provisioning:/etc/grafana/provisioning", "observability/grafana/dashboards:/etc/grafana/dashboards"},
+			After:   map[string]string{"prometheus": healthy},
+		},
+	}
+	folder, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, envFile := range []string{"", filepath.Join(root, ".env.example")} {
 		got := map[string]service{}
 		for name, s := range load(t, envFile).Services {
-			got[name] = summarize(t, s)
+			sum := summarize(t, s)
+			for i, volume := range sum.Volumes {
+				sum.Volumes[i] = strings.TrimPrefix(volume, folder+"/")
+			}
+			got[name] = sum
 		}
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("services with env file %q (-want +got):\n%s", envFile, diff)
@@ -128,7 +146,7 @@ func summarize(t *testing.T, s types.ServiceConfig) service {
 		sum.After[name] = d.Condition
 	}
 	if h := s.HealthCheck; h != nil && !h.Disable {
-		for _, program := range []string{"pg_isready", "healthcheck", "healthcheck worker"} {
+		for _, program := range []string{"pg_isready", "healthcheck", "healthcheck worker", "promtool check healthy", "/api/health"} {
 			if strings.Contains(strings.Join(h.Test, " "), program) {
 				sum.Health = program
 			}
@@ -166,7 +184,7 @@ func TestComposeIsolation(t *testing.T) {
 			t.Errorf("%s: security_opt is %v, want no-new-privileges:true in it", name, s.SecurityOpt)
 		}
 		if s.Image != ours {
-			continue // PostgreSQL's image sets its own rights up.
+			continue // Others' images set their own rights up.
 		}
 		if !s.ReadOnly {
 			t.Errorf("%s: the root file system is writable", name)
