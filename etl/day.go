@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/attribute"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/delfos/delfos/etl/check"
@@ -23,6 +24,7 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/checkrule"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 // dayLoad brings one day of the target to what the source holds, or says what that
@@ -48,11 +50,12 @@ func (j *Job) Load(ctx context.Context, day time.Time, o ledger.Order) (Partitio
 	return p, explain(err)
 }
 
-func (d *dayLoad) run(ctx context.Context) (Partition, error) {
+func (d *dayLoad) run(ctx context.Context) (_ Partition, err error) {
+	ctx, end := tracing.Span(ctx, "load day", attribute.String("delfos.day", format(d.day)))
+	defer func() { end(err) }()
 	begun := time.Now()
 	p := &d.result
 	p.Day, p.Outcome = format(d.day), enum.OutcomeFailed
-	var err error
 	if d.dryRun {
 		if err = d.preview(ctx); err != nil {
 			p.Outcome = unfinished(ctx, err)

@@ -56,7 +56,7 @@ func newCounters() *counters {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "delfos_attempt_duration_seconds", Help: "Duration of attempts at days.", Buckets: prometheus.ExponentialBuckets(.05, 3, 10),
 		}),
-		retries:       counter("delfos_retries_total", "Attempts that failed and are followed by another one."),
+		retries: counter("delfos_retries_total", "Attempts that failed and are followed by another one."),
 		checks: vec("delfos_checks_failed_total", "Checks of loads that did not pass, by severity.", "severity",
 			string(enum.SeverityWarn), string(enum.SeverityBlock)),
 		eraseRefusals: counter("delfos_erase_refusals_total", "Attempts that would have removed more values than is done without being asked."),
@@ -181,6 +181,8 @@ func (s *scheduler) late(ctx context.Context, now, start time.Time) (late []targ
 		}
 		for _, row := range grid {
 			switch row.State {
+			case enum.PartitionStatePruned:
+				continue
 			case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
 				if row.Over {
 					continue
@@ -201,6 +203,7 @@ func partitionStates() []enum.PartitionState {
 	return []enum.PartitionState{
 		enum.PartitionStateMissing, enum.PartitionStateQueued, enum.PartitionStateRunning, enum.PartitionStateDone,
 		enum.PartitionStateStale, enum.PartitionStateEmpty, enum.PartitionStateFailed, enum.PartitionStateCancelled,
+		enum.PartitionStatePruned,
 	}
 }
 

@@ -60,6 +60,7 @@ func TestMetricsOfTrouble(t *testing.T) {
 		delfos_partitions{state="empty"} 0
 		delfos_partitions{state="failed"} 1
 		delfos_partitions{state="missing"} 0
+		delfos_partitions{state="pruned"} 0
 		delfos_partitions{state="queued"} 0
 		delfos_partitions{state="running"} 0
 		delfos_partitions{state="stale"} 0

@@ -17,6 +17,7 @@ import (
 
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/tracing"
 	"github.com/delfos/delfos/schema"
 )
 
@@ -68,6 +69,7 @@ func New(c Config) (*Orchestrator, error) {
 		Schema:                      schema.RiverName,
 		Queues:                      map[string]river.QueueConfig{partitionQueue: {MaxWorkers: c.Workers}, todayQueue: {MaxWorkers: 1}},
 		Workers:                     workers,
+		Middleware:                  tracing.Jobs(),
 		JobTimeout:                  partitionTimeout,
 		RescueStuckJobsAfter:        2 * partitionTimeout,
 		CompletedJobRetentionPeriod: c.JobRetention,

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 // The states of a schedule, as events tell them.
@@ -53,12 +55,13 @@ type scheduledRun struct {
 }
 
 // open opens a run of days, if there are any.
-func (s *scheduler) open(ctx context.Context, tx pgx.Tx, trigger enum.RunTrigger, scope enum.RunScope, days []time.Time) (scheduledRun, error) {
+func (s *scheduler) open(ctx context.Context, tx pgx.Tx, trigger enum.RunTrigger, scope enum.RunScope, days []time.Time) (run scheduledRun, err error) {
 	if len(days) == 0 {
 		return scheduledRun{}, nil
 	}
-	run := scheduledRun{days: len(days), first: slices.MinFunc(days, time.Time.Compare), last: slices.MaxFunc(days, time.Time.Compare)}
-	var err error
+	run = scheduledRun{days: len(days), first: slices.MinFunc(days, time.Time.Compare), last: slices.MaxFunc(days, time.Time.Compare)}
+	ctx, end := tracing.Span(ctx, "open run", attribute.String("delfos.trigger", string(trigger)))
+	defer func() { end(err) }()
 	run.id, err = s.queue.open(ctx, tx, targetdb.OpenRunParams{Trigger: trigger, FirstDay: run.first, LastDay: run.last, Scope: scope, Days: days})
 	return run, err
 }

@@ -2867,6 +2867,8 @@ export interface components {
             instance?: string;
             /** @description The id of the request, by which the log can be searched. */
             request_id?: string;
+            /** @description The id of the trace that the request belongs to, if the server sends traces. */
+            trace_id?: string;
             /** @description What is wrong with each parameter, or property of the body. */
             errors?: components["schemas"]["ParameterFault"][];
         };

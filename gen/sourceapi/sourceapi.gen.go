@@ -108,6 +108,9 @@ type Problem struct {
 	// Title The HTTP status in words.
 	Title string `json:"title"`
 
+	// TraceId The id of the trace that the request belongs to, if the server sends traces.
+	TraceId *string `json:"trace_id,omitempty"`
+
 	// Type A URI for the kind of problem. `about:blank` means that `status` says it all.
 	Type string `json:"type"`
 }

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 // maxRedirects is how many redirects a question follows.
@@ -23,7 +25,7 @@ const maxRedirects = 5
 // of them: the answer is the redirect then, which Expect refuses.
 func New(transport http.RoundTripper, timeout time.Duration) *http.Client {
 	return &http.Client{
-		Transport: transport,
+		Transport: tracing.Transport(transport),
 		Timeout:   timeout,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if req.Method != via[0].Method || len(via) > maxRedirects {

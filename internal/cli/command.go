@@ -19,6 +19,7 @@ import (
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/selector"
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 // A runner holds what every command's function needs.
@@ -72,7 +73,13 @@ func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx cont
 			return &failure{usagef(cmd, "%w", err)}
 		}
 		r.log, r.level = c.Logger(r.screen, r.screen.terminal)
-		err = run(cmd.Context(), c, args)
+		stop, err := tracing.Start(cmd.Context(), r.Version.Number, r.log)
+		if err != nil {
+			return &failure{usagef(cmd, "%w", err)}
+		}
+		defer stop()
+		r.log = slog.New(tracing.LogHandler(r.log.Handler()))
+		err = r.traced(cmd, func(ctx context.Context) error { return run(ctx, c, args) })
 		if _, ok := errors.AsType[*config.Error](err); ok {
 			err = usagef(cmd, "%w", err)
 		}
@@ -82,6 +89,18 @@ func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx cont
 		return nil
 	}
 	return cmd
+}
+
+// traced runs a command in a span of its own, unless it serves until it is stopped: what a
+// server does are traces of their own.
+func (r *runner) traced(cmd *cobra.Command, run func(context.Context) error) error {
+	if !tracing.On() || slices.Contains([]string{"serve", "orchestrate", "demo"}, cmd.Name()) {
+		return run(cmd.Context())
+	}
+	ctx, end := tracing.Span(cmd.Context(), cmd.CommandPath())
+	err := run(ctx)
+	end(err)
+	return err
 }
 
 // print puts a line of a command's result on standard output.

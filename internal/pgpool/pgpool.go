@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 const (
@@ -96,6 +98,7 @@ func Config(url string, options Options) (*pgxpool.Config, error) {
 		config.PrepareConn = s.acquired
 		config.ConnConfig.Tracer = released{}
 	}
+	config.ConnConfig.Tracer = tracing.Queries(config.ConnConfig.Tracer)
 	return config, nil
 }
 
@@ -107,6 +110,7 @@ func Single(url string, options Options) (*pgx.ConnConfig, error) {
 		return nil, err
 	}
 	c := config.ConnConfig
+	c.Tracer = tracing.Queries(nil)
 	c.AfterConnect = newSession(c, options).begin(c)
 	return c, nil
 }

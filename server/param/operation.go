@@ -15,6 +15,7 @@ import (
 
 	"github.com/delfos/delfos/internal/signal"
 	"github.com/delfos/delfos/internal/timestamp"
+	"github.com/delfos/delfos/internal/tracing"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/problem"
 )
@@ -44,6 +45,7 @@ type Rule struct {
 func Noted(o Operation, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpserve.NoteOperation(r.Context(), o.ID)
+		tracing.Operation(r.Context(), o.ID, o.Method, o.Path)
 		next.ServeHTTP(w, r)
 	})
 }

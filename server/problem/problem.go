@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/tracing"
 	"github.com/delfos/delfos/server/httpserve"
 )
 
@@ -27,6 +28,7 @@ type Problem struct {
 	Detail    string  `json:"detail"`
 	Instance  string  `json:"instance,omitempty"`
 	RequestID string  `json:"request_id,omitempty"`
+	TraceID   string  `json:"trace_id,omitempty"`
 	Errors    []Fault `json:"errors,omitempty"`
 }
 
@@ -63,6 +65,7 @@ func write(database dberror.Database, w http.ResponseWriter, r *http.Request, er
 		Detail:    e.detail,
 		Instance:  httpserve.PathOf(r, r.URL.Path),
 		RequestID: w.Header().Get(httpserve.RequestIDHeader),
+		TraceID:   tracing.TraceID(r.Context()),
 		Errors:    e.faults,
 	})
 	if merr != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/delfos/delfos/gen/sourceserver"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/tracing"
 	"github.com/delfos/delfos/server/apidocs"
 	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
@@ -68,7 +69,7 @@ func New(config Config) http.Handler {
 
 	fail := problem.Of(dberror.Source)
 	sourceserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), withRequest)
-	return r
+	return tracing.Handler("source api", r)
 }
 
 func withRequest(_ param.Operation, next http.Handler) http.Handler {

@@ -27,6 +27,7 @@ import (
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/pgpool"
+	"github.com/delfos/delfos/internal/tracing"
 	"github.com/delfos/delfos/server/apidocs"
 	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/console"
@@ -130,7 +131,7 @@ func New(config Config) http.Handler {
 	}
 
 	targetserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
-	return r
+	return tracing.Handler("target api", r)
 }
 
 // fail answers with an error of an operation. Some answers take the source API,

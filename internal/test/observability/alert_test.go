@@ -125,9 +125,10 @@ func TestAlertsFire(t *testing.T) {
 		{[]string{"WorkerGone"}, func(*testing.T) { s.stopWorker() }},
 		{[]string{"TargetUnreachable", "RequestsFail"}, func(t *testing.T) {
 			s.way.Cut()
-			for range 10 {
+			await.True(t, "requests to fail for a while", func() bool {
 				s.get(t, "/partitions")
-			}
+				return slices.Contains(p.firing(t), "RequestsFail")
+			})
 		}},
 	}
 	for _, b := range breaks {

@@ -64,7 +64,7 @@ func setup(t *testing.T) *system {
 	config := service.Config{
 		TargetURL: u.String(), SourceURL: api,
 		Config: orchestrator.Config{Workers: 1, Schedule: orchestrator.ScheduleConfig{
-			Cron: fmt.Sprintf("%d %d * * *", due.Minute(), due.Hour()), CatchUpDays: 3, StaleDays: 3, PartitionStart: &s.first, SweepEvery: time.Second,
+			Cron: fmt.Sprintf("%d %d * * *", due.Minute(), due.Hour()), CatchUpDays: 3, StaleDays: 3, PartitionStart: &s.first, SweepEvery: 10 * time.Second,
 		}},
 	}
 	worker := config
