@@ -73,12 +73,6 @@ func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx cont
 			return &failure{usagef(cmd, "%w", err)}
 		}
 		r.log, r.level = c.Logger(r.screen, r.screen.terminal)
-		stop, err := tracing.Start(cmd.Context(), r.Version.Number, r.log)
-		if err != nil {
-			return &failure{usagef(cmd, "%w", err)}
-		}
-		defer stop()
-		r.log = slog.New(tracing.LogHandler(r.log.Handler()))
 		err = r.traced(cmd, func(ctx context.Context) error { return run(ctx, c, args) })
 		if _, ok := errors.AsType[*config.Error](err); ok {
 			err = usagef(cmd, "%w", err)
@@ -91,14 +85,20 @@ func configure[T configuration](r *runner, cmd *cobra.Command, run func(ctx cont
 	return cmd
 }
 
-// traced runs a command in a span of its own, unless it serves until it is stopped: what a
-// server does are traces of their own.
+// traced runs a command with traces, if they are on. A command that serves until it is
+// stopped has no span of its own: what a server does are traces of their own.
 func (r *runner) traced(cmd *cobra.Command, run func(context.Context) error) error {
+	stop, err := tracing.Start(cmd.Context(), r.Version.Number, r.log)
+	if err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	defer stop()
+	r.log = slog.New(tracing.LogHandler(r.log.Handler()))
 	if !tracing.On() || slices.Contains([]string{"serve", "orchestrate", "demo"}, cmd.Name()) {
 		return run(cmd.Context())
 	}
 	ctx, end := tracing.Span(cmd.Context(), cmd.CommandPath())
-	err := run(ctx)
+	err = run(ctx)
 	end(err)
 	return err
 }

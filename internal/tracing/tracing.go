@@ -66,7 +66,7 @@ func Start(ctx context.Context, version string, log *slog.Logger) (stop func(), 
 	otel.SetTracerProvider(provider)
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		log.Warn("sending traces failed", "error", err) //nolint:noctx,sloglint // OpenTelemetry has no context here.
+		log.Warn("sending traces failed", "error", err) //nolint:sloglint // OpenTelemetry has no context here.
 	}))
 	return func() {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
@@ -79,8 +79,8 @@ func Start(ctx context.Context, version string, log *slog.Logger) (stop func(), 
 
 // Span begins a span; end ends it, with the error if there is one.
 func Span(ctx context.Context, span string, attributes ...attribute.KeyValue) (_ context.Context, end func(error)) {
-	ctx, s := otel.Tracer(name).Start(ctx, span, api.WithAttributes(attributes...))
-	return ctx, func(err error) {
+	ctx, s := otel.Tracer(name).Start(ctx, span, api.WithAttributes(attributes...)) //nolint:spancheck // end ends it
+	return ctx, func(err error) {                                                   //nolint:spancheck // end ends it
 		if err != nil {
 			s.SetStatus(codes.Error, err.Error())
 		}

@@ -65,8 +65,12 @@ func TestAlertsFire(t *testing.T) {
 		alerts []string
 		by     func(t *testing.T)
 	}{
-		{[]string{"SchedulePaused"}, func(t *testing.T) { s.pause(t, true) }},
+		{[]string{"SchedulePaused"}, func(t *testing.T) {
+			t.Helper()
+			s.pause(t, true)
+		}},
 		{[]string{"LateDataBacklog"}, func(t *testing.T) {
+			t.Helper()
 			pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1 WHERE timestamp = $1", s.first)
 			_, err := s.control.Start(t.Context(), orchestrator.StartRequest{From: s.first, To: s.newest, Only: enum.RunScopeStale, DryRun: true})
 			if err != nil {
@@ -74,10 +78,12 @@ func TestAlertsFire(t *testing.T) {
 			}
 		}},
 		{[]string{"ChecksBlocking"}, func(t *testing.T) {
+			t.Helper()
 			s.exec(t, "UPDATE check_rule SET severity = 'block', low = -1, high = 0 WHERE check_name = 'range' AND variable = 'wind_speed'")
 			s.start(t, s.first, enum.RunScopeAll)
 		}},
 		{[]string{"EraseGuardRefused", "DayFailedTwice"}, func(t *testing.T) {
+			t.Helper()
 			pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp >= $1 AND timestamp < $2", s.newest, s.newest.AddDate(0, 0, 1))
 			for range 2 {
 				id := s.start(t, s.newest, enum.RunScopeAll)
@@ -85,20 +91,24 @@ func TestAlertsFire(t *testing.T) {
 			}
 		}},
 		{[]string{"SourceSuspect"}, func(t *testing.T) {
+			t.Helper()
 			pgtest.Exec(t, s.source, "DELETE FROM data")
 			s.pause(t, false)
 		}},
 		{[]string{"QueueStuck"}, func(t *testing.T) {
+			t.Helper()
 			s.river(t, "pause")
 			s.start(t, s.first, enum.RunScopeAll)
 		}},
 		{[]string{"ForwardProgressFailed", "DaysLate", "SourceUnreachable"}, func(t *testing.T) {
+			t.Helper()
 			s.away.Store(true)
 			for _, table := range []string{"check_result", "attempt", "run_partition", "partition"} {
 				s.exec(t, "DELETE FROM "+table+" WHERE day = $1", s.newest)
 			}
 		}},
 		{[]string{"WorkerLost"}, func(t *testing.T) {
+			t.Helper()
 			held := make(chan struct{})
 			t.Cleanup(func() { close(held) })
 			s.held.Store(&held)
@@ -113,6 +123,7 @@ func TestAlertsFire(t *testing.T) {
 			})
 		}},
 		{[]string{"StaleDaysNotSwept"}, func(t *testing.T) {
+			t.Helper()
 			tx, err := s.target.Begin(t.Context()) // somebody who went for lunch
 			if err != nil {
 				t.Fatal(err)
@@ -124,6 +135,7 @@ func TestAlertsFire(t *testing.T) {
 		}},
 		{[]string{"WorkerGone"}, func(*testing.T) { s.stopWorker() }},
 		{[]string{"TargetUnreachable", "RequestsFail"}, func(t *testing.T) {
+			t.Helper()
 			s.way.Cut()
 			await.True(t, "requests to fail for a while", func() bool {
 				s.get(t, "/partitions")
