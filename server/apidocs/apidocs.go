@@ -108,9 +108,7 @@ func under(prefix string, contract []byte) []byte {
 // own is a page, or a part of one, that loads from this server alone.
 func own(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", policy)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
+		httpserve.Secure(w, policy)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/vearutop/statigz"
 
 	"github.com/delfos/delfos/gen/console"
+	"github.com/delfos/delfos/server/httpserve"
 )
 
 // policy lets the page load from its own server alone, and run only what it loads:
@@ -61,9 +62,4 @@ func page(asked url.Values) []byte {
 	return bytes.Replace(text, []byte("{range}"), []byte(html.EscapeString("?"+of.Encode())), 1)
 }
 
-func secure(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-}
+func secure(w http.ResponseWriter) { httpserve.Secure(w, policy) }

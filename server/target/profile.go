@@ -7,11 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgerrcode"
+
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/gen/targetserver"
 	"github.com/delfos/delfos/gen/variable"
 	"github.com/delfos/delfos/server/param"
+	"github.com/delfos/delfos/server/problem"
 )
 
 // GetProfile implements targetserver.StrictServerInterface.
@@ -28,7 +31,9 @@ func (s *Server) GetProfile(ctx context.Context, request targetserver.GetProfile
 	}
 	answer, err := s.statistics(ctx, "profile", span, p.Format, p.IfNoneMatch, of, name)
 	answer.read = func(ctx context.Context, db *targetdb.Queries, turbines fleet) (table, error) {
-		if err := db.SetTimeZone(ctx, name); err != nil {
+		if err := db.SetTimeZone(ctx, name); hasState(err, pgerrcode.InvalidParameterValue) {
+			return table{}, problem.Parameters(problem.Invalid("tz", name, "is not the name of a time zone that the database knows"))
+		} else if err != nil {
 			return table{}, err
 		}
 		rows, err := db.ReadProfile(ctx, targetdb.ReadProfileParams{

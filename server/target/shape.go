@@ -2,6 +2,7 @@ package target
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -169,13 +170,23 @@ func openOAShape(signals []targetdb.Signal, _ *[]targetapi.SignalName, each inte
 			row[i] = of(i)
 		}
 		power, last := of(variable.Power), of(variable.Count)
-		if each != nil && (power.Null() || last.Null()) {
-			last = stream.Value{}
-		} else if each != nil {
-			last = pgrow.OfFloat64(energy(power.Float64(), last.Float64(), each.of(turbine)))
+		if each != nil {
+			gave := math.NaN()
+			if !power.Null() && !last.Null() {
+				gave = energy(power.Float64(), last.Float64(), each.of(turbine))
+			}
+			last = finite(gave)
 		}
 		row[variable.Count] = last
 	})
+}
+
+// finite is a number, null where it is none that a double can hold.
+func finite(x float64) stream.Value {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return stream.Value{}
+	}
+	return pgrow.OfFloat64(x)
 }
 
 // energy is the mean power, in kW, over the time that so many readings cover, in kWh.

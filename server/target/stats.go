@@ -6,10 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/delfos/delfos/etl/window"
 	"github.com/delfos/delfos/gen/targetapi"
@@ -18,6 +22,7 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
+	"github.com/delfos/delfos/server/problem"
 	"github.com/delfos/delfos/server/sessions"
 	"github.com/delfos/delfos/server/stream"
 )
@@ -147,10 +152,16 @@ func (a statistics) response(header http.Header) (response stream.Response, etag
 	}
 	t, err := a.read(ctx, db, turbines)
 	if err != nil {
+		if hasState(err, pgerrcode.NumericValueOutOfRange) {
+			err = a.beyond()
+		}
 		return response, "", fmt.Errorf("read the %s: %w", a.name, err)
 	}
 	if a.format.Name == "json" {
 		text, err := json.Marshal(t.document)
+		if _, infinite := errors.AsType[*json.UnsupportedValueError](err); infinite {
+			err = a.beyond()
+		}
 		if err != nil {
 			return response, "", fmt.Errorf("write the %s: %w", a.name, err)
 		}
@@ -166,6 +177,18 @@ func (a statistics) response(header http.Header) (response stream.Response, etag
 		return nil
 	}
 	return response, etag, nil
+}
+
+// beyond is the answer where a double can't hold what values amount to.
+func (a statistics) beyond() error {
+	return problem.Conflict(fmt.Sprintf("the %s is beyond a number: some values of these turbines from %s to %s are as large as no turbine reads; "+
+		"find them with /windows, and choose turbines or a range without them", a.name, a.span.Start.Format(time.RFC3339), a.span.End.Format(time.RFC3339)))
+}
+
+// hasState reports whether the database refused something with a SQLSTATE.
+func hasState(err error, state string) bool {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && refused.Code == state
 }
 
 // statisticsTagVersion grows when the same values come out as another answer.

@@ -195,6 +195,35 @@ func TestTagsOfStatistics(t *testing.T) {
 	}
 }
 
+// Values that are stored, but as large as no turbine reads, are no fault of the server's.
+func TestStatisticsBeyondNumbers(t *testing.T) {
+	t.Parallel()
+	for _, size := range []string{"1e-310", "1e102", "1e160", "1.7e308"} {
+		t.Run(size, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.exec(`
+				INSERT INTO data (turbine_id, signal_id, timestamp, value)
+				SELECT t, s, at, $1::double precision / CASE WHEN extract(minute FROM at) < 30 THEN 1 ELSE 7 END
+				FROM generate_series(1, 2) AS t, generate_series(1, 15) AS s, generate_series('2025-01-01Z'::timestamptz, '2025-01-02 23:50Z', '10 min') AS at`, size)
+			for _, query := range []string{
+				"power-curve?start=2025-01-01&before=2025-01-03", "power-curve?by=fleet&start=2025-01-01&before=2025-01-03", "power-density?start=2025-01-01&before=2025-01-03",
+				"distribution?start=2025-01-01&before=2025-01-03", "profile?start=2025-01-01&before=2025-01-03",
+				"coverage?from=2025-01-01&to=2025-01-02", "energy?from=2025-01-01&to=2025-01-02",
+			} {
+				for _, format := range []string{"json", "csv"} {
+					if a := b.Get("/stats/" + query + "&format=" + format); a.Status != http.StatusOK {
+						apitest.WantProblem(t, a, http.StatusConflict, "find them with /windows")
+					}
+				}
+			}
+			for _, query := range []string{"step=1h", "step=1mo", "naming=openoa", "naming=openoa&step=1d", "wide=true"} {
+				b.OK("/windows?start=2025-01-01&before=2025-01-03&" + query)
+			}
+		})
+	}
+}
+
 // Before anything is known, there are no curves but that of no turbine.
 func TestNoStatistics(t *testing.T) {
 	t.Parallel()
@@ -211,4 +240,6 @@ func TestNoStatistics(t *testing.T) {
 		}
 	}
 	apitest.WantProblem(t, b.Get("/stats/power-curve?start=2025-01-02&end=2025-01-01"), http.StatusBadRequest, "start must not be later than end")
+	// Go finds this one.
+	apitest.WantProblem(t, b.Get("/stats/profile?start=2025-01-01&before=2025-01-02&tz=./UTC"), http.StatusUnprocessableEntity, `tz "./UTC" is not the name of a time zone that the database knows`)
 }
