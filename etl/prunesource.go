@@ -11,7 +11,6 @@ import (
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
-	"github.com/delfos/delfos/internal/dates"
 )
 
 // Samples are those of the source's database.
@@ -88,7 +87,7 @@ func (w *Pruner) prunableSamples(ctx context.Context, before time.Time, samples 
 		return nil, err
 	}
 	first, last := sampled[0], sampled[len(sampled)-1]
-	grid, err := targetdb.New(w.target).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last, Most: int32(dates.Count(first, last))})
+	grid, err := targetdb.New(w.target).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", explain(err))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -42,7 +41,7 @@ func (c *Control) Grid(ctx context.Context, from, to time.Time) ([]targetdb.Read
 }
 
 func readGrid(ctx context.Context, db targetdb.DBTX, first, last time.Time) ([]targetdb.ReadGridRow, error) {
-	grid, err := targetdb.New(db).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last, Most: math.MaxInt32})
+	grid, err := targetdb.New(db).ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: first, LastDay: last})
 	if err != nil {
 		return nil, fmt.Errorf("read the grid: %w", err)
 	}

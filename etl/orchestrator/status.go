@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,7 +53,7 @@ func (c *Control) Status(ctx context.Context) (Status, error) {
 			return err
 		}
 		if s.Days = followed(known, start, yesterday(now)); s.Days != nil {
-			grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: s.Days.First, LastDay: s.Days.Last, Most: statusDays})
+			grid, err := db.ReadGrid(ctx, targetdb.ReadGridParams{FirstDay: s.Days.First, LastDay: s.Days.Last})
 			if err != nil {
 				return fmt.Errorf("read the grid: %w", err)
 			}
@@ -94,16 +95,18 @@ func (c *Control) begun(known *etl.Span) *time.Time {
 
 // count takes what a grid says of each state.
 func (s *Status) count(grid []targetdb.ReadGridRow) {
-	for _, row := range grid {
-		s.Counts[row.State] = row.OfState
-		switch row.State {
-		case enum.PartitionStateFailed:
+	for _, row := range slices.Backward(grid) {
+		s.Counts[row.State]++
+		switch {
+		case s.Counts[row.State] > statusDays:
+		case row.State == enum.PartitionStateFailed:
 			s.Failed = append(s.Failed, row)
-		case enum.PartitionStateStale:
+		case row.State == enum.PartitionStateStale:
 			s.Stale = append(s.Stale, row)
-		default:
 		}
 	}
+	slices.Reverse(s.Failed)
+	slices.Reverse(s.Stale)
 }
 
 // followed is the known days, and those since that are over as newest has them; without

@@ -67,61 +67,33 @@ WITH session AS MATERIALIZED (
 ), asked AS MATERIALIZED (
     SELECT DISTINCT rp.day
     FROM run_partition AS rp
-    WHERE rp.day BETWEEN $2::date AND $3::date
+    WHERE rp.day BETWEEN $1::date AND $2::date
       AND rp.outcome IS NULL
       AND rp.queued
 ), doubted AS MATERIALIZED (
     SELECT c.day, count(*) AS warnings
     FROM check_result AS c
-    WHERE c.day BETWEEN $2::date AND $3::date
+    WHERE c.day BETWEEN $1::date AND $2::date
       AND c.status <> 'pass'
     GROUP BY c.day
-), derived AS (
-    SELECT
-        d.day,
-        (CASE
-            WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
-            WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
-            WHEN asked.day IS NOT NULL THEN 'queued'
-            WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
-            WHEN p.outcome IS NOT NULL THEN p.outcome::text
-            WHEN (
-                SELECT rp.outcome
-                FROM run_partition AS rp
-                WHERE rp.day = d.day
-                ORDER BY rp.requested_at DESC, rp.run_id DESC
-                LIMIT 1
-            ) = 'cancelled' THEN 'cancelled'
-            ELSE 'missing'
-        END)::partition_state AS state,
-        coalesce(doubted.warnings, 0)::bigint AS warnings,
-        (coalesce(p.started_at, clock_timestamp()) >= (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-            AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
-    FROM (
-        SELECT $2::date + n AS day
-        FROM generate_series(0, $3::date - $2::date) AS n
-    ) AS d
-    LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN $2::date AND $3::date
-    LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
-    LEFT JOIN run AS r ON r.id = p.run_id
-    LEFT JOIN asked ON asked.day = d.day
-    LEFT JOIN doubted ON doubted.day = d.day
-), ranked AS (
-    SELECT
-        derived.day,
-        derived.state,
-        derived.warnings,
-        derived.over,
-        row_number() OVER (
-            PARTITION BY derived.state
-            ORDER BY derived.day DESC
-        ) AS place,
-        count(*) OVER (PARTITION BY derived.state) AS of_state
-    FROM derived
 )
 SELECT
-    k.day::date AS day,
-    k.state,
+    d.day::date AS day,
+    (CASE
+        WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
+        WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
+        WHEN asked.day IS NOT NULL THEN 'queued'
+        WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
+        WHEN p.outcome IS NOT NULL THEN p.outcome::text
+        WHEN (
+            SELECT rp.outcome
+            FROM run_partition AS rp
+            WHERE rp.day = d.day
+            ORDER BY rp.requested_at DESC, rp.run_id DESC
+            LIMIT 1
+        ) = 'cancelled' THEN 'cancelled'
+        ELSE 'missing'
+    END)::partition_state AS state,
     coalesce(p.token, 0)::bigint AS token,
     coalesce(p.attempt, 0)::integer AS attempt,
     p.next_attempt_at,
@@ -139,17 +111,22 @@ SELECT
     p.source_digest_seen,
     p.looked_at,
     p.source_pruned_at,
-    k.warnings,
-    k.over,
-    k.of_state
-FROM ranked AS k
-LEFT JOIN partition AS p ON p.day = k.day
-WHERE k.place <= $1::integer
-ORDER BY k.day
+    coalesce(doubted.warnings, 0)::bigint AS warnings,
+    (coalesce(p.started_at, clock_timestamp()) >= 'epoch'::timestamptz + (d.day + 1 - 'epoch'::date) * interval '24 hours'
+        AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
+FROM (
+    SELECT $1::date + n AS day
+    FROM generate_series(0, $2::date - $1::date) AS n
+) AS d
+LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN $1::date AND $2::date
+LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
+LEFT JOIN run AS r ON r.id = p.run_id
+LEFT JOIN asked ON asked.day = d.day
+LEFT JOIN doubted ON doubted.day = d.day
+ORDER BY d.day
 `
 
 type ReadGridParams struct {
-	Most     int32
 	FirstDay time.Time
 	LastDay  time.Time
 }
@@ -176,19 +153,17 @@ type ReadGridRow struct {
 	SourcePrunedAt   *time.Time
 	Warnings         int64
 	Over             bool
-	OfState          int64
 }
 
 // The state of every day in [first_day, last_day], each derived from the ledger
 // at this moment; package orchestrator has the diagram. A claim counts while its
 // session lives and its lease has not run out; a request counts while it is open.
 // A day is over if its last attempt began after its end, and was not one at the running
-// day that came late. Of each state the newest days alone, as many as most; of_state
-// counts all of them. partition_pkey, run_pkey, run_partition_open_idx,
-// run_partition_day_idx and check_result_doubt_idx serve it, each read once, but for days
-// that were never loaded.
+// day that came late. The end is computed without UTC's name, which would be looked up for
+// every day. partition_pkey, run_pkey, run_partition_open_idx, run_partition_day_idx and
+// check_result_doubt_idx serve it, each read once, but for days that were never loaded.
 func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridRow, error) {
-	rows, err := q.db.Query(ctx, ReadGrid, arg.Most, arg.FirstDay, arg.LastDay)
+	rows, err := q.db.Query(ctx, ReadGrid, arg.FirstDay, arg.LastDay)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +193,6 @@ func (q *Queries) ReadGrid(ctx context.Context, arg ReadGridParams) ([]ReadGridR
 			&i.SourcePrunedAt,
 			&i.Warnings,
 			&i.Over,
-			&i.OfState,
 		); err != nil {
 			return nil, err
 		}

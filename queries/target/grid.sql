@@ -3,10 +3,9 @@
 -- at this moment; package orchestrator has the diagram. A claim counts while its
 -- session lives and its lease has not run out; a request counts while it is open.
 -- A day is over if its last attempt began after its end, and was not one at the running
--- day that came late. Of each state the newest days alone, as many as most; of_state
--- counts all of them. partition_pkey, run_pkey, run_partition_open_idx,
--- run_partition_day_idx and check_result_doubt_idx serve it, each read once, but for days
--- that were never loaded.
+-- day that came late. The end is computed without UTC's name, which would be looked up for
+-- every day. partition_pkey, run_pkey, run_partition_open_idx, run_partition_day_idx and
+-- check_result_doubt_idx serve it, each read once, but for days that were never loaded.
 WITH session AS MATERIALIZED (
     SELECT a.pid, a.backend_start
     FROM pg_catalog.pg_stat_activity AS a
@@ -22,52 +21,24 @@ WITH session AS MATERIALIZED (
     WHERE c.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
       AND c.status <> 'pass'
     GROUP BY c.day
-), derived AS (
-    SELECT
-        d.day,
-        (CASE
-            WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
-            WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
-            WHEN asked.day IS NOT NULL THEN 'queued'
-            WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
-            WHEN p.outcome IS NOT NULL THEN p.outcome::text
-            WHEN (
-                SELECT rp.outcome
-                FROM run_partition AS rp
-                WHERE rp.day = d.day
-                ORDER BY rp.requested_at DESC, rp.run_id DESC
-                LIMIT 1
-            ) = 'cancelled' THEN 'cancelled'
-            ELSE 'missing'
-        END)::partition_state AS state,
-        coalesce(doubted.warnings, 0)::bigint AS warnings,
-        (coalesce(p.started_at, clock_timestamp()) >= (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-            AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
-    FROM (
-        SELECT sqlc.arg(first_day)::date + n AS day
-        FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
-    ) AS d
-    LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
-    LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
-    LEFT JOIN run AS r ON r.id = p.run_id
-    LEFT JOIN asked ON asked.day = d.day
-    LEFT JOIN doubted ON doubted.day = d.day
-), ranked AS (
-    SELECT
-        derived.day,
-        derived.state,
-        derived.warnings,
-        derived.over,
-        row_number() OVER (
-            PARTITION BY derived.state
-            ORDER BY derived.day DESC
-        ) AS place,
-        count(*) OVER (PARTITION BY derived.state) AS of_state
-    FROM derived
 )
 SELECT
-    k.day::date AS day,
-    k.state,
+    d.day::date AS day,
+    (CASE
+        WHEN p.lease_until >= clock_timestamp() AND s.pid IS NOT NULL THEN 'running'
+        WHEN p.outcome = 'failed' AND p.next_attempt_at IS NOT NULL THEN 'failed'
+        WHEN asked.day IS NOT NULL THEN 'queued'
+        WHEN p.outcome IN ('done', 'empty') AND p.source_digest_seen IS DISTINCT FROM p.source_digest THEN 'stale'
+        WHEN p.outcome IS NOT NULL THEN p.outcome::text
+        WHEN (
+            SELECT rp.outcome
+            FROM run_partition AS rp
+            WHERE rp.day = d.day
+            ORDER BY rp.requested_at DESC, rp.run_id DESC
+            LIMIT 1
+        ) = 'cancelled' THEN 'cancelled'
+        ELSE 'missing'
+    END)::partition_state AS state,
     coalesce(p.token, 0)::bigint AS token,
     coalesce(p.attempt, 0)::integer AS attempt,
     p.next_attempt_at,
@@ -85,13 +56,19 @@ SELECT
     p.source_digest_seen,
     p.looked_at,
     p.source_pruned_at,
-    k.warnings,
-    k.over,
-    k.of_state
-FROM ranked AS k
-LEFT JOIN partition AS p ON p.day = k.day
-WHERE k.place <= sqlc.arg(most)::integer
-ORDER BY k.day;
+    coalesce(doubted.warnings, 0)::bigint AS warnings,
+    (coalesce(p.started_at, clock_timestamp()) >= 'epoch'::timestamptz + (d.day + 1 - 'epoch'::date) * interval '24 hours'
+        AND r.trigger IS DISTINCT FROM 'today')::boolean AS over
+FROM (
+    SELECT sqlc.arg(first_day)::date + n AS day
+    FROM generate_series(0, sqlc.arg(last_day)::date - sqlc.arg(first_day)::date) AS n
+) AS d
+LEFT JOIN partition AS p ON p.day = d.day AND p.day BETWEEN sqlc.arg(first_day)::date AND sqlc.arg(last_day)::date
+LEFT JOIN session AS s ON s.pid = p.claim_pid AND coalesce(s.backend_start, p.claim_backend_start) = p.claim_backend_start
+LEFT JOIN run AS r ON r.id = p.run_id
+LEFT JOIN asked ON asked.day = d.day
+LEFT JOIN doubted ON doubted.day = d.day
+ORDER BY d.day;
 
 -- name: LedgerRange :one
 -- The first and the last of the days [first_day, last_day] that the ledger has
