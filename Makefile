@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# How long make fuzz tries each reader.
+FUZZTIME ?= 10s
 # What a release is built for.
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
@@ -14,7 +16,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy fuzz kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +70,13 @@ test: ## Run every test under the race detector (needs gcc, curl, psql and Postg
 	GORACE=atexit_sleep_ms=10 "$$sum" --hide-summary=skipped \
 		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
 		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(GO) test -race -count=1 -parallel 4 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
+
+# go test fuzzes one function at a time: they are listed by the packages' own tests.
+fuzz: ## Try every reader of outside input with made-up input (FUZZTIME=1m each; what fails is kept under testdata/fuzz)
+	@set -e; found=$$(git ls-files '*_test.go' | xargs grep -n '^func Fuzz[A-Z]' | sed -E 's#^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]+).*#\1 \2#'); \
+	[ -n "$$found" ] || { echo "make fuzz: no function Fuzz… is found" >&2; exit 1; }; \
+	echo "$$found" | while read -r package name; do \
+		CGO_ENABLED=0 $(GO) test "./$$package" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s </dev/null || exit 1; done
 
 check: lint vet cross check-contract check-deploy plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 

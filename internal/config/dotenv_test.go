@@ -99,3 +99,17 @@ func TestDotenvRefusals(t *testing.T) {
 		}
 	}
 }
+
+func FuzzDotenv(f *testing.F) {
+	f.Add("export LOG_LEVEL=\"a\\n$$${NAME:-b}\" # c\r\nB='it\\'s'\n")
+	f.Add("\uFEFFA: $B${C}\n#\nLOG_LEVEL=x\\")
+	f.Fuzz(func(t *testing.T, text string) {
+		vars, err := config.Load(nil, write(t, text))
+		if err == nil {
+			_, err = config.Parse[config.Serve](vars)
+		}
+		if err != nil && strings.ContainsAny(err.Error(), "\r\x00") {
+			t.Errorf("the error can't be shown: %q", err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package sampleimport
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +13,12 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/internal/pgrow"
@@ -226,11 +233,61 @@ func TestContextEndsBlockedRead(t *testing.T) {
 	}
 }
 
+// binaries are two rows as Parquet, as an Arrow stream, and packed.
+func binaries(f *testing.F) [][]byte {
+	f.Helper()
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "timestamp", Type: &arrow.TimestampType{Unit: arrow.Nanosecond, TimeZone: "UTC"}, Nullable: true},
+		{Name: "wind_speed", Type: arrow.PrimitiveTypes.Float32, Nullable: true},
+		{Name: "power", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+		{Name: "ambient_temperature", Type: arrow.BinaryTypes.String, Nullable: true},
+	}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	for _, line := range []string{
+		`{"timestamp": "2025-01-02T01:00:00Z", "wind_speed": 5.25, "power": -12, "ambient_temperature": "1.5"}`,
+		`{"timestamp": "2025-01-02T01:10:00Z", "wind_speed": null, "power": null, "ambient_temperature": ""}`,
+	} {
+		if err := b.UnmarshalJSON([]byte(line)); err != nil {
+			f.Fatal(err)
+		}
+	}
+	rows := b.NewRecordBatch()
+	var stream, columns, packed bytes.Buffer
+	arrows := ipc.NewWriter(&stream, ipc.WithSchema(schema))
+	parquets, err := pqarrow.NewFileWriter(schema, &columns, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, w := range []interface {
+		Write(rows arrow.RecordBatch) error
+		Close() error
+	}{arrows, parquets} {
+		if err := errors.Join(w.Write(rows), w.Close()); err != nil {
+			f.Fatal(err)
+		}
+	}
+	z := gzip.NewWriter(&packed)
+	_, err = z.Write(stream.Bytes())
+	if err := errors.Join(err, z.Close()); err != nil {
+		f.Fatal(err)
+	}
+	seeds := [][]byte{stream.Bytes(), columns.Bytes(), packed.Bytes()}
+	for _, seed := range seeds {
+		if rows, err := parse(f.Context(), bytes.NewReader(seed), Format{}); err != nil || len(rows) == 0 {
+			f.Fatalf("a seed has %d rows: %v", len(rows), err)
+		}
+	}
+	return seeds
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + "2025-01-02T00:01:00Z,8.5,-12,\n"))
 	f.Add([]byte("\ufeffturbine_id,timestamp,wind_speed,power,ambient_temperature\r\n7,2025-01-02,1e9,+.5,\"\"\r\n"))
 	f.Add([]byte(header + "2025-01-02,1,\"12,1\n\n\"\n"))
 	f.Add([]byte(header + "2025-01-02 00:00:00 01:00,NaN,0x1p4,1e999\n"))
+	for _, seed := range binaries(f) {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rows, err := parse(t.Context(), bytes.NewReader(text), Format{})
 		if err != nil {
@@ -238,7 +295,7 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("the error is no *Error of one line: %q", err)
 			}
 		}
-		line := int64(1)
+		line := int64(0)
 		for _, r := range rows {
 			for _, v := range r.Readings {
 				if math.IsNaN(v.V) || math.IsInf(v.V, 0) || (!v.Valid && v.V != 0) {

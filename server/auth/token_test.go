@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -114,4 +115,34 @@ func TestWritersAtOnce(t *testing.T) {
 	if err != nil || len(left) != 2 { // the file and its lock
 		t.Errorf("got %v, %v", left, err)
 	}
+}
+
+func FuzzTokens(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "tokens")
+	if _, err := auth.Create(f.Context(), path, auth.Token{Name: "ana", Scope: "operate", Expires: new(time.Unix(1, 0))}); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte(`{"tokens":[{"name":"ana","scope":"read"},{"name":"ana"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "tokens")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := auth.Tokens(path)
+		if err != nil && strings.ContainsAny(err.Error(), "\r\n") {
+			t.Errorf("the error is not of one line: %q", err)
+		}
+		seen := map[string]bool{}
+		for _, token := range tokens {
+			if auth.CheckName(token.Name) != nil || !slices.Contains(auth.Scopes(), token.Scope) || len(token.SHA256) != 64 || seen[token.Name] {
+				t.Errorf("%+v is taken", token)
+			}
+			seen[token.Name] = true
+		}
+	})
 }

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
+	"path"
 	"strings"
 	"testing"
 
@@ -226,4 +228,48 @@ func TestParseBasePath(t *testing.T) {
 			t.Errorf("%q: %q, %t", path, got, ok)
 		}
 	}
+}
+
+func FuzzParseBasePath(f *testing.F) {
+	for _, path := range []string{"/delfos/", "/", "/a/../b", "//a", "a", "/%2e", "/a/b"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		prefix, ok := httpserve.ParseBasePath(text)
+		if !ok || prefix == "" {
+			return
+		}
+		u, err := url.Parse(prefix)
+		if err != nil || u.EscapedPath() != prefix || u.Host != "" || path.Clean(prefix) != prefix {
+			t.Errorf("%q is taken for %q", text, prefix)
+		}
+	})
+}
+
+func FuzzForwarded(f *testing.F) {
+	f.Add("delfos.example", "https", "/a/b")
+	f.Add("[::1]:80", "http, https", "/")
+	f.Add("evil.example@delfos.example", "ftp", "//evil.example")
+	access := httpserve.Access{Hosts: []string{"delfos.example", "example.com"}, Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	f.Fuzz(func(t *testing.T, host, proto, prefix string) {
+		r := httptest.NewRequest(http.MethodGet, "/turbines", nil)
+		for name, value := range map[string]string{"Host": host, "Proto": proto, "Prefix": prefix} {
+			r.Header.Set("X-Forwarded-"+name, value)
+		}
+		refuse := func(http.ResponseWriter, *http.Request, error) {}
+		access.Middleware(refuse)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			shown := httpserve.URL(r, "/next", "a=1")
+			u, err := url.Parse(shown)
+			if err != nil || u.Scheme != "http" && u.Scheme != "https" || !strings.HasSuffix(u.Path, "/next") || u.RawQuery != "a=1" || u.User != nil {
+				t.Fatalf("the address is %q: %v", shown, err)
+			}
+			switch name := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")); name {
+			case "delfos.example", "example.com", "localhost":
+			default:
+				if ip, err := netip.ParseAddr(name); err != nil || !ip.Unmap().IsLoopback() {
+					t.Errorf("the address is of another host: %q", shown)
+				}
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+	})
 }

@@ -94,3 +94,15 @@ func TestCursor(t *testing.T) {
 		t.Error("a cursor of another version is taken")
 	}
 }
+
+func FuzzCursor(f *testing.F) {
+	span := param.Span{Start: time.UnixMicro(0), End: time.UnixMicro(1 << 50)}
+	f.Add(param.Key{Turbine: 1, Micros: 60_000_000}.Cursor(span, "wide"))
+	f.Add("AgAAAAEABiqnrsAxAAAAAACiKXViio9y0Q")
+	f.Fuzz(func(t *testing.T, text string) {
+		k, err := param.ParseCursor(&text, span, "wide")
+		if err == nil && (k.Cursor(span, "wide") != text || param.Cursor(text) != "" || k.Turbine < 1 || k.Micros < 0) {
+			t.Errorf("%q is taken for %v", text, k)
+		}
+	})
+}

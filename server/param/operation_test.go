@@ -1,6 +1,7 @@
 package param_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,4 +62,35 @@ func TestOperation(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", request, got, want)
 		}
 	}
+}
+
+// A body that is let through is one that its decoder takes whole.
+func FuzzBody(f *testing.F) {
+	for _, body := range []string{`{"paused":true,"from":"2025-01-01"}`, `{"Paused":true}`, `{"paused":false,"paused":true}`, `{"paused":true,"from":null} {}`, "[]", ""} {
+		f.Add(body)
+	}
+	hook := param.Hook(func(w http.ResponseWriter, _ *http.Request, err error) {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+	})
+	operation := param.Operation{Method: http.MethodPost, Path: "/runs", Body: []param.Param{
+		{Name: "paused", In: "body", Required: true, Rule: param.Rule{Type: "boolean"}},
+		{Name: "from", In: "body", Rule: param.Rule{Type: "string", Format: "date", Nullable: true}},
+		{Name: "limit", In: "body", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1}},
+	}}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/runs", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		hook(operation, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			var read struct {
+				Paused *bool   `json:"paused"`
+				From   *string `json:"from"`
+				Limit  *int32  `json:"limit"`
+			}
+			decoder := json.NewDecoder(r.Body)
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&read); err != nil || read.Paused == nil || decoder.More() {
+				t.Errorf("%q is let through: %v", body, err)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+	})
 }
