@@ -51,7 +51,7 @@ func zoom(t *testing.T, s *system, p *page) { //nolint:thelper // It is a test, 
 	p.drag(at(0.5), at(0.25), chromedp.ModifierShift)
 	p.wait(days(182.5) + " && " + begins("2025-05-18"))
 	settled()
-	p.wheel(middle, point{Y: -width / 4}, chromedp.ModifierShift)
+	p.wheel(middle, point{X: -width / 4}, 0)
 	p.wait(days(182.5) + " && " + begins("2025-04-02"))
 	settled()
 	p.wheel(middle, point{Y: -100}, chromedp.ModifierCtrl)

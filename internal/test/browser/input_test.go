@@ -3,6 +3,7 @@
 package browser_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -93,11 +94,11 @@ func (p *page) drag(from, to point, modifiers ...chromedp.Modifier) {
 	p.do(chromedp.MouseEvent(chromedp.MouseReleased, to.X, to.Y, chromedp.ButtonLeft, chromedp.ClickCount(1), held))
 }
 
-// wheel turns the wheel of the mouse.
+// wheel turns the wheel of the mouse. The protocol wants both ways, and the package leaves out a zero.
 func (p *page) wheel(at, by point, modifier chromedp.Modifier) {
 	p.t.Helper()
 	p.do(call(input.DispatchMouseEvent, input.DispatchMouseEventParams{
-		Type: input.DispatchMouseEventTypeMouseWheel, X: at.X, Y: at.Y, DeltaX: by.X, DeltaY: by.Y, Modifiers: int64(modifier),
+		Type: input.DispatchMouseEventTypeMouseWheel, X: at.X, Y: at.Y, DeltaX: cmp.Or(by.X, 1e-9), DeltaY: cmp.Or(by.Y, 1e-9), Modifiers: int64(modifier),
 	}))
 }
 

@@ -97,13 +97,12 @@ func TestSourceAway(t *testing.T) {
 	p.click("dialog button", "Confirm")
 	p.wait(onRun)
 	p.open("?view=calendar&from=2025-01-01&to=2025-01-03&select=2025-01-02")
-	before := p.moved()
 	const again = `[...document.querySelectorAll(".glance dt")].find((one) => one.innerText === "Tried again")?.nextElementSibling.innerText`
 	p.wait(again)
-	first := value[string](p, again)
+	first, before := value[string](p, again), p.moved()
 	p.wait(again + " && " + again + " !== " + quoted(first))
 	if after := p.moved(); after != before {
-		t.Errorf("the page has moved by %.4f while a day was tried again", after-before)
+		t.Errorf("the page has moved by %.4f while a day was tried again: %s", after-before, p.shifted)
 	}
 	p.open("")
 	p.see(".attention", "Needs attention")

@@ -50,6 +50,7 @@ type page struct {
 	answered map[network.RequestID]time.Time
 	expected []string // parts of addresses that may fail
 	shift    float64
+	shifted  string // what moved last
 }
 
 // newBrowser starts a Chromium of the test's own.
@@ -190,6 +191,7 @@ func (p *page) hear(event any) {
 			return
 		}
 		p.shift += told.Shift
+		p.shifted = told.Text
 		if p.shift > mostShift {
 			fault("the page moves by itself, %.4f in all: %.4f, %s", p.shift, told.Shift, told.Text)
 		}
