@@ -64,11 +64,11 @@ func TestRun(t *testing.T) {
 			check: source(), change: "ALTER TABLE data RENAME TO measured; CREATE VIEW data AS TABLE measured",
 		},
 		"source without a privilege": {
-			check: source(), change: "REVOKE SELECT ON data FROM CURRENT_USER",
+			check: source(), change: "REVOKE SELECT ON data FROM delfos_owner",
 			lacks: []string{"permission denied for table data"}, remedy: "grant the role",
 		},
 		"source without all privileges to write": {
-			check: source(), change: "REVOKE INSERT, UPDATE, DELETE ON data, turbine FROM CURRENT_USER",
+			check: source(), change: "REVOKE INSERT, UPDATE, DELETE ON data, turbine FROM delfos_owner",
 		},
 		"target": {check: target()},
 		"target without two tables": {
@@ -84,7 +84,7 @@ func TestRun(t *testing.T) {
 			lacks: []string{`"river`}, remedy: "delfos schema apply target river",
 		},
 		"target that can't be written to": {
-			check: target(), change: "REVOKE INSERT ON data FROM CURRENT_USER",
+			check: target(), change: "REVOKE INSERT ON data FROM delfos_owner, delfos_etl",
 			lacks: []string{"permission denied for table data"}, remedy: "grant the role",
 		},
 	} {

@@ -155,6 +155,7 @@ func TestUnknownErrorIsBland(t *testing.T) {
 	b := setup(t)
 	b.exec("ALTER TABLE data RENAME TO old")
 	b.exec("CREATE VIEW data AS SELECT turbine_id, timestamp, wind_speed / 0 AS wind_speed, power, ambient_temperature FROM old")
+	b.exec("GRANT SELECT ON data TO delfos_api")
 	b.exec("INSERT INTO old SELECT 1, '2025-01-01Z', 1, 1, 1")
 	p := apitest.WantProblem(t, b.Get("/data?"+day), http.StatusInternalServerError)
 	if strings.Contains(p.Detail, "zero") || strings.Contains(p.Detail, "database") {
@@ -190,7 +191,7 @@ func TestFaultsThatStay(t *testing.T) {
 		"a missing privilege": {func(t *testing.T) string {
 			t.Helper()
 			url := pgtest.Source(t)
-			execute(t, url, "REVOKE ALL ON data, turbine FROM CURRENT_USER")
+			execute(t, url, "REVOKE ALL ON data, turbine FROM delfos_owner")
 			return url
 		}, "grant the role what it lacks", "42501"},
 		"a wrong password": {func(t *testing.T) string {
