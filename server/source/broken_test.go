@@ -182,13 +182,21 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 		}
 		done <- err
 	}()
-	await.True(t, "the query waits for the lock", func() bool { return b.queries() == 1 })
+	waiting := func() bool {
+		var is bool
+		err := b.db.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'data'::regclass AND NOT granted)").Scan(&is)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	await.True(t, "the query waits for the lock", waiting)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the client got %v", err)
 	}
 	// The lock is still held: nothing but the cancel ends the query.
-	await.True(t, "the query ends", func() bool { return b.queries() == 0 })
+	await.True(t, "the query ends", func() bool { return !waiting() })
 }
 
 // A client that stops reading loses its answer, and the pool has its
