@@ -80,9 +80,6 @@ WITH role AS ( -- oid is NULL until the role is made
         UNION ALL
         SELECT 'delfos_import', 'TEMPORARY' -- samples are staged
         WHERE $1 = 'source'
-        UNION ALL
-        SELECT 'delfos_owner', 'CREATE' -- schema river, where it was dropped
-        WHERE $1 = 'target'
     ) AS right_on (role, privilege)
     JOIN role ON role.name = right_on.role
     WHERE coalesce(

@@ -59,7 +59,8 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 		return Plan{}, fmt.Errorf("make River's migrator: %w", err)
 	}
 	// Usually there is nothing to do, and then there is nothing to wait for.
-	plan, err := planRiver(ctx, pool, migrator)
+	create := createRiver(owner["role"])
+	plan, err := planRiver(ctx, pool, migrator, create)
 	if err != nil || len(plan.Statements) == 0 || dryRun {
 		return plan, err
 	}
@@ -68,11 +69,12 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 		return Plan{}, err
 	}
 	defer lock.rollback()
-	if plan, err = planRiver(ctx, pool, migrator); err != nil || len(plan.Statements) == 0 {
+	if plan, err = planRiver(ctx, pool, migrator, create); err != nil || len(plan.Statements) == 0 {
 		return plan, err
 	}
-	if plan.Statements[0] == createRiver {
-		if _, err := pool.Exec(ctx, createRiver); err != nil {
+	if plan.Statements[0] == create {
+		// The right to do so is the login's: the owner of the tables need not have it.
+		if _, err := pool.Exec(ctx, "SET LOCAL ROLE NONE; "+create); err != nil {
 			return plan, fmt.Errorf("create schema: %w", err)
 		}
 	}
@@ -82,10 +84,18 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 	return plan, nil
 }
 
-const createRiver = "CREATE SCHEMA " + RiverName + ";"
+// createRiver is the statement that makes the schema, for the owner of the tables if there
+// is one.
+func createRiver(owner string) string {
+	if owner == "" {
+		return "CREATE SCHEMA " + RiverName + ";"
+	}
+	return "CREATE SCHEMA " + RiverName + " AUTHORIZATION " + owner + ";"
+}
 
-// planRiver lists the migrations that a database lacks.
-func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.Migrator[pgx.Tx]) (Plan, error) {
+// planRiver lists the migrations that a database lacks, after the statement that makes the
+// schema where there is none.
+func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.Migrator[pgx.Tx], create string) (Plan, error) {
 	var plan Plan
 	var exists bool
 	// CREATE SCHEMA IF NOT EXISTS needs the right to create also when the schema
@@ -94,7 +104,7 @@ func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.M
 		return Plan{}, fmt.Errorf("look for the schema: %w", err)
 	}
 	if !exists {
-		plan.Statements = append(plan.Statements, createRiver)
+		plan.Statements = append(plan.Statements, create)
 	}
 	result, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{DryRun: true})
 	if err != nil {
