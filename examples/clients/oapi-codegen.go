@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
 	"os"
 	"time"
 
@@ -33,7 +34,7 @@ func main() {
 }
 
 func readSamples(ctx context.Context) (int, error) {
-	c, err := source.NewClientWithResponses(os.Getenv("SOURCE_API_URL"))
+	c, err := source.NewClientWithResponses(os.Getenv("SOURCE_API_URL"), source.WithRequestEditorFn(bearer("SOURCE_API_TOKEN")))
 	if err != nil {
 		return 0, err
 	}
@@ -49,7 +50,7 @@ func readSamples(ctx context.Context) (int, error) {
 }
 
 func readWindows(ctx context.Context) (int, error) {
-	c, err := target.NewClientWithResponses(os.Getenv("TARGET_API_URL"))
+	c, err := target.NewClientWithResponses(os.Getenv("TARGET_API_URL"), target.WithRequestEditorFn(bearer("TARGET_API_TOKEN")))
 	if err != nil {
 		return 0, err
 	}
@@ -62,4 +63,14 @@ func readWindows(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("read windows: %s: %s", answer.Status(), answer.Body)
 	}
 	return len(*answer.JSON200), nil
+}
+
+// bearer sends the token that a variable holds, if it holds one.
+func bearer(variable string) func(context.Context, *http.Request) error {
+	return func(_ context.Context, r *http.Request) error {
+		if token := os.Getenv(variable); token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		return nil
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/ogen-go/ogen/ogenerrors"
+
 	"example/source"
 	"example/target"
 )
@@ -33,7 +35,7 @@ func main() {
 }
 
 func readSamples(ctx context.Context) (int, error) {
-	c, err := source.NewClient(os.Getenv("SOURCE_API_URL"))
+	c, err := source.NewClient(os.Getenv("SOURCE_API_URL"), sourceToken(os.Getenv("SOURCE_API_TOKEN")))
 	if err != nil {
 		return 0, err
 	}
@@ -54,7 +56,7 @@ func readSamples(ctx context.Context) (int, error) {
 }
 
 func readWindows(ctx context.Context) (int, error) {
-	c, err := target.NewClient(os.Getenv("TARGET_API_URL"))
+	c, err := target.NewClient(os.Getenv("TARGET_API_URL"), targetToken(os.Getenv("TARGET_API_TOKEN")))
 	if err != nil {
 		return 0, err
 	}
@@ -72,4 +74,26 @@ func readWindows(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("read windows: %v", answer)
 	}
 	return len(rows.Response), nil
+}
+
+// sourceToken is sent with each request; a server that asks nobody ignores it.
+type sourceToken string
+
+func (t sourceToken) Bearer(context.Context, source.OperationName) (source.Bearer, error) {
+	return source.Bearer{Token: string(t)}, nil
+}
+
+func (sourceToken) Cookie(context.Context, source.OperationName) (source.Cookie, error) {
+	return source.Cookie{}, ogenerrors.ErrSkipClientSecurity // that is for the console's page
+}
+
+// targetToken is sent with each request; a server that asks nobody ignores it.
+type targetToken string
+
+func (t targetToken) Bearer(context.Context, target.OperationName) (target.Bearer, error) {
+	return target.Bearer{Token: string(t)}, nil
+}
+
+func (targetToken) Cookie(context.Context, target.OperationName) (target.Cookie, error) {
+	return target.Cookie{}, ogenerrors.ErrSkipClientSecurity // that is for the console's page
 }
