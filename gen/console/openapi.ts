@@ -3481,6 +3481,12 @@ export interface operations {
                  * @example 2025-01-10
                  */
                 to?: components["parameters"]["To"];
+                /**
+                 * @description Leave out the times, errors and digests of the days, which are most of an answer of many
+                 *     years: a calendar does without them.
+                 * @example true
+                 */
+                brief?: boolean;
             };
             header?: {
                 /**

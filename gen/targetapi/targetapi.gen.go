@@ -1817,6 +1817,10 @@ type ListPartitionsParams struct {
 	// instants are called `start` and `end`.)
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
+	// Brief Leave out the times, errors and digests of the days, which are most of an answer of many
+	// years: a calendar does without them.
+	Brief *bool `form:"brief,omitempty" json:"brief,omitempty"`
+
 	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }

@@ -166,6 +166,14 @@ func (siw *ServerInterfaceWrapper) ListPartitions(w http.ResponseWriter, r *http
 		return
 	}
 
+	// ------------- Optional query parameter "brief" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "brief", r.URL.Query(), &params.Brief, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("brief"))
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "If-None-Match" -------------
@@ -1214,6 +1222,7 @@ func Operations() []param.Operation {
 		{ID: "listPartitions", Method: http.MethodGet, Path: "/partitions", Tags: []string{"target"}, Scope: "read", Params: []param.Param{
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
+			{Name: "brief", In: "query", Rule: param.Rule{Type: "boolean"}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Tags: []string{"target"}, Scope: "admin", Params: []param.Param{

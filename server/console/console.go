@@ -50,14 +50,11 @@ func page(asked url.Values) []byte {
 	if err != nil {
 		text, _ = console.Pages.ReadFile("pages/overview.html") // it is there
 	}
-	of := url.Values{}
+	of := url.Values{"brief": {"true"}}
 	for _, name := range []string{"from", "to"} {
 		if day := asked.Get(name); day != "" {
 			of.Set(name, day)
 		}
-	}
-	if len(of) == 0 {
-		return bytes.Replace(text, []byte("{range}"), nil, 1)
 	}
 	return bytes.Replace(text, []byte("{range}"), []byte(html.EscapeString("?"+of.Encode())), 1)
 }

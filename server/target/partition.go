@@ -43,6 +43,11 @@ func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPa
 		return nil, err
 	}
 	list.Body.Partitions = partitionsOf(grid)
+	if param.Or(request.Params.Brief, false) {
+		for i := range list.Body.Partitions {
+			shorten(&list.Body.Partitions[i])
+		}
+	}
 	return list, nil
 }
 
@@ -98,6 +103,12 @@ func partitionOf(row targetdb.ReadGridRow) targetapi.Partition {
 	default:
 	}
 	return p
+}
+
+// shorten leaves out times, errors and digests.
+func shorten(p *targetapi.Partition) {
+	p.NextAttemptAt, p.StartedAt, p.FinishedAt, p.LoadedAt, p.LookedAt, p.SourcePrunedAt = nil, nil, nil, nil, nil, nil
+	p.Error, p.SourceDigest, p.SourceDigestSeen = nil, nil, nil
 }
 
 // ListRevisions implements targetserver.StrictServerInterface.

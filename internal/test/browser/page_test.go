@@ -165,7 +165,7 @@ func (p *page) hear(event any) {
 		}
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
-			failed(p.pending[e.RequestID], fmt.Sprint(e.Response.Status))
+			failed(e.Response.URL, fmt.Sprint(e.Response.Status))
 		}
 		if e.Response.MimeType == "text/event-stream" {
 			delete(p.pending, e.RequestID) // it does not end

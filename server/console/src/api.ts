@@ -45,7 +45,7 @@ export function address<P extends keyof paths>(path: P, query: object = {}, valu
   return search.length > 0 ? `${filled}?${search.join("&")}` : filled;
 }
 
-/** Sends a request and returns its answer; what is not a success is a Problem. */
+/** Sends a request and returns its answer, or a 304 that it asks for; what is neither is a Problem. */
 export async function send(url: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
@@ -54,7 +54,7 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
     if (init.signal?.aborted) throw cause;
     throw new Problem(0, "The server does not answer. The page tries again as soon as it does.");
   }
-  if (response.ok) return response;
+  if (response.ok || response.status === 304) return response;
   if (response.status === 401) dispatchEvent(new Event("signin"));
   const id = response.headers.get("X-Request-Id") ?? undefined;
   const said = (await response.json().catch(() => ({}))) as Partial<Schemas["Problem"]>;

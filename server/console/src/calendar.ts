@@ -6,6 +6,7 @@ import { live } from "lit-html/directives/live.js";
 import { type Partition, type State } from "./api";
 import { Days, type Range } from "./days";
 import { Glance } from "./glance";
+import { paintIcons } from "./icons";
 import { openLoad } from "./load";
 import type { Context } from "./main";
 import { blankRow, draw, incomplete, sameDay } from "./month";
@@ -40,12 +41,13 @@ export class Calendar {
       replaced: () => this.build(),
       patched: (at) => this.patch(at),
       settled: () => this.settle(),
-    });
+    }, true);
     this.table.className = "calendar";
     this.table.setAttribute("role", "grid");
     this.table.setAttribute("aria-label", "Days, a row a month, the newest first");
     this.table.setAttribute("aria-multiselectable", "true");
     const { signal } = context;
+    paintIcons(".calendar", signal);
     this.table.addEventListener("keydown", (event) => this.key(event), { signal });
     this.table.addEventListener("pointerdown", (event) => this.press(event), { signal });
     this.table.addEventListener("pointerover", (event) => this.pointed(event), { signal });

@@ -34,6 +34,7 @@ export class Days {
   constructor(
     private readonly signal: AbortSignal,
     private readonly listener: Listener,
+    private readonly brief = false, // without times, errors and digests
   ) {
     this.gather = gathered(() => this.refresh(), signal);
     follow((event) => {
@@ -64,9 +65,9 @@ export class Days {
 
   private async readAll(): Promise<void> {
     const asked = this.asked;
-    const response = await fetchDays(asked, this.signal);
+    const response = await this.fetch(asked, this.tag);
+    if (response.status === 304) return;
     const tag = response.headers.get("ETag");
-    if (tag !== null && tag === this.tag) return void (await response.arrayBuffer()); // which frees its connection
     const days = await daysOf(response);
     if (asked !== this.asked) return; // another range was asked for meanwhile
     this.tag = tag;
@@ -81,6 +82,11 @@ export class Days {
       this.list = days;
       this.listener.replaced();
     }
+  }
+
+  private fetch(range: Partial<Range>, tag: string | null = null): Promise<Response> {
+    const query = this.brief ? { brief: true, ...range } : range;
+    return send(address("/partitions", query), { signal: this.signal, headers: tag === null ? {} : { "If-None-Match": tag } });
   }
 
   private note(days: Range | "all"): void {
@@ -99,7 +105,7 @@ export class Days {
     const from = changed.from < first ? first : changed.from;
     const to = changed.to > last ? last : changed.to;
     if (from > to) return;
-    const days = await daysOf(await fetchDays({ from, to }, this.signal));
+    const days = await daysOf(await this.fetch({ from, to }));
     if (asked !== this.asked) return;
     this.tag = null;
     this.patch(days);
@@ -119,8 +125,6 @@ export class Days {
 function same(a: Partition | undefined, b: Partition): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
-
-const fetchDays = (range: Partial<Range>, signal: AbortSignal): Promise<Response> => send(address("/partitions", range), { signal });
 
 const daysOf = async (response: Response): Promise<Partition[]> => ((await response.json()) as Schemas["PartitionList"]).partitions;
 

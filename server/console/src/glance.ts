@@ -1,7 +1,7 @@
 // What is known of the day that is pointed at or focused: at once what the list of days
-// says, and a moment later its windows.
+// says, and a moment later the rest and its windows.
 import { html, nothing, type TemplateResult } from "lit-html";
-import type { Partition } from "./api";
+import { get, type Partition } from "./api";
 import type { Context } from "./main";
 import { readDay, rough, signals, sparkline, type DayOfTurbine } from "./sparkline";
 import { instant, zone } from "./time";
@@ -12,7 +12,8 @@ const pause = 120; // milliseconds that a day is looked at before its windows ar
 const kept = 200; // days whose windows are kept
 
 export class Glance {
-  private day: Partition | undefined;
+  private day: Partition | undefined; // as it is listed
+  private known: Partition | undefined; // and all of it, once that was read
   private readonly windows = new Map<string, DayOfTurbine | undefined>();
   private reading = new AbortController();
 
@@ -23,6 +24,7 @@ export class Glance {
   show(day: Partition | undefined): void {
     if (!day || day === this.day) return;
     this.day = day;
+    if (day.day !== this.known?.day) this.known = undefined;
     this.context.update();
     void this.read(day);
   }
@@ -35,16 +37,19 @@ export class Glance {
 
   private async read(day: Partition): Promise<void> {
     this.reading.abort();
-    if (day.rows === 0 || this.windows.has(keyOf(day))) return;
     const mine = new AbortController();
     this.reading = mine;
     await new Promise((resolve) => setTimeout(resolve, pause));
     if (mine.signal.aborted) return;
     try {
+      const { partitions } = await get("/partitions", { from: day.day, to: day.day }, mine.signal);
+      const known = (this.known = partitions[0] ?? day);
+      this.context.update();
+      if (known.rows === 0 || this.windows.has(keyOf(known))) return;
       const means = (await signals()).filter(({ statistic }) => statistic === "mean");
       const windows = await readDay(day.day, means, mine.signal);
       if (this.windows.size >= kept) this.windows.clear();
-      this.windows.set(keyOf(day), windows);
+      this.windows.set(keyOf(known), windows);
       this.context.update();
     } catch {
       // The day is shown without its windows; its page says what is wrong.
@@ -52,7 +57,7 @@ export class Glance {
   }
 
   render(): TemplateResult {
-    const { day } = this;
+    const day = this.day && { ...this.known, ...this.day };
     if (!day) return html`<aside class="glance card" aria-label="The day pointed at"></aside>`;
     const windows = this.windows.get(keyOf(day));
     return html`<aside class="glance card" aria-label="The day pointed at">
