@@ -83,6 +83,7 @@ func BenchmarkDays(b *testing.B) {
 	s.exec("VACUUM ANALYZE")
 	for name, path := range map[string]string{
 		"Partitions": "/partitions?from=1970-04-05&to=2025-01-05",
+		"Brief":      "/partitions?brief=true&from=1970-04-05&to=2025-01-05",
 		"Status":     "/status",
 	} {
 		b.Run(name, func(b *testing.B) {
