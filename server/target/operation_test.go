@@ -36,6 +36,7 @@ func TestOperations(t *testing.T) {
 	for _, tt := range []struct{ name, schema, path string }{
 		{"partitions", "PartitionList", "/partitions"},
 		{"partitions_some", "PartitionList", "/partitions?from=2024-12-31&to=2025-01-01"},
+		{"partitions_brief", "PartitionList", "/partitions?brief=true"},
 		{"runs", "RunList", "/runs"},
 		{"run", "Run", "/runs/1"},
 		{"log", "RunLog", "/runs/1/log"},
