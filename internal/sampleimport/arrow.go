@@ -1,12 +1,14 @@
 package sampleimport
 
 import (
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // An arrowTable reads the rows of record batches: of an Arrow file or stream.
@@ -23,7 +25,7 @@ type arrowTable struct {
 
 // openArrow reads the Arrow streaming format.
 func openArrow(r io.Reader) (table, error) {
-	reader, err := ipc.NewReader(r)
+	reader, err := ipc.NewReader(r, ipc.WithAllocator(bounded{memory.DefaultAllocator}))
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +36,28 @@ func openArrow(r io.Reader) (table, error) {
 		}
 		return reader, at, nil
 	}}, nil
+}
+
+// bounded refuses what no column of a batch needs, but a damaged length may ask for: Go
+// ends the program that asks for more memory than there is.
+type bounded struct{ memory.Allocator }
+
+const maxBuffer = 1 << 30
+
+func (b bounded) Allocate(size int) []byte {
+	checkSize(size)
+	return b.Allocator.Allocate(size)
+}
+
+func (b bounded) Reallocate(size int, buffer []byte) []byte {
+	checkSize(size)
+	return b.Allocator.Reallocate(size, buffer)
+}
+
+func checkSize(size int) {
+	if size < 0 || size > maxBuffer {
+		panic(fmt.Sprintf("a part of it claims to have %d bytes; at most %d are read at once", size, maxBuffer))
+	}
 }
 
 func (t *arrowTable) columns() []string {

@@ -36,6 +36,9 @@ type parquetColumn struct {
 
 func openParquet(r *io.SectionReader) (table, error) {
 	file, err := parquet.OpenFile(r, r.Size())
+	if isEnd(err) { // its footer is said to begin where the file does not reach
+		return nil, io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +157,9 @@ func logical(of parquet.Type, v parquet.Value) (value, bool) {
 	if l := of.LogicalType(); l != nil {
 		switch l := l.Value.(type) {
 		case *format.TimestampType:
+			if l.Unit.Value == nil { // a unit that is not known yet
+				return value{}, false
+			}
 			return moment(since(v.Int64(), l.Unit.Value.Duration()), l.IsAdjustedToUTC), true
 		case *format.DateType:
 			return moment(since(int64(v.Int32()), 24*time.Hour), false), true

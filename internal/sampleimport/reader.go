@@ -38,11 +38,11 @@ type reader struct {
 }
 
 // newReader opens a file and reads its header.
-func newReader(o *opener, number int32, f File, farm *farm, seen *observations) (*reader, error) {
-	r := &reader{opener: o, file: f, farm: farm, seen: seen}
+func newReader(o *opener, number int32, f File, farm *farm, seen *observations) (r *reader, err error) {
+	r = &reader{opener: o, file: f, farm: farm, seen: seen}
+	defer r.damage(&err)
 	r.row.File = number
 	told := o.rules
-	var err error
 	if r.table, err = o.open(f); err != nil {
 		return nil, r.fault(err)
 	}
@@ -204,7 +204,8 @@ func (r *reader) undecoded() string {
 }
 
 // next returns the next row, valid until the call after, or io.EOF.
-func (r *reader) next() (*row, error) {
+func (r *reader) next() (_ *row, err error) {
+	defer r.damage(&err)
 	if err := r.table.next(); err != nil {
 		return nil, r.fault(err)
 	}
@@ -212,7 +213,6 @@ func (r *reader) next() (*row, error) {
 	fault := func(column int, err error) (*row, error) {
 		return nil, &Error{File: r.file.Name, unit: r.table.unit(), Line: int(r.row.Line), Column: r.names[column], Reason: err.Error()}
 	}
-	var err error
 	switch {
 	case r.turbine >= 0:
 		if r.row.TurbineID, err = r.farm.named(r.table.value(r.turbine)); err != nil {
@@ -251,6 +251,18 @@ func (r *reader) next() (*row, error) {
 	}
 	r.seen.add(t, at, &r.row)
 	return &r.row, nil
+}
+
+// damage makes an Error of a panic: the libraries that read files of columns believe
+// some of the lengths and places that a file names.
+func (r *reader) damage(err *error) {
+	if _, ours := r.table.(*csvTable); ours {
+		return
+	}
+	if found := recover(); found != nil {
+		reason, _, _ := strings.Cut(fmt.Sprint(found), "\n")
+		*err = r.fault(fmt.Errorf("the file is damaged: %s", reason))
+	}
 }
 
 // fault makes an Error of what a table returned, apart from the end of the file and of
