@@ -9,6 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # How long make fuzz tries each reader.
 FUZZTIME ?= 10s
+# How long make soak breaks things.
+SOAK ?= 20m
 # What a release is built for.
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
@@ -16,7 +18,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy fuzz kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy fuzz soak kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +80,10 @@ fuzz: ## Try every reader of outside input with made-up input (FUZZTIME=1m each;
 	echo "$$found" | while read -r package name; do \
 		CGO_ENABLED=0 $(GO) test "./$$package" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s </dev/null || exit 1; done
 
+soak: ## Break something of a whole system every few seconds, then compare all of it (SOAK=20m; needs PostgreSQL's server programs)
+	@mkdir -p bin/soak
+	@SOAK='$(SOAK)' CGO_ENABLED=0 $(GO) test -tags soak -count=1 -timeout 24h -v -run '^TestSoak$$' ./internal/test/endtoend -artifacts -outputdir '$(CURDIR)/bin/soak'
+
 check: lint vet cross check-contract check-deploy plugin-test deadcode drift sqlc-vet atlas-check ## Everything that CI asks beside the tests: lint, vet, drift of gen/, queries against a database, Atlas
 
 lint: ## Check format, style, import rules (golangci-lint) and openapi.yaml (vacuum)
@@ -90,7 +96,7 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,browser,node,observability,pgbouncer,release,variable ./...
+	$(GO) vet -tags atlas,browser,node,observability,pgbouncer,release,soak,variable ./...
 
 cross: ## Check that delfos builds for every system of a release
 	@set -e; for system in $(SYSTEMS); do \
