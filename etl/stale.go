@@ -111,13 +111,35 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err := r.check(); err != nil {
 		return Look{}, err
 	}
-	place := func(day time.Time) int { return int(day.Sub(r.From) / (24 * time.Hour)) }
-	now := make([]extract.DayDigest, dates.Count(r.From, r.To))
-	turbines, err := j.eachDigest(ctx, r.From, r.To, func(d extract.Digest) { now[place(d.Day)].Add(d) })
+	return j.look(ctx, daysFrom(r.From, r.To), r.DryRun)
+}
+
+// LookAt is Look at days that ascend, and records what it sees.
+func (j *Job) LookAt(ctx context.Context, days []time.Time) (Look, error) {
+	return j.look(ctx, days, false)
+}
+
+// Changes asks the source which days have changed since it answered with a cursor; "" is
+// none. It is asked once, as who can't know may look at all days.
+func (j *Job) Changes(ctx context.Context, since string) (extract.Changes, error) {
+	return j.source.Changes(ctx, since)
+}
+
+func (j *Job) look(ctx context.Context, days []time.Time, dryRun bool) (Look, error) {
+	if len(days) == 0 {
+		return Look{Stale: []time.Time{}}, nil
+	}
+	place := func(day time.Time) (int, bool) { return slices.BinarySearchFunc(days, day, time.Time.Compare) }
+	now := make([]extract.DayDigest, len(days))
+	turbines, err := j.eachDigest(ctx, days, func(d extract.Digest) {
+		if i, ok := place(d.Day); ok {
+			now[i].Add(d)
+		}
+	})
 	if err != nil {
 		return Look{}, fmt.Errorf("look for stale days: %w", err)
 	}
-	seen := targetdb.ListStaleParams{Days: daysFrom(r.From, r.To), Digests: make([]int64, len(now))}
+	seen := targetdb.ListStaleParams{Days: days, Digests: make([]int64, len(now))}
 	for i, d := range now {
 		seen.Digests[i] = d.Hash
 	}
@@ -126,23 +148,23 @@ func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err != nil {
 		return Look{}, fmt.Errorf("look for stale days: %w", explain(err))
 	}
-	loaded, err := q.ListLoaded(ctx, targetdb.ListLoadedParams{FirstDay: r.From, LastDay: r.To})
+	loaded, err := q.ListLoaded(ctx, targetdb.ListLoadedParams{FirstDay: days[0], LastDay: days[len(days)-1]})
 	if err != nil {
 		return Look{}, fmt.Errorf("look for loaded days: %w", explain(err))
 	}
-	if !r.DryRun {
+	if !dryRun {
 		if err := q.SeeSource(ctx, targetdb.SeeSourceParams(seen)); err != nil {
 			return Look{}, fmt.Errorf("record the source's digests: %w", err)
 		}
 	}
 	look := Look{Stale: append([]time.Time{}, stale...), Loaded: make([]SeenDay, 0, len(loaded)), Turbines: turbines}
 	for _, l := range loaded {
-		samples := now[place(l.Day)].Samples
-		if l.SourcePruned && samples == 0 {
+		i, asked := place(l.Day)
+		if !asked || l.SourcePruned && now[i].Samples == 0 {
 			continue
 		}
 		_, isStale := slices.BinarySearchFunc(stale, l.Day, time.Time.Compare)
-		look.Loaded = append(look.Loaded, SeenDay{Day: l.Day, Loaded: l.Samples, Now: samples, Stale: isStale})
+		look.Loaded = append(look.Loaded, SeenDay{Day: l.Day, Loaded: l.Samples, Now: now[i].Samples, Stale: isStale})
 	}
 	return look, nil
 }
@@ -154,20 +176,27 @@ func (j *Job) Samples(ctx context.Context, day time.Time) (int64, error) {
 	return d.Samples, err
 }
 
-// eachDigest passes on the source's digests of each turbine's days of a range, and counts
-// the turbines that it lists.
-func (j *Job) eachDigest(ctx context.Context, first, last time.Time, pass func(extract.Digest)) (turbines int, err error) {
+// eachDigest passes on the source's digests of each turbine's days, which ascend, and
+// counts the turbines that it lists.
+func (j *Job) eachDigest(ctx context.Context, days []time.Time, pass func(extract.Digest)) (turbines int, err error) {
 	ids, err := j.source.TurbineIDs(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for digests, err := range j.source.DigestsInParts(ctx, first, last, len(ids)) {
-		if err != nil {
-			return 0, err
+	for len(days) > 0 {
+		n := 1 // days in a row
+		for n < len(days) && days[n].Equal(days[0].AddDate(0, 0, n)) {
+			n++
 		}
-		for _, d := range digests {
-			pass(d)
+		for digests, err := range j.source.DigestsInParts(ctx, days[0], days[n-1], len(ids)) {
+			if err != nil {
+				return 0, err
+			}
+			for _, d := range digests {
+				pass(d)
+			}
 		}
+		days = days[n:]
 	}
 	return len(ids), nil
 }
@@ -243,7 +272,7 @@ func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 		return Removal{}, nil
 	}
 	sampled := map[int64]map[int32]bool{} // by a day's Unix time, the turbines that have samples
-	if _, err := j.eachDigest(ctx, loaded[0].Day, loaded[len(loaded)-1].Day, func(d extract.Digest) {
+	if _, err := j.eachDigest(ctx, daysFrom(loaded[0].Day, loaded[len(loaded)-1].Day), func(d extract.Digest) {
 		day := d.Day.Unix()
 		if sampled[day] == nil {
 			sampled[day] = map[int32]bool{}

@@ -38,7 +38,7 @@ func TestNoDigestsToCompare(t *testing.T) {
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
 	job := &Job{source: clientOf(t, front.URL)}
-	if _, err := job.eachDigest(t.Context(), day, day, func(extract.Digest) {}); !errors.Is(err, extract.ErrNoDigests) {
+	if _, err := job.eachDigest(t.Context(), []time.Time{day}, func(extract.Digest) {}); !errors.Is(err, extract.ErrNoDigests) {
 		t.Errorf("got %v, want %v", err, extract.ErrNoDigests)
 	}
 }

@@ -4,8 +4,8 @@
 --
 -- A table that many rows are joined to by turbine is spread by turbine, and those are kept
 -- together. signal is known to the cluster and stays on the coordinator, since loads at once
--- deadlock on the row locks of a reference table. The ledger and River's tables stay
--- local to the coordinator: locks, NOTIFY and the sessions of claims are there.
+-- deadlock on the row locks of a reference table. The ledger, data_change and River's tables
+-- stay local to the coordinator: locks, NOTIFY and the sessions of claims are there.
 WITH wanted (database, step, relation, column_name, together_with) AS (
     VALUES
         ('target', 2, 'data', 'turbine_id', NULL),

@@ -29,6 +29,8 @@ var rights = []struct{ database, sql, roles string }{
 	{"source", "INSERT INTO turbine (id, name) VALUES (7, 'North')", "import owner"},
 	{"source", "UPDATE data SET power = 1", "import owner"},
 	{"source", "DELETE FROM data", "import owner"},
+	{"source", "SELECT * FROM data_change", "api import read owner"},
+	{"source", "INSERT INTO data_change VALUES (1, 1, '2025-01-01', 1)", "import owner"},
 	{"source", "COPY data TO '/dev/null'", ""},
 	{"source", "LOCK TABLE turbine IN SHARE ROW EXCLUSIVE MODE", "import owner"},
 	{"source", schema.SourceStage + "INSERT INTO data_stage VALUES (1, '2025-01-01Z')", "api import read owner"}, // TEMPORARY is everybody's

@@ -70,3 +70,17 @@ CREATE INDEX data_fraction_idx ON data (turbine_id, timestamp) WHERE timestamp <
 COMMENT ON COLUMN data.wind_speed IS 'm/s';
 COMMENT ON COLUMN data.power IS 'kW';
 COMMENT ON COLUMN data.ambient_temperature IS '°C';
+
+-- Which days' samples each transaction of seed, import and prune has changed, and by how
+-- many rows, so that who looks for late data need not read the days that are as they were
+-- (queries/source/changes.sql). A transaction's number means nothing to another cluster:
+-- system is the one that it is of. A mark goes after a week.
+CREATE TABLE data_change (
+    system bigint NOT NULL,
+    xid bigint NOT NULL,
+    day date NOT NULL,
+    rows bigint NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT data_change_pkey PRIMARY KEY (system, xid, day)
+);
+CREATE INDEX data_change_noted_at_idx ON data_change (noted_at);

@@ -273,8 +273,10 @@ CREATE TABLE run_log (
 CREATE INDEX run_log_run_id_idx ON run_log (run_id, id);
 
 -- The one row of the schedule: what has to outlive a restart. sweep_took is how
--- long the last look for late data, begun at swept_at, kept the source busy. today_at
--- is when the running day was last looked at.
+-- long the last look for late data, begun at swept_at, kept the source busy. The last one
+-- at all days was at swept_whole_at. What changes next is asked for by sweep_cursor, and
+-- the days sweep_again are looked at in any case: they were being loaded. today_at is when
+-- the running day was last looked at.
 -- suspect_reason is why the source is not believed, so that nothing is asked for
 -- that has changed there, and suspect_since when that was first found.
 CREATE TABLE schedule (
@@ -283,6 +285,9 @@ CREATE TABLE schedule (
     checked_at timestamptz,
     swept_at timestamptz,
     sweep_took interval NOT NULL DEFAULT '0'::interval,
+    swept_whole_at timestamptz,
+    sweep_cursor text,
+    sweep_again date[],
     suspect_since timestamptz,
     suspect_reason text,
     today_at timestamptz,

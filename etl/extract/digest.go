@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/gen/sourceclient"
+	"github.com/delfos/delfos/internal/apiclient"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/timestamp"
 )
@@ -109,4 +111,38 @@ func (c *Client) DigestsInParts(ctx context.Context, first, last time.Time, turb
 			}
 		}
 	}
+}
+
+// Changes is what the source says has changed since it was asked before.
+type Changes struct {
+	// Complete says that Days are all days that have; otherwise any day may have.
+	Complete bool
+	Days     []time.Time // ascending
+	Cursor   string      // what to ask with next time
+}
+
+// Changes asks, once, what has changed since the answer with a cursor; "" is none. An
+// older API answers with an error.
+func (c *Client) Changes(ctx context.Context, since string) (Changes, error) {
+	params := &sourceapi.GetDataChangesParams{}
+	if since != "" {
+		params.Since = &since
+	}
+	a, err := c.get(ctx, "application/json", 0, func(accept sourceclient.RequestEditorFn) (*http.Response, error) {
+		return c.api.GetDataChanges(ctx, params, accept)
+	})
+	if err != nil {
+		return Changes{}, fmt.Errorf("changes of the source: %w", err)
+	}
+	defer c.free(a)
+	var found sourceapi.DataChanges
+	if err := apiclient.Source().Decode(a.Response, a.body.Bytes(), &found); err != nil {
+		return Changes{}, fmt.Errorf("changes of the source: %w", err)
+	}
+	changes := Changes{Complete: found.Complete, Days: make([]time.Time, len(found.Days)), Cursor: found.Cursor}
+	for i, day := range found.Days {
+		changes.Days[i] = day.Time
+	}
+	slices.SortFunc(changes.Days, time.Time.Compare)
+	return changes, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/pgpool"
@@ -34,6 +35,10 @@ type Job interface {
 	// Look asks what the source has of a range of days, and notes in the ledger what
 	// it saw.
 	Look(ctx context.Context, r etl.Request) (etl.Look, error)
+	// LookAt is Look at days that ascend.
+	LookAt(ctx context.Context, days []time.Time) (etl.Look, error)
+	// Changes asks what has changed at the source since an answer with a cursor.
+	Changes(ctx context.Context, since string) (extract.Changes, error)
 	// Removal counts what the target holds of the days that the source has no longer.
 	Removal(ctx context.Context, days []time.Time) (etl.Removal, error)
 	// Sampled is the first and the last of the days [first, last] with samples; false

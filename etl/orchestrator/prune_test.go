@@ -2,8 +2,10 @@ package orchestrator_test
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +13,9 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
+	"github.com/delfos/delfos/internal/sampleimport"
 	"github.com/delfos/delfos/internal/sourceprune"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -98,6 +102,74 @@ func TestPruneByTheSchedule(t *testing.T) {
 	f.sweep()
 	prune(f.sweeper)
 	check("pruned again", "ppppdd", 0, 0, 0, 0, whole, whole)
+}
+
+// The source keeps two weeks, the target for ever, and the sweep runs all the time: what the
+// source prunes is not lost, late data is found without a digest of other days, and a prune
+// of the target removes exactly those days.
+func TestRetentionOfBoth(t *testing.T) {
+	t.Parallel()
+	const total, kept = 17, 14
+	f := loaded(t, total, 1, 0)
+	f.source.Reset() // a session that ends is counted
+	await.True(t, "the seed to be counted", func() bool {
+		return pgtest.Query[bool](t, f.source, "SELECT pg_stat_get_tuples_inserted('data'::regclass) = count(*) FROM data")
+	})
+	if got := f.follow(); got != "" {
+		t.Errorf("the source is suspect: %s", got)
+	}
+	want := slices.Repeat([]int64{2160}, total)
+	check := func(what, states string) {
+		t.Helper()
+		if diff := cmp.Diff(want, f.rows()); diff != "" || statesOf(t, f) != states {
+			t.Errorf("%s: states %s, want %s; values by day (-want +got):\n%s", what, statesOf(t, f), states, diff)
+		}
+	}
+	pruner, err := etl.NewPruner(t.Context(), f.target, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pruner.Close()
+	const old = "2025-01-04" // the first day that the source keeps
+	writer := pgtest.Pool(t, pgtest.As(t, pgtest.Import, f.source.Config().ConnString()))
+	p, err := pruner.Source(t.Context(), etl.PruneRequest{Before: date(old)}, sourceprune.Samples{Source: writer})
+	if err != nil || len(p.Days) != total-kept {
+		t.Fatalf("prune of the source: got %+v, %v", p, err)
+	}
+	file := sampleimport.File{Name: "late.csv", Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("timestamp,wind_speed,power,ambient_temperature\n2025-01-09T12:00:00Z,1,2,3\n")), nil
+	}}
+	if _, err := sampleimport.Run(t.Context(), writer, []sampleimport.File{file}, sampleimport.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, digested := range [][]string{{"2025-01-01..2025-01-03", "2025-01-09..2025-01-09", "2025-01-09..2025-01-09"}, nil} { // by sweep and load
+		f.mu.Lock()
+		f.digested = nil
+		f.mu.Unlock()
+		if got := f.follow(); got != "" {
+			t.Errorf("the source is suspect: %s", got)
+		}
+		if diff := cmp.Diff(digested, f.digested); diff != "" {
+			t.Errorf("digests (-want +got):\n%s", diff)
+		}
+		check("after a sweep", strings.Repeat("d", total))
+	}
+	if got := pgtest.Query[string](t, f.target, "SELECT string_agg(day::text, ' ') FROM partition WHERE updated > 0"); got != "2025-01-09" {
+		t.Errorf("days with values that were updated: got %s, want 2025-01-09", got)
+	}
+	if got := f.sweep(); got != "" { // at all days
+		t.Errorf("the source is suspect: %s", got)
+	}
+	check("after a sweep of all days", strings.Repeat("d", total))
+
+	keep := f.orchestrator(t, 1, func(c *orchestrator.Config) {
+		c.Schedule = orchestrator.ScheduleConfig{StaleDays: 30, TargetRetention: total - 2}
+	})
+	if err := keep.Prune(t.Context(), f.now); err != nil {
+		t.Fatal(err)
+	}
+	want[0], want[1] = 0, 0
+	check("prune of the target", "pp"+strings.Repeat("d", total-2))
 }
 
 // A source whose old days are pruned costs the target nothing: no sweep, no run, whatever

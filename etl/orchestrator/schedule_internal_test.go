@@ -179,7 +179,7 @@ func TestScheduleState(t *testing.T) {
 	}
 	s.tick()
 	s.sweep()
-	want.CheckedAt, want.SweptAt = day("2025-06-30 12:00"), day("2025-06-30 12:00")
+	want.CheckedAt, want.SweptAt, want.SweptWholeAt = day("2025-06-30 12:00"), day("2025-06-30 12:00"), day("2025-06-30 12:00")
 	if diff := cmp.Diff(want, s.state(), stored); diff != "" {
 		t.Errorf("after it (-want +got):\n%s", diff)
 	}

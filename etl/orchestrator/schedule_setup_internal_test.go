@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/test/pgtest"
 	"github.com/delfos/delfos/schema"
@@ -71,6 +73,8 @@ type fakeSource struct {
 	// digests that differ from what was loaded, which is 1
 	digests map[string]int64
 	look    etl.Look // what else it says
+	changes *extract.Changes
+	since   []string // the cursors that it was asked with
 }
 
 func (f *fakeSource) Sampled(_ context.Context, first, last time.Time) (etl.Span, bool, error) {
@@ -102,11 +106,33 @@ func (f *fakeSource) sample(days ...string) {
 	}
 }
 
-func (f *fakeSource) Look(ctx context.Context, r etl.Request) (etl.Look, error) {
+// Changes answers with what it is told to, and the number of the answer; without that, as an
+// older source does.
+func (f *fakeSource) Changes(_ context.Context, since string) (extract.Changes, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	from, to := r.From, r.To
-	f.asked = append(f.asked, from.Format(time.DateOnly)+".."+to.Format(time.DateOnly))
+	if f.changes == nil {
+		return extract.Changes{}, errors.New("there is nothing at /data/changes")
+	}
+	f.since = append(f.since, since)
+	return extract.Changes{Complete: f.changes.Complete, Days: f.changes.Days, Cursor: strconv.Itoa(len(f.since))}, nil
+}
+
+func (f *fakeSource) LookAt(ctx context.Context, days []time.Time) (etl.Look, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(days) == 0 {
+		return etl.Look{}, f.err
+	}
+	from, to := days[0], days[len(days)-1]
+	asked := from.Format(time.DateOnly) + ".." + to.Format(time.DateOnly)
+	if len(days) < dates.Count(from, to) {
+		asked = ""
+		for _, day := range days {
+			asked = strings.TrimSpace(asked + " " + day.Format(time.DateOnly))
+		}
+	}
+	f.asked = append(f.asked, asked)
 	if f.takes != nil {
 		f.takes()
 	}
@@ -115,7 +141,7 @@ func (f *fakeSource) Look(ctx context.Context, r etl.Request) (etl.Look, error) 
 	}
 	for text, digest := range f.digests {
 		day := dayAt(text)
-		if day.Before(from) || day.After(to) {
+		if !slices.ContainsFunc(days, day.Equal) {
 			continue
 		}
 		if _, err := f.pool.Exec(ctx, "UPDATE partition SET source_digest_seen = $2 WHERE day = $1", day, digest); err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/selector"
 )
 
 // sweepShare is how many times its own duration a sweep is followed by rest: a
@@ -25,7 +24,8 @@ const sweepShare = 20
 var errNotDue = errors.New("it is not yet time")
 
 // sweep asks the source which of the last StaleDays days have changed since they
-// were loaded, and asks for exactly those as one run of trigger Sweep. It returns
+// were loaded (it looks at those of its agenda), and asks for exactly those as one run of
+// trigger Sweep. It returns
 // errNotDue while the schedule is paused, or before it is time again; one process
 // at a time does it. What a suspect source says (see etl.Look) is not followed, which
 // the schedule says until the source is believed again.
@@ -58,7 +58,11 @@ func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 	bounded, cancel := context.WithTimeout(ctx, c.SweepEvery)
 	defer cancel()
 	begun := s.config.Now()
-	look, failure := s.config.Job.Look(bounded, etl.Request{From: days.First, To: days.Last, Turbines: selector.All()})
+	todo, err := s.agenda(bounded, now, days)
+	if err != nil {
+		return err
+	}
+	look, failure := s.config.Job.LookAt(bounded, todo.days)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -72,7 +76,14 @@ func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 	if suspect, err := s.suspect(ctx, now, look.Suspect()); err != nil || suspect {
 		return err
 	}
-	return s.askForStale(ctx, days, before)
+	if err := s.askForStale(ctx, days, before); err != nil {
+		return err
+	}
+	err = db.NoteSweep(ctx, targetdb.NoteSweepParams{Cursor: todo.cursor, Again: todo.again, Whole: todo.whole, At: now})
+	if err != nil {
+		return fmt.Errorf("note how far the source was looked at: %w", err)
+	}
+	return nil
 }
 
 // suspect reports whether the source is suspect, which it is if there is a reason,

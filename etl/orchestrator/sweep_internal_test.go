@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/delfos/delfos/etl/extract"
 )
 
 // Three days change at the source: exactly they run again.
@@ -61,6 +63,79 @@ func TestSweepCalledOff(t *testing.T) {
 	s.clock.advance(DefaultSweepEvery)
 	s.sweep()
 	s.wantRuns("changed again", swept, "sweep stale 06-17")
+}
+
+// While the source tells which days have changed, these are looked at, and those that were
+// being loaded; once a UTC day, and whenever it can't tell or is suspect, all are.
+func TestSweepAgenda(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t, ScheduleConfig{StaleDays: 30})
+	s.loadRange("2025-05-20", "2025-06-29")
+	s.tick()
+	const all = "2025-05-31..2025-06-29"
+	days := func(texts ...string) []time.Time {
+		var days []time.Time
+		for _, text := range texts {
+			days = append(days, dayAt(text))
+		}
+		return days
+	}
+	for _, tt := range []struct {
+		what     string
+		changes  *extract.Changes // nil of an older source
+		do       func()
+		want     string
+		since    string
+		followed string
+	}{
+		{what: "the first", changes: &extract.Changes{Complete: true}, want: all},
+		{what: "nothing", changes: &extract.Changes{Complete: true}, since: "1"},
+		{
+			what: "two, and one too old", changes: &extract.Changes{Complete: true, Days: days("2025-05-20", "2025-06-03", "2025-06-17")}, since: "2",
+			do:   func() { s.source.change(2, "2025-06-03", "2025-06-17", "2025-06-20") },
+			want: "2025-06-03 2025-06-17", followed: "sweep stale 06-03 06-17",
+		},
+		{
+			what: "one that is being loaded", changes: &extract.Changes{Complete: true, Days: days("2025-06-10")}, since: "3",
+			do: func() {
+				s.exec("UPDATE partition SET claim_run_id = 1, claim_pid = 1, claim_backend_start = now(), lease_until = now() WHERE day IN ('2025-06-10', '2025-06-11')")
+			},
+			want: "2025-06-10..2025-06-10",
+		},
+		{
+			what: "it again", changes: &extract.Changes{Complete: true}, since: "4", want: "2025-06-10..2025-06-10",
+			do: func() {
+				s.exec("UPDATE partition SET claim_run_id = NULL, claim_pid = NULL, claim_backend_start = NULL, lease_until = NULL")
+			},
+		},
+		{what: "not again", changes: &extract.Changes{Complete: true}, since: "5"},
+		{what: "somebody wrote by SQL", changes: &extract.Changes{}, since: "6", want: all, followed: "sweep stale 06-20"},
+		{what: "an older source", want: all},
+		{what: "a newer one", changes: &extract.Changes{}, want: all},
+		{what: "nothing again", changes: &extract.Changes{Complete: true}, since: "8"},
+		{what: "a suspect one", changes: &extract.Changes{Complete: true}, since: "9", want: all, do: func() {
+			s.exec("UPDATE schedule SET suspect_since = now(), suspect_reason = 'it has nothing'")
+		}},
+		{what: "a believed one", changes: &extract.Changes{Complete: true}, since: "10"},
+		{what: "another day", changes: &extract.Changes{Complete: true}, since: "11", do: func() { s.clock.set("2025-07-01 00:01") }, want: "2025-06-01..2025-06-30"},
+	} {
+		asked, told, runs := len(s.source.asked), len(s.source.since), len(s.runs())
+		s.source.changes = tt.changes
+		s.clock.advance(DefaultSweepEvery)
+		if tt.do != nil {
+			tt.do()
+		}
+		s.sweep()
+		if got := strings.Join(s.source.asked[asked:], ", "); got != tt.want {
+			t.Errorf("%s: looked at %q, want %q", tt.what, got, tt.want)
+		}
+		if got := strings.Join(s.source.since[told:], ", "); got != tt.since {
+			t.Errorf("%s: asked since %q, want %q", tt.what, got, tt.since)
+		}
+		if got := strings.Join(s.runs()[runs:], ", "); got != tt.followed {
+			t.Errorf("%s: followed by %q, want %q", tt.what, got, tt.followed)
+		}
+	}
 }
 
 // A sweep that takes long rests long.

@@ -37,6 +37,7 @@ type system struct {
 	now            func() time.Time       // of the jobs
 	mu             sync.Mutex
 	read           []string // the turbines whose samples were asked for, by request
+	digested       []string // the first and the last day of each range whose digests were
 }
 
 func setup(t *testing.T) *system {
@@ -54,6 +55,11 @@ func setup(t *testing.T) *system {
 		if s.away.Load() {
 			http.Error(w, "away", http.StatusServiceUnavailable)
 			return
+		}
+		if r.URL.Path == "/data/digest" {
+			s.mu.Lock()
+			s.digested = append(s.digested, r.URL.Query().Get("start")[:10]+".."+r.URL.Query().Get("end")[:10])
+			s.mu.Unlock()
 		}
 		if r.URL.Path == "/data" {
 			s.mu.Lock()

@@ -49,6 +49,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/data/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the days whose samples have changed
+         * @description Which days' samples have changed since a former answer, without reading a sample. The
+         *     writers of Delfos note what they change. Where somebody else wrote too, or it can't be told,
+         *     the answer is not complete, and who wants to know digests all days.
+         */
+        get: operations["getDataChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/turbines": {
         parameters: {
             query?: never;
@@ -865,6 +887,27 @@ export interface components {
             /** @description The instant of the last sample. */
             last: components["schemas"]["Timestamp"];
             digest: components["schemas"]["DigestValue"];
+        };
+        /**
+         * @description The days whose samples have changed since a former answer.
+         * @example {
+         *       "complete": true,
+         *       "days": [
+         *         "2025-01-02"
+         *       ],
+         *       "cursor": "MSA0NzExIDE0NDAgNzM5OjczOTo"
+         *     }
+         */
+        DataChanges: {
+            /**
+             * @description Whether `days` are all days that have changed. False where `since` is missing or of another
+             *     database, after rows were written that nobody noted, and where rows written are not counted.
+             */
+            complete: boolean;
+            /** @description The days that are noted, ascending. A day may be named that is as it was. */
+            days: components["schemas"]["Day"][];
+            /** @description What to ask with next time. */
+            cursor: string;
         };
         /**
          * @description A digest of rows, 64 bits in hexadecimal. It does not depend on the order of the rows.
@@ -3402,6 +3445,41 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getDataChanges: {
+        parameters: {
+            query?: {
+                /** @description The `cursor` of the former answer. Without it no answer is complete. */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The days. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "complete": true,
+                     *       "days": [
+                     *         "2025-01-02"
+                     *       ],
+                     *       "cursor": "MSA0NzExIDE0NDAgNzM5OjczOTo"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DataChanges"];
+                };
+            };
             422: components["responses"]["UnprocessableContent"];
             default: components["responses"]["Problem"];
         };

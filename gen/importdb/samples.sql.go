@@ -71,30 +71,50 @@ func (q *Queries) HasSamples(ctx context.Context, arg HasSamplesParams) (bool, e
 	return exists, err
 }
 
-const InsertStaged = `-- name: InsertStaged :one
+const InsertStaged = `-- name: InsertStaged :many
 WITH written AS (
     INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
     SELECT turbine_id, timestamp, wind_speed, power, ambient_temperature
     FROM data_stage
     ORDER BY turbine_id, timestamp
     ON CONFLICT (turbine_id, timestamp) DO NOTHING
-    RETURNING turbine_id
+    RETURNING timestamp
 )
-SELECT count(*) AS inserted
+SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, count(*) AS inserted
 FROM written
+GROUP BY 1
+ORDER BY 1
 `
 
-// Adds the staged rows whose key is new, and counts them; rows that exist stay as they
-// are. Counted by RETURNING, as Citus reports the rows that were staged.
-// data_pkey arbitrates.
-func (q *Queries) InsertStaged(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, InsertStaged)
-	var inserted int64
-	err := row.Scan(&inserted)
-	return inserted, err
+type InsertStagedRow struct {
+	Day      time.Time
+	Inserted int64
 }
 
-const UpsertStaged = `-- name: UpsertStaged :one
+// Adds the staged rows whose key is new, and counts them by day; rows that exist stay as
+// they are. Counted by RETURNING, as Citus reports the rows that were staged.
+// data_pkey arbitrates.
+func (q *Queries) InsertStaged(ctx context.Context) ([]InsertStagedRow, error) {
+	rows, err := q.db.Query(ctx, InsertStaged)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []InsertStagedRow
+	for rows.Next() {
+		var i InsertStagedRow
+		if err := rows.Scan(&i.Day, &i.Inserted); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UpsertStaged = `-- name: UpsertStaged :many
 WITH merged AS (
     -- min passes over NaN, which is above all numbers, where there is a number.
     SELECT
@@ -121,26 +141,43 @@ WITH merged AS (
         ambient_temperature = excluded.ambient_temperature
     WHERE (d.wind_speed, d.power, d.ambient_temperature)
         IS DISTINCT FROM (excluded.wind_speed, excluded.power, excluded.ambient_temperature)
-    RETURNING (xmax = 0) AS inserted
+    RETURNING timestamp, (xmax = 0) AS inserted
 )
 SELECT
+    (timestamp AT TIME ZONE 'UTC')::date AS day,
     count(*) FILTER (WHERE inserted) AS inserted,
     count(*) FILTER (WHERE NOT inserted) AS updated
 FROM written
+GROUP BY 1
+ORDER BY 1
 `
 
 type UpsertStagedRow struct {
+	Day      time.Time
 	Inserted int64
 	Updated  int64
 }
 
-// Adds the staged rows, and updates those that exist and differ; counts both. Rows of
+// Adds the staged rows, and updates those that exist and differ; counts both by day. Rows of
 // one key are one row: they do not disagree (FindStagedConflict). NaN is a reading that
 // no file has: the stored one stays. Unless the files are partial there is none, and data
 // is not joined. data_pkey serves the join and arbitrates; xmax is 0 in a row that was inserted.
-func (q *Queries) UpsertStaged(ctx context.Context, partial bool) (UpsertStagedRow, error) {
-	row := q.db.QueryRow(ctx, UpsertStaged, partial)
-	var i UpsertStagedRow
-	err := row.Scan(&i.Inserted, &i.Updated)
-	return i, err
+func (q *Queries) UpsertStaged(ctx context.Context, partial bool) ([]UpsertStagedRow, error) {
+	rows, err := q.db.Query(ctx, UpsertStaged, partial)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UpsertStagedRow
+	for rows.Next() {
+		var i UpsertStagedRow
+		if err := rows.Scan(&i.Day, &i.Inserted, &i.Updated); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -15,6 +15,21 @@ const (
 	Ok HealthStatus = "ok"
 )
 
+// DataChanges The days whose samples have changed since a former answer.
+//
+// Examples: {"complete":true,"cursor":"MSA0NzExIDE0NDAgNzM5OjczOTo","days":["2025-01-02"]}
+type DataChanges struct {
+	// Complete Whether `days` are all days that have changed. False where `since` is missing or of another
+	// database, after rows were written that nobody noted, and where rows written are not counted.
+	Complete bool `json:"complete"`
+
+	// Cursor What to ask with next time.
+	Cursor string `json:"cursor"`
+
+	// Days The days that are noted, ascending. A day may be named that is as it was.
+	Days []Day `json:"days"`
+}
+
 // Day A day, from midnight to midnight UTC.
 //
 // Examples: 2025-01-01
@@ -306,6 +321,12 @@ type GetDataParams struct {
 
 	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetDataChangesParams defines parameters for GetDataChanges.
+type GetDataChangesParams struct {
+	// Since The `cursor` of the former answer. Without it no answer is complete.
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
 }
 
 // GetDataDigestParams defines parameters for GetDataDigest.

@@ -96,6 +96,25 @@ func (c *Client) GetData(ctx context.Context, params *GetDataParams, reqEditors 
 	return c.Client.Do(req)
 }
 
+// GetDataChanges List the days whose samples have changed
+//
+// Which days' samples have changed since a former answer, without reading a sample. The
+// writers of Delfos note what they change. Where somebody else wrote too, or it can't be told,
+// the answer is not complete, and who wants to know digests all days.
+//
+// Corresponds with GET /data/changes (the `GetDataChanges` operationId).
+func (c *Client) GetDataChanges(ctx context.Context, params *GetDataChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDataChangesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDataDigest Digest the samples by day and turbine
 //
 // For each UTC day and turbine that has samples from `start` to `end`: how many samples there
@@ -278,6 +297,60 @@ func NewGetDataRequest(server string, params *GetDataParams) (*http.Request, err
 			req.Header.Set("If-None-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetDataChangesRequest constructs an http.Request for the GetDataChanges method
+func NewGetDataChangesRequest(server string, params *GetDataChangesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/data/changes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil

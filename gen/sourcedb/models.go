@@ -8,6 +8,14 @@ import (
 	"time"
 )
 
+type DataChange struct {
+	System  int64
+	Xid     int64
+	Day     time.Time
+	Rows    int64
+	NotedAt time.Time
+}
+
 type Sample struct {
 	TurbineID int32
 	Timestamp time.Time

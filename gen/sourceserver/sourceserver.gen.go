@@ -118,6 +118,26 @@ func (siw *ServerInterfaceWrapper) GetData(w http.ResponseWriter, r *http.Reques
 	siw.Handler.GetData(w, r, params)
 }
 
+// GetDataChanges operation middleware
+func (siw *ServerInterfaceWrapper) GetDataChanges(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDataChangesParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("since"))
+		return
+	}
+
+	siw.Handler.GetDataChanges(w, r, params)
+}
+
 // GetDataDigest operation middleware
 func (siw *ServerInterfaceWrapper) GetDataDigest(w http.ResponseWriter, r *http.Request) {
 
@@ -218,11 +238,12 @@ func Route(r chi.Router, si StrictServerInterface, fail func(http.ResponseWriter
 		fail:    fail,
 	}
 	handlers := map[string]http.HandlerFunc{
-		"getData":       wrapper.GetData,
-		"getDataDigest": wrapper.GetDataDigest,
-		"getHealth":     wrapper.GetHealth,
-		"getReady":      wrapper.GetReady,
-		"listTurbines":  wrapper.ListTurbines,
+		"getData":        wrapper.GetData,
+		"getDataChanges": wrapper.GetDataChanges,
+		"getDataDigest":  wrapper.GetDataDigest,
+		"getHealth":      wrapper.GetHealth,
+		"getReady":       wrapper.GetReady,
+		"listTurbines":   wrapper.ListTurbines,
 	}
 	for _, operation := range Operations() {
 		handler := http.Handler(handlers[operation.ID])
@@ -247,6 +268,9 @@ func Operations() []param.Operation {
 			{Name: "cursor", In: "query", Rule: param.Rule{Type: "string", Format: "cursor"}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"}},
+		{ID: "getDataChanges", Method: http.MethodGet, Path: "/data/changes", Tags: []string{"source"}, Scope: "read", Params: []param.Param{
+			{Name: "since", In: "query", Rule: param.Rule{Type: "string", Pattern: "^[A-Za-z0-9_-]+$"}},
+		}, Produces: []string{"application/json"}},
 		{ID: "getDataDigest", Method: http.MethodGet, Path: "/data/digest", Tags: []string{"source"}, Scope: "read", Params: []param.Param{
 			{Name: "start", In: "query", Required: true, Rule: param.Rule{Type: "string", Format: "date-time"}},
 			{Name: "end", In: "query", Rule: param.Rule{Type: "string", Format: "date-time"}},
@@ -269,6 +293,28 @@ type GetDataRequestObject struct {
 
 type GetDataResponseObject interface {
 	VisitGetDataResponse(w http.ResponseWriter) error
+}
+
+type GetDataChangesRequestObject struct {
+	Params GetDataChangesParams
+}
+
+type GetDataChangesResponseObject interface {
+	VisitGetDataChangesResponse(w http.ResponseWriter) error
+}
+
+type GetDataChanges200JSONResponse DataChanges
+
+func (response GetDataChanges200JSONResponse) VisitGetDataChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetDataDigestRequestObject struct {
@@ -348,6 +394,9 @@ type StrictServerInterface interface {
 	// GetData Read samples
 	// (GET /data)
 	GetData(ctx context.Context, request GetDataRequestObject) (GetDataResponseObject, error)
+	// GetDataChanges List the days whose samples have changed
+	// (GET /data/changes)
+	GetDataChanges(ctx context.Context, request GetDataChangesRequestObject) (GetDataChangesResponseObject, error)
 	// GetDataDigest Digest the samples by day and turbine
 	// (GET /data/digest)
 	GetDataDigest(ctx context.Context, request GetDataDigestRequestObject) (GetDataDigestResponseObject, error)
@@ -376,6 +425,21 @@ func (sh *strictHandler) GetData(w http.ResponseWriter, r *http.Request, params 
 	response, err := sh.ssi.GetData(r.Context(), request)
 	if err == nil {
 		err = response.VisitGetDataResponse(w)
+	}
+	if err != nil {
+		sh.fail(w, r, err)
+	}
+}
+
+// GetDataChanges operation middleware
+func (sh *strictHandler) GetDataChanges(w http.ResponseWriter, r *http.Request, params GetDataChangesParams) {
+	var request GetDataChangesRequestObject
+
+	request.Params = params
+
+	response, err := sh.ssi.GetDataChanges(r.Context(), request)
+	if err == nil {
+		err = response.VisitGetDataChangesResponse(w)
 	}
 	if err != nil {
 		sh.fail(w, r, err)

@@ -72,6 +72,9 @@ type Schedule struct {
 	CheckedAt     *time.Time
 	SweptAt       *time.Time
 	SweepTook     time.Duration
+	SweptWholeAt  *time.Time
+	SweepCursor   *string
+	SweepAgain    []time.Time
 	SuspectSince  *time.Time
 	SuspectReason *string
 	TodayAt       *time.Time

@@ -138,6 +138,35 @@ func (q *Queries) ClaimToday(ctx context.Context, arg ClaimTodayParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const ClaimedDays = `-- name: ClaimedDays :many
+SELECT day
+FROM partition
+WHERE day = ANY ($1::date[])
+  AND lease_until IS NOT NULL
+ORDER BY day
+`
+
+// Those of the days that somebody is loading. partition_pkey serves it.
+func (q *Queries) ClaimedDays(ctx context.Context, days []time.Time) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, ClaimedDays, days)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []time.Time
+	for rows.Next() {
+		var day time.Time
+		if err := rows.Scan(&day); err != nil {
+			return nil, err
+		}
+		items = append(items, day)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const FailedDays = `-- name: FailedDays :many
 SELECT
     p.day,
@@ -284,7 +313,7 @@ INSERT INTO schedule AS s (id)
 VALUES (1)
 ON CONFLICT (id) DO UPDATE
 SET id = excluded.id
-RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.suspect_since, s.suspect_reason, s.today_at
+RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.swept_whole_at, s.sweep_cursor, s.sweep_again, s.suspect_since, s.suspect_reason, s.today_at
 `
 
 // Holds the schedule, so that what is due is found by one at a time, and gives it its
@@ -298,6 +327,9 @@ func (q *Queries) LockSchedule(ctx context.Context) (Schedule, error) {
 		&i.CheckedAt,
 		&i.SweptAt,
 		&i.SweepTook,
+		&i.SweptWholeAt,
+		&i.SweepCursor,
+		&i.SweepAgain,
 		&i.SuspectSince,
 		&i.SuspectReason,
 		&i.TodayAt,
@@ -333,6 +365,33 @@ type NoteSuspicionParams struct {
 // time counts until then.
 func (q *Queries) NoteSuspicion(ctx context.Context, arg NoteSuspicionParams) error {
 	_, err := q.db.Exec(ctx, NoteSuspicion, arg.Reason, arg.At)
+	return err
+}
+
+const NoteSweep = `-- name: NoteSweep :exec
+UPDATE schedule
+SET sweep_cursor = nullif($1::text, ''),
+    sweep_again = $2::date[],
+    swept_whole_at = CASE WHEN $3::boolean THEN $4::timestamptz ELSE swept_whole_at END
+WHERE id = 1
+`
+
+type NoteSweepParams struct {
+	Cursor string
+	Again  []time.Time
+	Whole  bool
+	At     time.Time
+}
+
+// Records how far the source was looked at: the cursor for what changes next, ” for none;
+// the days to be looked at again, whatever changes; and whether all days were.
+func (q *Queries) NoteSweep(ctx context.Context, arg NoteSweepParams) error {
+	_, err := q.db.Exec(ctx, NoteSweep,
+		arg.Cursor,
+		arg.Again,
+		arg.Whole,
+		arg.At,
+	)
 	return err
 }
 
@@ -385,7 +444,7 @@ func (q *Queries) PlanNextAttempt(ctx context.Context, arg PlanNextAttemptParams
 }
 
 const ReadSchedule = `-- name: ReadSchedule :one
-SELECT id, paused, checked_at, swept_at, sweep_took, suspect_since, suspect_reason, today_at
+SELECT id, paused, checked_at, swept_at, sweep_took, swept_whole_at, sweep_cursor, sweep_again, suspect_since, suspect_reason, today_at
 FROM schedule
 WHERE id = 1
 `
@@ -400,6 +459,9 @@ func (q *Queries) ReadSchedule(ctx context.Context) (Schedule, error) {
 		&i.CheckedAt,
 		&i.SweptAt,
 		&i.SweepTook,
+		&i.SweptWholeAt,
+		&i.SweepCursor,
+		&i.SweepAgain,
 		&i.SuspectSince,
 		&i.SuspectReason,
 		&i.TodayAt,

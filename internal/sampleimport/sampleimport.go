@@ -168,10 +168,18 @@ func merge(ctx context.Context, queries *importdb.Queries, files []File, opts Op
 			return Result{}, fmt.Errorf("look for rows that disagree: %w", err)
 		}
 	}
-	written, err := queries.UpsertStaged(ctx, seen.partial())
+	days, err := queries.UpsertStaged(ctx, seen.partial())
 	if err != nil {
 		return Result{}, fmt.Errorf("write staged rows: %w", err)
 	}
+	counts := Counts{Unchanged: staged}
+	var changes importdb.NoteChangesParams
+	for _, d := range days {
+		counts.Inserted += d.Inserted
+		counts.Updated += d.Updated
+		changes.Days, changes.Counts = append(changes.Days, d.Day), append(changes.Counts, d.Inserted+d.Updated)
+	}
+	counts.Unchanged -= counts.Inserted + counts.Updated
 	if opts.Interval > 0 {
 		if err := queries.SetIntervalOfStaged(ctx, opts.Interval); err != nil {
 			return Result{}, fmt.Errorf("set the interval of the turbines: %w", err)
@@ -181,11 +189,10 @@ func merge(ctx context.Context, queries *importdb.Queries, files []File, opts Op
 	if err != nil {
 		return Result{}, fmt.Errorf("list turbines: %w", err)
 	}
-	return seen.result(farm, known, Counts{
-		Inserted:  written.Inserted,
-		Updated:   written.Updated,
-		Unchanged: staged - written.Inserted - written.Updated,
-	}), nil
+	if err := queries.NoteChanges(ctx, changes); err != nil {
+		return Result{}, fmt.Errorf("note the days: %w", err)
+	}
+	return seen.result(farm, known, counts), nil
 }
 
 // stage appends the rows of one file.

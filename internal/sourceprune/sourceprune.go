@@ -51,6 +51,12 @@ func (s Samples) Remove(ctx context.Context, day time.Time, allow func(samples, 
 		if err != nil {
 			return fmt.Errorf("remove samples: %w", err)
 		}
-		return allow(d.Samples, d.Digest)
+		if err := allow(d.Samples, d.Digest); err != nil {
+			return err
+		}
+		if err := q.NoteChanges(ctx, importdb.NoteChangesParams{Days: []time.Time{day}, Counts: []int64{d.Samples}}); err != nil {
+			return fmt.Errorf("note the day: %w", err)
+		}
+		return nil
 	})
 }

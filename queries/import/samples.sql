@@ -9,9 +9,9 @@ SELECT EXISTS (
       AND timestamp < sqlc.arg(stop)::timestamptz
 );
 
--- name: InsertStaged :one
--- Adds the staged rows whose key is new, and counts them; rows that exist stay as they
--- are. Counted by RETURNING, as Citus reports the rows that were staged.
+-- name: InsertStaged :many
+-- Adds the staged rows whose key is new, and counts them by day; rows that exist stay as
+-- they are. Counted by RETURNING, as Citus reports the rows that were staged.
 -- data_pkey arbitrates.
 WITH written AS (
     INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
@@ -19,13 +19,15 @@ WITH written AS (
     FROM data_stage
     ORDER BY turbine_id, timestamp
     ON CONFLICT (turbine_id, timestamp) DO NOTHING
-    RETURNING turbine_id
+    RETURNING timestamp
 )
-SELECT count(*) AS inserted
-FROM written;
+SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, count(*) AS inserted
+FROM written
+GROUP BY 1
+ORDER BY 1;
 
--- name: UpsertStaged :one
--- Adds the staged rows, and updates those that exist and differ; counts both. Rows of
+-- name: UpsertStaged :many
+-- Adds the staged rows, and updates those that exist and differ; counts both by day. Rows of
 -- one key are one row: they do not disagree (FindStagedConflict). NaN is a reading that
 -- no file has: the stored one stays. Unless the files are partial there is none, and data
 -- is not joined. data_pkey serves the join and arbitrates; xmax is 0 in a row that was inserted.
@@ -55,12 +57,15 @@ WITH merged AS (
         ambient_temperature = excluded.ambient_temperature
     WHERE (d.wind_speed, d.power, d.ambient_temperature)
         IS DISTINCT FROM (excluded.wind_speed, excluded.power, excluded.ambient_temperature)
-    RETURNING (xmax = 0) AS inserted
+    RETURNING timestamp, (xmax = 0) AS inserted
 )
 SELECT
+    (timestamp AT TIME ZONE 'UTC')::date AS day,
     count(*) FILTER (WHERE inserted) AS inserted,
     count(*) FILTER (WHERE NOT inserted) AS updated
-FROM written;
+FROM written
+GROUP BY 1
+ORDER BY 1;
 
 -- name: FindStagedConflict :one
 -- The first row that disagrees with one before it about a reading that both files

@@ -96,6 +96,23 @@ UPDATE schedule
 SET sweep_took = sqlc.arg(took)::interval
 WHERE id = 1;
 
+-- name: NoteSweep :exec
+-- Records how far the source was looked at: the cursor for what changes next, '' for none;
+-- the days to be looked at again, whatever changes; and whether all days were.
+UPDATE schedule
+SET sweep_cursor = nullif(sqlc.arg(cursor)::text, ''),
+    sweep_again = sqlc.arg(again)::date[],
+    swept_whole_at = CASE WHEN sqlc.arg(whole)::boolean THEN sqlc.arg(at)::timestamptz ELSE swept_whole_at END
+WHERE id = 1;
+
+-- name: ClaimedDays :many
+-- Those of the days that somebody is loading. partition_pkey serves it.
+SELECT day
+FROM partition
+WHERE day = ANY (sqlc.arg(days)::date[])
+  AND lease_until IS NOT NULL
+ORDER BY day;
+
 -- name: NoteSuspicion :exec
 -- Records why the source is not believed, '' once it is, and since when: the first
 -- time counts until then.

@@ -1,3 +1,12 @@
+CREATE TABLE "public"."data_change" (
+  "system" bigint NOT NULL,
+  "xid" bigint NOT NULL,
+  "day" date NOT NULL,
+  "rows" bigint NOT NULL,
+  "noted_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY ("system", "xid", "day")
+);
+CREATE INDEX "data_change_noted_at_idx" ON "public"."data_change" ("noted_at");
 CREATE TABLE "public"."turbine" (
   "id" integer NOT NULL,
   "name" text NOT NULL,

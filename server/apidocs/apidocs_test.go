@@ -58,7 +58,7 @@ func TestContract(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || w.Header().Get("Content-Type") != "application/json" {
 		t.Fatalf("/openapi.json: %v, %v", err, w.Header())
 	}
-	want := []string{"/data", "/data/digest", "/health", "/ready", "/turbines"}
+	want := []string{"/data", "/data/changes", "/data/digest", "/health", "/ready", "/turbines"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(doc.Paths))); doc.OpenAPI != "3.1.0" || diff != "" {
 		t.Errorf("/openapi.json is of %s; its paths (-want +got):\n%s", doc.OpenAPI, diff)
 	}

@@ -105,8 +105,8 @@ func TestExamplesTogether(t *testing.T) {
 		}
 		b.OK(path+"?"+query.Encode(), headers...)
 	}
-	if asked < 3 {
-		t.Errorf("%d operations were tried, want /data, /data/digest and /turbines", asked)
+	if asked < 4 {
+		t.Errorf("%d operations were tried, want /data, /data/changes, /data/digest and /turbines", asked)
 	}
 }
 

@@ -2,9 +2,12 @@ package source_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"testing"
 
+	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
@@ -20,6 +23,17 @@ func TestStandbyConflicts(t *testing.T) {
 	b.fill(50_000)
 	for behind := true; behind; { // until the standby has them
 		behind = b.Get("/data?"+day).Body == "[]"
+	}
+	// Nobody counts there what is written.
+	var changes sourceapi.DataChanges
+	for range 2 {
+		a := b.Get("/data/changes?" + url.Values{"since": {changes.Cursor}}.Encode())
+		if changes.Cursor == "" {
+			a = b.Get("/data/changes")
+		}
+		if err := json.Unmarshal([]byte(a.Body), &changes); err != nil || changes.Complete {
+			t.Errorf("changes: got %d %s, want it not complete", a.Status, a.Body)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	written := make(chan error, 1)
