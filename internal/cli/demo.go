@@ -15,6 +15,7 @@ import (
 	"github.com/delfos/delfos/internal/demo"
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/service"
+	"github.com/delfos/delfos/server/auth"
 )
 
 func newDemo(r *runner) *cobra.Command {
@@ -38,8 +39,8 @@ fetches them.`,
 	insecure := insecureFlag(cmd)
 	return configure(r, cmd, func(ctx context.Context, c config.Demo, _ []string) error {
 		for variable, addr := range map[string]string{"API_ADDR": c.APIAddr, "CONSOLE_ADDR": c.ConsoleAddr} {
-			if _, err := gateAt(cmd, config.Auth{}, variable, addr, *insecure); err != nil {
-				return err
+			if err := (*auth.Gate)(nil).Check(variable, addr, *insecure); err != nil {
+				return usagef(cmd, "%w", err)
 			}
 		}
 		pair, err := demo.NewPair(c.SourceDBURL, c.TargetDBURL, demo.Dir, c.PGBin, r.log)

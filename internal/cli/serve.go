@@ -38,16 +38,11 @@ answers 503; a second signal ends the delay.`,
 	}
 	insecure := insecureFlag(cmd)
 	return configure(r, cmd, func(ctx context.Context, c config.Serve, _ []string) error {
-		gate, err := gateAt(cmd, c.Auth, "API_ADDR", c.APIAddr, *insecure)
+		door, err := r.open(ctx, cmd, "API_ADDR", c.APIAddr, c.Auth, c.TLS, *insecure)
 		if err != nil {
 			return err
 		}
-		ln, err := listen(ctx, "API_ADDR", c.APIAddr)
-		if err != nil {
-			return err
-		}
-		// Closed already when it came to serving, which does no harm.
-		defer func() { _ = ln.Close() }()
+		defer door.close()
 		pool, err := source.OpenPool(ctx, c.SourceDBURL)
 		if err != nil {
 			return err
@@ -60,11 +55,11 @@ answers 503; a second signal ends the delay.`,
 		defer registry.stop()
 		requests := httpserve.NewMetrics("source")
 		registry.MustRegister(requests, metrics.Pool("source_api", pool))
-		r.log.InfoContext(ctx, "serving the source API", "addr", ln.Addr().String(), "database", config.Redact(c.SourceDBURL))
-		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Gate: gate, Metrics: requests})
+		r.log.InfoContext(ctx, "serving the source API", "addr", door.Addr().String(), "tls", door.certificate != nil, "database", config.Redact(c.SourceDBURL))
+		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Gate: door.gate, Metrics: requests})
 		serving, stop := r.linger(ctx, c.ShutdownDelay)
 		defer stop()
-		if err := httpserve.Serve(serving, ln, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done()}); err != nil {
+		if err := httpserve.Serve(serving, door, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done(), Certificate: door.certificate}); err != nil {
 			return err
 		}
 		r.log.InfoContext(ctx, "stopped")
@@ -105,19 +100,14 @@ answers 503; a second signal ends the delay.`,
 		if err != nil {
 			return usagef(cmd, "%w", err)
 		}
-		var ln net.Listener
-		var gate *auth.Gate
+		var door door
 		var delay time.Duration // a bare worker has no clients
 		if withAPI {
 			delay = c.ShutdownDelay
-			if gate, err = gateAt(cmd, c.Auth, "CONSOLE_ADDR", c.ConsoleAddr, *insecure); err != nil {
+			if door, err = r.open(ctx, cmd, "CONSOLE_ADDR", c.ConsoleAddr, c.Auth, c.TLS, *insecure); err != nil {
 				return err
 			}
-			if ln, err = listen(ctx, "CONSOLE_ADDR", c.ConsoleAddr); err != nil {
-				return err
-			}
-			// Closed already when it came to serving, which does no harm.
-			defer func() { _ = ln.Close() }()
+			defer door.close()
 		}
 		registry, err := r.metrics(ctx, c.Metrics)
 		if err != nil {
@@ -129,8 +119,8 @@ answers 503; a second signal ends the delay.`,
 				Workers: cmp.Or(workers, defaultWorkers()), Schedule: schedule,
 				RunRetention: c.RunRetention, JobRetention: c.JobRetention, Log: r.log,
 			},
-			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Listener: ln, Access: c.At(c.ConsoleAddr), Gate: gate, OpenAPI: r.OpenAPI,
-			Metrics: registry, Leaving: ctx.Done(),
+			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Listener: door.Listener, Access: c.At(c.ConsoleAddr), Gate: door.gate, OpenAPI: r.OpenAPI,
+			Metrics: registry, Leaving: ctx.Done(), Certificate: door.certificate,
 		})
 		if err != nil {
 			return err
@@ -169,17 +159,32 @@ func insecureFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("insecure", false, "listen where other machines can reach it, and let everybody do everything")
 }
 
-// gateAt is what asks the clients of a server at an address who they are.
-func gateAt(cmd *cobra.Command, c config.Auth, variable, addr string, insecure bool) (*auth.Gate, error) {
-	gate, err := c.Gate()
+// door is where a server listens, and what stands there: who asks clients who they are, and
+// what shows them who the server is. Both may be nil.
+type door struct {
+	net.Listener
+
+	gate        *auth.Gate
+	certificate *httpserve.Certificate
+}
+
+// open opens the door of a server at the address that a variable names.
+func (r *runner) open(ctx context.Context, cmd *cobra.Command, variable, addr string, who config.Auth, by config.TLS, insecure bool) (d door, err error) {
+	if d.gate, err = who.Gate(); err == nil {
+		err = d.gate.Check(variable, addr, insecure)
+	}
 	if err == nil {
-		err = gate.Check(variable, addr, insecure)
+		d.certificate, err = by.Certificate(r.log)
 	}
 	if err != nil {
-		return nil, usagef(cmd, "%w", err)
+		return door{}, usagef(cmd, "%w", err)
 	}
-	return gate, nil
+	d.Listener, err = listen(ctx, variable, addr)
+	return d, err
 }
+
+// close closes the listener, which serving has done already, and which does no harm.
+func (d door) close() { _ = d.Close() }
 
 // listen opens the address that a variable names; the error says what to do
 // about it.

@@ -26,6 +26,7 @@ type Source struct {
 type Serve struct {
 	SourceDB
 	API
+	TLS
 	Access
 	Auth
 	Shutdown
@@ -53,6 +54,7 @@ type Orchestrate struct {
 	SourceAPI
 	TargetDB
 	Console
+	TLS
 	Access
 	Auth
 	Shutdown
@@ -92,6 +94,7 @@ type Token struct {
 type Healthcheck struct {
 	API
 	Console
+	TLS
 	TargetDB
 	Side
 	Log

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -126,6 +127,23 @@ type Side struct {
 
 // Outside asks by an address that other machines can use.
 const Outside = "outside"
+
+// TLS says what a server proves by who it is; without a certificate it speaks plain HTTP.
+type TLS struct {
+	CertFile string `env:"TLS_CERT_FILE" help:"file of the server's certificate in PEM, with those that lead to its issuer; without it there is no TLS" kind:"FILE"`
+	KeyFile  string `env:"TLS_KEY_FILE"  help:"file of the certificate's key in PEM; both are read anew when they change"                               kind:"FILE"`
+}
+
+// Certificate opens what the files hold, nil if none are named.
+func (c TLS) Certificate(log *slog.Logger) (*httpserve.Certificate, error) {
+	if c.CertFile == "" && c.KeyFile == "" {
+		return nil, nil //nolint:nilnil // No TLS.
+	}
+	if c.CertFile == "" || c.KeyFile == "" {
+		return nil, errors.New("TLS_CERT_FILE and TLS_KEY_FILE need each other: set both, or neither")
+	}
+	return httpserve.OpenCertificate(c.CertFile, c.KeyFile, log)
+}
 
 // Metrics says where a process shows what it does.
 type Metrics struct {

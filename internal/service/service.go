@@ -56,7 +56,9 @@ type Config struct {
 	Listener net.Listener
 	Access   httpserve.Access // to the API
 	Gate     *auth.Gate       // who may do what there; nil: everybody everything
-	OpenAPI  []byte
+	// Certificate is what the API shows who it is by; nil: there is no TLS.
+	Certificate *httpserve.Certificate
+	OpenAPI     []byte
 	// Metrics takes the metrics of the pools, the API and the orchestrator; nil: there are none.
 	Metrics prometheus.Registerer
 	// Drain bounds how long answers may go on after the end was asked for, 3 s if
@@ -187,11 +189,13 @@ func (s *Service) serve(ctx, background context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String())
+	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String(), "tls", c.Certificate != nil)
 	handler := target.New(target.Config{
 		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Gate: c.Gate, Log: c.Log, OpenAPI: c.OpenAPI, Metrics: s.requests, Stop: ctx.Done(),
 	})
-	err = httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{Log: c.Log, DrainTimeout: cmp.Or(c.Drain, 3*time.Second), Leaving: c.Leaving})
+	err = httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{
+		Log: c.Log, DrainTimeout: cmp.Or(c.Drain, 3*time.Second), Leaving: c.Leaving, Certificate: c.Certificate,
+	})
 	if err != nil {
 		return fmt.Errorf("target API: %w", err)
 	}

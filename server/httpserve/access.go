@@ -48,12 +48,21 @@ func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			arrived := r.Host
 			r = a.reached(r)
+			setHSTS(w, r)
 			if err := check(hosts, sites, arrived, r); err != nil {
 				fail(w, r, err)
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
+	}
+}
+
+// setHSTS has browsers come by https alone for half a year, where this server itself speaks TLS.
+// For a name of loopback it would also concern whatever else listens there.
+func setHSTS(w http.ResponseWriter, r *http.Request) {
+	if r.TLS != nil && hostName(r.Host) != "localhost" {
+		w.Header().Set("Strict-Transport-Security", "max-age=15552000")
 	}
 }
 

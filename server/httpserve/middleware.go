@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -300,8 +301,12 @@ func Abort(r *http.Request, err error) {
 
 type connKey struct{}
 
-// reset makes the request's connection end in a reset when it is closed.
+// reset makes the request's connection end in a reset when it is closed. One of HTTP/2
+// has other requests, and resets the stream by itself.
 func reset(r *http.Request) {
+	if r.ProtoMajor > 1 {
+		return
+	}
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		resetOnClose(conn)
 	}
@@ -310,6 +315,9 @@ func reset(r *http.Request) {
 // resetOnClose makes the client see an error where it would see an end, and throws
 // away what it has not taken yet.
 func resetOnClose(conn net.Conn) {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
 	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	MaxHeaderBytes int           // 64 KiB
 	DrainTimeout   time.Duration // 10 s for requests in flight when ctx ends
 
+	Certificate *Certificate // nil: there is no TLS
+
 	// Leaving is closed some time before ctx ends, when the server has been told
 	// to stop and still answers; nil: never. See Leaving.
 	Leaving <-chan struct{}
@@ -40,7 +42,7 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 	defer cancel()
 	open := &conns{fresh: make(map[net.Conn]bool)}
 	srv := &http.Server{
-		Handler:           closeWhenLeaving(handler),
+		Handler:           closeWhenLeaving(open.handle(handler)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       cmp.Or(options.ReadTimeout, 30*time.Second),
 		IdleTimeout:       2 * time.Minute,
@@ -53,7 +55,7 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 		ConnState: open.track,
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	go func() { served <- options.Certificate.serve(srv, ln) }() //nolint:contextcheck // Handshakes have contexts of their own.
 
 	select {
 	case err := <-served:
@@ -82,10 +84,19 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 // fresh: Shutdown would wait five seconds for each, and browsers keep some in
 // stock.
 type conns struct {
-	running  sync.WaitGroup // one for each connection that is not closed
+	running  sync.WaitGroup // one for each connection that is not closed, and each handler that runs
 	mu       sync.Mutex
 	fresh    map[net.Conn]bool
 	draining bool
+}
+
+// handle counts handlers: those of HTTP/2 may outlive their connection.
+func (c *conns) handle(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.running.Add(1)
+		defer c.running.Done()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // track is the server's ConnState hook. A connection is new before its

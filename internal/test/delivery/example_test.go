@@ -22,6 +22,8 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"CONSOLE_ADDR":          "127.0.0.1:3000",
 		"ALLOWED_HOSTS":         "",
 		"BASE_PATH":             "",
+		"TLS_CERT_FILE":         "",
+		"TLS_KEY_FILE":          "",
 		"TRUSTED_PROXIES":       "",
 		"TARGET_API_URL":        "http://localhost:3000",
 		"METRICS_ADDR":          "",
