@@ -33,6 +33,11 @@ CREATE TYPE event_kind AS ENUM ('partition', 'run', 'schedule');
 
 CREATE TYPE log_level AS ENUM ('debug', 'info', 'warn', 'error');
 
+-- What somebody is told of. day_failed: the last attempt at the day failed, and no other
+-- is to come. day_late: the day has been due for more than an hour and is not loaded.
+-- source_suspect: the source is not believed.
+CREATE TYPE condition_kind AS ENUM ('day_failed', 'day_late', 'source_suspect');
+
 -- A signal is one statistic of one variable, named {variable}_{statistic}.
 CREATE TABLE signal (
     id integer NOT NULL,
@@ -295,6 +300,32 @@ CREATE TABLE schedule (
     CONSTRAINT schedule_suspect_whole CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL)),
     CONSTRAINT schedule_single CHECK (id = 1)
 );
+
+-- What is wrong and was told: a row from the notice of its begin to that of its end.
+-- day is that of the begin where the condition is not one of a day.
+CREATE TABLE condition (
+    kind condition_kind NOT NULL,
+    day date NOT NULL,
+    began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT condition_pkey PRIMARY KEY (kind, day)
+);
+
+-- Notices of conditions of one kind that began, or that ended, in the order in which they
+-- are sent. data is what the receiver gets, sent_at when it took that. Until then no
+-- process sends the notice before next_attempt_at.
+CREATE TABLE notice (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    kind condition_kind NOT NULL,
+    ended boolean NOT NULL,
+    data jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attempts integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_at timestamptz,
+    CONSTRAINT notice_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX notice_created_at_key ON notice (kind, ended, created_at);
+CREATE INDEX notice_unsent_idx ON notice (id) WHERE sent_at IS NULL;
 
 -- The turbines of the running day of which the checks found nothing, as the day's last
 -- load had them: while a turbine's digest at the source stays the same, its samples are

@@ -13,6 +13,7 @@ import (
 	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/notify"
 	"github.com/delfos/delfos/internal/pgpool"
 )
 
@@ -61,6 +62,7 @@ type Config struct {
 	// Workers is how many days are in work at once, 1 if it is 0.
 	Workers  int
 	Schedule ScheduleConfig
+	Notify   NotifyConfig
 	// RunRetention is how long runs are kept that nothing rests on any more,
 	// with their logs; 0 is for ever.
 	RunRetention time.Duration
@@ -109,6 +111,16 @@ type ScheduleConfig struct {
 	TodayEvery time.Duration
 }
 
+// NotifyConfig says who is told of what is wrong.
+type NotifyConfig struct {
+	Receiver *notify.Receiver // nobody if it is nil
+	// Every is how often it is looked for, 30 s if it is 0.
+	Every time.Duration
+	// Gather is for how long after a notice no other of its kind is made, so that what
+	// happens meanwhile comes in one; 10 minutes if it is 0.
+	Gather time.Duration
+}
+
 // String is the settings as the environment has them, for others to compare.
 func (c ScheduleConfig) String() string {
 	start := ""
@@ -135,6 +147,8 @@ func (c Config) withDefaults() Config {
 	c.Lease = cmp.Or(c.Lease, DefaultLease)
 	c.ForgetWait = cmp.Or(c.ForgetWait, DefaultForgetWait)
 	c.Schedule.SweepEvery = cmp.Or(c.Schedule.SweepEvery, DefaultSweepEvery)
+	c.Notify.Every = cmp.Or(c.Notify.Every, tickEvery)
+	c.Notify.Gather = cmp.Or(c.Notify.Gather, 10*time.Minute)
 	if start := c.Schedule.PartitionStart; start != nil {
 		c.Schedule.PartitionStart = new(dates.Of(*start))
 	}

@@ -167,35 +167,51 @@ func (c *Control) reading(ctx context.Context) (r reading, err error) {
 }
 
 // late are the days from start on that became due more than lateAfter ago, within the time
-// for which the schedule catches up, and that are not loaded since they ended. What was
-// called off is not awaited.
+// for which the schedule catches up, and that are awaited.
 func (s *scheduler) late(ctx context.Context, now, start time.Time) (late []targetdb.ReadGridRow, err error) {
-	days, _ := s.cron.dueDays(s.config.Schedule.SourceRetention.Clip(start, now), now.Add(-lateAfter), s.config.Schedule.CatchUpDays)
+	days := s.overdue(now, &start)
+	err = pgx.BeginTxFunc(ctx, s.config.Target, snapshot(), func(tx pgx.Tx) (err error) {
+		late, err = awaited(ctx, tx, days)
+		return err
+	})
+	return late, err
+}
+
+// overdue are the days from start on that became due more than lateAfter ago, within the
+// time for which the schedule catches up; none while start is not known.
+func (s *scheduler) overdue(now time.Time, start *time.Time) []time.Time {
+	if start == nil {
+		return nil
+	}
+	days, _ := s.cron.dueDays(s.config.Schedule.SourceRetention.Clip(*start, now), now.Add(-lateAfter), s.config.Schedule.CatchUpDays)
+	return days
+}
+
+// awaited are those of the days that are not loaded since they ended. What was called off
+// or pruned is not awaited.
+func awaited(ctx context.Context, tx pgx.Tx, days []time.Time) (wanted []targetdb.ReadGridRow, err error) {
 	if len(days) == 0 {
 		return nil, nil
 	}
-	err = pgx.BeginTxFunc(ctx, s.config.Target, snapshot(), func(tx pgx.Tx) error {
-		grid, calledOff, err := readStates(ctx, tx, days[len(days)-1], days[0])
-		if err != nil {
-			return err
-		}
-		for _, row := range grid {
-			switch row.State {
-			case enum.PartitionStatePruned:
+	grid, calledOff, err := readStates(ctx, tx, slices.MinFunc(days, time.Time.Compare), slices.MaxFunc(days, time.Time.Compare))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range grid {
+		switch row.State {
+		case enum.PartitionStatePruned:
+			continue
+		case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
+			if row.Over {
 				continue
-			case enum.PartitionStateDone, enum.PartitionStateEmpty, enum.PartitionStateStale:
-				if row.Over {
-					continue
-				}
-			default:
 			}
-			if !calledOff[row.Day] && slices.ContainsFunc(days, row.Day.Equal) {
-				late = append(late, row)
-			}
+		default:
 		}
-		return nil
-	})
-	return late, err
+		if !calledOff[row.Day] && slices.ContainsFunc(days, row.Day.Equal) {
+			wanted = append(wanted, row)
+		}
+	}
+	return wanted, nil
 }
 
 // partitionStates are those of delfos_partitions; each has a series, also while no day is in it.

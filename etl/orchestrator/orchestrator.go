@@ -157,6 +157,8 @@ func (o *Orchestrator) tasks() []task {
 		{"look for late data", func(ctx context.Context) error { return s.sweep(ctx, s.config.Now()) }, s.config.Schedule.SweepEvery + time.Minute, every(tickEvery)},
 		{"prune old days", func(ctx context.Context) error { return s.prune(ctx, s.config.Now()) }, time.Hour, every(tickEvery)},
 		{"look at the running day", func(ctx context.Context) error { return s.today(ctx, s.config.Now()) }, limit, every(tickEvery)},
+		{"look for what to tell", func(ctx context.Context) error { return o.control.notice(ctx, o.config.Now()) }, limit, every(o.config.Notify.Every)},
+		{"send notices", o.control.sendNotice, limit, every(time.Second)},
 		{"number events", o.control.numberAll, math.MaxInt64, every(time.Second)},
 		{"write the logs of runs", func(ctx context.Context) error { return o.config.RunLog.flush(ctx, o.config.Target) }, limit, every(flushEvery)},
 	}
@@ -251,7 +253,7 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 // tidy removes what is no longer wanted.
 func (o *Orchestrator) tidy(ctx context.Context) error {
 	db := targetdb.New(o.config.Target)
-	err := errors.Join(db.CloseAbandonedCommands(ctx, abandoned), db.TrimEvents(ctx, keptEvents), db.ForgetWorkers(ctx))
+	err := errors.Join(db.CloseAbandonedCommands(ctx, abandoned), db.TrimEvents(ctx, keptEvents), db.ForgetWorkers(ctx), db.TrimNotices(ctx, keptNotices))
 	if o.config.RunRetention > 0 {
 		err = errors.Join(err, db.DeleteOldRuns(ctx, o.config.Now().Add(-o.config.RunRetention)))
 	}

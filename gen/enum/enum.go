@@ -108,3 +108,13 @@ const (
 	LogLevelWarn  LogLevel = "warn"
 	LogLevelError LogLevel = "error"
 )
+
+// ConditionKind is the type condition_kind.
+type ConditionKind string
+
+// The values of ConditionKind.
+const (
+	ConditionKindDayFailed     ConditionKind = "day_failed"
+	ConditionKindDayLate       ConditionKind = "day_late"
+	ConditionKindSourceSuspect ConditionKind = "source_suspect"
+)

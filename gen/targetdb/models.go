@@ -18,6 +18,23 @@ type CheckRule struct {
 	High      *float64
 }
 
+type Condition struct {
+	Kind    enum.ConditionKind
+	Day     time.Time
+	BeganAt time.Time
+}
+
+type Notice struct {
+	ID            int64
+	Kind          enum.ConditionKind
+	Ended         bool
+	Data          []byte
+	CreatedAt     time.Time
+	Attempts      int32
+	NextAttemptAt time.Time
+	SentAt        *time.Time
+}
+
 type Partition struct {
 	Day               time.Time
 	Token             int64

@@ -69,7 +69,7 @@ fetches them.`,
 			Pair:    pair, Listener: ln, Access: c.At(c.APIAddr), Console: console, OpenAPI: r.OpenAPI,
 			Delfos: callable(r.Path), FirstDay: firstSeedDay(), Once: once, Out: r.Stdout, Log: r.log, Level: r.level,
 			Orchestrator: service.Config{
-				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.RunRetention, JobRetention: c.JobRetention},
+				Config: orchestrator.Config{Workers: defaultWorkers(), Schedule: schedule, RunRetention: c.RunRetention, JobRetention: c.JobRetention, Notify: orchestrator.NotifyConfig{Receiver: c.Receiver()}},
 				Access: c.At(c.ConsoleAddr),
 			},
 		})

@@ -82,8 +82,13 @@ queue's own migrations to the target by itself.
 
 Any number of processes may work on one target: one with the API, more as bare
 workers by --api=false. When it is told to stop, loads under way get a few seconds
-to end; what has not ended goes back to the queue, and its day stays as it was. With
-SHUTDOWN_DELAY an orchestrator with the API first goes on for that long, while /ready
+to end; what has not ended goes back to the queue, and its day stays as it was.
+
+With NOTIFY_URL it tells a webhook when a day failed for good or is late, when the
+source is suspect, and when that ends; NOTIFY_TOKEN is sent as a bearer token, and each
+may be in a file (NOTIFY_URL_FILE, NOTIFY_TOKEN_FILE).
+
+With SHUTDOWN_DELAY an orchestrator with the API first goes on for that long, while /ready
 answers 503; a second signal ends the delay.`,
 		Example: `  delfos orchestrate
   delfos orchestrate --workers 4 --api=false
@@ -118,6 +123,7 @@ answers 503; a second signal ends the delay.`,
 			Config: orchestrator.Config{
 				Workers: cmp.Or(workers, defaultWorkers()), Schedule: schedule,
 				RunRetention: c.RunRetention, JobRetention: c.JobRetention, Log: r.log,
+				Notify: orchestrator.NotifyConfig{Receiver: c.Receiver()},
 			},
 			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Listener: door.Listener, Access: c.At(c.ConsoleAddr), Gate: door.gate, OpenAPI: r.OpenAPI,
 			Metrics: registry, Leaving: ctx.Done(), Certificate: door.certificate,

@@ -61,6 +61,7 @@ type Orchestrate struct {
 	Schedule
 	SourceRetention
 	Retention
+	Notify
 	Metrics
 	Log
 }
@@ -118,6 +119,7 @@ type Demo struct {
 	Schedule
 	SourceRetention
 	Retention
+	Notify
 	Embedded
 	Metrics
 	Log

@@ -141,7 +141,7 @@ func Parse[T any](v *Vars) (T, error) {
 		if strings.HasSuffix(variable.Name, "_DB_URL") {
 			find = func(name string) (string, []Fault) { return v.database(name, variable.Default) }
 		}
-		if variable.want == "secret" {
+		if variable.want == "secret" || variable.want == "webhook" {
 			find = v.secret
 		}
 		value, bad := find(variable.Name)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/internal/apiclient"
+	"github.com/delfos/delfos/internal/notify"
 	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 )
@@ -113,6 +114,21 @@ type SourceRetention struct {
 type Retention struct {
 	RunRetention time.Duration `default:"400" env:"RUN_RETENTION_DAYS" help:"how many days runs and their logs are kept; 0 is for ever" kind:"N" least:"0" want:"days"`
 	JobRetention time.Duration `default:"7"   env:"JOB_RETENTION_DAYS" help:"how many days the queue keeps jobs that have ended"        kind:"N" least:"1" want:"days"`
+}
+
+// Notify says who is told of what is wrong.
+type Notify struct {
+	NotifyURL   string `env:"NOTIFY_URL"   kind:"URL"   secret:"true" want:"webhook"`
+	NotifyToken string `env:"NOTIFY_TOKEN" kind:"TOKEN" secret:"true" want:"secret"`
+}
+
+// Receiver is whom notices are sent to, nil if it is nobody. Call it on a configuration
+// that is valid.
+func (c Notify) Receiver() *notify.Receiver {
+	if c.NotifyURL == "" {
+		return nil
+	}
+	return notify.NewReceiver(c.NotifyURL, c.NotifyToken)
 }
 
 // Shutdown says how a server ends.

@@ -7,20 +7,30 @@ CREATE TABLE "public"."data" (
   CONSTRAINT "data_value_finite" CHECK ((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision))
 );
 CREATE INDEX "data_timestamp_idx" ON "public"."data" USING brin ("timestamp") WITH (pages_per_range = 16);
-CREATE TABLE "public"."signal" (
+CREATE TABLE "public"."schedule" (
   "id" integer NOT NULL,
-  "name" text NOT NULL,
+  "paused" boolean NOT NULL DEFAULT false,
+  "checked_at" timestamptz NULL,
+  "swept_at" timestamptz NULL,
+  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
+  "swept_whole_at" timestamptz NULL,
+  "sweep_cursor" text NULL,
+  "sweep_again" date[] NULL,
+  "suspect_since" timestamptz NULL,
+  "suspect_reason" text NULL,
+  "today_at" timestamptz NULL,
   PRIMARY KEY ("id"),
-  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
+  CONSTRAINT "schedule_single" CHECK (id = 1),
+  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
 );
-CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
 CREATE TYPE "public"."run_state" AS ENUM ('queued', 'running', 'done', 'failed', 'cancelled');
 CREATE TYPE "public"."run_trigger" AS ENUM ('command', 'backfill', 'schedule', 'sweep', 'today', 'prune_target', 'prune_source');
-CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
+CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled', 'pruned');
 CREATE TYPE "public"."severity" AS ENUM ('off', 'warn', 'block');
 CREATE TYPE "public"."check_status" AS ENUM ('pass', 'warn', 'block');
 CREATE TYPE "public"."event_kind" AS ENUM ('partition', 'run', 'schedule');
 CREATE TYPE "public"."log_level" AS ENUM ('debug', 'info', 'warn', 'error');
+CREATE TYPE "public"."condition_kind" AS ENUM ('day_failed', 'day_late', 'source_suspect');
 CREATE TABLE "public"."worker" (
   "id" text NOT NULL,
   "host" text NOT NULL,
@@ -41,6 +51,7 @@ CREATE TABLE "public"."turbine_digest" (
   "source_digest" bigint NOT NULL,
   PRIMARY KEY ("day", "turbine_id")
 );
+CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled', 'pruned');
 CREATE TABLE "public"."check_rule" (
   "check_name" text NOT NULL,
   "variable" text NOT NULL,
@@ -49,7 +60,19 @@ CREATE TABLE "public"."check_rule" (
   "high" double precision NULL,
   PRIMARY KEY ("check_name", "variable")
 );
-CREATE TYPE "public"."partition_state" AS ENUM ('missing', 'queued', 'running', 'done', 'stale', 'empty', 'failed', 'cancelled', 'pruned');
+CREATE TYPE "public"."run_scope" AS ENUM ('all', 'missing', 'failed', 'stale');
+CREATE TABLE "public"."event" (
+  "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "id" bigint NULL,
+  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "kind" "public"."event_kind" NOT NULL,
+  "day" date NULL,
+  "run_id" bigint NULL,
+  "state" text NOT NULL,
+  PRIMARY KEY ("entry")
+);
+CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
+CREATE INDEX "event_unnumbered_idx" ON "public"."event" ("entry") WHERE (id IS NULL);
 CREATE TABLE "public"."flag" (
   "turbine_id" integer NOT NULL,
   "variable" text NOT NULL,
@@ -60,13 +83,25 @@ CREATE TABLE "public"."flag" (
   PRIMARY KEY ("turbine_id", "variable", "timestamp", "check_name")
 );
 CREATE INDEX "flag_timestamp_idx" ON "public"."flag" ("timestamp");
-CREATE TYPE "public"."outcome" AS ENUM ('done', 'empty', 'failed', 'cancelled', 'pruned');
 CREATE TABLE "public"."forgotten" (
   "day" date NOT NULL,
   "token" bigint NOT NULL,
   "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY ("day")
 );
+CREATE TABLE "public"."notice" (
+  "id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  "kind" "public"."condition_kind" NOT NULL,
+  "ended" boolean NOT NULL,
+  "data" jsonb NOT NULL,
+  "created_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "attempts" integer NOT NULL DEFAULT 0,
+  "next_attempt_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "sent_at" timestamptz NULL,
+  PRIMARY KEY ("id")
+);
+CREATE UNIQUE INDEX "notice_created_at_key" ON "public"."notice" ("kind", "ended", "created_at");
+CREATE INDEX "notice_unsent_idx" ON "public"."notice" ("id") WHERE (sent_at IS NULL);
 CREATE TABLE "public"."turbine" (
   "id" integer NOT NULL,
   "name" text NOT NULL,
@@ -120,33 +155,18 @@ END) STORED,
 );
 CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
 CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);
-CREATE TABLE "public"."event" (
-  "entry" bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-  "id" bigint NULL,
-  "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
-  "kind" "public"."event_kind" NOT NULL,
-  "day" date NULL,
-  "run_id" bigint NULL,
-  "state" text NOT NULL,
-  PRIMARY KEY ("entry")
-);
-CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
-CREATE INDEX "event_unnumbered_idx" ON "public"."event" ("entry") WHERE (id IS NULL);
-CREATE TABLE "public"."schedule" (
+CREATE TABLE "public"."signal" (
   "id" integer NOT NULL,
-  "paused" boolean NOT NULL DEFAULT false,
-  "checked_at" timestamptz NULL,
-  "swept_at" timestamptz NULL,
-  "sweep_took" interval NOT NULL DEFAULT '00:00:00'::interval,
-  "swept_whole_at" timestamptz NULL,
-  "sweep_cursor" text NULL,
-  "sweep_again" date[] NULL,
-  "suspect_since" timestamptz NULL,
-  "suspect_reason" text NULL,
-  "today_at" timestamptz NULL,
+  "name" text NOT NULL,
   PRIMARY KEY ("id"),
-  CONSTRAINT "schedule_single" CHECK (id = 1),
-  CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
+  CONSTRAINT "signal_name_not_empty" CHECK (name <> ''::text)
+);
+CREATE UNIQUE INDEX "signal_name_key" ON "public"."signal" ("name");
+CREATE TABLE "public"."condition" (
+  "kind" "public"."condition_kind" NOT NULL,
+  "day" date NOT NULL,
+  "began_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY ("kind", "day")
 );
 CREATE TABLE "public"."partition" (
   "day" date NOT NULL,

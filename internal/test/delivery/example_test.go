@@ -47,6 +47,8 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"PARTITION_START":       "",
 		"RUN_RETENTION_DAYS":    "400",
 		"JOB_RETENTION_DAYS":    "7",
+		"NOTIFY_URL":            "",
+		"NOTIFY_TOKEN":          "",
 		"SOURCE_DB_USER":        "delfos",
 		"SOURCE_DB_PASSWORD":    "delfos",
 		"SOURCE_DB_HOST":        "localhost",
