@@ -68,6 +68,12 @@ func (v Variable) check(value string) *Fault {
 			return err != nil && strings.ContainsAny(name, ":/*@[]")
 		})
 		fault.Want = "names such as delfos.example.org, without scheme, port or path, separated by commas"
+	case "origins":
+		ok = !slices.ContainsFunc(items(value), func(origin string) bool { return !isOrigin(origin) })
+		if strings.Contains(value, "*") {
+			fault.Why = "pages of everybody could read all that this server's clients can reach"
+		}
+		fault.Want = "origins such as https://notebook.example.org, each scheme and host without a path, separated by commas"
 	case "path":
 		_, ok = httpserve.ParseBasePath(value)
 		fault.Want = "a path of letters, digits and -._~ that begins with a slash, such as /delfos"

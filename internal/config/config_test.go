@@ -145,6 +145,13 @@ func TestValues(t *testing.T) {
 		{"ALLOWED_HOSTS", "https://delfos.example.org", false},
 		{"ALLOWED_HOSTS", "delfos.example.org:8000", false},
 		{"ALLOWED_HOSTS", "*", false},
+		{"CORS_ORIGINS", "https://a.example, http://localhost:8888", true},
+		{"CORS_ORIGINS", "*", false},
+		{"CORS_ORIGINS", "https://*.a.example", false},
+		{"CORS_ORIGINS", "https://a.example/", false},
+		{"CORS_ORIGINS", "https://a.example/page", false},
+		{"CORS_ORIGINS", "a.example", false},
+		{"CORS_ORIGINS", "null", false},
 		{"BASE_PATH", "/delfos/", true},
 		{"BASE_PATH", "delfos", false},
 		{"BASE_PATH", "//evil.example", false},
@@ -230,13 +237,14 @@ func TestQueueValues(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	c, err := config.Parse[config.Serve](load(t, "", "ALLOWED_HOSTS=a.example, b.example,", "BASE_PATH=/delfos/", "TRUSTED_PROXIES=10.0.0.7,10.1.2.3/16"))
+	c, err := config.Parse[config.Serve](load(t, "", "ALLOWED_HOSTS=a.example, b.example,", "BASE_PATH=/delfos/", "TRUSTED_PROXIES=10.0.0.7,10.1.2.3/16", "CORS_ORIGINS=https://a.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := httpserve.Access{
 		Addr: ":8000", Hosts: []string{"a.example", "b.example"}, BasePath: "/delfos",
 		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32"), netip.MustParsePrefix("10.1.0.0/16")},
+		Origins: []string{"https://a.example"},
 	}
 	if diff := cmp.Diff(want, c.At(":8000"), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

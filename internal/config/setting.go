@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -190,12 +191,13 @@ type Access struct {
 	AllowedHosts   string `env:"ALLOWED_HOSTS"   help:"names that requests may be for beside localhost, separated by commas; without any, those of the address listened on" kind:"NAMES"     want:"names"`
 	BasePath       string `env:"BASE_PATH"       help:"path under which a proxy shows the server, such as /delfos"                                                          kind:"PATH"      want:"path"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses and networks of the proxies whose X-Forwarded-Host, -Proto and -Prefix are believed, separated by commas"  kind:"ADDRESSES" want:"networks"`
+	CORSOrigins    string `env:"CORS_ORIGINS"    help:"origins whose pages may read answers, such as https://notebook.example.org, separated by commas"                     kind:"ORIGINS"   want:"origins"`
 }
 
 // At is what a server that listens at addr is told. Call it on a configuration
 // that is valid.
 func (c Access) At(addr string) httpserve.Access {
-	a := httpserve.Access{Addr: addr, Hosts: items(c.AllowedHosts)}
+	a := httpserve.Access{Addr: addr, Hosts: items(c.AllowedHosts), Origins: items(c.CORSOrigins)}
 	a.BasePath, _ = httpserve.ParseBasePath(c.BasePath)
 	for _, item := range items(c.TrustedProxies) {
 		if proxies, ok := network(item); ok {
@@ -208,6 +210,12 @@ func (c Access) At(addr string) httpserve.Access {
 // items are the parts of a list, separated by commas or blanks.
 func items(list string) []string {
 	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' })
+}
+
+// isOrigin reports whether a text is what browsers send as Origin.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && text == u.Scheme+"://"+u.Host && !strings.Contains(text, "*")
 }
 
 // network reads an address, or a network as CIDR has it.

@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/rs/cors"
 )
 
 // Access says under which addresses a server may be reached. The zero value
@@ -27,6 +29,8 @@ type Access struct {
 	// Proxies may say by X-Forwarded-Host, -Proto and -Prefix what the client
 	// asked for. These headers of anybody else are ignored.
 	Proxies []netip.Prefix
+	// Origins are the sites whose pages may read answers, such as https://notebook.example.org.
+	Origins []string
 }
 
 // A ForbiddenError is why a request was turned away, in a sentence for its
@@ -45,6 +49,7 @@ func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error))
 	hosts := a.hosts()
 	sites := http.NewCrossOriginProtection()
 	return func(next http.Handler) http.Handler {
+		next = a.share(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			arrived := r.Host
 			r = a.reached(r)
@@ -56,6 +61,20 @@ func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error))
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// share lets the pages of Origins read answers, with a token and without cookies.
+func (a Access) share(next http.Handler) http.Handler {
+	if len(a.Origins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: a.Origins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead},
+		AllowedHeaders: []string{"Accept", "Authorization", "If-None-Match", "Last-Event-ID", "Traceparent", RequestIDHeader},
+		ExposedHeaders: []string{"ETag", "Link", "Content-Digest", "Content-Disposition", "Retry-After", "WWW-Authenticate", RequestIDHeader},
+		MaxAge:         600,
+	}).Handler(next)
 }
 
 // setHSTS has browsers come by https alone for half a year, where this server itself speaks TLS.

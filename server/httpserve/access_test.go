@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/server/httpserve"
 )
 
@@ -171,6 +172,50 @@ func TestWritesFromOtherSites(t *testing.T) {
 }
 
 // What a proxy says counts when it is trusted, and only what it wrote itself.
+// Pages of a listed origin may read, by a token and without cookies; those of others, and writes, are as
+// without the list.
+func TestPagesOfOtherOrigins(t *testing.T) {
+	t.Parallel()
+	const listed, foreign = "https://notebook.example", "https://evil.example"
+	for _, tt := range []struct {
+		name, method, origin string
+		origins, headers     []string
+		status               int
+		allowed              bool
+	}{
+		{"no list", "GET", listed, nil, nil, 200, false},
+		{"no list, asked before", "OPTIONS", listed, nil, []string{"Access-Control-Request-Method: GET"}, 200, false},
+		{"listed", "GET", listed, []string{listed}, nil, 200, true},
+		{"foreign", "GET", foreign, []string{listed}, nil, 200, false},
+		{"begins alike", "GET", listed + ".evil.example", []string{listed}, nil, 200, false},
+		{"no page", "GET", "null", []string{listed}, nil, 200, false},
+		{"token", "OPTIONS", listed, []string{listed}, []string{"Access-Control-Request-Method: GET", "Access-Control-Request-Headers: authorization"}, 204, true},
+		{"foreign token", "OPTIONS", foreign, []string{listed}, []string{"Access-Control-Request-Method: GET", "Access-Control-Request-Headers: authorization"}, 204, false},
+		{"write, asked before", "OPTIONS", listed, []string{listed}, []string{"Access-Control-Request-Method: POST"}, 204, false},
+		{"write", "POST", listed, []string{listed}, nil, 403, false},
+		{"foreign write", "POST", foreign, []string{listed}, nil, 403, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := apitest.Client{TB: t, URL: door(t, httpserve.Access{Origins: tt.origins}).URL}.
+				Do(tt.method, "/data", "", append(tt.headers, "Origin: "+tt.origin)...)
+			want := ""
+			if tt.allowed {
+				want = tt.origin
+			}
+			if got := a.Header.Get("Access-Control-Allow-Origin"); a.Status != tt.status || got != want {
+				t.Errorf("got %d for %q, want %d for %q", a.Status, got, tt.status, want)
+			}
+			if a.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Error("cookies may be sent along")
+			}
+			if exposed := a.Header.Get("Access-Control-Expose-Headers"); tt.allowed && tt.method == "GET" && !strings.Contains(strings.ToLower(exposed), "retry-after") {
+				t.Errorf("a page can read the headers %q", exposed)
+			}
+		})
+	}
+}
+
 func TestForwarded(t *testing.T) {
 	t.Parallel()
 	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

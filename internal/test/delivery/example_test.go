@@ -22,6 +22,7 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"CONSOLE_ADDR":          "127.0.0.1:3000",
 		"ALLOWED_HOSTS":         "",
 		"BASE_PATH":             "",
+		"CORS_ORIGINS":          "",
 		"TLS_CERT_FILE":         "",
 		"TLS_KEY_FILE":          "",
 		"TRUSTED_PROXIES":       "",
