@@ -171,7 +171,9 @@ END $$;$sql$
     SELECT 11, 'GRANT EXECUTE ON FUNCTION public.delfos_tidy(boolean) TO delfos_etl;'
     FROM tidy
     JOIN role ON role.name = 'delfos_etl'
-    WHERE $1 = 'target' AND has_function_privilege(role.oid, tidy.oid, 'EXECUTE') IS NOT TRUE
+    WHERE $1 = 'target'
+      -- The right that it has as everybody is about to be revoked.
+      AND (has_function_privilege(role.oid, tidy.oid, 'EXECUTE') IS NOT TRUE OR has_function_privilege('public', tidy.oid, 'EXECUTE'))
 )
 SELECT statement
 FROM missing
