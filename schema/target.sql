@@ -95,7 +95,8 @@ CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_r
 -- once; NULL leaves that to the workers. stop_on_failure cancels the days that wait when
 -- one has failed for good. A request that comes again under its
 -- idempotency key finds the run that it made. closed_at is when somebody noticed
--- that no request of it is open any more.
+-- that no request of it is open any more. actor is who asked for the run, NULL when the
+-- schedule did; cancelled_by and retried_by are who has done so last.
 CREATE TABLE run (
     id bigint GENERATED ALWAYS AS IDENTITY,
     trigger run_trigger NOT NULL,
@@ -108,8 +109,12 @@ CREATE TABLE run (
     stop_on_failure boolean NOT NULL DEFAULT false,
     idempotency_key text,
     request text,
+    actor text,
     created_at timestamptz NOT NULL DEFAULT now(),
     cancelled_at timestamptz,
+    cancelled_by text,
+    retried_at timestamptz,
+    retried_by text,
     closed_at timestamptz,
     priority integer NOT NULL GENERATED ALWAYS AS (CASE trigger WHEN 'schedule' THEN 1 WHEN 'sweep' THEN 2 ELSE 3 END) STORED,
     CONSTRAINT run_pkey PRIMARY KEY (id),
@@ -196,11 +201,13 @@ CREATE INDEX run_partition_open_idx ON run_partition (day) WHERE outcome IS NULL
 
 -- Every claim that was ever handed out, and what became of it. An attempt
 -- whose outcome is NULL and whose token is not its day's latest was lost: its
--- process died, or it was stopped beyond its lease.
+-- process died, or it was stopped beyond its lease. actor is who had asked for the run,
+-- or for its retry, when the attempt began.
 CREATE TABLE attempt (
     day date NOT NULL,
     token bigint NOT NULL,
     run_id bigint NOT NULL,
+    actor text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,
     outcome outcome,
@@ -227,6 +234,7 @@ CREATE TABLE forgotten (
     day date NOT NULL,
     token bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor text,
     CONSTRAINT forgotten_pkey PRIMARY KEY (day)
 );
 
@@ -249,7 +257,8 @@ CREATE TABLE worker (
 
 -- What changed, in the transaction that changed it. id is given afterwards, by
 -- one numbering at a time: a reader that has seen an id has seen all before it,
--- which an id drawn before COMMIT can't promise. Bounded: the oldest go.
+-- which an id drawn before COMMIT can't promise. Bounded: the oldest go. actor is who
+-- asked for the change, NULL when nobody did by hand.
 CREATE TABLE event (
     entry bigint GENERATED ALWAYS AS IDENTITY,
     id bigint,
@@ -258,6 +267,7 @@ CREATE TABLE event (
     day date,
     run_id bigint,
     state text NOT NULL,
+    actor text,
     CONSTRAINT event_pkey PRIMARY KEY (entry)
 );
 CREATE UNIQUE INDEX event_id_key ON event (id);
@@ -281,7 +291,8 @@ CREATE INDEX run_log_run_id_idx ON run_log (run_id, id);
 -- long the last look for late data, begun at swept_at, kept the source busy. The last one
 -- at all days was at swept_whole_at. What changes next is asked for by sweep_cursor, and
 -- the days sweep_again are looked at in any case: they were being loaded. today_at is when
--- the running day was last looked at.
+-- the running day was last looked at. changed_by is who has last paused or resumed the
+-- schedule.
 -- suspect_reason is why the source is not believed, so that nothing is asked for
 -- that has changed there, and suspect_since when that was first found.
 CREATE TABLE schedule (
@@ -296,6 +307,8 @@ CREATE TABLE schedule (
     suspect_since timestamptz,
     suspect_reason text,
     today_at timestamptz,
+    changed_at timestamptz,
+    changed_by text,
     CONSTRAINT schedule_pkey PRIMARY KEY (id),
     CONSTRAINT schedule_suspect_whole CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL)),
     CONSTRAINT schedule_single CHECK (id = 1)

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/actor"
 )
 
 // Ledger hands out claims on days.
@@ -59,14 +60,19 @@ func New(ctx context.Context, pool *pgxpool.Pool, lease time.Duration, log *slog
 // Close ends the ledger's own sessions. The pool that it was given stays open.
 func (l *Ledger) Close() { l.upkeep.Close() }
 
-// OpenRun enters a run that its own process works on, and its days.
+// OpenRun enters a run that its own process works on, and its days, on behalf of the
+// context's actor.
 func (l *Ledger) OpenRun(ctx context.Context, run targetdb.CreateRunParams) (id int64, err error) {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Release()
-	return targetdb.New(execFirstUse{conn}).CreateRun(ctx, run)
+	run.Actor = actor.Of(ctx)
+	if id, err = targetdb.New(execFirstUse{conn}).CreateRun(ctx, run); err == nil {
+		l.log.DebugContext(ctx, "the run was opened", "run", id, "trigger", run.Trigger, "days", len(run.Days), "actor", run.Actor)
+	}
+	return id, err
 }
 
 // FollowTurbines writes the source's turbines, JSON as its API lists them, to the target

@@ -12,6 +12,7 @@ import (
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/selector"
 )
 
@@ -154,6 +155,7 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	}
 	var plan Plan
 	var days []time.Time
+	asked := false // and not found by its key
 	err := pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) (err error) {
 		if plan, days, err = wantedDays(ctx, tx, r, believed, c.config.Now()); err != nil || r.DryRun {
 			return err
@@ -161,10 +163,12 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 		plan.RunID, err = c.queue.open(ctx, tx, targetdb.OpenRunParams{
 			Trigger: enum.RunTriggerBackfill, FirstDay: r.From, LastDay: r.To, Scope: r.Only, Days: days,
 			Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, StopOnFailure: r.StopOnFailure, IdempotencyKey: r.Key, Request: r.Request,
+			Actor: actor.Of(ctx),
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return findRun(ctx, tx, r, &plan)
 		}
+		asked = err == nil
 		return err
 	})
 	if err == nil && r.DryRun {
@@ -172,6 +176,9 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	}
 	if err != nil {
 		return Plan{}, fmt.Errorf("start a backfill: %w", err)
+	}
+	if asked {
+		c.tell(ctx, plan.RunID, "the run was asked for", plan.Partitions)
 	}
 	return plan, nil
 }
@@ -241,29 +248,31 @@ func (c *Control) gone(ctx context.Context, days []time.Time) (*etl.Removal, err
 // Cancel closes the open requests of a run: waiting days leave the queue, and
 // those in work stop, unless another run wants them.
 func (c *Control) Cancel(ctx context.Context, id int64) error {
-	return c.change(ctx, id, "cancel", func(tx pgx.Tx) error {
-		days, err := targetdb.New(tx).CancelRun(ctx, id)
+	return c.change(ctx, id, "cancel", "the run was cancelled", func(tx pgx.Tx) ([]time.Time, error) {
+		days, err := targetdb.New(tx).CancelRun(ctx, targetdb.CancelRunParams{RunID: id, Actor: actor.Of(ctx)})
 		if err != nil || len(days) == 0 {
-			return err
+			return nil, err
 		}
-		return c.queue.drop(ctx, tx, days)
+		return days, c.queue.drop(ctx, tx, days)
 	})
 }
 
 // Retry opens the requests of a run that failed or were cancelled again.
 func (c *Control) Retry(ctx context.Context, id int64) error {
-	return c.change(ctx, id, "retry", func(tx pgx.Tx) error {
-		days, err := targetdb.New(tx).RetryRun(ctx, id)
+	return c.change(ctx, id, "retry", "the run was retried", func(tx pgx.Tx) ([]time.Time, error) {
+		days, err := targetdb.New(tx).RetryRun(ctx, targetdb.RetryRunParams{RunID: id, Actor: actor.Of(ctx)})
 		if err != nil || len(days) == 0 {
-			return err
+			return nil, err
 		}
 		slices.SortFunc(days, time.Time.Compare)
-		return c.queue.ask(ctx, tx, id, days)
+		return days, c.queue.ask(ctx, tx, id, days, actor.Of(ctx))
 	})
 }
 
-// change holds a run of the queue while its requests change.
-func (c *Control) change(ctx context.Context, id int64, what string, change func(pgx.Tx) error) error {
+// change holds a run of the queue while its requests change, and logs it as done if any
+// day's does.
+func (c *Control) change(ctx context.Context, id int64, what, done string, change func(pgx.Tx) ([]time.Time, error)) error {
+	var days []time.Time
 	err := pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) error {
 		run, err := targetdb.New(tx).LockRun(ctx, id)
 		switch {
@@ -276,10 +285,19 @@ func (c *Control) change(ctx context.Context, id int64, what string, change func
 		case run.Trigger == enum.RunTriggerPruneTarget, run.Trigger == enum.RunTriggerPruneSource:
 			return ErrPrunes
 		}
-		return change(tx)
+		days, err = change(tx)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("%s run %d: %w", what, id, err)
 	}
+	if len(days) > 0 {
+		c.tell(ctx, id, done, int64(len(days)))
+	}
 	return nil
+}
+
+// tell logs who did something to a run, in the run's log as well.
+func (c *Control) tell(ctx context.Context, id int64, what string, days int64) {
+	c.config.Log.InfoContext(withRun(ctx, id, time.Time{}), what, "run", id, "days", days, "actor", actor.Of(ctx)) //nolint:sloglint // One of three messages.
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
@@ -40,7 +41,10 @@ func TestEventsTellAllThatHappens(t *testing.T) {
 	s := setup(t)
 	s.seed(t, 3)
 	c := s.start(t, 2).Control()
-	plan := startRun(t, c, days(3, ""))
+	plan, err := c.Start(actor.With(t.Context(), "ana"), days(3, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
 	runEnded := func(e orchestrator.Event) bool { return e.Kind == "run" && e.State == "done" }
 	events := collect(t, c, 0, runEnded)
 	counts := map[string]int{}
@@ -48,8 +52,8 @@ func TestEventsTellAllThatHappens(t *testing.T) {
 		if i > 0 && e.ID != events[i-1].ID+1 {
 			t.Errorf("event %d after %d", e.ID, events[i-1].ID)
 		}
-		if e.RunID == nil || *e.RunID != plan.RunID {
-			t.Errorf("event %+v is not of run %d", e, plan.RunID)
+		if e.RunID == nil || *e.RunID != plan.RunID || e.Actor == nil || *e.Actor != "ana" {
+			t.Errorf("event %+v is not of run %d, by ana", e, plan.RunID)
 		}
 		counts[string(e.Kind)+" "+e.State]++
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/actor"
 )
 
 // forgetPoll is how often Forget looks whether a load of the day has ended.
@@ -72,7 +73,7 @@ func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
 	if err != nil {
 		return fmt.Errorf("forget %s: %w", day.Format(time.DateOnly), err)
 	}
-	c.config.Log.InfoContext(ctx, "a day was forgotten", "day", day.Format(time.DateOnly), "force", force)
+	c.config.Log.InfoContext(ctx, "a day was forgotten", "day", day.Format(time.DateOnly), "force", force, "actor", actor.Of(ctx))
 	return nil
 }
 
@@ -108,13 +109,16 @@ func (c *Control) forget(ctx context.Context, day time.Time) error {
 		if err := lockFree(ctx, db, day); err != nil {
 			return err
 		}
-		if err := db.ForgetPartition(ctx, targetdb.ForgetPartitionParams{Day: day, Start: day, Stop: day.AddDate(0, 0, 1)}); err != nil {
+		if err := db.ForgetPartition(ctx, targetdb.ForgetPartitionParams{Day: day, Start: day, Stop: day.AddDate(0, 0, 1), Actor: actor.Of(ctx)}); err != nil {
 			return fmt.Errorf("remove what there is of it: %w", err)
 		}
 		if err := c.queue.drop(ctx, tx, []time.Time{day}); err != nil {
 			return err
 		}
-		if err := db.AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindPartition, Day: &day, State: string(enum.PartitionStateMissing)}); err != nil {
+		err := db.AddEvent(ctx, targetdb.AddEventParams{
+			Kind: enum.EventKindPartition, Day: &day, State: string(enum.PartitionStateMissing), Actor: actor.Of(ctx),
+		})
+		if err != nil {
 			return fmt.Errorf("note an event: %w", err)
 		}
 		return nil

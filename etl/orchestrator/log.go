@@ -34,7 +34,8 @@ type runOf struct {
 	day time.Time
 }
 
-// withRun makes what is logged under ctx part of the run's log.
+// withRun makes what is logged under ctx part of the run's log; day is zero if it is of
+// the whole run.
 func withRun(ctx context.Context, id int64, day time.Time) context.Context {
 	return context.WithValue(ctx, runKey{}, runOf{id, day})
 }
@@ -50,7 +51,7 @@ type RunLog struct {
 // logEntry is an entry as query AddRunLog takes it.
 type logEntry struct {
 	RunID      int64           `json:"run_id"`
-	Day        string          `json:"day"`
+	Day        *string         `json:"day"`
 	At         time.Time       `json:"at"`
 	Level      string          `json:"level"`
 	Message    string          `json:"message"`
@@ -86,10 +87,13 @@ func (h *runHandler) Handle(ctx context.Context, r slog.Record) error {
 		if err := h.with(encoder).Handle(ctx, r); err != nil {
 			return err
 		}
-		h.log.add(logEntry{
-			RunID: run.id, Day: run.day.Format(time.DateOnly), At: r.Time, Level: level(r.Level),
-			Message: ledger.Storable(r.Message), Attributes: attributes.Bytes(),
-		})
+		entry := logEntry{
+			RunID: run.id, At: r.Time, Level: level(r.Level), Message: ledger.Storable(r.Message), Attributes: attributes.Bytes(),
+		}
+		if !run.day.IsZero() {
+			entry.Day = new(run.day.Format(time.DateOnly))
+		}
+		h.log.add(entry)
 	}
 	if !h.next.Enabled(ctx, r.Level) {
 		return nil

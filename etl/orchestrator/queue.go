@@ -63,11 +63,11 @@ func (q *queue) open(ctx context.Context, tx pgx.Tx, run targetdb.OpenRunParams)
 	if err != nil {
 		return 0, fmt.Errorf("open a run: %w", err)
 	}
-	return runID, q.ask(ctx, tx, runID, run.Days)
+	return runID, q.ask(ctx, tx, runID, run.Days, run.Actor)
 }
 
-// ask queues days of a run that have just got open requests.
-func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Time) error {
+// ask queues days of a run that have just got open requests, on behalf of an actor.
+func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Time, by string) error {
 	db := targetdb.New(tx)
 	if err := db.ClearNextAttempts(ctx, days); err != nil {
 		return fmt.Errorf("clear next attempts: %w", err)
@@ -84,7 +84,7 @@ func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Tim
 	if err := q.dispatch(ctx, tx); err != nil {
 		return err
 	}
-	err = db.AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindRun, RunID: &runID, State: string(enum.RunStateQueued)})
+	err = db.AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindRun, RunID: &runID, State: string(enum.RunStateQueued), Actor: by})
 	if err != nil {
 		return fmt.Errorf("note that run %d is queued: %w", runID, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/tracing"
 )
@@ -229,9 +230,9 @@ func (s *scheduler) held(ctx context.Context, f func(pgx.Tx, targetdb.Schedule) 
 	})
 }
 
-// note enters an event of the schedule.
-func note(ctx context.Context, tx pgx.Tx, state string) error {
-	return targetdb.New(tx).AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindSchedule, State: state})
+// note enters an event of the schedule; by is "" if the schedule noticed by itself.
+func note(ctx context.Context, tx pgx.Tx, state, by string) error {
+	return targetdb.New(tx).AddEvent(ctx, targetdb.AddEventParams{Kind: enum.EventKindSchedule, State: state, Actor: by})
 }
 
 // Pause pauses or resumes the schedule, looking for late data included, for all
@@ -247,13 +248,16 @@ func (s *scheduler) Pause(ctx context.Context, paused bool) error {
 			return nil
 		}
 		changed = true
-		if err := targetdb.New(tx).PauseSchedule(ctx, paused); err != nil {
+		if err := targetdb.New(tx).PauseSchedule(ctx, targetdb.PauseScheduleParams{Paused: paused, At: s.config.Now(), Actor: actor.Of(ctx)}); err != nil {
 			return err
 		}
-		return note(ctx, tx, state)
+		return note(ctx, tx, state, actor.Of(ctx))
 	})
 	if err != nil {
 		return fmt.Errorf("schedule %s: %w", state, err)
+	}
+	if changed {
+		s.config.Log.InfoContext(ctx, "the schedule was "+state, "actor", actor.Of(ctx)) //nolint:sloglint // One of two messages.
 	}
 	if changed && !paused {
 		if err := s.tick(ctx, s.config.Now()); err != nil {

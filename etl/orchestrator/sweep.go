@@ -102,9 +102,9 @@ func (s *scheduler) suspect(ctx context.Context, now time.Time, reason string) (
 		}
 		switch {
 		case reason == "":
-			return note(ctx, tx, sourceBelieved)
+			return note(ctx, tx, sourceBelieved, "")
 		case before == "":
-			return note(ctx, tx, sourceSuspect)
+			return note(ctx, tx, sourceSuspect, "")
 		}
 		return nil
 	})

@@ -57,7 +57,7 @@ func (s *scheduler) askForToday(ctx context.Context, tx pgx.Tx, day time.Time) e
 	}
 	id, err := targetdb.New(tx).ReopenToday(ctx, day)
 	if err == nil {
-		return s.queue.ask(ctx, tx, id, []time.Time{day})
+		return s.queue.ask(ctx, tx, id, []time.Time{day}, "")
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("ask for the running day again: %w", err)

@@ -1208,6 +1208,7 @@ export interface components {
          * @example {
          *       "id": 7,
          *       "trigger": "backfill",
+         *       "actor": "ana",
          *       "state": "running",
          *       "from": "2025-01-01",
          *       "to": "2025-12-31",
@@ -1231,6 +1232,8 @@ export interface components {
              */
             id: number;
             trigger: components["schemas"]["RunTrigger"];
+            /** @description Who asked for the run. Absent if the schedule did. */
+            actor?: components["schemas"]["Actor"];
             state: components["schemas"]["RunState"];
             /** @description The first day, inclusive. */
             from: components["schemas"]["Day"];
@@ -1257,6 +1260,12 @@ export interface components {
              *     being stopped, its state is `running`. Absent again after a retry.
              */
             cancelled_at?: components["schemas"]["Timestamp"];
+            /** @description Who cancelled the run. */
+            cancelled_by?: components["schemas"]["Actor"];
+            /** @description When the run was last retried. */
+            retried_at?: components["schemas"]["Timestamp"];
+            /** @description Who last retried the run. */
+            retried_by?: components["schemas"]["Actor"];
             /**
              * @description When the last of its days will have ended, if each takes as long as the median of the 20
              *     days loaded last and all workers that are alive load its days. Answers about one run have
@@ -1326,6 +1335,7 @@ export interface components {
          *         {
          *           "id": 7,
          *           "trigger": "backfill",
+         *           "actor": "ana",
          *           "state": "running",
          *           "from": "2025-01-01",
          *           "to": "2025-12-31",
@@ -1431,6 +1441,10 @@ export interface components {
             cron: string;
             /** @description Whether the schedule is paused. */
             paused: boolean;
+            /** @description When the schedule was last paused or resumed. */
+            changed_at?: components["schemas"]["Timestamp"];
+            /** @description Who last paused or resumed the schedule. */
+            changed_by?: components["schemas"]["Actor"];
             /** @description When the next day is queued. Absent while the schedule is paused. */
             next_at?: components["schemas"]["Timestamp"];
             /** @description The day that is queued at `next_at`. */
@@ -2036,6 +2050,8 @@ export interface components {
              */
             run_id: number;
             trigger: components["schemas"]["RunTrigger"];
+            /** @description Who asked for the load, by a run or by its retry. Absent if the schedule did. */
+            actor?: components["schemas"]["Actor"];
             cause: components["schemas"]["RevisionCause"];
             outcome: components["schemas"]["RevisionOutcome"];
             /** @description Why the load failed. */
@@ -2842,6 +2858,13 @@ export interface components {
             rows: components["schemas"]["Energy"][];
         };
         /**
+         * @description Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+         *     `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+         *     database itself.
+         * @example ana
+         */
+        Actor: string;
+        /**
          * @description A change of a partition, a run or the schedule.
          * @example {
          *       "id": 1042,
@@ -2874,6 +2897,8 @@ export interface components {
             run_id?: number;
             /** @description The state after the change. */
             state: string;
+            /** @description Who asked for the change, or for the run that made it. Absent if the schedule did. */
+            actor?: components["schemas"]["Actor"];
         };
         /**
          * @description The server can do what was asked about.

@@ -93,6 +93,13 @@ const (
 // Examples: operate
 type AccessScope string
 
+// Actor Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+// database itself.
+//
+// Examples: ana
+type Actor = string
+
 // CheckList Results of data checks.
 //
 // Examples: {"checks":[{"check":"range","checked_at":"2025-01-02T01:00:01Z","day":"2025-01-01","detail":"every reading within its limits","faults":0,"status":"pass","variable":"wind_speed","version":1}]}
@@ -337,6 +344,14 @@ type EnergyList struct {
 //
 // Examples: {"at":"2025-01-02T01:00:03Z","day":"2025-01-01","id":1042,"kind":"partition","run_id":7,"state":"done"}
 type Event struct {
+	// Actor Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+	// database itself.
+	//
+	//
+	// Examples: ana
+	Actor *Actor `json:"actor,omitempty"`
+
 	// At An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
@@ -844,6 +859,14 @@ type ProfileVariable = string
 //
 // Examples: {"cause":"first_load","day":"2025-01-01","outcome":"done","run_id":9,"started_at":"2025-01-03T01:00:00Z","token":3,"trigger":"backfill"}
 type Revision struct {
+	// Actor Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+	// database itself.
+	//
+	//
+	// Examples: ana
+	Actor *Actor `json:"actor,omitempty"`
+
 	// Cause Why there was something to load.
 	//
 	// - `first_load`: the day had no values.
@@ -963,8 +986,16 @@ type RevisionOutcome = string
 
 // Run A request for days, and how far they are.
 //
-// Examples: {"created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}
+// Examples: {"actor":"ana","created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}
 type Run struct {
+	// Actor Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+	// database itself.
+	//
+	//
+	// Examples: ana
+	Actor *Actor `json:"actor,omitempty"`
+
 	// AllowEmpty Whether the run may remove values that the source no longer has samples for.
 	AllowEmpty *bool `json:"allow_empty,omitempty"`
 
@@ -972,6 +1003,14 @@ type Run struct {
 	//
 	// Examples: 2025-01-01T00:00:00Z
 	CancelledAt *Timestamp `json:"cancelled_at,omitempty"`
+
+	// CancelledBy Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+	// database itself.
+	//
+	//
+	// Examples: ana
+	CancelledBy *Actor `json:"cancelled_by,omitempty"`
 
 	// CreatedAt An instant, in RFC 3339 with `Z`.
 	//
@@ -1014,6 +1053,19 @@ type Run struct {
 	//
 	// Examples: {"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365}
 	Partitions RunCounts `json:"partitions"`
+
+	// RetriedAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	RetriedAt *Timestamp `json:"retried_at,omitempty"`
+
+	// RetriedBy Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+	// database itself.
+	//
+	//
+	// Examples: ana
+	RetriedBy *Actor `json:"retried_by,omitempty"`
 
 	// State `queued` until a first day is being loaded, then `running` until all days have ended. Then
 	// `failed` if any day failed, otherwise `cancelled` if any was cancelled, otherwise `done`. A
@@ -1099,7 +1151,7 @@ type RunCounts struct {
 
 // RunList A part of all runs.
 //
-// Examples: {"runs":[{"created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}]}
+// Examples: {"runs":[{"actor":"ana","created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}]}
 type RunList struct {
 	// Runs The runs, the newest first.
 	Runs []Run `json:"runs"`
@@ -1260,6 +1312,19 @@ type RunWaiting struct {
 type Schedule struct {
 	// CatchUpDays How many past days are queued if they are missing.
 	CatchUpDays int32 `json:"catch_up_days"`
+
+	// ChangedAt An instant, in RFC 3339 with `Z`.
+	//
+	// Examples: 2025-01-01T00:00:00Z
+	ChangedAt *Timestamp `json:"changed_at,omitempty"`
+
+	// ChangedBy Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
+	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
+	// database itself.
+	//
+	//
+	// Examples: ana
+	ChangedBy *Actor `json:"changed_by,omitempty"`
 
 	// CheckedAt An instant, in RFC 3339 with `Z`.
 	//

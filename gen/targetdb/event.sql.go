@@ -14,8 +14,8 @@ import (
 
 const AddEvent = `-- name: AddEvent :exec
 WITH added AS (
-    INSERT INTO event (kind, day, run_id, state)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO event (kind, day, run_id, state, actor)
+    VALUES ($1, $2, $3, $4, nullif($5::text, ''))
 )
 SELECT pg_notify('delfos_event', '')
 `
@@ -25,15 +25,18 @@ type AddEventParams struct {
 	Day   *time.Time
 	RunID *int64
 	State string
+	Actor string
 }
 
-// Records a change, which is numbered after it is committed, and wakes the followers.
+// Records a change, which is numbered after it is committed, and wakes the followers; an
+// actor of ” is none.
 func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 	_, err := q.db.Exec(ctx, AddEvent,
 		arg.Kind,
 		arg.Day,
 		arg.RunID,
 		arg.State,
+		arg.Actor,
 	)
 	return err
 }
@@ -126,7 +129,7 @@ func (q *Queries) NumberEvents(ctx context.Context) (int64, error) {
 }
 
 const ReadEvents = `-- name: ReadEvents :many
-SELECT coalesce(id, 0)::bigint AS id, at, kind, day, run_id, state
+SELECT coalesce(id, 0)::bigint AS id, at, kind, day, run_id, state, actor
 FROM event
 WHERE id > $1::bigint
 ORDER BY id
@@ -145,6 +148,7 @@ type ReadEventsRow struct {
 	Day   *time.Time
 	RunID *int64
 	State string
+	Actor *string
 }
 
 // Events after one, in order. event_id_key serves it.
@@ -164,6 +168,7 @@ func (q *Queries) ReadEvents(ctx context.Context, arg ReadEventsParams) ([]ReadE
 			&i.Day,
 			&i.RunID,
 			&i.State,
+			&i.Actor,
 		); err != nil {
 			return nil, err
 		}

@@ -21,29 +21,31 @@ checks AS (
 ),
 flags AS (
     DELETE FROM flag
-    WHERE timestamp >= $2::timestamptz
-      AND timestamp < $3::timestamptz
+    WHERE timestamp >= $3::timestamptz
+      AND timestamp < $4::timestamptz
 ),
 readings AS (
     DELETE FROM data
-    WHERE timestamp >= $2::timestamptz
-      AND timestamp < $3::timestamptz
+    WHERE timestamp >= $3::timestamptz
+      AND timestamp < $4::timestamptz
 ),
 gone AS (
     DELETE FROM partition
     WHERE day = $1::date
     RETURNING token
 )
-INSERT INTO forgotten AS f (day, token)
-SELECT $1::date, coalesce(max(gone.token), 0)
+INSERT INTO forgotten AS f (day, token, actor)
+SELECT $1::date, coalesce(max(gone.token), 0), nullif($2::text, '')
 FROM gone
 ON CONFLICT (day) DO UPDATE
 SET token = greatest(f.token, excluded.token),
-    at = excluded.at
+    at = excluded.at,
+    actor = excluded.actor
 `
 
 type ForgetPartitionParams struct {
 	Day   time.Time
+	Actor string
 	Start time.Time
 	Stop  time.Time
 }
@@ -52,7 +54,12 @@ type ForgetPartitionParams struct {
 // with the flags and values of [start, stop). The keys of attempt, check_result and
 // partition, flag_timestamp_idx and data_timestamp_idx serve it.
 func (q *Queries) ForgetPartition(ctx context.Context, arg ForgetPartitionParams) error {
-	_, err := q.db.Exec(ctx, ForgetPartition, arg.Day, arg.Start, arg.Stop)
+	_, err := q.db.Exec(ctx, ForgetPartition,
+		arg.Day,
+		arg.Actor,
+		arg.Start,
+		arg.Stop,
+	)
 	return err
 }
 

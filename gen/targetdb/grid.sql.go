@@ -210,6 +210,7 @@ SELECT
     a.token,
     a.run_id,
     r.trigger,
+    a.actor,
     (CASE
         WHEN r.trigger = 'prune_target' THEN 'pruned'
         WHEN r.trigger = 'prune_source' THEN 'source_pruned'
@@ -250,6 +251,7 @@ type ReadRevisionsRow struct {
 	Token              int64
 	RunID              int64
 	Trigger            enum.RunTrigger
+	Actor              *string
 	Cause              string
 	StartedAt          time.Time
 	FinishedAt         *time.Time
@@ -283,6 +285,7 @@ func (q *Queries) ReadRevisions(ctx context.Context, arg ReadRevisionsParams) ([
 			&i.Token,
 			&i.RunID,
 			&i.Trigger,
+			&i.Actor,
 			&i.Cause,
 			&i.StartedAt,
 			&i.FinishedAt,

@@ -111,8 +111,11 @@ taken AS (
     RETURNING p.token
 ),
 begun AS (
-    INSERT INTO attempt (day, token, run_id, source_digest_before, target_digest_before)
-    SELECT $1::date, mine.token, $2::bigint, held.source_digest, held.target_digest
+    INSERT INTO attempt (day, token, run_id, actor, source_digest_before, target_digest_before)
+    SELECT
+        $1::date, mine.token, $2::bigint,
+        (SELECT coalesce(r.retried_by, r.actor) FROM run AS r WHERE r.id = $2::bigint),
+        held.source_digest, held.target_digest
     FROM (
         SELECT token
         FROM entered
@@ -121,11 +124,11 @@ begun AS (
         FROM taken
     ) AS mine
     LEFT JOIN held ON true
-    RETURNING day, token, run_id, started_at
+    RETURNING day, token, run_id, actor, started_at
 ),
 noted AS (
-    INSERT INTO event (kind, day, run_id, state)
-    SELECT 'partition', begun.day, begun.run_id, 'running'
+    INSERT INTO event (kind, day, run_id, state, actor)
+    SELECT 'partition', begun.day, begun.run_id, 'running', begun.actor
     FROM begun
 )
 SELECT
@@ -202,7 +205,7 @@ type ClaimPartitionRow struct {
 // claim without a lock first, and for the day's row before it inserts one: who
 // has changed the row and not committed may be a stopped process, to be waited
 // for for ever. Its request is locked against who closes or forgets it, or passed over
-// if they are faster. partition_pkey, attempt_pkey, run_partition_pkey and
+// if they are faster. partition_pkey, attempt_pkey, run_pkey, run_partition_pkey and
 // run_partition_open_idx serve it.
 func (q *Queries) ClaimPartition(ctx context.Context, arg ClaimPartitionParams) (ClaimPartitionRow, error) {
 	row := q.db.QueryRow(ctx, ClaimPartition,
@@ -296,13 +299,16 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 
 const CreateRun = `-- name: CreateRun :one
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty, actor)
+    VALUES (
+        $1, $2, $3, $4, $5,
+        nullif($6::text, '')
+    )
     RETURNING id
 ),
 entered AS (
     INSERT INTO run_partition (run_id, day, queued)
-    SELECT id, unnest($6::date[]), false
+    SELECT id, unnest($7::date[]), false
     FROM opened
 )
 SELECT id
@@ -315,11 +321,13 @@ type CreateRunParams struct {
 	LastDay    time.Time
 	Turbines   *string
 	AllowEmpty bool
+	Actor      string
 	Days       []time.Time
 }
 
 // Opens a run that its own process works on, over the days [first_day, last_day], and
-// enters those of them that it wants, to be settled one by one; turbines is NULL for all.
+// enters those of them that it wants, to be settled one by one; turbines is NULL for all,
+// and an actor of ” is none.
 func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, CreateRun,
 		arg.Trigger,
@@ -327,6 +335,7 @@ func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, er
 		arg.LastDay,
 		arg.Turbines,
 		arg.AllowEmpty,
+		arg.Actor,
 		arg.Days,
 	)
 	var id int64
@@ -423,10 +432,10 @@ WITH finished AS (
     WHERE a.day = $10
       AND a.token = $11
       AND a.outcome IS NULL
-    RETURNING a.day, a.run_id, a.outcome
+    RETURNING a.day, a.run_id, a.outcome, a.actor
 )
-INSERT INTO event (kind, day, run_id, state)
-SELECT 'partition', day, run_id, outcome
+INSERT INTO event (kind, day, run_id, state, actor)
+SELECT 'partition', day, run_id, outcome, actor
 FROM finished
 `
 

@@ -77,8 +77,12 @@ type Run struct {
 	StopOnFailure  bool
 	IdempotencyKey *string
 	Request        *string
+	Actor          *string
 	CreatedAt      time.Time
 	CancelledAt    *time.Time
+	CancelledBy    *string
+	RetriedAt      *time.Time
+	RetriedBy      *string
 	ClosedAt       *time.Time
 	Priority       int32
 }
@@ -95,6 +99,8 @@ type Schedule struct {
 	SuspectSince  *time.Time
 	SuspectReason *string
 	TodayAt       *time.Time
+	ChangedAt     *time.Time
+	ChangedBy     *string
 }
 
 type Signal struct {

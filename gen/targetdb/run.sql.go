@@ -15,7 +15,8 @@ import (
 const CancelRun = `-- name: CancelRun :many
 WITH noted AS (
     UPDATE run
-    SET cancelled_at = coalesce(cancelled_at, clock_timestamp())
+    SET cancelled_at = coalesce(cancelled_at, clock_timestamp()),
+        cancelled_by = nullif($2::text, '')
     WHERE id = $1
       AND EXISTS (SELECT FROM run_partition AS open WHERE open.run_id = $1 AND open.outcome IS NULL)
 )
@@ -27,10 +28,15 @@ WHERE rp.run_id = $1
 RETURNING rp.day
 `
 
+type CancelRunParams struct {
+	RunID int64
+	Actor string
+}
+
 // Closes the open requests of a run and gives their days. run_partition_pkey
 // serves it.
-func (q *Queries) CancelRun(ctx context.Context, runID int64) ([]time.Time, error) {
-	rows, err := q.db.Query(ctx, CancelRun, runID)
+func (q *Queries) CancelRun(ctx context.Context, arg CancelRunParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, CancelRun, arg.RunID, arg.Actor)
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +96,10 @@ WITH ended AS (
           WHERE rp.run_id = r.id
             AND rp.outcome IS NULL
       )
-    RETURNING r.id
+    RETURNING r.id, coalesce(r.cancelled_by, r.retried_by, r.actor) AS actor
 )
-INSERT INTO event (kind, run_id, state)
-SELECT 'run', ended.id, (
+INSERT INTO event (kind, run_id, actor, state)
+SELECT 'run', ended.id, ended.actor, (
     SELECT
         CASE
             WHEN bool_or(rp.outcome = 'failed') THEN 'failed'
@@ -106,7 +112,7 @@ SELECT 'run', ended.id, (
 FROM ended
 `
 
-// Records that runs have ended, with an event for each. run_unclosed_idx serves it.
+// Records that runs have ended, with an event for each, of who had it in hand last. run_unclosed_idx serves it.
 func (q *Queries) CloseRuns(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, CloseRuns)
 	return err
@@ -260,17 +266,18 @@ func (q *Queries) LockStopping(ctx context.Context, day time.Time) ([]int64, err
 
 const OpenRun = `-- name: OpenRun :one
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request)
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request, actor)
     VALUES (
         $1, $2, $3, $4,
         nullif($5::integer, 0), $6, $7,
-        nullif($8::text, ''), nullif($9::text, '')
+        nullif($8::text, ''), nullif($9::text, ''),
+        nullif($10::text, '')
     )
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id
 ), wanted AS (
     INSERT INTO run_partition (run_id, day)
-    SELECT opened.id, unnest($10::date[])
+    SELECT opened.id, unnest($11::date[])
     FROM opened
 )
 SELECT opened.id
@@ -287,11 +294,12 @@ type OpenRunParams struct {
 	StopOnFailure  bool
 	IdempotencyKey string
 	Request        string
+	Actor          string
 	Days           []time.Time
 }
 
-// Opens a run for the queue, with the days that it wants; 0 and ” are no bound and
-// no key. No row: the idempotency key has made a run before.
+// Opens a run for the queue, with the days that it wants; 0 and ” are no bound, no
+// key and no actor. No row: the idempotency key has made a run before.
 func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, OpenRun,
 		arg.Trigger,
@@ -303,6 +311,7 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 		arg.StopOnFailure,
 		arg.IdempotencyKey,
 		arg.Request,
+		arg.Actor,
 		arg.Days,
 	)
 	var id int64
@@ -366,7 +375,7 @@ WITH session AS MATERIALIZED (
     FROM pg_catalog.pg_stat_activity AS a
 )
 SELECT
-    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.stop_on_failure, r.idempotency_key, r.request, r.created_at, r.cancelled_at, r.closed_at, r.priority,
+    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.stop_on_failure, r.idempotency_key, r.request, r.actor, r.created_at, r.cancelled_at, r.cancelled_by, r.retried_at, r.retried_by, r.closed_at, r.priority,
     (CASE
         WHEN c.open > 0 AND c.open < c.total OR c.running + c.stopping > 0 THEN 'running'
         WHEN c.open > 0 THEN 'queued'
@@ -462,8 +471,12 @@ func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsR
 			&i.Run.StopOnFailure,
 			&i.Run.IdempotencyKey,
 			&i.Run.Request,
+			&i.Run.Actor,
 			&i.Run.CreatedAt,
 			&i.Run.CancelledAt,
+			&i.Run.CancelledBy,
+			&i.Run.RetriedAt,
+			&i.Run.RetriedBy,
 			&i.Run.ClosedAt,
 			&i.Run.Priority,
 			&i.State,
@@ -559,6 +572,9 @@ const RetryRun = `-- name: RetryRun :many
 WITH noted AS (
     UPDATE run
     SET cancelled_at = NULL,
+        cancelled_by = NULL,
+        retried_at = clock_timestamp(),
+        retried_by = nullif($2::text, ''),
         closed_at = NULL
     WHERE id = $1
       AND EXISTS (SELECT FROM run_partition AS ended WHERE ended.run_id = $1 AND ended.outcome IN ('failed', 'cancelled'))
@@ -573,10 +589,15 @@ WHERE rp.run_id = $1
 RETURNING rp.day
 `
 
+type RetryRunParams struct {
+	RunID int64
+	Actor string
+}
+
 // Opens the requests of a run that failed or were cancelled again and gives
 // their days. run_partition_pkey serves it.
-func (q *Queries) RetryRun(ctx context.Context, runID int64) ([]time.Time, error) {
-	rows, err := q.db.Query(ctx, RetryRun, runID)
+func (q *Queries) RetryRun(ctx context.Context, arg RetryRunParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, RetryRun, arg.RunID, arg.Actor)
 	if err != nil {
 		return nil, err
 	}

@@ -313,7 +313,7 @@ INSERT INTO schedule AS s (id)
 VALUES (1)
 ON CONFLICT (id) DO UPDATE
 SET id = excluded.id
-RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.swept_whole_at, s.sweep_cursor, s.sweep_again, s.suspect_since, s.suspect_reason, s.today_at
+RETURNING s.id, s.paused, s.checked_at, s.swept_at, s.sweep_took, s.swept_whole_at, s.sweep_cursor, s.sweep_again, s.suspect_since, s.suspect_reason, s.today_at, s.changed_at, s.changed_by
 `
 
 // Holds the schedule, so that what is due is found by one at a time, and gives it its
@@ -333,6 +333,8 @@ func (q *Queries) LockSchedule(ctx context.Context) (Schedule, error) {
 		&i.SuspectSince,
 		&i.SuspectReason,
 		&i.TodayAt,
+		&i.ChangedAt,
+		&i.ChangedBy,
 	)
 	return i, err
 }
@@ -409,13 +411,21 @@ func (q *Queries) NoteSweepTook(ctx context.Context, took time.Duration) error {
 
 const PauseSchedule = `-- name: PauseSchedule :exec
 UPDATE schedule
-SET paused = $1
+SET paused = $1,
+    changed_at = $2::timestamptz,
+    changed_by = nullif($3::text, '')
 WHERE id = 1
 `
 
-// Pauses or resumes the schedule.
-func (q *Queries) PauseSchedule(ctx context.Context, paused bool) error {
-	_, err := q.db.Exec(ctx, PauseSchedule, paused)
+type PauseScheduleParams struct {
+	Paused bool
+	At     time.Time
+	Actor  string
+}
+
+// Pauses or resumes the schedule on behalf of an actor; ” is none.
+func (q *Queries) PauseSchedule(ctx context.Context, arg PauseScheduleParams) error {
+	_, err := q.db.Exec(ctx, PauseSchedule, arg.Paused, arg.At, arg.Actor)
 	return err
 }
 
@@ -444,7 +454,7 @@ func (q *Queries) PlanNextAttempt(ctx context.Context, arg PlanNextAttemptParams
 }
 
 const ReadSchedule = `-- name: ReadSchedule :one
-SELECT id, paused, checked_at, swept_at, sweep_took, swept_whole_at, sweep_cursor, sweep_again, suspect_since, suspect_reason, today_at
+SELECT id, paused, checked_at, swept_at, sweep_took, swept_whole_at, sweep_cursor, sweep_again, suspect_since, suspect_reason, today_at, changed_at, changed_by
 FROM schedule
 WHERE id = 1
 `
@@ -465,6 +475,8 @@ func (q *Queries) ReadSchedule(ctx context.Context) (Schedule, error) {
 		&i.SuspectSince,
 		&i.SuspectReason,
 		&i.TodayAt,
+		&i.ChangedAt,
+		&i.ChangedBy,
 	)
 	return i, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/dates"
 )
@@ -137,7 +138,7 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 			progress(done, total)
 		}
 	}
-	return job.Run(ctx, request)
+	return job.Run(actor.With(ctx, actor.CommandLine()), request)
 }
 
 // narrow leaves a request the days that have changed in the source, as far back as

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/config"
 	"github.com/delfos/delfos/internal/dates"
 	"github.com/delfos/delfos/internal/pgpool"
@@ -112,7 +113,7 @@ func pruning[T configuration](r *runner, cmd *cobra.Command, what string, prune 
 		request.Before = *before
 		progress, end := r.screen.progress("prune", "days")
 		request.Progress = progress
-		p, err := prune(ctx, c, request)
+		p, err := prune(actor.With(ctx, actor.CommandLine()), c, request)
 		end()
 		if p.Before == "" || err != nil && len(p.Days) == 0 {
 			return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,12 +85,20 @@ func (r *runner) printRuns(runs []targetapi.Run) error {
 		return r.print("no runs")
 	}
 	return r.printTable(func(w io.Writer) {
-		fmt.Fprintln(w, "RUN\tSTATE\tTRIGGER\tFROM\tTO\tONLY\tDAYS\tCREATED")
+		fmt.Fprintln(w, "RUN\tSTATE\tTRIGGER\tBY\tFROM\tTO\tONLY\tDAYS\tCREATED")
 		for _, run := range runs {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, run.From, run.To, run.Only,
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, cmp.Or(strings.TrimPrefix(by(run.Actor), " by "), "-"), run.From, run.To, run.Only,
 				counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
 		}
 	})
+}
+
+// by says who did something, if that is known.
+func by(actor *targetapi.Actor) string {
+	if actor == nil {
+		return ""
+	}
+	return " by " + quoted(*actor, false)
 }
 
 // counted says how many days a run has, and how many are in each state.
@@ -259,7 +268,7 @@ func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) erro
 	}
 	run := a.Value
 	return r.printTable(func(w io.Writer) {
-		fmt.Fprintf(w, "run\t%d\nstate\t%s\ntrigger\t%s\nfrom\t%s\nto\t%s\nonly\t%s\n", run.Id, run.State, run.Trigger, run.From, run.To, run.Only)
+		fmt.Fprintf(w, "run\t%d\nstate\t%s\ntrigger\t%s%s\nfrom\t%s\nto\t%s\nonly\t%s\n", run.Id, run.State, run.Trigger, by(run.Actor), run.From, run.To, run.Only)
 		if run.Turbines != nil {
 			fmt.Fprintf(w, "turbines\t%s\n", *run.Turbines)
 		}
@@ -268,7 +277,10 @@ func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) erro
 		}
 		fmt.Fprintf(w, "days\t%s\ncreated\t%s\n", counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
 		if run.CancelledAt != nil {
-			fmt.Fprintf(w, "cancelled\t%s\n", run.CancelledAt.UTC().Format(time.RFC3339))
+			fmt.Fprintf(w, "cancelled\t%s%s\n", run.CancelledAt.UTC().Format(time.RFC3339), by(run.CancelledBy))
+		}
+		if run.RetriedAt != nil {
+			fmt.Fprintf(w, "retried\t%s%s\n", run.RetriedAt.UTC().Format(time.RFC3339), by(run.RetriedBy))
 		}
 		if waiting := run.Waiting; waiting != nil && waiting.Position != nil {
 			fmt.Fprintf(w, "waiting\t%d days are ahead, %d workers are free\n", *waiting.Position-1, waiting.WorkersFree)

@@ -66,6 +66,9 @@ func aboutSchedule(r *runner, cmd *cobra.Command, act func(context.Context, *tar
 		s := a.Value
 		err = r.printTable(func(w io.Writer) {
 			fmt.Fprintf(w, "times\t%s\npaused\t%t\n", s.Cron, s.Paused)
+			if s.ChangedAt != nil {
+				fmt.Fprintf(w, "changed\t%s%s\n", s.ChangedAt.UTC().Format(time.RFC3339), by(s.ChangedBy))
+			}
 			for _, next := range s.Next {
 				fmt.Fprintf(w, "next\t%s loads %s\n", next.At.UTC().Format(time.RFC3339), next.Day)
 			}

@@ -74,7 +74,7 @@ func (o *orchestrator) CreateRun(_ context.Context, r targetserver.CreateRunRequ
 	}
 	id := int64(7)
 	o.run = &targetapi.Run{
-		Id: id, Trigger: enum.RunTriggerBackfill, State: enum.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
+		Id: id, Trigger: enum.RunTriggerBackfill, Actor: new("ana"), State: enum.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
 		Partitions: targetapi.RunCounts{Total: days, Queued: days}, CreatedAt: time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC),
 	}
 	o.fails, o.looks, o.entries = body.From.Month() > time.January, 0, nil
@@ -159,6 +159,7 @@ func (o *orchestrator) CancelRun(_ context.Context, r targetserver.CancelRunRequ
 	}
 	n := o.run.Partitions.Total
 	o.run.State, o.run.Partitions = enum.RunStateCancelled, targetapi.RunCounts{Total: n, Cancelled: n}
+	o.run.CancelledAt, o.run.CancelledBy = new(o.run.CreatedAt.Add(time.Minute)), new("ben")
 	return targetserver.CancelRun200JSONResponse(*o.run), nil
 }
 
@@ -170,6 +171,7 @@ func (o *orchestrator) RetryRun(_ context.Context, r targetserver.RetryRunReques
 	}
 	n := o.run.Partitions.Total
 	o.run.State, o.run.Partitions, o.fails, o.run.FinishedAt = enum.RunStateQueued, targetapi.RunCounts{Total: n, Queued: n}, false, nil
+	o.run.CancelledAt, o.run.CancelledBy, o.run.RetriedAt, o.run.RetriedBy = nil, nil, new(o.run.CreatedAt.Add(time.Hour)), new("eva")
 	return targetserver.RetryRun200JSONResponse(*o.run), nil
 }
 
@@ -198,11 +200,12 @@ func (o *orchestrator) GetSchedule(context.Context, targetserver.GetScheduleRequ
 
 // UpdateSchedule keeps nothing: a schedule that is not paused has one time to come.
 func (*orchestrator) UpdateSchedule(_ context.Context, r targetserver.UpdateScheduleRequestObject) (targetserver.UpdateScheduleResponseObject, error) {
-	s := targetapi.Schedule{Cron: "0 1 * * *", Paused: r.Body.Paused, Next: []targetapi.ScheduledDay{}, Hindrances: []targetapi.Hindrance{}}
+	s := targetapi.Schedule{Cron: "0 1 * * *", Paused: r.Body.Paused, ChangedBy: new("ana"), Next: []targetapi.ScheduledDay{}, Hindrances: []targetapi.Hindrance{}}
+	at := time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC)
+	s.ChangedAt = new(at.Add(-time.Hour))
 	if s.Paused {
 		s.Hindrances = []targetapi.Hindrance{{Cause: targetapi.SchedulePaused, Detail: "The schedule is paused."}}
 	} else {
-		at := time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC)
 		s.Next = append(s.Next, targetapi.ScheduledDay{At: at, Day: targetapi.Day{Time: at.AddDate(0, 0, -1).Truncate(24 * time.Hour)}})
 	}
 	return targetserver.UpdateSchedule200JSONResponse(s), nil

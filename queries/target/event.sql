@@ -1,8 +1,9 @@
 -- name: AddEvent :exec
--- Records a change, which is numbered after it is committed, and wakes the followers.
+-- Records a change, which is numbered after it is committed, and wakes the followers; an
+-- actor of '' is none.
 WITH added AS (
-    INSERT INTO event (kind, day, run_id, state)
-    VALUES (sqlc.arg(kind), sqlc.narg(day), sqlc.narg(run_id), sqlc.arg(state))
+    INSERT INTO event (kind, day, run_id, state, actor)
+    VALUES (sqlc.arg(kind), sqlc.narg(day), sqlc.narg(run_id), sqlc.arg(state), nullif(sqlc.arg(actor)::text, ''))
 )
 SELECT pg_notify('delfos_event', '');
 
@@ -26,7 +27,7 @@ WHERE e.entry = numbered.entry;
 
 -- name: ReadEvents :many
 -- Events after one, in order. event_id_key serves it.
-SELECT coalesce(id, 0)::bigint AS id, at, kind, day, run_id, state
+SELECT coalesce(id, 0)::bigint AS id, at, kind, day, run_id, state, actor
 FROM event
 WHERE id > sqlc.arg(after)::bigint
 ORDER BY id

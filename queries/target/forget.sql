@@ -63,9 +63,10 @@ gone AS (
     WHERE day = sqlc.arg(day)::date
     RETURNING token
 )
-INSERT INTO forgotten AS f (day, token)
-SELECT sqlc.arg(day)::date, coalesce(max(gone.token), 0)
+INSERT INTO forgotten AS f (day, token, actor)
+SELECT sqlc.arg(day)::date, coalesce(max(gone.token), 0), nullif(sqlc.arg(actor)::text, '')
 FROM gone
 ON CONFLICT (day) DO UPDATE
 SET token = greatest(f.token, excluded.token),
-    at = excluded.at;
+    at = excluded.at,
+    actor = excluded.actor;

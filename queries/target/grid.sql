@@ -108,6 +108,7 @@ SELECT
     a.token,
     a.run_id,
     r.trigger,
+    a.actor,
     (CASE
         WHEN r.trigger = 'prune_target' THEN 'pruned'
         WHEN r.trigger = 'prune_source' THEN 'source_pruned'

@@ -1,9 +1,13 @@
 -- name: CreateRun :one
 -- Opens a run that its own process works on, over the days [first_day, last_day], and
--- enters those of them that it wants, to be settled one by one; turbines is NULL for all.
+-- enters those of them that it wants, to be settled one by one; turbines is NULL for all,
+-- and an actor of '' is none.
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty)
-    VALUES (sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty))
+    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty, actor)
+    VALUES (
+        sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty),
+        nullif(sqlc.arg(actor)::text, '')
+    )
     RETURNING id
 ),
 entered AS (
@@ -94,7 +98,7 @@ SELECT EXISTS (
 -- claim without a lock first, and for the day's row before it inserts one: who
 -- has changed the row and not committed may be a stopped process, to be waited
 -- for for ever. Its request is locked against who closes or forgets it, or passed over
--- if they are faster. partition_pkey, attempt_pkey, run_partition_pkey and
+-- if they are faster. partition_pkey, attempt_pkey, run_pkey, run_partition_pkey and
 -- run_partition_open_idx serve it.
 WITH own AS (
     SELECT a.pid, a.backend_start
@@ -153,8 +157,11 @@ taken AS (
     RETURNING p.token
 ),
 begun AS (
-    INSERT INTO attempt (day, token, run_id, source_digest_before, target_digest_before)
-    SELECT sqlc.arg(day)::date, mine.token, sqlc.arg(run_id)::bigint, held.source_digest, held.target_digest
+    INSERT INTO attempt (day, token, run_id, actor, source_digest_before, target_digest_before)
+    SELECT
+        sqlc.arg(day)::date, mine.token, sqlc.arg(run_id)::bigint,
+        (SELECT coalesce(r.retried_by, r.actor) FROM run AS r WHERE r.id = sqlc.arg(run_id)::bigint),
+        held.source_digest, held.target_digest
     FROM (
         SELECT token
         FROM entered
@@ -163,11 +170,11 @@ begun AS (
         FROM taken
     ) AS mine
     LEFT JOIN held ON true
-    RETURNING day, token, run_id, started_at
+    RETURNING day, token, run_id, actor, started_at
 ),
 noted AS (
-    INSERT INTO event (kind, day, run_id, state)
-    SELECT 'partition', begun.day, begun.run_id, 'running'
+    INSERT INTO event (kind, day, run_id, state, actor)
+    SELECT 'partition', begun.day, begun.run_id, 'running', begun.actor
     FROM begun
 )
 SELECT
@@ -242,10 +249,10 @@ WITH finished AS (
     WHERE a.day = sqlc.arg(day)
       AND a.token = sqlc.arg(token)
       AND a.outcome IS NULL
-    RETURNING a.day, a.run_id, a.outcome
+    RETURNING a.day, a.run_id, a.outcome, a.actor
 )
-INSERT INTO event (kind, day, run_id, state)
-SELECT 'partition', day, run_id, outcome
+INSERT INTO event (kind, day, run_id, state, actor)
+SELECT 'partition', day, run_id, outcome, actor
 FROM finished;
 
 -- name: SettleRunPartition :execrows

@@ -70,14 +70,15 @@ FROM run AS r
 WHERE r.idempotency_key = sqlc.arg(key)::text;
 
 -- name: OpenRun :one
--- Opens a run for the queue, with the days that it wants; 0 and '' are no bound and
--- no key. No row: the idempotency key has made a run before.
+-- Opens a run for the queue, with the days that it wants; 0 and '' are no bound, no
+-- key and no actor. No row: the idempotency key has made a run before.
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request)
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request, actor)
     VALUES (
         sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
         nullif(sqlc.arg(parallel)::integer, 0), sqlc.arg(allow_empty), sqlc.arg(stop_on_failure),
-        nullif(sqlc.arg(idempotency_key)::text, ''), nullif(sqlc.arg(request)::text, '')
+        nullif(sqlc.arg(idempotency_key)::text, ''), nullif(sqlc.arg(request)::text, ''),
+        nullif(sqlc.arg(actor)::text, '')
     )
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id
@@ -114,7 +115,8 @@ FOR SHARE;
 -- serves it.
 WITH noted AS (
     UPDATE run
-    SET cancelled_at = coalesce(cancelled_at, clock_timestamp())
+    SET cancelled_at = coalesce(cancelled_at, clock_timestamp()),
+        cancelled_by = nullif(sqlc.arg(actor)::text, '')
     WHERE id = sqlc.arg(run_id)
       AND EXISTS (SELECT FROM run_partition AS open WHERE open.run_id = sqlc.arg(run_id) AND open.outcome IS NULL)
 )
@@ -131,6 +133,9 @@ RETURNING rp.day;
 WITH noted AS (
     UPDATE run
     SET cancelled_at = NULL,
+        cancelled_by = NULL,
+        retried_at = clock_timestamp(),
+        retried_by = nullif(sqlc.arg(actor)::text, ''),
         closed_at = NULL
     WHERE id = sqlc.arg(run_id)
       AND EXISTS (SELECT FROM run_partition AS ended WHERE ended.run_id = sqlc.arg(run_id) AND ended.outcome IN ('failed', 'cancelled'))
@@ -276,7 +281,7 @@ ORDER BY r.allow_empty DESC, r.priority, rp.run_id
 LIMIT 1;
 
 -- name: CloseRuns :exec
--- Records that runs have ended, with an event for each. run_unclosed_idx serves it.
+-- Records that runs have ended, with an event for each, of who had it in hand last. run_unclosed_idx serves it.
 WITH ended AS (
     UPDATE run AS r
     SET closed_at = clock_timestamp()
@@ -287,10 +292,10 @@ WITH ended AS (
           WHERE rp.run_id = r.id
             AND rp.outcome IS NULL
       )
-    RETURNING r.id
+    RETURNING r.id, coalesce(r.cancelled_by, r.retried_by, r.actor) AS actor
 )
-INSERT INTO event (kind, run_id, state)
-SELECT 'run', ended.id, (
+INSERT INTO event (kind, run_id, actor, state)
+SELECT 'run', ended.id, ended.actor, (
     SELECT
         CASE
             WHEN bool_or(rp.outcome = 'failed') THEN 'failed'

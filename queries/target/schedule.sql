@@ -14,9 +14,11 @@ SET id = excluded.id
 RETURNING s.*;
 
 -- name: PauseSchedule :exec
--- Pauses or resumes the schedule.
+-- Pauses or resumes the schedule on behalf of an actor; '' is none.
 UPDATE schedule
-SET paused = sqlc.arg(paused)
+SET paused = sqlc.arg(paused),
+    changed_at = sqlc.arg(at)::timestamptz,
+    changed_by = nullif(sqlc.arg(actor)::text, '')
 WHERE id = 1;
 
 -- name: NoteScheduleChecked :exec

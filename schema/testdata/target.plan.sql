@@ -19,6 +19,8 @@ CREATE TABLE "public"."schedule" (
   "suspect_since" timestamptz NULL,
   "suspect_reason" text NULL,
   "today_at" timestamptz NULL,
+  "changed_at" timestamptz NULL,
+  "changed_by" text NULL,
   PRIMARY KEY ("id"),
   CONSTRAINT "schedule_single" CHECK (id = 1),
   CONSTRAINT "schedule_suspect_whole" CHECK ((suspect_since IS NULL) = (suspect_reason IS NULL))
@@ -69,6 +71,7 @@ CREATE TABLE "public"."event" (
   "day" date NULL,
   "run_id" bigint NULL,
   "state" text NOT NULL,
+  "actor" text NULL,
   PRIMARY KEY ("entry")
 );
 CREATE UNIQUE INDEX "event_id_key" ON "public"."event" ("id");
@@ -87,6 +90,7 @@ CREATE TABLE "public"."forgotten" (
   "day" date NOT NULL,
   "token" bigint NOT NULL,
   "at" timestamptz NOT NULL DEFAULT clock_timestamp(),
+  "actor" text NULL,
   PRIMARY KEY ("day")
 );
 CREATE TABLE "public"."notice" (
@@ -138,8 +142,12 @@ CREATE TABLE "public"."run" (
   "stop_on_failure" boolean NOT NULL DEFAULT false,
   "idempotency_key" text NULL,
   "request" text NULL,
+  "actor" text NULL,
   "created_at" timestamptz NOT NULL DEFAULT now(),
   "cancelled_at" timestamptz NULL,
+  "cancelled_by" text NULL,
+  "retried_at" timestamptz NULL,
+  "retried_by" text NULL,
   "closed_at" timestamptz NULL,
   "priority" integer NOT NULL GENERATED ALWAYS AS (
 CASE trigger
@@ -207,6 +215,7 @@ CREATE TABLE "public"."attempt" (
   "day" date NOT NULL,
   "token" bigint NOT NULL,
   "run_id" bigint NOT NULL,
+  "actor" text NULL,
   "started_at" timestamptz NOT NULL DEFAULT clock_timestamp(),
   "finished_at" timestamptz NULL,
   "outcome" "public"."outcome" NULL,

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/delfos/delfos/gen/targetapi"
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/param"
 	"github.com/delfos/delfos/server/problem"
@@ -27,9 +28,6 @@ import (
 
 // Scope is what a client may do. Each includes those before it.
 type Scope = targetapi.AccessScope
-
-// Anonymous is the actor where nobody is asked who they are.
-const Anonymous = "anonymous"
 
 const (
 	// Cookie is the name of a browser's session; openapi.yaml has it too.
@@ -50,7 +48,7 @@ func includes(scope, need Scope) bool {
 
 // Client is who asks.
 type Client struct {
-	Actor   string    // what the log calls it
+	Actor   string    // what ledger, events and log call it
 	Scope   Scope     // empty: none
 	Expires time.Time // of its token; zero: never
 }
@@ -117,7 +115,7 @@ func (g *Gate) Hook(fail func(http.ResponseWriter, *http.Request, error)) func(p
 // everybody's.
 func (g *Gate) Require(need Scope, fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := Client{Actor: Anonymous}
+		client := Client{Actor: actor.Anonymous}
 		if g != nil && need != "" {
 			var err error
 			if client, err = g.Of(r); err != nil {
@@ -131,7 +129,7 @@ func (g *Gate) Require(need Scope, fail func(http.ResponseWriter, *http.Request,
 				return
 			}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, client)))
+		next.ServeHTTP(w, r.WithContext(actor.With(context.WithValue(r.Context(), clientKey{}, client), client.Actor)))
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/server/problem"
 )
 
@@ -48,7 +49,7 @@ type file struct {
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
 // reserved are actors that are nobody's token.
-func reserved() []string { return []string{Anonymous, "schedule", "sweep"} }
+func reserved() []string { return []string{actor.Anonymous, "schedule", "sweep"} }
 
 // CheckName says what is wrong with the name of a token.
 func CheckName(name string) error {

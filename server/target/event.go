@@ -148,7 +148,7 @@ func (f follow) stream(w http.ResponseWriter) error {
 // eventText is an event as the stream has it: its data is one line of JSON.
 func eventText(e orchestrator.Event) ([]byte, error) {
 	data, err := json.Marshal(targetapi.Event{
-		Id: e.ID, At: e.At, Kind: targetapi.EventKind(e.Kind), Day: param.Date(e.Day), RunId: e.RunID, State: e.State,
+		Id: e.ID, At: e.At, Kind: targetapi.EventKind(e.Kind), Day: param.Date(e.Day), RunId: e.RunID, State: e.State, Actor: e.Actor,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write event %d: %w", e.ID, err)

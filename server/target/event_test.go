@@ -100,11 +100,11 @@ func (s *eventStream) events(n int) []message {
 	return got
 }
 
-const done4 = `{"at":"2025-01-08T01:00:03Z","day":"2025-01-02","id":4,"kind":"partition","run_id":1,"state":"done"}`
+const done4 = `{"actor":"ana","at":"2025-01-08T01:00:03Z","day":"2025-01-02","id":4,"kind":"partition","run_id":1,"state":"done"}`
 
 func (b *bundle) event4() {
 	b.TB.Helper()
-	b.exec(`INSERT INTO event (id, at, kind, day, run_id, state) VALUES (4, '2025-01-08 01:00:03Z', 'partition', '2025-01-02', 1, 'done')`)
+	b.exec(`INSERT INTO event (id, at, kind, day, run_id, state, actor) VALUES (4, '2025-01-08 01:00:03Z', 'partition', '2025-01-02', 1, 'done', 'ana')`)
 }
 
 func TestEvents(t *testing.T) {

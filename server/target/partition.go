@@ -147,6 +147,7 @@ func revisionOf(row targetdb.ReadRevisionsRow) targetapi.Revision {
 		Token:        row.Token,
 		RunId:        row.RunID,
 		Trigger:      row.Trigger,
+		Actor:        row.Actor,
 		Cause:        row.Cause,
 		Outcome:      row.Outcome,
 		Error:        row.Error,

@@ -62,6 +62,7 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 	return targetapi.Run{
 		Id:         row.Run.ID,
 		Trigger:    row.Run.Trigger,
+		Actor:      row.Run.Actor,
 		State:      row.State,
 		From:       dateOf(row.Run.FirstDay),
 		To:         dateOf(row.Run.LastDay),
@@ -77,6 +78,9 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 		},
 		CreatedAt:   row.Run.CreatedAt,
 		CancelledAt: row.Run.CancelledAt,
+		CancelledBy: row.Run.CancelledBy,
+		RetriedAt:   row.Run.RetriedAt,
+		RetriedBy:   row.Run.RetriedBy,
 		FinishedAt:  row.FinishedAt,
 	}
 }

@@ -46,6 +46,8 @@ func scheduleOf(state orchestrator.ScheduleState) targetapi.Schedule {
 		PartitionStart:    param.Date(state.PartitionStart),
 		CheckedAt:         state.CheckedAt,
 		SweptAt:           state.SweptAt,
+		ChangedAt:         state.ChangedAt,
+		ChangedBy:         state.ChangedBy,
 		QueuePaused:       state.QueuePaused,
 		Workers:           state.Workers,
 		Hindrances:        hindrances(state),
@@ -67,6 +69,14 @@ func scheduleOf(state orchestrator.ScheduleState) targetapi.Schedule {
 	return schedule
 }
 
+// by says who did something, if that is known.
+func by(actor *string) string {
+	if actor == nil {
+		return ""
+	}
+	return " by " + *actor
+}
+
 // hindrances are what keeps days from being loaded.
 func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 	found := []targetapi.Hindrance{}
@@ -85,7 +95,7 @@ func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 	if state.Paused {
 		found = append(found, targetapi.Hindrance{
 			Cause:  targetapi.SchedulePaused,
-			Detail: "The schedule is paused, so days that become due and late data are not loaded: resume it with PATCH /schedule and {\"paused\": false}.",
+			Detail: "The schedule is paused" + by(state.ChangedBy) + ", so days that become due and late data are not loaded: resume it with PATCH /schedule and {\"paused\": false}.",
 		})
 	}
 	if state.SuspectReason != nil {

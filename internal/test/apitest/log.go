@@ -43,13 +43,16 @@ func (l Line) Text(name string) string {
 }
 
 // Requests returns the lines of requests so far.
-func (l *Log) Requests() []Line {
+func (l *Log) Requests() []Line { return l.Lines("request") }
+
+// Lines returns the lines with a message so far.
+func (l *Log) Lines(message string) []Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var lines []Line
 	for text := range strings.Lines(l.buf.String()) {
 		var line Line
-		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == "request" {
+		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == message {
 			lines = append(lines, line)
 		}
 	}

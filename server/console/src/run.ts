@@ -5,7 +5,7 @@ import { follow, gathered } from "./live";
 import type { Context, Page } from "./main";
 import { RunLog } from "./runlog";
 import { clock, duration, instant, zone } from "./time";
-import { absolute, badge, days, empty, failure, number, sameElsewhere } from "./ui";
+import { absolute, badge, by, days, empty, failure, number, sameElsewhere } from "./ui";
 import { linkTo } from "./url";
 
 const counted = ["done", "empty", "running", "queued", "failed", "cancelled"] as const satisfies (State & keyof Run["partitions"])[];
@@ -123,7 +123,9 @@ export function oneRun(id: number, { signal, update }: Context): Page {
       return html`
         <p class="back"><a href=${linkTo("runs")}>All runs</a></p>
         <h1>Run ${id} ${stateOf(run)}</h1>
-        <p>${range(run)}${run.only === "all" ? "" : `, only ${run.only} days`}; asked for ${triggers[run.trigger]} at ${instant(run.created_at, true)} ${zone()}.
+        <p>${range(run)}${run.only === "all" ? "" : `, only ${run.only} days`}; asked for ${triggers[run.trigger]}${by(run.actor)} at ${instant(run.created_at, true)} ${zone()}.
+          ${run.cancelled_at ? html`Cancelled${by(run.cancelled_by)} at ${instant(run.cancelled_at, true)}.` : nothing}
+          ${run.retried_at ? html`Last retried${by(run.retried_by)} at ${instant(run.retried_at, true)}.` : nothing}
           ${run.turbines ? html`Turbines ${run.turbines}.` : nothing}
           ${run.parallel ? html`At most ${days(run.parallel)} at once.` : nothing}
           ${run.allow_empty ? html`It may remove values that the source no longer has samples of.` : nothing}

@@ -26,6 +26,11 @@ export function badge(state: State, more = ""): TemplateResult {
   return html`<span class="badge" data-state=${state}>${icon(state)}${state}${more}</span>`;
 }
 
+/** Who did something, if that is known. */
+export function by(actor: string | undefined): string {
+  return actor ? ` by ${actor}` : "";
+}
+
 /** What is said where there is nothing to see: why, and the command that changes it. */
 export function empty(why: string, command?: string): TemplateResult {
   return html`<div class="empty"><p>${why}</p>${command ? copyable(command) : nothing}</div>`;

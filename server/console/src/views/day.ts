@@ -9,7 +9,7 @@ import { openLoad } from "../load";
 import type { Open } from "../main";
 import { dayWindows, readDay, rough, signals, sparkline, windowsOfDay, type DayOfTurbine } from "../sparkline";
 import { addDays, clock, dayOf, duration, instant, zone } from "../time";
-import { badge, failure, number, percent, states, wide } from "../ui";
+import { badge, by, failure, number, percent, states, wide } from "../ui";
 import { change, linkTo, linkToDays, parameters } from "../url";
 
 interface Found {
@@ -180,7 +180,7 @@ function loads(revisions: Schemas["Revision"][]): TemplateResult {
     <thead><tr><th scope="col">Began</th><th scope="col">Run</th><th scope="col">Why</th><th scope="col">Outcome</th><th scope="col" class="number">Samples</th><th scope="col" class="number">Inserted</th><th scope="col" class="number">Updated</th><th scope="col" class="number">Deleted</th><th scope="col" class="number">Took</th><th scope="col">Source digest</th></tr></thead>
     <tbody>${revisions.map((one) => html`<tr>
       <td class="nowrap">${instant(one.started_at, true)}</td>
-      <td class="nowrap"><a href=${linkTo("runs", { run: one.run_id })}>${one.run_id}</a> ${one.trigger}</td>
+      <td class="nowrap"><a href=${linkTo("runs", { run: one.run_id })}>${one.run_id}</a> ${one.trigger}${by(one.actor)}</td>
       <td>${causes[one.cause]}</td>
       <td class="text">${one.outcome === "lost" ? "lost: its worker ended" : badge(one.outcome)}${one.error ? html`<br><span class="quiet">${one.error}</span>` : nothing}</td>
       <td class="number">${change(one.samples)}</td><td class="number">${change(one.inserted)}</td><td class="number">${change(one.updated)}</td><td class="number">${change(one.deleted)}</td>

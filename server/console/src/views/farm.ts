@@ -5,7 +5,7 @@ import { follow, gathered } from "../live";
 import type { Open } from "../main";
 import { signals } from "../sparkline";
 import { duration, instant, zone } from "../time";
-import { absolute, copyable, days, empty, failure, number, sameElsewhere, spoken, wide } from "../ui";
+import { absolute, by, copyable, days, empty, failure, number, sameElsewhere, spoken, wide } from "../ui";
 import { linkTo } from "../url";
 
 type Schedule = Schemas["Schedule"];
@@ -50,7 +50,7 @@ export const open: Open = ({ signal, update }) => {
     <ul class="hindrances">${of.hindrances.length === 0 ? html`<li class="none">Nothing keeps days from being loaded.</li>` : of.hindrances.map(({ detail }) => html`<li>${spoken(detail)}</li>`)}</ul>
     <div class="columns">
       <dl>
-        <dt>Days are queued</dt><dd><code>${of.cron}</code>${of.cron.includes("TZ=") ? "" : " UTC"}${of.paused ? html`, <b>paused</b>` : nothing}</dd>
+        <dt>Days are queued</dt><dd><code>${of.cron}</code>${of.cron.includes("TZ=") ? "" : " UTC"}${of.paused ? html`, <b>paused</b>` : of.changed_at ? ", resumed" : nothing}${of.changed_at ? `${by(of.changed_by)} at ${instant(of.changed_at)} ${zone()}` : nothing}</dd>
         <dt>Missing days</dt><dd>of the last ${number(of.catch_up_days)} days are loaded${of.partition_start ? html`, from ${of.partition_start} on` : nothing}</dd>
         <dt>Late data</dt><dd>${of.stale_days > 0 ? `is searched for in the last ${number(of.stale_days)} days` : "is not searched for"}${of.swept_at ? html`; last at ${instant(of.swept_at)} ${zone()}` : nothing}</dd>
         <dt>The running day</dt><dd>${of.today_every_seconds > 0 ? `is loaded every ${duration(of.today_every_seconds)}` : "is not loaded before it is over"}</dd>

@@ -93,7 +93,7 @@ function row(run: Run): TemplateResult {
     <td class="days"><span class="nowrap">${run.from}</span>${run.from === run.to ? nothing : html` to <span class="nowrap">${run.to}</span>`}${run.only === "all" ? nothing : html`<br><span class="quiet">only ${run.only}</span>`}</td>
     <td class="wide">${stackedBar(run)}${counts(run)}</td>
     <td class="nowrap">${instant(run.created_at)} <span class="quiet">${zone()}</span></td>
-    <td>${run.trigger}</td>
+    <td>${run.trigger}${run.actor ? html`<br><span class="quiet">${run.actor}</span>` : nothing}</td>
     <td class="number nowrap">${run.finished_at ? duration((Date.parse(run.finished_at) - Date.parse(run.created_at)) / 1000) : isOpen(run) ? "–" : nothing}</td>
   </tr>`;
 }

@@ -1,0 +1,42 @@
+// Package actor says who asks for something, for the ledger, its events and the log.
+//
+// The name travels in the context from the server's gate, or from the command line, to
+// the statement that writes it. A context without one is that of the schedule.
+package actor
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"os/user"
+)
+
+// Anonymous is the actor where nobody is asked who they are.
+const Anonymous = "anonymous"
+
+type key struct{}
+
+// With returns a context in which name asks.
+func With(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, key{}, name)
+}
+
+// Of is who asks, "" if nobody does.
+func Of(ctx context.Context) string {
+	name, _ := ctx.Value(key{}).(string)
+	return name
+}
+
+// CommandLine is who runs this process by hand, as cli:user@host. A container need not
+// know the name of its user: then it is the user's number.
+func CommandLine() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = cmp.Or(u.Username, u.Uid)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return "cli:" + name + "@" + host
+}
