@@ -188,7 +188,7 @@ func TestUnits(t *testing.T) {
 func TestDeployDocs(t *testing.T) {
 	t.Parallel()
 	commands, units := 0, 0
-	for _, name := range []string{"docs/deploy/kubernetes.md", "docs/deploy/systemd.md"} {
+	for _, name := range []string{"docs/deploy/compose.md", "docs/deploy/kubernetes.md", "docs/deploy/systemd.md"} {
 		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read(t, name), -1) {
 			for _, call := range regexp.MustCompile(`(?m)(?:^|^.* -- |^(?:[A-Z_]+=\S+ )+)delfos ([^#|>\n]+)`).FindAllStringSubmatch(block[1], -1) {
 				commands++
