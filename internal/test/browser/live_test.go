@@ -3,6 +3,7 @@
 package browser_test
 
 import (
+	"strings"
 	"testing"
 
 	devtools "github.com/chromedp/cdproto/page"
@@ -57,11 +58,13 @@ func TestManyWindows(t *testing.T) {
 	open("delete window.SharedWorker")
 	open(`new MutationObserver(() => document.querySelector("script[data-worker]")?.setAttribute("data-worker", "console/worker-gone.js"))
 		.observe(document, { childList: true, subtree: true })`)
-	// The schedule is paused, and goes on, by the page.
+	// The schedule is paused, and goes on, by the page, which says by whom.
 	for _, action := range []string{"Pause the schedule", "Resume the schedule"} {
 		pages[0].click("button", action)
+		changed := strings.ToLower(strings.Fields(action)[0]) + "d"
 		for _, p := range pages {
 			p.wait("!(" + element("button", action) + ")")
+			p.wait(`document.querySelector("dl").innerText.includes("` + changed + ` by anonymous at ")`)
 		}
 	}
 }
