@@ -26,6 +26,7 @@ func TestReadme(t *testing.T) {
 		`"name":"Turbine 1"`,
 		"2025-01-01T00:10:00Z,4.716,90.612,0.918",
 		`"digest":"`,
+		`"complete":false`,
 		`"timestamp":"2025-01-01T00:59:00Z"`,
 		`"timestamp":"2025-01-01T01:00:00Z"`,
 		"Content-Digest: sha-256=", // a trailer
