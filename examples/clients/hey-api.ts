@@ -7,8 +7,8 @@ import { getData } from "./source/sdk.gen.js";
 import { client as target } from "./target/client.gen.js";
 import { getWindows } from "./target/sdk.gen.js";
 
-source.setConfig({ baseUrl: process.env.SOURCE_API_URL, throwOnError: true });
-target.setConfig({ baseUrl: process.env.TARGET_API_URL, throwOnError: true });
+source.setConfig({ baseUrl: process.env.SOURCE_API_URL, auth: process.env.SOURCE_API_TOKEN, throwOnError: true });
+target.setConfig({ baseUrl: process.env.TARGET_API_URL, auth: process.env.TARGET_API_TOKEN, throwOnError: true });
 
 const day = { start: "2025-01-01", before: "2025-01-02" };
 const samples = await getData({ query: { ...day, turbines: ["all"] } });

@@ -6,8 +6,9 @@ import createClient from "openapi-fetch";
 import type { paths as Source } from "./source.js";
 import type { paths as Target } from "./target.js";
 
-const source = createClient<Source>({ baseUrl: process.env.SOURCE_API_URL });
-const target = createClient<Target>({ baseUrl: process.env.TARGET_API_URL });
+const bearer = (token?: string) => (token ? { Authorization: `Bearer ${token}` } : {});
+const source = createClient<Source>({ baseUrl: process.env.SOURCE_API_URL, headers: bearer(process.env.SOURCE_API_TOKEN) });
+const target = createClient<Target>({ baseUrl: process.env.TARGET_API_URL, headers: bearer(process.env.TARGET_API_TOKEN) });
 
 const samples = await source.GET("/data", {
   params: { query: { start: "2025-01-01", before: "2025-01-02", turbines: ["all"] } },

@@ -11,8 +11,9 @@ days=$((($(date -u -d "$before" +%s) - $(date -u -d "$from" +%s)) / 86400))
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 # A broken answer is an error (--fail), also when it breaks on the way.
-curl --silent --show-error --fail --output "$dir/turbines.json" "$api/turbines"
-curl --silent --show-error --fail --output "$dir/windows.csv" \
+get() { curl --silent --show-error --fail ${TARGET_API_TOKEN:+--oauth2-bearer "$TARGET_API_TOKEN"} --output "$@"; }
+get "$dir/turbines.json" "$api/turbines"
+get "$dir/windows.csv" \
 	"$api/windows?start=$from&before=$before&wide=true&signals=power_mean,power_count,wind_speed_mean&format=csv"
 jq --raw-output '.[] | [.id, .sample_interval] | @csv' "$dir/turbines.json" >"$dir/intervals.csv"
 

@@ -1,7 +1,7 @@
 -- A month from the target API by DuckDB, which reads Parquet: energy, power curve, coverage.
 --
---	curl -f -o turbines.json "$TARGET_API_URL/turbines"
---	curl -f -o windows.parquet "$TARGET_API_URL/windows?start=2025-01-01&before=2025-02-01&wide=true&signals=power_mean,power_count,wind_speed_mean&format=parquet"
+--	curl -f --oauth2-bearer "$TARGET_API_TOKEN" -o turbines.json "$TARGET_API_URL/turbines"
+--	curl -f --oauth2-bearer "$TARGET_API_TOKEN" -o windows.parquet "$TARGET_API_URL/windows?start=2025-01-01&before=2025-02-01&wide=true&signals=power_mean,power_count,wind_speed_mean&format=parquet"
 --	duckdb -csv <month.sql
 
 CREATE TABLE turbines AS FROM 'turbines.json';

@@ -55,7 +55,7 @@ type month struct {
 }
 
 func run(ctx context.Context, from time.Time) error {
-	api, err := target.NewClientWithResponses(cmp.Or(os.Getenv("TARGET_API_URL"), "http://localhost:3000"))
+	api, err := target.NewClientWithResponses(cmp.Or(os.Getenv("TARGET_API_URL"), "http://localhost:3000"), target.WithRequestEditorFn(bearer))
 	if err != nil {
 		return err
 	}
@@ -92,6 +92,14 @@ func run(ctx context.Context, from time.Time) error {
 		return fmt.Errorf("windows: %d rows came, Delfos-Rows is %q", rows, answer.Trailer.Get("Delfos-Rows"))
 	}
 	m.print(int(before.Sub(from).Hours() / 24))
+	return nil
+}
+
+// bearer sends a token, where there is one.
+func bearer(_ context.Context, r *http.Request) error {
+	if token := os.Getenv("TARGET_API_TOKEN"); token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	return nil
 }
 

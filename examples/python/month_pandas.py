@@ -9,14 +9,17 @@ import sys
 import pandas as pd
 
 api = os.environ.get("TARGET_API_URL", "http://localhost:3000")
+token = os.environ.get("TARGET_API_TOKEN")
+headers = {"Authorization": f"Bearer {token}"} if token else None
 month = pd.Period(sys.argv[1], "M")
 start, before = month.start_time.date(), (month + 1).start_time.date()
 
-turbines = pd.read_json(f"{api}/turbines").set_index("id")
+turbines = pd.read_json(f"{api}/turbines", storage_options=headers).set_index("id")
 windows = pd.read_csv(
     f"{api}/windows?start={start}&before={before}&wide=true"
     "&signals=power_mean,power_count,wind_speed_mean&format=csv",
     parse_dates=["timestamp"],
+    storage_options=headers,
 )
 windows = windows[windows.power_mean.notna()]
 interval = windows.turbine_id.map(turbines.sample_interval)

@@ -2,14 +2,16 @@
 #
 #	Rscript month.R 2025-01
 api <- Sys.getenv("TARGET_API_URL", "http://localhost:3000")
+token <- Sys.getenv("TARGET_API_TOKEN")
+get <- function(path) url(paste0(api, path), headers = if (nzchar(token)) c(Authorization = paste("Bearer", token)))
 from <- as.Date(paste0(commandArgs(trailingOnly = TRUE)[1], "-01"))
 before <- seq(from, by = "month", length.out = 2)[2]
 
-turbines <- jsonlite::fromJSON(paste0(api, "/turbines"))
-windows <- read.csv(paste0(
-  api, "/windows?start=", from, "&before=", before,
+turbines <- jsonlite::fromJSON(get("/turbines"))
+windows <- read.csv(get(paste0(
+  "/windows?start=", from, "&before=", before,
   "&wide=true&signals=power_mean,power_count,wind_speed_mean&format=csv"
-))
+)))
 windows <- windows[!is.na(windows$power_mean), ]
 interval <- turbines$sample_interval[match(windows$turbine_id, turbines$id)]
 

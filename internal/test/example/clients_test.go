@@ -24,7 +24,7 @@ func TestOthersRead(t *testing.T) {
 	documents := map[string]string{}
 	for name, url := range map[string]string{"source": s.sourceURL, "target": s.targetURL} {
 		documents[name] = filepath.Join(t.TempDir(), name+".json")
-		download(t, url+"/openapi.json", documents[name])
+		s.download(t, url+"/openapi.json", documents[name])
 		run(t, node, env, "node_modules/.bin/redocly", "lint", "--config", "redocly.yaml", documents[name])
 	}
 	const want = "2880 samples, 288 windows\n"
@@ -108,15 +108,16 @@ func oapiClient(t *testing.T, s system, dir, name string) {
 	t.Helper()
 	must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 	document := filepath.Join(dir, name+".json")
-	download(t, map[string]string{"source": s.sourceURL, "target": s.targetURL}[name]+"/openapi.json", document)
+	s.download(t, map[string]string{"source": s.sourceURL, "target": s.targetURL}[name]+"/openapi.json", document)
 	run(t, "../../..", s.env(), "go", "tool", "-modfile=tools/oapi-codegen/go.mod", "oapi-codegen",
 		"-generate", "types,client", "-package", name, "-o", filepath.Join(dir, name, "client.go"), document)
 }
 
-func download(t *testing.T, url, path string) {
+func (s system) download(t *testing.T, url, path string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	must(t, err)
+	request.Header.Set("Authorization", "Bearer "+s.token)
 	answer, err := http.DefaultClient.Do(request)
 	must(t, err)
 	defer answer.Body.Close()

@@ -54,8 +54,8 @@ func TestRecipes(t *testing.T) {
 			must(t, err)
 			must(t, os.Symlink(modules, filepath.Join(dir, "node_modules")))
 			copyFile(t, "../../../tools/readers/duckdb.mjs", filepath.Join(dir, "run.mjs"))
-			download(t, s.targetURL+"/turbines", filepath.Join(dir, "turbines.json"))
-			download(t, s.targetURL+"/windows?start=2025-01-01&before=2025-02-01&wide=true&signals=power_mean,power_count,wind_speed_mean&format=parquet", filepath.Join(dir, "windows.parquet"))
+			s.download(t, s.targetURL+"/turbines", filepath.Join(dir, "turbines.json"))
+			s.download(t, s.targetURL+"/windows?start=2025-01-01&before=2025-02-01&wide=true&signals=power_mean,power_count,wind_speed_mean&format=parquet", filepath.Join(dir, "windows.parquet"))
 		}},
 		"Grafana": {"grafana", nil, nil},
 	} {
@@ -85,7 +85,7 @@ func TestSemicolons(t *testing.T) {
 	s := start(t, 2)
 	got := run(t, filepath.Join(recipes, "spreadsheet"), s.env(), "sh", "semicolons.sh", "2025-01")
 	path := filepath.Join(t.TempDir(), "windows.csv")
-	download(t, s.targetURL+"/windows?start=2025-01-01&before=2025-02-01&wide=true&signals=power_mean,power_count,wind_speed_mean&format=csv", path)
+	s.download(t, s.targetURL+"/windows?start=2025-01-01&before=2025-02-01&wide=true&signals=power_mean,power_count,wind_speed_mean&format=csv", path)
 	plain, err := os.ReadFile(path)
 	must(t, err)
 	if strings.Contains(got, ".") || strings.Count(got, "\n") != 1+2*2*144 {
@@ -181,7 +181,7 @@ func dashboard(t *testing.T, s system) (tables []table) {
 	for i, p := range board.Panels {
 		target := p.Targets[0]
 		if target.SQL == "" {
-			infinity(t, replace.Replace(target.URL), target.Type, len(target.Columns), func(column int) string { return target.Columns[column].Selector })
+			s.infinity(t, replace.Replace(target.URL), target.Type, len(target.Columns), func(column int) string { return target.Columns[column].Selector })
 			continue
 		}
 		rows, err := db.Query(t.Context(), replace.Replace(target.SQL))
@@ -213,10 +213,10 @@ func dashboard(t *testing.T, s system) (tables []table) {
 }
 
 // infinity asks for what the plugin asks for, and looks for the columns that it takes.
-func infinity(t *testing.T, url, kind string, columns int, name func(int) string) {
+func (s system) infinity(t *testing.T, url, kind string, columns int, name func(int) string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "answer")
-	download(t, url, path)
+	s.download(t, url, path)
 	text, err := os.ReadFile(path)
 	must(t, err)
 	var have []string
