@@ -15,6 +15,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -127,11 +128,20 @@ func New(config Config) http.Handler {
 	console.Mount(r)
 	apidocs.Mount(r, "Delfos target API", "target", config.OpenAPI)
 	if config.River != nil {
-		r.Mount(riverPrefix, config.Gate.Require(targetapi.Admin, fail, config.River))
+		r.Mount(riverPrefix, config.Gate.Require(targetapi.Admin, signInFirst, config.River))
 	}
 
 	targetserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
 	return tracing.Handler("target api", r)
+}
+
+// signInFirst leads a browser that is not signed in to the console, which asks for a token.
+func signInFirst(w http.ResponseWriter, r *http.Request, err error) {
+	if problem.IsUnauthorized(err) && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.Redirect(w, r, httpserve.PathOf(r, "/"), http.StatusSeeOther)
+		return
+	}
+	fail(w, r, err)
 }
 
 // fail answers with an error of an operation. Some answers take the source API,

@@ -32,6 +32,8 @@ func TestSignIn(t *testing.T) {
 	p := newPage(t, newBrowser(t), s.url)
 	p.expect(s.url)
 	t.Cleanup(p.judge)
+	p.do(chromedp.Navigate(s.url + "/river/")) // which leads to the console
+	p.wait(asked)
 	p.open(address)
 	p.wait(asked)
 	p.do(chromedp.SendKeys("#token", "delfos_wrong\r"))
