@@ -3101,7 +3101,7 @@ export interface components {
         };
         /**
          * @description An error that every operation may answer; the introduction lists them: 401, 403, 405, 406,
-         *     422, 500, 503.
+         *     422, 429, 500, 503.
          */
         Problem: {
             headers: {
@@ -3267,7 +3267,7 @@ export interface components {
          * @example Bearer realm="delfos", error="insufficient_scope", scope="operate"
          */
         WWWAuthenticate: string;
-        /** @description With 503, the number of seconds to wait before the next try. */
+        /** @description With 429 and 503, the number of seconds to wait before the next try. */
         RetryAfter: number;
         /** @description With 405, the methods that the path has. */
         Allow: string;

@@ -56,7 +56,7 @@ answers 503; a second signal ends the delay.`,
 		requests := httpserve.NewMetrics("source")
 		registry.MustRegister(requests, metrics.Pool("source_api", pool))
 		r.log.InfoContext(ctx, "serving the source API", "addr", door.Addr().String(), "tls", door.certificate != nil, "database", config.Redact(c.SourceDBURL))
-		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Gate: door.gate, Metrics: requests})
+		handler := source.New(source.Config{Pool: pool, Log: r.log, OpenAPI: r.OpenAPI, Access: c.At(c.APIAddr), Gate: door.gate, Limit: c.Limit(), Metrics: requests})
 		serving, stop := r.linger(ctx, c.ShutdownDelay)
 		defer stop()
 		if err := httpserve.Serve(serving, door, handler, httpserve.Options{Log: r.log, Leaving: ctx.Done(), Certificate: door.certificate}); err != nil {
@@ -125,7 +125,7 @@ answers 503; a second signal ends the delay.`,
 				RunRetention: c.RunRetention, JobRetention: c.JobRetention, Log: r.log,
 				Notify: orchestrator.NotifyConfig{Receiver: c.Receiver()},
 			},
-			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Listener: door.Listener, Access: c.At(c.ConsoleAddr), Gate: door.gate, OpenAPI: r.OpenAPI,
+			TargetURL: c.TargetDBURL, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Listener: door.Listener, Access: c.At(c.ConsoleAddr), Gate: door.gate, Limit: c.Limit(), OpenAPI: r.OpenAPI,
 			Metrics: registry, Leaving: ctx.Done(), Certificate: door.certificate,
 		})
 		if err != nil {

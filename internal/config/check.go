@@ -46,7 +46,7 @@ func (v Variable) check(value string) *Fault {
 		ok = err == nil && (port == "0" || isPort(port))
 		example := cmp.Or(v.Default, "127.0.0.1:9464")
 		fault.Want = "HOST:PORT such as " + example + ", or " + example[strings.LastIndex(example, ":"):] + " for every address"
-	case "days":
+	case "days", "number":
 		i, err := strconv.Atoi(value)
 		ok = err == nil && i >= v.least && i <= maxDays
 		fault.Want = "a whole number from " + strconv.Itoa(v.least) + " to " + strconv.Itoa(maxDays)

@@ -29,6 +29,7 @@ type Serve struct {
 	TLS
 	Access
 	Auth
+	Limits
 	Shutdown
 	Metrics
 	Log
@@ -57,6 +58,7 @@ type Orchestrate struct {
 	TLS
 	Access
 	Auth
+	Limits
 	Shutdown
 	Schedule
 	SourceRetention

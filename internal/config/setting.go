@@ -162,6 +162,17 @@ func (c TLS) Certificate(log *slog.Logger) (*httpserve.Certificate, error) {
 	return httpserve.OpenCertificate(c.CertFile, c.KeyFile, log)
 }
 
+// Limits say what one client may have of a server at once.
+type Limits struct {
+	ClientRequests  int `default:"256" env:"CLIENT_REQUESTS"  help:"how many requests of one client (a token, or else an address) are answered at once; 0 is any number" kind:"N" least:"0" want:"number"`
+	ClientFollowers int `default:"512" env:"CLIENT_FOLLOWERS" help:"how many streams of /events one client may follow at once; 0 is any number"                          kind:"N" least:"0" want:"number"`
+}
+
+// Limit is that of each client.
+func (c Limits) Limit() auth.Limit {
+	return auth.Limit{Requests: c.ClientRequests, Followers: c.ClientFollowers}
+}
+
 // Metrics says where a process shows what it does.
 type Metrics struct {
 	MetricsAddr string `env:"METRICS_ADDR" help:"address of /metrics for Prometheus, such as 127.0.0.1:9464; without it there are none" kind:"HOST:PORT"                                                  want:"address"`
@@ -188,10 +199,10 @@ func (c Log) Logger(w io.Writer, terminal bool) (*slog.Logger, *slog.LevelVar) {
 
 // Access says under which addresses a server may be reached, and through whom.
 type Access struct {
-	AllowedHosts   string `env:"ALLOWED_HOSTS"   help:"names that requests may be for beside localhost, separated by commas; without any, those of the address listened on" kind:"NAMES"     want:"names"`
-	BasePath       string `env:"BASE_PATH"       help:"path under which a proxy shows the server, such as /delfos"                                                          kind:"PATH"      want:"path"`
-	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses and networks of the proxies whose X-Forwarded-Host, -Proto and -Prefix are believed, separated by commas"  kind:"ADDRESSES" want:"networks"`
-	CORSOrigins    string `env:"CORS_ORIGINS"    help:"origins whose pages may read answers, such as https://notebook.example.org, separated by commas"                     kind:"ORIGINS"   want:"origins"`
+	AllowedHosts   string `env:"ALLOWED_HOSTS"   help:"names that requests may be for beside localhost, separated by commas; without any, those of the address listened on"      kind:"NAMES"     want:"names"`
+	BasePath       string `env:"BASE_PATH"       help:"path under which a proxy shows the server, such as /delfos"                                                               kind:"PATH"      want:"path"`
+	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses and networks of the proxies whose X-Forwarded-Host, -Proto, -Prefix and -For are believed, separated by commas" kind:"ADDRESSES" want:"networks"`
+	CORSOrigins    string `env:"CORS_ORIGINS"    help:"origins whose pages may read answers, such as https://notebook.example.org, separated by commas"                          kind:"ORIGINS"   want:"origins"`
 }
 
 // At is what a server that listens at addr is told. Call it on a configuration

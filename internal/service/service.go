@@ -56,6 +56,7 @@ type Config struct {
 	Listener net.Listener
 	Access   httpserve.Access // to the API
 	Gate     *auth.Gate       // who may do what there; nil: everybody everything
+	Limit    auth.Limit       // of each client
 	// Certificate is what the API shows who it is by; nil: there is no TLS.
 	Certificate *httpserve.Certificate
 	OpenAPI     []byte
@@ -191,7 +192,7 @@ func (s *Service) serve(ctx, background context.Context) error {
 	}
 	c.Log.InfoContext(ctx, "working, and serving the target API", "workers", c.Workers, "addr", c.Listener.Addr().String(), "tls", c.Certificate != nil)
 	handler := target.New(target.Config{
-		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Gate: c.Gate, Log: c.Log, OpenAPI: c.OpenAPI, Metrics: s.requests, Stop: ctx.Done(),
+		Control: s.Control(), Pool: s.reads, River: pages, Access: c.Access, Gate: c.Gate, Limit: c.Limit, Log: c.Log, OpenAPI: c.OpenAPI, Metrics: s.requests, Stop: ctx.Done(),
 	})
 	err = httpserve.Serve(ctx, c.Listener, handler, httpserve.Options{
 		Log: c.Log, DrainTimeout: cmp.Or(c.Drain, 3*time.Second), Leaving: c.Leaving, Certificate: c.Certificate,

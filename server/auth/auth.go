@@ -3,6 +3,7 @@
 //	auth.go   the gate before every operation: who asks, and whether the scope is enough
 //	token.go  the tokens of `delfos token`, kept hashed in a file
 //	oidc.go   the JWTs of an OIDC issuer
+//	limit.go  how much each client may ask for at once
 //
 // Which scope an operation takes is said by `security` in openapi.yaml and stands
 // in the generated table of operations.

@@ -27,7 +27,7 @@ type Access struct {
 	// A request may arrive with it or without.
 	BasePath string
 	// Proxies may say by X-Forwarded-Host, -Proto and -Prefix what the client
-	// asked for. These headers of anybody else are ignored.
+	// asked for, and by -For who it is. These headers of anybody else are ignored.
 	Proxies []netip.Prefix
 	// Origins are the sites whose pages may read answers, such as https://notebook.example.org.
 	Origins []string
@@ -115,7 +115,7 @@ type addressKey struct{}
 
 // address is what the path and the host of a request don't tell of how it was
 // reached.
-type address struct{ scheme, prefix string }
+type address struct{ scheme, prefix, client string }
 
 // reached is the request as its client meant it.
 func (a Access) reached(r *http.Request) *http.Request {
@@ -124,7 +124,11 @@ func (a Access) reached(r *http.Request) *http.Request {
 		reached.scheme = "https"
 	}
 	host := r.Host
+	reached.client = hostName(r.RemoteAddr)
 	if a.trusts(r.RemoteAddr) {
+		if client, err := netip.ParseAddr(forwarded(r, "For")); err == nil {
+			reached.client = client.Unmap().String()
+		}
 		if proto := forwarded(r, "Proto"); proto == "http" || proto == "https" {
 			reached.scheme = proto
 		}
@@ -205,6 +209,12 @@ func strip(u *url.URL, prefix string) *url.URL {
 func PathOf(r *http.Request, path string) string {
 	reached, _ := r.Context().Value(addressKey{}).(address)
 	return reached.prefix + path
+}
+
+// ClientAddress is the IP address that a request comes from, as far as it is known.
+func ClientAddress(r *http.Request) string {
+	reached, _ := r.Context().Value(addressKey{}).(address)
+	return reached.client
 }
 
 // IsSecure reports whether the client of r reaches the server by https.

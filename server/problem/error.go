@@ -161,6 +161,11 @@ func NotReady(database dberror.Database, cause error) *Error {
 	return unavailable(e.detail, e.shared, shortly, cause)
 }
 
+// TooMany says what a client has too much of, and when to come back.
+func TooMany(detail string, after time.Duration) *Error {
+	return &Error{status: http.StatusTooManyRequests, detail: detail, header: retryAfter(after)}
+}
+
 // Busy says what there is too much of for now, and when to come back.
 func Busy(detail string, after time.Duration, cause error) *Error {
 	return unavailable(detail, "", after, cause)
@@ -179,9 +184,13 @@ func unavailable(detail, shared string, after time.Duration, cause error) *Error
 		status: http.StatusServiceUnavailable,
 		detail: detail,
 		shared: shared,
-		header: map[string]string{"Retry-After": strconv.Itoa(int(after.Seconds()))},
+		header: retryAfter(after),
 		cause:  cause,
 	}
+}
+
+func retryAfter(after time.Duration) map[string]string {
+	return map[string]string{"Retry-After": strconv.Itoa(int(after.Seconds()))}
 }
 
 // clip keeps what a client sent from growing its answer and the log.

@@ -37,6 +37,7 @@ type Config struct {
 	Pool    *pgxpool.Pool // of the source database; OpenPool makes a fit one
 	Access  httpserve.Access
 	Gate    *auth.Gate         // who may do what; nil: everybody everything
+	Limit   auth.Limit         // of each client
 	Log     *slog.Logger       // slog.Default()
 	OpenAPI []byte             // openapi.yaml, served as it is and shown by the docs
 	Metrics *httpserve.Metrics // nil: requests are not counted
@@ -68,7 +69,7 @@ func New(config Config) http.Handler {
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)
-	sourceserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), withRequest)
+	sourceserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), config.Limit.Hook(fail), param.Hook(fail), stream.Acceptable(fail), withRequest)
 	return tracing.Handler("source api", r)
 }
 

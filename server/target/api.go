@@ -75,6 +75,7 @@ type Config struct {
 	River   http.Handler  // served under /river/, as RiverUI makes it; nil: nothing is there
 	Access  httpserve.Access
 	Gate    *auth.Gate         // who may do what; nil: everybody everything
+	Limit   auth.Limit         // of each client
 	Log     *slog.Logger       // slog.Default()
 	OpenAPI []byte             // openapi.yaml, served as it is and shown by the docs
 	Metrics *httpserve.Metrics // nil: requests are not counted
@@ -131,7 +132,7 @@ func New(config Config) http.Handler {
 		r.Mount(riverPrefix, config.Gate.Require(targetapi.Admin, signInFirst, config.River))
 	}
 
-	targetserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
+	targetserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), config.Limit.Hook(fail), param.Hook(fail), stream.Acceptable(fail), momentary, stream.Packed)
 	return tracing.Handler("target api", r)
 }
 

@@ -23,6 +23,8 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"ALLOWED_HOSTS":         "",
 		"BASE_PATH":             "",
 		"CORS_ORIGINS":          "",
+		"CLIENT_REQUESTS":       "256",
+		"CLIENT_FOLLOWERS":      "512",
 		"TLS_CERT_FILE":         "",
 		"TLS_KEY_FILE":          "",
 		"TRUSTED_PROXIES":       "",
