@@ -18,7 +18,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test check cross dist check-release check-contract check-deploy fuzz soak kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test race check cross dist check-release check-contract check-deploy fuzz soak kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
@@ -60,18 +60,26 @@ build: ## Build bin/delfos
 demo: build ## Run the whole system on this machine: databases, ten days of wind, both APIs, orchestrator; Ctrl-C ends it
 	@exec bin/delfos demo
 
-test: ## Run every test under the race detector (needs gcc, curl, psql and PostgreSQL's server programs)
+# Tests that wait leave the cores to others, so that more of them run at once than there
+# are cores. Without the tables of a debugger, a hundred programs are linked in half the time.
+test: ## Run every test (needs curl, psql and PostgreSQL's server programs)
+	$(call gotest,CGO_ENABLED=0 $(GO),-parallel 4,./...,$(GO) -C bench test -count=1 -json ./...)
+
+# What runs beside something else. A program under the race detector would wait a second before it ends.
+RACE ?= ./etl/... ./server/... ./internal/service ./internal/notify ./internal/apiclient ./internal/pgpool
+race: ## Run the tests of what is concurrent under the race detector (needs gcc; RACE=./... is all)
 	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
-		echo "make test: no C compiler ($$cc), which the race detector needs: install gcc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
+		echo "make race: no C compiler ($$cc), which the race detector needs: install gcc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
+	$(call gotest,GORACE=atexit_sleep_ms=10 $(GO),-race -parallel 4,$(RACE),true)
+
+# gotest GO,FLAGS,PACKAGES,MORE runs tests on one PostgreSQL server. gotestsum's own build has no C.
+define gotest
 	@for program in curl psql; do command -v $$program >/dev/null || { \
-		echo "make test: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
-	@# A program under the race detector would wait a second before it ends.
-	@# gotestsum's own build has no C; what it runs does. Tests that wait leave the
-	@# cores to others, so that more of them run at once than there are cores.
+		echo "make $@: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
 	@mkdir -p bin; sum=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/gotestsum/go.mod gotestsum); \
-	GORACE=atexit_sleep_ms=10 "$$sum" --hide-summary=skipped \
-		--jsonfile bin/test.json --post-run-command "sh tools/gotestsum/total.sh bin/test.json" \
-		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(GO) test -race -count=1 -parallel 4 -timeout 20m -json ./...; status=$$?; $(GO) -C bench test -race -count=1 -json ./... || status=$$?; exit $$status'
+	"$$sum" --hide-summary=skipped --jsonfile bin/$@.json --post-run-command "sh tools/gotestsum/total.sh bin/$@.json" \
+		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(1) test $(2) -ldflags "-s -w" -count=1 -timeout 20m -json $(3); status=$$?; $(4) || status=$$?; exit $$status'
+endef
 
 # go test fuzzes one function at a time: they are listed by the packages' own tests.
 fuzz: ## Try every reader of outside input with made-up input (FUZZTIME=1m each; what fails is kept under testdata/fuzz)

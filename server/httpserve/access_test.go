@@ -171,7 +171,6 @@ func TestWritesFromOtherSites(t *testing.T) {
 	}
 }
 
-// What a proxy says counts when it is trusted, and only what it wrote itself.
 // Pages of a listed origin may read, by a token and without cookies; those of others, and writes, are as
 // without the list.
 func TestPagesOfOtherOrigins(t *testing.T) {
@@ -216,6 +215,7 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 	}
 }
 
+// What a proxy says counts when it is trusted, and only what it wrote itself.
 func TestForwarded(t *testing.T) {
 	t.Parallel()
 	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
