@@ -9,6 +9,8 @@ export type Status = "connecting" | "live" | "reconnecting";
 
 type Listener = (event: Event | "reset") => void;
 
+const settled = 2000; // milliseconds
+
 const listeners = new Set<Listener>();
 
 /** Whether the page is up to date, and since when that is not known. */
@@ -81,8 +83,12 @@ export function connect(changed: () => void): void {
     if (typeof told === "object" || told === "reset") return tell(told);
     if (told === "refused") return void refused();
     if (told === "reconnecting" && connection.status === "live") connection.asOf = new Date();
-    // It does not say what happened before, which some may have read already.
-    if (told === "live" && listeners.size > 0) tell("reset");
+    // It does not say what happened before, which some may have read already: what is drawn
+    // for the first time just now is read once more when the page is at rest.
+    if (told === "live" && listeners.size > 0) {
+      if (connection.status === "connecting") setTimeout(() => tell("reset"), settled);
+      else tell("reset");
+    }
     connection.status = told;
     changed();
   };
