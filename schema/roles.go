@@ -77,12 +77,14 @@ type RoleOptions struct {
 	// what it has. A password is sent as a verifier, from which nobody can
 	// tell it, and appears in no plan.
 	Passwords map[string]string
+	// Waiting is that of Options.
+	Waiting func(error)
 }
 
 // ApplyRoles makes the roles that the server of the database at url lacks, hands what
 // schema s made in it to their owner, and gives each role its rights. It returns what
-// it did. All of it is one transaction, which waits for loads under way when tables
-// change hands.
+// it did. All of it is one transaction, which waits for loads and long answers under way
+// when tables change hands, as Apply does.
 //
 // It takes a superuser, or the owner of the database and of the tables; to make roles,
 // one that may (CREATEROLE). An error names the statements that somebody else has to
@@ -124,11 +126,13 @@ func applyRoles(ctx context.Context, config *connConfig, s Schema, opts RoleOpti
 		if plan.Statements, err = s.planRoles(ctx, conn); err != nil {
 			return fmt.Errorf("look for what is missing: %w", err)
 		}
-		if opts.DryRun {
-			return nil
-		}
-		return runRoles(ctx, conn, plan.Statements, passwords, config.User)
+		return nil
 	})
+	if err == nil && !opts.DryRun {
+		err = db.whenFree(ctx, opts.Waiting, func() error {
+			return db.raw(func(conn querier) error { return runRoles(ctx, conn, plan.Statements, passwords, config.User) })
+		})
+	}
 	for _, p := range passwords {
 		plan.Statements = append(plan.Statements, "-- "+p.role+" gets the password that it was given.")
 	}

@@ -81,6 +81,9 @@ type Options struct {
 	// Apply creates a database on the server of the one that it changes, and
 	// drops it, for which the role needs CREATEDB.
 	DevURL string
+	// Waiting, unless it is nil, is told each time that a table was in use, and the
+	// change had to be put off.
+	Waiting func(error)
 }
 
 // Plan is what brings a database to its schema.
@@ -107,7 +110,8 @@ func (p Plan) SQL() string {
 
 // Apply brings the database at url to schema s, writes the rows that others refer to
 // (the target's signals), and returns what it did. All of it
-// is one transaction, and calls at once on one database wait for each other.
+// is one transaction, and calls at once on one database wait for each other. A table
+// that is in use is waited for without keeping others from it, until ctx ends.
 //
 // It fails, and changes nothing, when something that this version needs can't be
 // had: a view that has a table's name, a column of others that every row would
@@ -141,27 +145,35 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 	if err != nil || opts.DryRun {
 		return plan, err
 	}
-	for _, change := range steps.changes {
-		if _, err := db.tx.ExecContext(ctx, change.Cmd, change.Args...); err != nil {
-			return plan, fmt.Errorf("%s: %w", change.Comment, withDetail(err))
-		}
-	}
-	for _, column := range steps.added {
-		if fill, ok := s.fill[column]; ok {
-			if err := db.raw(func(conn querier) error { return fill(ctx, conn) }); err != nil {
-				return plan, fmt.Errorf("fill %s: %w", column, withDetail(err))
-			}
-		}
-	}
-	if s.reference != nil {
-		if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
-			return plan, fmt.Errorf("write reference rows: %w", withDetail(err))
-		}
+	if err := db.whenFree(ctx, opts.Waiting, func() error { return s.carryOut(ctx, db, steps) }); err != nil {
+		return plan, err
 	}
 	if err := db.tx.Commit(); err != nil {
 		return plan, fmt.Errorf("commit: %w", err)
 	}
 	return plan, nil
+}
+
+// carryOut changes the database, and writes the rows that the change asks for.
+func (s Schema) carryOut(ctx context.Context, db *session, steps steps) error {
+	for _, change := range steps.changes {
+		if _, err := db.tx.ExecContext(ctx, change.Cmd, change.Args...); err != nil {
+			return fmt.Errorf("%s: %w", change.Comment, withDetail(err))
+		}
+	}
+	for _, column := range steps.added {
+		if fill, ok := s.fill[column]; ok {
+			if err := db.raw(func(conn querier) error { return fill(ctx, conn) }); err != nil {
+				return fmt.Errorf("fill %s: %w", column, withDetail(err))
+			}
+		}
+	}
+	if s.reference != nil {
+		if err := db.raw(func(conn querier) error { return s.reference(ctx, conn) }); err != nil {
+			return fmt.Errorf("write reference rows: %w", withDetail(err))
+		}
+	}
+	return nil
 }
 
 // withDetail adds to PostgreSQL's message what it says beside it, such as which

@@ -224,6 +224,59 @@ func TestFailureRollsBack(t *testing.T) {
 	}
 }
 
+// A change waits for whoever uses a table, and keeps nobody else from it meanwhile.
+func TestReadersDoNotWait(t *testing.T) {
+	t.Parallel()
+	for name, apply := range map[string]func(db database, waiting func(error)) error{
+		"schema": func(db database, waiting func(error)) error {
+			_, err := schema.Apply(t.Context(), db.url, schema.Target, schema.Options{Waiting: waiting})
+			return err
+		},
+		"roles": func(db database, waiting func(error)) error {
+			_, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, schema.RoleOptions{Waiting: waiting})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+			db.apply(t, schema.Target, schema.Options{})
+			db.exec(t, "ALTER TABLE run DROP COLUMN actor")
+			db.exec(t, "BEGIN; SELECT FROM run, data") // a long answer
+			put, ended := make(chan error, 1), make(chan error, 1)
+			go func() {
+				ended <- apply(db, func(err error) {
+					select {
+					case put <- err:
+					default:
+					}
+				})
+			}()
+			// As the sessions of the APIs.
+			reader := connect(t, db.url)
+			if _, err := reader.Exec(t.Context(), "SET lock_timeout = '5s'"); err != nil {
+				t.Fatal(err)
+			}
+			for waited := false; !waited; {
+				if _, err := reader.Exec(t.Context(), "SELECT FROM run, data"); err != nil {
+					t.Fatalf("read while the change waits: %v", err)
+				}
+				select {
+				case <-put:
+					waited = true
+				case err := <-ended:
+					t.Fatalf("the change is made while the table is in use: %v", err)
+				default:
+				}
+			}
+			db.exec(t, "COMMIT")
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestCancelWhileWaiting(t *testing.T) {
 	t.Parallel()
 	db := setup(t)

@@ -14,6 +14,7 @@ import (
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/postgres"
 	"ariga.io/atlas/sql/schema"
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -73,11 +74,49 @@ func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, 
 		if _, err = s.tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('delfos schema apply', 0))"); err != nil {
 			return nil, fmt.Errorf("wait for the lock on the schema: %w", err)
 		}
+		if _, err = s.tx.ExecContext(ctx, "SET LOCAL lock_timeout = "+lockWait); err != nil {
+			return nil, fmt.Errorf("set lock timeout: %w", err)
+		}
 	}
 	if s.driver, err = postgres.Open(s.tx); err != nil {
 		return nil, fmt.Errorf("open Atlas driver: %w", err)
 	}
 	return s, nil
+}
+
+const (
+	// lockWait is how long a change waits for a table that is in use. Everybody else who
+	// wants the table waits behind it: it is less than the 5 s of the APIs' sessions, and
+	// than deadlock_timeout (1 s), so that of two who wait for each other it gives way.
+	lockWait = "'500ms'"
+	// lockPause lets those pass who have waited.
+	lockPause = time.Second
+)
+
+// whenFree runs changes until no table that they lock is in use, for as long as ctx
+// allows; waiting, unless it is nil, is told each time that one is. Between two tries
+// nothing is locked.
+func (s *session) whenFree(ctx context.Context, waiting func(error), run func() error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		if _, err := s.tx.ExecContext(ctx, "SAVEPOINT unlocked"); err != nil {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		err := run()
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != pgerrcode.LockNotAvailable && pg.Code != pgerrcode.DeadlockDetected {
+			if err != nil {
+				err = backoff.Permanent(err)
+			}
+			return struct{}{}, err
+		}
+		if _, end := s.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT unlocked"); end != nil {
+			return struct{}{}, backoff.Permanent(errors.Join(err, end))
+		}
+		if waiting != nil {
+			waiting(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(lockPause)), backoff.WithMaxElapsedTime(0))
+	return err
 }
 
 // inspect reads the tables of public that are named, or all of them, and the
