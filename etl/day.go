@@ -130,7 +130,7 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	if err != nil {
 		return err
 	}
-	l, err := load.Open(ctx, tx, q, d.day, load.Options{AllowEmpty: d.order.AllowEmpty})
+	l, err := load.Open(ctx, tx, q, d.day, load.Options{AllowEmpty: d.order.AllowEmpty, Loaded: c.Loaded()})
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func TestPlans(t *testing.T) {
 		{"replaced", replaced, "", "data_timestamp_idx by (timestamp)"},
 		{"ReadValues", targetdb.ReadValues, "('{1}', " + signals + ", " + day + ")", "data_pkey by (turbine_id, signal_id, timestamp)"},
 		{"DigestValues", targetdb.DigestValues, "(" + day + ")", "data_timestamp_idx by (timestamp)"},
-		{"OpenLoad", targetdb.OpenLoad, "(" + day + ")", "data_timestamp_idx by (timestamp)"},
+		{"OpenLoad", targetdb.OpenLoad, "(" + day + ", true)", "data_timestamp_idx by (timestamp)"},
 		{"DeleteValuesOfOthers", targetdb.DeleteValuesOfOthers, "(" + day + ", '{1}')", "data_timestamp_idx by (timestamp)"},
 		{"RenewLease", targetdb.RenewLease, "('1 minute', '2025-01-02', 1)", "partition_pkey by (day)"},
 		{"ReadClaim", targetdb.ReadClaim, "('2025-01-02')", "partition_pkey by (day)"},

@@ -44,6 +44,9 @@ type Options struct {
 	// AllowEmpty lets values be removed that the source no longer has samples for,
 	// however many they are.
 	AllowEmpty bool
+	// Loaded says that the ledger has the day for loaded. Then Digest, which is asked before
+	// Load, tells whether the target holds values of it, and nothing else looks.
+	Loaded bool
 }
 
 // column is a signal of the target: which statistic of which variable it holds.
@@ -79,11 +82,11 @@ func Open(ctx context.Context, tx pgx.Tx, session *targetdb.Queries, day time.Ti
 			ids[s.Name] = s.ID
 		}
 	} else {
-		opened, err := session.OpenLoad(ctx, targetdb.OpenLoadParams{Start: l.start, Stop: l.stop})
+		opened, err := session.OpenLoad(ctx, targetdb.OpenLoadParams{Start: l.start, Stop: l.stop, Look: !o.Loaded})
 		if err != nil {
 			return nil, fmt.Errorf("lock signals: %w", err)
 		}
-		l.holds = opened.Held
+		l.holds = opened.Held || o.Loaded
 		for i, name := range opened.Names {
 			ids[name] = opened.Ids[i]
 		}
@@ -272,6 +275,7 @@ func (l *Loader) Digest(ctx context.Context) (targetdb.DigestValuesRow, error) {
 	if err != nil {
 		return d, fmt.Errorf("digest what the target holds: %w", err)
 	}
+	l.holds = d.Rows > 0 || l.DryRun // which copies nothing
 	return d, nil
 }
 

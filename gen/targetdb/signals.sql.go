@@ -74,6 +74,7 @@ held AS MATERIALIZED ( -- planned for all rows, or it would go through data_pkey
     FROM data
     WHERE timestamp >= $1::timestamptz
       AND timestamp < $2::timestamptz
+      AND $3::boolean
 )
 SELECT
     ARRAY(SELECT id FROM locked)::integer[] AS ids,
@@ -87,6 +88,7 @@ SELECT
 type OpenLoadParams struct {
 	Start time.Time
 	Stop  time.Time
+	Look  bool
 }
 
 type OpenLoadRow struct {
@@ -97,10 +99,10 @@ type OpenLoadRow struct {
 
 // The first statement of a load's transaction. It holds the signals in place
 // until the end, in the stead of a foreign key: a row of data can't refer to a
-// signal that is not there. And it tells whether the target holds anything of
-// [start, stop). signal_pkey and data_timestamp_idx serve it.
+// signal that is not there. And it tells, where look asks for that, whether the target
+// holds anything of [start, stop). signal_pkey and data_timestamp_idx serve it.
 func (q *Queries) OpenLoad(ctx context.Context, arg OpenLoadParams) (OpenLoadRow, error) {
-	row := q.db.QueryRow(ctx, OpenLoad, arg.Start, arg.Stop)
+	row := q.db.QueryRow(ctx, OpenLoad, arg.Start, arg.Stop, arg.Look)
 	var i OpenLoadRow
 	err := row.Scan(&i.Ids, &i.Names, &i.Held)
 	return i, err

@@ -18,8 +18,8 @@ WHERE s.name <> excluded.name;
 -- name: OpenLoad :one
 -- The first statement of a load's transaction. It holds the signals in place
 -- until the end, in the stead of a foreign key: a row of data can't refer to a
--- signal that is not there. And it tells whether the target holds anything of
--- [start, stop). signal_pkey and data_timestamp_idx serve it.
+-- signal that is not there. And it tells, where look asks for that, whether the target
+-- holds anything of [start, stop). signal_pkey and data_timestamp_idx serve it.
 WITH locked AS (
     SELECT id, name
     FROM signal
@@ -31,6 +31,7 @@ held AS MATERIALIZED ( -- planned for all rows, or it would go through data_pkey
     FROM data
     WHERE timestamp >= sqlc.arg(start)::timestamptz
       AND timestamp < sqlc.arg(stop)::timestamptz
+      AND sqlc.arg(look)::boolean
 )
 SELECT
     ARRAY(SELECT id FROM locked)::integer[] AS ids,
