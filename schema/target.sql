@@ -96,7 +96,9 @@ CREATE INDEX data_timestamp_idx ON data USING brin (timestamp) WITH (pages_per_r
 -- one has failed for good. A request that comes again under its
 -- idempotency key finds the run that it made. closed_at is when somebody noticed
 -- that no request of it is open any more. actor is who asked for the run, NULL when the
--- schedule did; cancelled_by and retried_by are who has done so last.
+-- schedule did; cancelled_by and retried_by are who has done so last. request_id is of the
+-- HTTP request that asked for the run, trace_id of the trace that it was opened in, NULL
+-- where there was none.
 CREATE TABLE run (
     id bigint GENERATED ALWAYS AS IDENTITY,
     trigger run_trigger NOT NULL,
@@ -110,6 +112,8 @@ CREATE TABLE run (
     idempotency_key text,
     request text,
     actor text,
+    request_id text,
+    trace_id text,
     created_at timestamptz NOT NULL DEFAULT now(),
     cancelled_at timestamptz,
     cancelled_by text,
@@ -120,6 +124,8 @@ CREATE TABLE run (
     CONSTRAINT run_pkey PRIMARY KEY (id),
     CONSTRAINT run_parallel_positive CHECK (parallel > 0),
     CONSTRAINT run_request_kept CHECK ((idempotency_key IS NULL) = (request IS NULL)),
+    CONSTRAINT run_request_id_loggable CHECK (request_id ~ '^[!-~]{1,128}$'),
+    CONSTRAINT run_trace_id_hexadecimal CHECK (trace_id ~ '^[0-9a-f]{32}$'),
     CONSTRAINT run_days_ordered CHECK (first_day <= last_day),
     CONSTRAINT run_days_writable CHECK (first_day >= '0001-01-01' AND last_day <= '9999-12-31')
 );

@@ -21,6 +21,7 @@ import (
 
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/actor"
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 // Ledger hands out claims on days.
@@ -61,14 +62,14 @@ func New(ctx context.Context, pool *pgxpool.Pool, lease time.Duration, log *slog
 func (l *Ledger) Close() { l.upkeep.Close() }
 
 // OpenRun enters a run that its own process works on, and its days, on behalf of the
-// context's actor.
+// context's actor and in its trace.
 func (l *Ledger) OpenRun(ctx context.Context, run targetdb.CreateRunParams) (id int64, err error) {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Release()
-	run.Actor = actor.Of(ctx)
+	run.Actor, run.TraceID = actor.Of(ctx), tracing.TraceID(ctx)
 	if id, err = targetdb.New(execFirstUse{conn}).CreateRun(ctx, run); err == nil {
 		l.log.DebugContext(ctx, "the run was opened", "run", id, "trigger", run.Trigger, "days", len(run.Days), "actor", run.Actor)
 	}

@@ -163,7 +163,7 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 		plan.RunID, err = c.queue.open(ctx, tx, targetdb.OpenRunParams{
 			Trigger: enum.RunTriggerBackfill, FirstDay: r.From, LastDay: r.To, Scope: r.Only, Days: days,
 			Parallel: r.Parallel, AllowEmpty: r.AllowEmpty, StopOnFailure: r.StopOnFailure, IdempotencyKey: r.Key, Request: r.Request,
-			Actor: actor.Of(ctx),
+			Actor: actor.Of(ctx), RequestID: actor.Request(ctx),
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return findRun(ctx, tx, r, &plan)
@@ -297,7 +297,7 @@ func (c *Control) change(ctx context.Context, id int64, what, done string, chang
 	return nil
 }
 
-// tell logs who did something to a run, in the run's log as well.
+// tell logs who did something to a run, and by which request, in the run's log as well.
 func (c *Control) tell(ctx context.Context, id int64, what string, days int64) {
-	c.config.Log.InfoContext(withRun(ctx, id, time.Time{}), what, "run", id, "days", days, "actor", actor.Of(ctx)) //nolint:sloglint // One of three messages.
+	c.config.Log.InfoContext(withRun(ctx, id, time.Time{}), what, "run", id, "days", days, "actor", actor.Of(ctx), "request_id", actor.Request(ctx)) //nolint:sloglint // One of three messages.
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/delfos/delfos/etl/ledger"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dberror"
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 const (
@@ -83,7 +84,7 @@ func (h *runHandler) Enabled(ctx context.Context, level slog.Level) bool {
 func (h *runHandler) Handle(ctx context.Context, r slog.Record) error {
 	if run, ok := ctx.Value(runKey{}).(runOf); ok && r.Level >= slog.LevelInfo {
 		var attributes bytes.Buffer
-		encoder := slog.NewJSONHandler(&attributes, &slog.HandlerOptions{ReplaceAttr: storable})
+		encoder := tracing.LogHandler(slog.NewJSONHandler(&attributes, &slog.HandlerOptions{ReplaceAttr: storable}))
 		if err := h.with(encoder).Handle(ctx, r); err != nil {
 			return err
 		}

@@ -2,15 +2,18 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
+	"github.com/delfos/delfos/internal/tracing"
 )
 
 const (
@@ -56,9 +59,19 @@ type queue struct {
 	client *river.Client[pgx.Tx]
 }
 
-// open enters a run with its days, each an open request, and queues their jobs.
-// The error is pgx.ErrNoRows if the run's idempotency key has made one before.
+// open enters a run with its days, each an open request, and queues their jobs, in a span
+// of the context's trace, or of a new one. The error is pgx.ErrNoRows if the run's
+// idempotency key has made one before.
 func (q *queue) open(ctx context.Context, tx pgx.Tx, run targetdb.OpenRunParams) (runID int64, err error) {
+	ctx, end := tracing.Span(ctx, "open run", attribute.String("delfos.trigger", string(run.Trigger)))
+	defer func() {
+		if errors.Is(err, pgx.ErrNoRows) {
+			end(nil)
+		} else {
+			end(err)
+		}
+	}()
+	run.TraceID = tracing.TraceID(ctx)
 	runID, err = targetdb.New(tx).OpenRun(ctx, run)
 	if err != nil {
 		return 0, fmt.Errorf("open a run: %w", err)

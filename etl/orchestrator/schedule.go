@@ -8,13 +8,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/dates"
-	"github.com/delfos/delfos/internal/tracing"
 )
 
 // The states of a schedule, as events tell them.
@@ -61,8 +59,6 @@ func (s *scheduler) open(ctx context.Context, tx pgx.Tx, trigger enum.RunTrigger
 		return scheduledRun{}, nil
 	}
 	run = scheduledRun{days: len(days), first: slices.MinFunc(days, time.Time.Compare), last: slices.MaxFunc(days, time.Time.Compare)}
-	ctx, end := tracing.Span(ctx, "open run", attribute.String("delfos.trigger", string(trigger)))
-	defer func() { end(err) }()
 	run.id, err = s.queue.open(ctx, tx, targetdb.OpenRunParams{Trigger: trigger, FirstDay: run.first, LastDay: run.last, Scope: scope, Days: days})
 	return run, err
 }

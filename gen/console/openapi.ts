@@ -1209,6 +1209,8 @@ export interface components {
          *       "id": 7,
          *       "trigger": "backfill",
          *       "actor": "ana",
+         *       "request_id": "2NQYLRJ5LIK7XVHZ4GSKRJ6DUM",
+         *       "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
          *       "state": "running",
          *       "from": "2025-01-01",
          *       "to": "2025-12-31",
@@ -1234,6 +1236,16 @@ export interface components {
             trigger: components["schemas"]["RunTrigger"];
             /** @description Who asked for the run. Absent if the schedule did. */
             actor?: components["schemas"]["Actor"];
+            /**
+             * @description The id of the request that asked for the run, by which the log can be searched. Absent if
+             *     no request did.
+             */
+            request_id?: string;
+            /**
+             * @description The id of the trace in which the run was asked for, if whoever opened it sends traces. A
+             *     retry has a trace of its own; the run keeps its first.
+             */
+            trace_id?: string;
             state: components["schemas"]["RunState"];
             /** @description The first day, inclusive. */
             from: components["schemas"]["Day"];
@@ -1336,6 +1348,8 @@ export interface components {
          *           "id": 7,
          *           "trigger": "backfill",
          *           "actor": "ana",
+         *           "request_id": "2NQYLRJ5LIK7XVHZ4GSKRJ6DUM",
+         *           "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
          *           "state": "running",
          *           "from": "2025-01-01",
          *           "to": "2025-12-31",

@@ -986,7 +986,7 @@ type RevisionOutcome = string
 
 // Run A request for days, and how far they are.
 //
-// Examples: {"actor":"ana","created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}
+// Examples: {"actor":"ana","created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"request_id":"2NQYLRJ5LIK7XVHZ4GSKRJ6DUM","state":"running","to":"2025-12-31","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","trigger":"backfill"}
 type Run struct {
 	// Actor Who asked for something: the name of a token, whom the issuer of a JWT calls its subject,
 	// `anonymous` if the server asks nobody, or `cli:user@host` for a command that writes to the
@@ -1054,6 +1054,10 @@ type Run struct {
 	// Examples: {"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365}
 	Partitions RunCounts `json:"partitions"`
 
+	// RequestId The id of the request that asked for the run, by which the log can be searched. Absent if
+	// no request did.
+	RequestId *string `json:"request_id,omitempty"`
+
 	// RetriedAt An instant, in RFC 3339 with `Z`.
 	//
 	// Examples: 2025-01-01T00:00:00Z
@@ -1082,6 +1086,10 @@ type Run struct {
 	//
 	// Examples: 2025-01-01
 	To Day `json:"to"`
+
+	// TraceId The id of the trace in which the run was asked for, if whoever opened it sends traces. A
+	// retry has a trace of its own; the run keeps its first.
+	TraceId *string `json:"trace_id,omitempty"`
 
 	// Trigger What asked for the run: the command line (`command`), this API (`backfill`), the schedule
 	// (`schedule`), the search for late data (`sweep`), or the schedule for the day that is not
@@ -1151,7 +1159,7 @@ type RunCounts struct {
 
 // RunList A part of all runs.
 //
-// Examples: {"runs":[{"actor":"ana","created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"state":"running","to":"2025-12-31","trigger":"backfill"}]}
+// Examples: {"runs":[{"actor":"ana","created_at":"2026-01-02T01:00:00Z","from":"2025-01-01","id":7,"only":"missing","partitions":{"cancelled":0,"done":303,"empty":0,"failed":0,"queued":60,"running":2,"total":365},"request_id":"2NQYLRJ5LIK7XVHZ4GSKRJ6DUM","state":"running","to":"2025-12-31","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","trigger":"backfill"}]}
 type RunList struct {
 	// Runs The runs, the newest first.
 	Runs []Run `json:"runs"`

@@ -299,16 +299,16 @@ func (q *Queries) CommitPartition(ctx context.Context, arg CommitPartitionParams
 
 const CreateRun = `-- name: CreateRun :one
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty, actor)
+    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty, actor, trace_id)
     VALUES (
         $1, $2, $3, $4, $5,
-        nullif($6::text, '')
+        nullif($6::text, ''), nullif($7::text, '')
     )
     RETURNING id
 ),
 entered AS (
     INSERT INTO run_partition (run_id, day, queued)
-    SELECT id, unnest($7::date[]), false
+    SELECT id, unnest($8::date[]), false
     FROM opened
 )
 SELECT id
@@ -322,12 +322,13 @@ type CreateRunParams struct {
 	Turbines   *string
 	AllowEmpty bool
 	Actor      string
+	TraceID    string
 	Days       []time.Time
 }
 
 // Opens a run that its own process works on, over the days [first_day, last_day], and
 // enters those of them that it wants, to be settled one by one; turbines is NULL for all,
-// and an actor of ” is none.
+// and an actor and a trace of ” are none.
 func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, CreateRun,
 		arg.Trigger,
@@ -336,6 +337,7 @@ func (q *Queries) CreateRun(ctx context.Context, arg CreateRunParams) (int64, er
 		arg.Turbines,
 		arg.AllowEmpty,
 		arg.Actor,
+		arg.TraceID,
 		arg.Days,
 	)
 	var id int64

@@ -78,6 +78,8 @@ type Run struct {
 	IdempotencyKey *string
 	Request        *string
 	Actor          *string
+	RequestID      *string
+	TraceID        *string
 	CreatedAt      time.Time
 	CancelledAt    *time.Time
 	CancelledBy    *string

@@ -266,18 +266,18 @@ func (q *Queries) LockStopping(ctx context.Context, day time.Time) ([]int64, err
 
 const OpenRun = `-- name: OpenRun :one
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request, actor)
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request, actor, request_id, trace_id)
     VALUES (
         $1, $2, $3, $4,
         nullif($5::integer, 0), $6, $7,
         nullif($8::text, ''), nullif($9::text, ''),
-        nullif($10::text, '')
+        nullif($10::text, ''), nullif($11::text, ''), nullif($12::text, '')
     )
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id
 ), wanted AS (
     INSERT INTO run_partition (run_id, day)
-    SELECT opened.id, unnest($11::date[])
+    SELECT opened.id, unnest($13::date[])
     FROM opened
 )
 SELECT opened.id
@@ -295,11 +295,13 @@ type OpenRunParams struct {
 	IdempotencyKey string
 	Request        string
 	Actor          string
+	RequestID      string
+	TraceID        string
 	Days           []time.Time
 }
 
 // Opens a run for the queue, with the days that it wants; 0 and ” are no bound, no
-// key and no actor. No row: the idempotency key has made a run before.
+// key, no actor, no request and no trace. No row: the idempotency key has made a run before.
 func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error) {
 	row := q.db.QueryRow(ctx, OpenRun,
 		arg.Trigger,
@@ -312,6 +314,8 @@ func (q *Queries) OpenRun(ctx context.Context, arg OpenRunParams) (int64, error)
 		arg.IdempotencyKey,
 		arg.Request,
 		arg.Actor,
+		arg.RequestID,
+		arg.TraceID,
 		arg.Days,
 	)
 	var id int64
@@ -375,7 +379,7 @@ WITH session AS MATERIALIZED (
     FROM pg_catalog.pg_stat_activity AS a
 )
 SELECT
-    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.stop_on_failure, r.idempotency_key, r.request, r.actor, r.created_at, r.cancelled_at, r.cancelled_by, r.retried_at, r.retried_by, r.closed_at, r.priority,
+    r.id, r.trigger, r.first_day, r.last_day, r.turbines, r.scope, r.parallel, r.allow_empty, r.stop_on_failure, r.idempotency_key, r.request, r.actor, r.request_id, r.trace_id, r.created_at, r.cancelled_at, r.cancelled_by, r.retried_at, r.retried_by, r.closed_at, r.priority,
     (CASE
         WHEN c.open > 0 AND c.open < c.total OR c.running + c.stopping > 0 THEN 'running'
         WHEN c.open > 0 THEN 'queued'
@@ -472,6 +476,8 @@ func (q *Queries) ReadRuns(ctx context.Context, arg ReadRunsParams) ([]ReadRunsR
 			&i.Run.IdempotencyKey,
 			&i.Run.Request,
 			&i.Run.Actor,
+			&i.Run.RequestID,
+			&i.Run.TraceID,
 			&i.Run.CreatedAt,
 			&i.Run.CancelledAt,
 			&i.Run.CancelledBy,

@@ -276,6 +276,12 @@ func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) erro
 			fmt.Fprintf(w, "parallel\t%d\n", *run.Parallel)
 		}
 		fmt.Fprintf(w, "days\t%s\ncreated\t%s\n", counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
+		if run.RequestId != nil {
+			fmt.Fprintf(w, "request\t%s\n", *run.RequestId)
+		}
+		if run.TraceId != nil {
+			fmt.Fprintf(w, "trace\t%s\n", *run.TraceId)
+		}
 		if run.CancelledAt != nil {
 			fmt.Fprintf(w, "cancelled\t%s%s\n", run.CancelledAt.UTC().Format(time.RFC3339), by(run.CancelledBy))
 		}

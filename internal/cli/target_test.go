@@ -74,7 +74,7 @@ func (o *orchestrator) CreateRun(_ context.Context, r targetserver.CreateRunRequ
 	}
 	id := int64(7)
 	o.run = &targetapi.Run{
-		Id: id, Trigger: enum.RunTriggerBackfill, Actor: new("ana"), State: enum.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
+		Id: id, Trigger: enum.RunTriggerBackfill, Actor: new("ana"), RequestId: new("r1"), TraceId: new("4bf92f3577b34da6a3ce929d0e0e4736"), State: enum.RunStateQueued, From: body.From, To: body.To, Only: *body.Only, Parallel: body.Parallel,
 		Partitions: targetapi.RunCounts{Total: days, Queued: days}, CreatedAt: time.Date(2025, time.March, 1, 1, 0, 0, 0, time.UTC),
 	}
 	o.fails, o.looks, o.entries = body.From.Month() > time.January, 0, nil

@@ -1,12 +1,12 @@
 -- name: CreateRun :one
 -- Opens a run that its own process works on, over the days [first_day, last_day], and
 -- enters those of them that it wants, to be settled one by one; turbines is NULL for all,
--- and an actor of '' is none.
+-- and an actor and a trace of '' are none.
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty, actor)
+    INSERT INTO run (trigger, first_day, last_day, turbines, allow_empty, actor, trace_id)
     VALUES (
         sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.narg(turbines), sqlc.arg(allow_empty),
-        nullif(sqlc.arg(actor)::text, '')
+        nullif(sqlc.arg(actor)::text, ''), nullif(sqlc.arg(trace_id)::text, '')
     )
     RETURNING id
 ),

@@ -71,14 +71,14 @@ WHERE r.idempotency_key = sqlc.arg(key)::text;
 
 -- name: OpenRun :one
 -- Opens a run for the queue, with the days that it wants; 0 and '' are no bound, no
--- key and no actor. No row: the idempotency key has made a run before.
+-- key, no actor, no request and no trace. No row: the idempotency key has made a run before.
 WITH opened AS (
-    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request, actor)
+    INSERT INTO run (trigger, first_day, last_day, scope, parallel, allow_empty, stop_on_failure, idempotency_key, request, actor, request_id, trace_id)
     VALUES (
         sqlc.arg(trigger), sqlc.arg(first_day), sqlc.arg(last_day), sqlc.arg(scope),
         nullif(sqlc.arg(parallel)::integer, 0), sqlc.arg(allow_empty), sqlc.arg(stop_on_failure),
         nullif(sqlc.arg(idempotency_key)::text, ''), nullif(sqlc.arg(request)::text, ''),
-        nullif(sqlc.arg(actor)::text, '')
+        nullif(sqlc.arg(actor)::text, ''), nullif(sqlc.arg(request_id)::text, ''), nullif(sqlc.arg(trace_id)::text, '')
     )
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id

@@ -143,6 +143,8 @@ CREATE TABLE "public"."run" (
   "idempotency_key" text NULL,
   "request" text NULL,
   "actor" text NULL,
+  "request_id" text NULL,
+  "trace_id" text NULL,
   "created_at" timestamptz NOT NULL DEFAULT now(),
   "cancelled_at" timestamptz NULL,
   "cancelled_by" text NULL,
@@ -159,7 +161,9 @@ END) STORED,
   CONSTRAINT "run_days_ordered" CHECK (first_day <= last_day),
   CONSTRAINT "run_days_writable" CHECK ((first_day >= '0001-01-01'::date) AND (last_day <= '9999-12-31'::date)),
   CONSTRAINT "run_parallel_positive" CHECK (parallel > 0),
-  CONSTRAINT "run_request_kept" CHECK ((idempotency_key IS NULL) = (request IS NULL))
+  CONSTRAINT "run_request_id_loggable" CHECK (request_id ~ '^[!-~]{1,128}$'::text),
+  CONSTRAINT "run_request_kept" CHECK ((idempotency_key IS NULL) = (request IS NULL)),
+  CONSTRAINT "run_trace_id_hexadecimal" CHECK (trace_id ~ '^[0-9a-f]{32}$'::text)
 );
 CREATE UNIQUE INDEX "run_idempotency_key_key" ON "public"."run" ("idempotency_key");
 CREATE INDEX "run_unclosed_idx" ON "public"."run" ("id") WHERE (closed_at IS NULL);

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/delfos/delfos/internal/actor"
 )
 
 // RequestIDHeader carries the request's id both ways.
@@ -57,7 +59,7 @@ func (c Chain) Middleware(next http.Handler) http.Handler {
 			ResponseWriter: w, control: http.NewResponseController(w),
 			timeout: cmp.Or(c.WriteTimeout, WriteTimeout), pace: newPace(c.Floor),
 		}
-		ctx := context.WithValue(r.Context(), answerKey{}, a)
+		ctx := context.WithValue(actor.WithRequest(r.Context(), id), answerKey{}, a)
 		a.request = r.WithContext(ctx)
 		aborted := true // unless the handler returns
 		defer func() { c.log(ctx, a, causes, id, aborted, time.Since(begun)) }()

@@ -15,7 +15,8 @@ import (
 )
 
 // Who changes something stands in the ledger, in the events and in the log: the name of
-// the token, or "anonymous" where nobody is asked. What the schedule does has no actor.
+// the token, or "anonymous" where nobody is asked. What the schedule does has no actor. A run
+// keeps the request that asked for it, which the log names as well.
 func TestActor(t *testing.T) {
 	t.Parallel()
 	steps := []struct {
@@ -78,26 +79,31 @@ func TestActor(t *testing.T) {
 					who = actor.Anonymous
 				}
 				asked := step.method + " " + step.path
-				if a := b.Do(step.method, step.path, step.body, headers[step.who]...); a.Status >= http.StatusBadRequest {
+				if a := b.Do(step.method, step.path, step.body, append(headers[step.who], "X-Request-ID: r-"+step.who)...); a.Status >= http.StatusBadRequest {
 					t.Fatalf("%s: %d %s", asked, a.Status, a.Body)
 				}
 				if got := pgtest.Query[string](t, b.db, step.ledger); got != who {
 					t.Errorf("%s: the ledger has %q, want %q", asked, got, who)
 				}
-				if lines := b.log.Lines(step.logged); len(lines) != 1 || lines[0].Text("actor") != who {
-					t.Errorf("%s: the log has %v, want one line by %q", asked, lines, who)
+				lines := b.log.Lines(step.logged)
+				if len(lines) != 1 || lines[0].Text("actor") != who || strings.HasPrefix(step.path, "/runs") && lines[0].Text("request_id") != "r-"+step.who {
+					t.Errorf("%s: the log has %v, want one line by %q, of the request r-%s", asked, lines, who, step.who)
 				}
 				for _, event := range step.events {
 					want = append(want, strings.Replace(event, "%s", who, 1))
 				}
 			}
+			requests := pgtest.Query[[]string](t, b.db, "SELECT array_agg(concat_ws(' ', trigger, coalesce(request_id, '-')) ORDER BY id) FROM run")
+			if diff := cmp.Diff([]string{"backfill r-ana", "schedule -"}, requests); diff != "" {
+				t.Errorf("requests of runs (-want +got):\n%s", diff)
+			}
 			got := pgtest.Query[[]string](t, b.db, "SELECT array_agg(concat_ws(' ', kind, state, coalesce(actor, '-')) ORDER BY entry) FROM event")
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
-			for path, field := range map[string]string{"/runs/1": "actor", "/runs": "retried_by", "/schedule": "changed_by"} {
-				who := map[string]string{"actor": "ana", "retried_by": "eva", "changed_by": "leo"}[field]
-				if gate == nil {
+			for path, field := range map[string]string{"/runs/1": "actor", "/runs": "retried_by", "/schedule": "changed_by", "/runs?limit=2": "request_id"} {
+				who := map[string]string{"actor": "ana", "retried_by": "eva", "changed_by": "leo", "request_id": "r-ana"}[field]
+				if gate == nil && field != "request_id" {
 					who = actor.Anonymous
 				}
 				if a := b.OK(path, headers["ana"]...); !strings.Contains(a.Body, fmt.Sprintf("%q:%q", field, who)) {

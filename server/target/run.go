@@ -63,6 +63,8 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 		Id:         row.Run.ID,
 		Trigger:    row.Run.Trigger,
 		Actor:      row.Run.Actor,
+		RequestId:  row.Run.RequestID,
+		TraceId:    row.Run.TraceID,
 		State:      row.State,
 		From:       dateOf(row.Run.FirstDay),
 		To:         dateOf(row.Run.LastDay),

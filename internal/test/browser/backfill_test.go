@@ -52,6 +52,7 @@ func TestBackfill(t *testing.T) {
 	p.wait(onRun)
 	p.wait(counts("running", 2) + " && " + counts("queued", 8))
 	p.wait(`document.querySelector("main").innerText.includes("Why 8 days wait")`)
+	p.wait(`/Request [A-Z2-7]{26};/.test(document.querySelector("main").innerText)`)
 	other.wait(days("running") + " === 2 && " + days("queued") + " === 8")
 	release()
 	p.wait(counts("done", 10) + ` && document.querySelector("h1").innerText.includes("done")`)

@@ -130,6 +130,8 @@ export function oneRun(id: number, { signal, update }: Context): Page {
           ${run.parallel ? html`At most ${days(run.parallel)} at once.` : nothing}
           ${run.allow_empty ? html`It may remove values that the source no longer has samples of.` : nothing}
           ${run.stop_on_failure ? html`The first day that fails ends it.` : nothing}</p>
+        ${run.request_id ? html`<p class="quiet">Request <code>${run.request_id}</code>; the log of requests has more under this id.</p>` : nothing}
+        ${run.trace_id ? html`<p class="quiet">Trace <code>${run.trace_id}</code>; the logs have more under this id, and so has what takes the traces.</p>` : nothing}
         <section class="progress" aria-label="Progress">
           ${stackedBar(run)}
           <p>${counts(run, open(run))}</p>
