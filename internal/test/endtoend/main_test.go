@@ -14,6 +14,7 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/internal/cli"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -22,11 +23,18 @@ const (
 	workerLease = "DELFOS_TEST_WORKER_LEASE"
 	// orchestratorWorkers makes the process a bare orchestrator.
 	orchestratorWorkers = "DELFOS_TEST_ORCHESTRATOR_WORKERS"
+	// program makes the process delfos itself.
+	program = "DELFOS_TEST_PROGRAM"
 )
 
 // TestMain runs the tests, or is a worker for one of them: a process of its
 // own that can be killed and stopped.
 func TestMain(m *testing.M) {
+	if os.Getenv(program) != "" {
+		os.Exit(cli.Main(context.Background(), cli.Program{
+			Path: os.Args[0], Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		}))
+	}
 	if workers := os.Getenv(orchestratorWorkers); workers != "" {
 		if err := orchestrate(workers); err != nil {
 			fmt.Fprintln(os.Stderr, err)
