@@ -6,6 +6,9 @@
 -- together. signal is known to the cluster and stays on the coordinator, since loads at once
 -- deadlock on the row locks of a reference table. The ledger, data_change and River's tables
 -- stay local to the coordinator: locks, NOTIFY and the sessions of claims are there.
+--
+-- delfos_owner may log in here, without a password: the coordinator changes the shards of
+-- a table as the role that changes the table.
 WITH wanted (database, step, relation, column_name, together_with) AS (
     VALUES
         ('target', 2, 'data', 'turbine_id', NULL),
@@ -20,6 +23,11 @@ WITH wanted (database, step, relation, column_name, together_with) AS (
     FROM (SELECT to_regclass('public.signal')::oid AS oid) AS s
     LEFT JOIN distributed AS d ON d.relation = s.oid
 ), missing (step, statement) AS (
+    SELECT 0, 'ALTER ROLE delfos_owner LOGIN;'
+    FROM pg_catalog.pg_roles
+    WHERE rolname = 'delfos_owner' AND NOT rolcanlogin
+
+    UNION ALL
     SELECT 1, 'SELECT undistribute_table(''public.signal'');'
     FROM signal
     WHERE $1 = 'target' AND signal.reference

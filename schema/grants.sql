@@ -60,7 +60,19 @@ WITH role AS ( -- oid is NULL until the role is made
     FROM may AS m
     WHERE m.namespace = 'river'
 ), tidy AS ( -- what the owner alone may do for the readers of data, and the ETL does after a load
-    SELECT to_regprocedure('public.delfos_tidy(boolean)')::oid AS oid
+    SELECT to_regprocedure('public.delfos_tidy(boolean)')::oid AS oid, $body$
+BEGIN
+    IF statistics THEN
+        ANALYZE public.data;
+        RETURN;
+    END IF;
+    PERFORM brin_summarize_new_values('public.data_timestamp_idx');
+    IF to_regclass('pg_dist_partition') IS NOT NULL THEN
+        PERFORM run_command_on_shards(logicalrelid, $$SELECT brin_summarize_new_values(replace('%s', 'data_', 'data_timestamp_idx_')::regclass)$$)
+        FROM pg_dist_partition
+        WHERE logicalrelid = 'public.data'::regclass;
+    END IF;
+END $body$ AS body
 ), missing (step, statement) AS (
     SELECT 1, format('GRANT %s TO %I;', string_agg(role.name, ', ' ORDER BY role.name), member.rolname)
     FROM pg_catalog.pg_roles AS member
@@ -143,17 +155,11 @@ WITH role AS ( -- oid is NULL until the role is made
     )
 
     UNION ALL
-    SELECT 8, $sql$CREATE FUNCTION public.delfos_tidy(statistics boolean) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF statistics THEN
-        ANALYZE public.data;
-    ELSE
-        PERFORM brin_summarize_new_values('public.data_timestamp_idx');
-    END IF;
-END $$;$sql$
+    SELECT 8, format('CREATE OR REPLACE FUNCTION public.delfos_tidy(statistics boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$%s$body$;', tidy.body)
     FROM tidy
-    WHERE $1 = 'target' AND tidy.oid IS NULL
+    LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = tidy.oid
+    WHERE $1 = 'target' AND p.prosrc IS DISTINCT FROM tidy.body
 
     UNION ALL
     SELECT 9, 'ALTER FUNCTION public.delfos_tidy(boolean) OWNER TO delfos_owner;'

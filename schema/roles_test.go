@@ -195,6 +195,10 @@ func TestRolesOfWhatComesLater(t *testing.T) {
 	if left := apply(schema.RoleOptions{}); left != nil {
 		t.Errorf("left to do: got %q, want none", left)
 	}
+	db.exec(t, `CREATE OR REPLACE FUNCTION delfos_tidy(statistics boolean) RETURNS void LANGUAGE plpgsql AS 'BEGIN NULL; END'`)
+	if plan := apply(schema.RoleOptions{}); len(plan) != 1 || !strings.Contains(plan[0], "brin_summarize_new_values") || apply(schema.RoleOptions{}) != nil {
+		t.Errorf("a function as a former version made it: got the plan %q, want that the function is made anew, once", plan)
+	}
 	const owned = `SELECT DISTINCT c.relowner::regrole::text || ' ' || has_table_privilege('delfos_etl', c.oid, 'SELECT, INSERT')
 		FROM pg_class AS c WHERE relkind = 'r' AND relnamespace IN ('public'::regnamespace, 'river'::regnamespace)`
 	if got := db.lines(t, owned); !cmp.Equal(got, []string{"delfos_owner true"}) {

@@ -23,12 +23,18 @@ END $$;
 
 -- name: SummarizeData :exec
 -- Enters what was appended into data_timestamp_idx; until then its readers
--- look through all of it. The owner's function as above.
+-- look through all of it. The owner's function as above. On a cluster the shards have
+-- the rows, each with an index of its own.
 DO $$
 BEGIN
     IF has_function_privilege(to_regprocedure('public.delfos_tidy(boolean)'), 'EXECUTE') THEN
         PERFORM public.delfos_tidy(false);
-    ELSE
-        PERFORM brin_summarize_new_values('public.data_timestamp_idx'::regclass);
+        RETURN;
+    END IF;
+    PERFORM brin_summarize_new_values('public.data_timestamp_idx'::regclass);
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+        PERFORM run_command_on_shards(logicalrelid, $c$SELECT brin_summarize_new_values(replace('%s', 'data_', 'data_timestamp_idx_')::regclass)$c$)
+        FROM pg_dist_partition
+        WHERE logicalrelid = 'public.data'::regclass;
     END IF;
 END $$;
