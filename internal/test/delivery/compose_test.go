@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,27 +22,117 @@ const (
 	ours = "delfos:local" // The image that the compose file builds.
 )
 
-// load reads docker-compose.yaml as `docker compose` does, with envFile or,
-// where that is empty, without any; what this process has in its environment
-// doesn't count.
+// load reads docker-compose.yaml, every profile of it, as `docker compose` does, with
+// envFile or, where that is empty, without any.
 func load(t *testing.T, envFile string) *types.Project {
 	t.Helper()
-	configure := []cli.ProjectOptionsFn{
-		cli.WithWorkingDirectory(root),
-		cli.WithProfiles([]string{"*"}),
-	}
+	var env []cli.ProjectOptionsFn
 	if envFile != "" {
-		configure = append(configure, cli.WithEnvFiles(envFile), cli.WithDotEnv)
+		env = []cli.ProjectOptionsFn{cli.WithEnvFiles(envFile), cli.WithDotEnv}
 	}
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yaml")}, configure...)
+	return compose(t, []string{"docker-compose.yaml"}, []string{"*"}, env...)
+}
+
+// compose reads compose files as one project with the services of profiles. What this
+// process has in its environment doesn't count.
+func compose(t *testing.T, files, profiles []string, with ...cli.ProjectOptionsFn) *types.Project {
+	t.Helper()
+	var paths []string
+	for _, file := range files {
+		paths = append(paths, filepath.Join(root, file))
+	}
+	options, err := cli.NewProjectOptions(paths, append(with, cli.WithWorkingDirectory(root), cli.WithProfiles(profiles))...)
 	if err != nil {
 		t.Fatalf("read options: %v", err)
 	}
 	project, err := options.LoadProject(t.Context())
 	if err != nil {
-		t.Fatalf("load docker-compose.yaml: %v", err)
+		t.Fatalf("load %q with profiles %q: %v", files, profiles, err)
 	}
 	return project
+}
+
+// Any profiles together, with secrets and without, are a project of which nothing is
+// reached from other machines, and that lacks nothing which it needs.
+func TestComposeCombinations(t *testing.T) {
+	t.Parallel()
+	profiles := slices.Sorted(maps.Keys(byProfile()))
+	for _, files := range [][]string{{"docker-compose.yaml"}, {"docker-compose.yaml", "deploy/compose/secrets.yaml"}} {
+		for set := range 1 << len(profiles) {
+			want := slices.Clone(always())
+			var chosen []string
+			for i, profile := range profiles {
+				if set>>i&1 == 1 {
+					chosen = append(chosen, profile)
+					want = append(want, byProfile()[profile]...)
+				}
+			}
+			project := compose(t, files, chosen)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, project.ServiceNames()); diff != "" {
+				t.Errorf("services of %q with profiles %q (-want +got):\n%s", files, chosen, diff)
+			}
+			for name, s := range project.Services {
+				for _, p := range s.Ports {
+					if p.HostIP != "127.0.0.1" {
+						t.Errorf("%s: port %d is published at %q, want 127.0.0.1", name, p.Target, p.HostIP)
+					}
+				}
+				for other, d := range s.DependsOn {
+					if _, ok := project.Services[other]; !ok && d.Required {
+						t.Errorf("%s waits for %s, which profiles %q have not", name, other, chosen)
+					}
+				}
+			}
+		}
+	}
+}
+
+// always are the services without a profile.
+func always() []string {
+	return []string{"api", "migrate", "orchestrator", "seed", "source_db", "target_db"}
+}
+
+func byProfile() map[string][]string {
+	return map[string][]string{
+		"citus": {"citus_setup", "citus_worker_1", "citus_worker_2", "distribute"},
+		"scale": {"worker"}, "tools": {"etl"}, "observability": {"grafana", "prometheus"},
+	}
+}
+
+// The target of the profile citus is the one image that its workers have, and nobody but
+// the coordinator reaches them: they ask for no password.
+func TestComposeCitus(t *testing.T) {
+	t.Parallel()
+	project := load(t, "")
+	example, err := dotenv.UnmarshalWithLookup(read(t, ".env.example"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"citus_worker_1", "citus_worker_2", "citus_setup"} {
+		image := project.Services[name].Image
+		for _, file := range []string{".env.example", "docs/deploy/compose.md"} {
+			if !strings.Contains(read(t, file), image) {
+				t.Errorf("%s does not name %s's image, %s", file, name, image)
+			}
+		}
+	}
+	if got := project.Services["target_db"].Image; got != example["TARGET_DB_IMAGE"] {
+		t.Errorf("target_db: image %s, want that of .env.example", got)
+	}
+	var reach []string
+	for name, s := range project.Services {
+		if _, ok := s.Networks["citus"]; ok {
+			reach = append(reach, name)
+		}
+		if auth := s.Environment["POSTGRES_HOST_AUTH_METHOD"]; (auth != nil) != strings.HasPrefix(name, "citus_worker") {
+			t.Errorf("%s: POSTGRES_HOST_AUTH_METHOD is %s", name, show(auth))
+		}
+	}
+	slices.Sort(reach)
+	if diff := cmp.Diff([]string{"citus_worker_1", "citus_worker_2", "target_db"}, reach); diff != "" || !project.Networks["citus"].Internal {
+		t.Errorf("services in the network citus, which is to be internal (-want +got):\n%s", diff)
+	}
 }
 
 func read(t *testing.T, name string) string {
@@ -56,12 +147,14 @@ func read(t *testing.T, name string) string {
 func TestComposeServices(t *testing.T) {
 	t.Parallel()
 	const healthy, completed = types.ServiceConditionHealthy, types.ServiceConditionCompletedSuccessfully
+	const citusWorker = "postgres -c shared_preload_libraries=citus -c wal_level=logical -c max_connections=300 " +
+		"-c citus.recover_2pc_interval=-1 -c citus.distributed_deadlock_detection_factor=-1"
 	want := map[string]service{
 		"source_db": {Ports: []string{"127.0.0.1:5433:5432"}, Volumes: []string{"source_data:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready"},
 		"target_db": {Ports: []string{"127.0.0.1:5434:5432"}, Volumes: []string{"target_data:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready"},
 		"migrate": {
 			Command: "schema apply source target river roles", Restart: "no",
-			After: map[string]string{"source_db": healthy, "target_db": healthy},
+			After: map[string]string{"source_db": healthy, "target_db": healthy, "citus_setup": completed},
 		},
 		"seed": {
 			Command: "seed", Restart: "no",
@@ -73,15 +166,33 @@ func TestComposeServices(t *testing.T) {
 		},
 		"orchestrator": {
 			Command: "orchestrate --insecure", Ports: []string{"127.0.0.1:3000:3000"}, Restart: "unless-stopped", Health: "healthcheck",
-			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
+			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy, "distribute": completed},
 		},
 		"worker": {
 			Command: "orchestrate --api=false", Restart: "unless-stopped", Health: "healthcheck worker", Profiles: []string{"scale"}, Replicas: 3,
-			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
+			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy, "distribute": completed},
 		},
 		"etl": {
 			Command: "/usr/local/bin/delfos etl --help", Restart: "no", Profiles: []string{"tools"},
-			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy},
+			After: map[string]string{"target_db": healthy, "migrate": completed, "api": healthy, "distribute": completed},
+		},
+		"citus_worker_1": {
+			Command: citusWorker, Volumes: []string{"citus_data_1:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready",
+			Profiles: []string{"citus"},
+		},
+		"citus_worker_2": {
+			Command: citusWorker, Volumes: []string{"citus_data_2:/var/lib/postgresql/data"}, Restart: "unless-stopped", Health: "pg_isready",
+			Profiles: []string{"citus"},
+		},
+		"citus_setup": {
+			Command: `sh -c PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "$POSTGRES_PASSWORD_FILE")}" ` +
+				`exec psql -Xqo /dev/null -v ON_ERROR_STOP=1 -h target_db -U "$POSTGRES_USER" -d "$POSTGRES_DB" -f /citus.sql`,
+			Volumes: []string{"deploy/compose/citus.sql:/citus.sql"}, Restart: "no", Profiles: []string{"citus"},
+			After: map[string]string{"target_db": healthy, "citus_worker_1": healthy, "citus_worker_2": healthy},
+		},
+		"distribute": {
+			Command: "schema distribute target --shards 8", Restart: "no", Profiles: []string{"citus"},
+			After: map[string]string{"migrate": completed},
 		},
 		"prometheus": {
 			Command: "--config.file=/etc/prometheus/prometheus.yaml --storage.tsdb.path=/prometheus --storage.tsdb.retention.time=30d",
@@ -215,7 +326,7 @@ func TestComposeEnvironment(t *testing.T) {
 			t.Errorf("migrate: %s is %s, want %q, the database's", variable, show(got), want)
 		}
 	}
-	for _, name := range []string{"migrate", "seed", "api", "orchestrator", "worker", "etl"} {
+	for _, name := range []string{"migrate", "seed", "api", "orchestrator", "worker", "etl", "distribute"} {
 		for variable, want := range map[string]string{
 			"SHUTDOWN_DELAY": "5s",
 			"NO_PROXY":       "api,orchestrator,source_db,target_db,localhost,127.0.0.1,proxy.example",
@@ -239,6 +350,7 @@ func TestComposeEnvironment(t *testing.T) {
 		logins := map[string]string{
 			"migrate": "SOURCE u, TARGET delfos", "seed": "SOURCE delfos_import", "api": "SOURCE delfos_api",
 			"orchestrator": "TARGET delfos_etl", "worker": "TARGET delfos_etl", "etl": "TARGET delfos_etl",
+			"distribute": "TARGET delfos",
 		}
 		var got []string
 		for database, of := range map[string]map[string]string{
@@ -333,7 +445,7 @@ func TestVariablesStandInExample(t *testing.T) {
 	if err != nil {
 		t.Fatalf("read .env.example: %v", err)
 	}
-	uses := regexp.MustCompile(`(?:^|[^$])\$\{?(\w+)(:-([^}]*))?`).FindAllStringSubmatch(read(t, "docker-compose.yaml"), -1)
+	uses := regexp.MustCompile(`(?:^|[^$])\$\{?(\w+)(:-([^}]*))?`).FindAllStringSubmatch(read(t, "docker-compose.yaml")+read(t, "deploy/compose/secrets.yaml"), -1)
 	if len(uses) == 0 {
 		t.Fatal("docker-compose.yaml takes no variable")
 	}

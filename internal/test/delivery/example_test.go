@@ -62,6 +62,7 @@ func TestExampleHoldsDefaults(t *testing.T) {
 		"TARGET_DB_HOST":        "localhost",
 		"TARGET_DB_PORT":        "5434",
 		"TARGET_DB_NAME":        "delfos",
+		"TARGET_DB_IMAGE":       "postgres:15.15-bookworm",
 		"API_DB_PASSWORD":       "",
 		"IMPORT_DB_PASSWORD":    "",
 		"ETL_DB_PASSWORD":       "",

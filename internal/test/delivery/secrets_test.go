@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -14,21 +13,12 @@ import (
 // each is a file of a secret that the service has, and it has no other.
 func TestComposeSecrets(t *testing.T) {
 	t.Parallel()
-	options, err := cli.NewProjectOptions(
-		[]string{filepath.Join(root, "docker-compose.yaml"), filepath.Join(root, "deploy", "compose", "secrets.yaml")},
-		cli.WithWorkingDirectory(root), cli.WithProfiles([]string{"*"}),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	project, err := options.LoadProject(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	project := compose(t, []string{"docker-compose.yaml", "deploy/compose/secrets.yaml"}, []string{"*"})
 	want := map[string]string{
 		"source_db": "owner_password", "target_db": "owner_password", "migrate": "api_password etl_password import_password owner_password",
 		"seed": "import_password", "api": "api_password tokens", "orchestrator": "etl_password etl_token tokens",
 		"worker": "etl_password etl_token", "etl": "etl_password etl_token", "prometheus": "", "grafana": "",
+		"citus_worker_1": "", "citus_worker_2": "", "citus_setup": "owner_password", "distribute": "owner_password",
 	}
 	got := map[string]string{}
 	for name, s := range project.Services {
