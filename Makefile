@@ -8,7 +8,7 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # How long make fuzz tries each reader.
-FUZZTIME ?= 10s
+FUZZTIME ?= 1m
 # How long make soak breaks things.
 SOAK ?= 20m
 # What a release is built for.
@@ -82,7 +82,7 @@ define gotest
 endef
 
 # go test fuzzes one function at a time: they are listed by the packages' own tests.
-fuzz: ## Try every reader of outside input with made-up input (FUZZTIME=1m each; what fails is kept under testdata/fuzz)
+fuzz: ## Try every reader of outside input with made-up input (FUZZTIME=10s each; what fails is kept under testdata/fuzz)
 	@set -e; found=$$(git ls-files '*_test.go' | xargs grep -n '^func Fuzz[A-Z]' | sed -E 's#^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]+).*#\1 \2#'); \
 	[ -n "$$found" ] || { echo "make fuzz: no function Fuzz… is found" >&2; exit 1; }; \
 	echo "$$found" | while read -r package name; do \

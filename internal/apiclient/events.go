@@ -125,7 +125,7 @@ func (f *follower) read(response *http.Response, lines *bufio.Scanner, next func
 		case name == "data":
 			data = value
 		case name == "retry":
-			if wait, err := strconv.Atoi(value); err == nil {
+			if wait, err := strconv.ParseUint(value, 10, 16); err == nil { // a minute at most
 				f.wait = time.Duration(wait) * time.Millisecond
 			}
 		case line == "" && data != "": // only now the event is whole

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -119,3 +122,41 @@ func eventClient(t *testing.T, server *httptest.Server) *targetclient.Client {
 	}
 	return client
 }
+
+// Whatever a stream says, it ends with a reason, and nobody waits for long.
+func FuzzEvents(f *testing.F) {
+	f.Add("retry: 1\n\nid: 5\nevent: run\ndata: {\"id\":5,\"at\":\"2025-01-01T00:00:00Z\",\"kind\":\"run\",\"run_id\":7,\"state\":\"done\"}\n\n")
+	f.Add(":\n\ndata: {}\n\n")
+	f.Add("retry: 9223372036854775807\n\n")
+	f.Add("data\ndata: [\r\n\r\n")
+	f.Fuzz(func(t *testing.T, body string) {
+		synctest.Test(t, func(t *testing.T) { followText(t, body) }) // it waits as long as the stream says
+	})
+}
+
+func followText(t *testing.T, body string) {
+	t.Helper()
+	asked, begun := 0, time.Now()
+	client, err := targetclient.NewClient("http://localhost", targetclient.WithHTTPClient(doer(func(r *http.Request) (*http.Response, error) {
+		response := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+		if asked++; asked > 1 {
+			response.StatusCode, response.Status, response.Body = http.StatusNotFound, "404 Not Found", http.NoBody
+		}
+		return response, nil
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for event, err := range apiclient.Events(t.Context(), client) {
+		if time.Since(begun) > 2*time.Minute { // of what the bubble takes for time
+			t.Errorf("it waited for %s", time.Since(begun))
+		}
+		if err != nil && strings.TrimSpace(err.Error()) == "" {
+			t.Errorf("after %+v: the error says nothing", event)
+		}
+	}
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
