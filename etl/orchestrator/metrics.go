@@ -145,11 +145,13 @@ type reading struct {
 	Status
 	targetdb.ReadQueueAgeRow
 
-	Late []targetdb.ReadGridRow
-	Due  *time.Time // the newest day that is due
+	Late     []targetdb.ReadGridRow
+	Due      *time.Time // the newest day that is due
+	Notified bool       // whether this process tells somebody of what is wrong
 }
 
 func (c *Control) reading(ctx context.Context) (r reading, err error) {
+	r.Notified = c.config.Notify.Receiver != nil
 	if r.Status, err = c.Status(ctx); err != nil {
 		return r, err
 	}
@@ -257,6 +259,9 @@ func (r reading) metrics() (all []prometheus.Metric) {
 	add("delfos_source_suspect", "Whether the source is not believed, so that late data is not followed.", truth(r.Schedule.SuspectSince != nil))
 	if r.Source != nil {
 		add("delfos_source_up", "Whether the source API answered this process when it was last asked.", truth(r.Source.Err == nil))
+	}
+	if r.Notified {
+		add("delfos_notices_pending", "Notices that the receiver at NOTIFY_URL has not taken yet.", float64(r.Notices))
 	}
 	add("delfos_check_warnings", "Checks of the days' last loads that warn.", float64(r.Warnings))
 	return all

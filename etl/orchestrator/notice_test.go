@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/notify"
@@ -92,8 +94,7 @@ func TestNotices(t *testing.T) {
 	t.Parallel()
 	s, r := setup(t), newReceiver(t)
 	s.seed(t, 5)
-	start := func() (stop func()) {
-		var workers []*worker
+	start := func() (workers []*worker, stop func()) {
 		for range 3 {
 			workers = append(workers, s.start(t, 1, func(c *orchestrator.Config) {
 				c.Now = func() time.Time { return date("2025-01-06").Add(12 * time.Hour) }
@@ -103,7 +104,7 @@ func TestNotices(t *testing.T) {
 				}
 			}))
 		}
-		return func() {
+		return workers, func() {
 			for _, w := range workers {
 				w.stop()
 			}
@@ -111,15 +112,23 @@ func TestNotices(t *testing.T) {
 	}
 	s.away.Store(true)
 	r.set(true, false)
-	stop := start()
+	pending := func(w *worker, n string) {
+		t.Helper()
+		const about = "# HELP delfos_notices_pending Notices that the receiver at NOTIFY_URL has not taken yet.\n# TYPE delfos_notices_pending gauge\n"
+		if err := testutil.CollectAndCompare(w.Metrics(), strings.NewReader(about+"delfos_notices_pending "+n+"\n"), "delfos_notices_pending"); err != nil {
+			t.Error(err)
+		}
+	}
+	workers, stop := start()
 	await.True(t, "the receiver to be asked while it is down", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return r.tried > 0
 	})
+	pending(workers[0], "1")
 	stop()
 	r.set(false, true)
-	start()
+	workers, _ = start()
 	first, again := r.await(t, "the day to be told as late", 1), r.await(t, "the event to come again after its answer was lost", 2)
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Errorf("the event that came again (-first +again):\n%s", diff)
@@ -163,6 +172,7 @@ func TestNotices(t *testing.T) {
 	await.True(t, "all to be sent", func() bool {
 		return pgtest.Query[int](t, s.target, "SELECT count(*) FROM notice WHERE sent_at IS NULL") == 0
 	})
+	pending(workers[0], "0")
 	if made, open := pgtest.Query[int](t, s.target, "SELECT count(*) FROM notice"), pgtest.Query[int](t, s.target, "SELECT count(*) FROM condition"); made != 6 || open != 0 {
 		t.Errorf("%d notices were made and %d conditions are open, want 6 and none", made, open)
 	}

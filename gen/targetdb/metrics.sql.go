@@ -36,21 +36,28 @@ SELECT
                       AND b.outcome IN ('done', 'empty')
                 ), 0)
           )
-    ) AS failed_twice
+    ) AS failed_twice,
+    (
+        SELECT count(*)
+        FROM notice
+        WHERE sent_at IS NULL
+    ) AS notices
 `
 
 type ReadQueueAgeRow struct {
 	Seconds     float64
 	FailedTwice int64
+	Notices     int64
 }
 
 // For how many seconds the day that has waited longest may be loaded and is not, 0 if no
 // day waits; days that wait for their next attempt do not count. And how many days have failed
-// at least twice since they were last loaded. run_partition_open_idx, partition_pkey and
-// attempt_pkey serve it; partition is read whole for the failed days.
+// at least twice since they were last loaded, and how many notices were not sent.
+// run_partition_open_idx, partition_pkey, attempt_pkey and notice_unsent_idx serve it;
+// partition is read whole for the failed days.
 func (q *Queries) ReadQueueAge(ctx context.Context) (ReadQueueAgeRow, error) {
 	row := q.db.QueryRow(ctx, ReadQueueAge)
 	var i ReadQueueAgeRow
-	err := row.Scan(&i.Seconds, &i.FailedTwice)
+	err := row.Scan(&i.Seconds, &i.FailedTwice, &i.Notices)
 	return i, err
 }

@@ -1,8 +1,9 @@
 -- name: ReadQueueAge :one
 -- For how many seconds the day that has waited longest may be loaded and is not, 0 if no
 -- day waits; days that wait for their next attempt do not count. And how many days have failed
--- at least twice since they were last loaded. run_partition_open_idx, partition_pkey and
--- attempt_pkey serve it; partition is read whole for the failed days.
+-- at least twice since they were last loaded, and how many notices were not sent.
+-- run_partition_open_idx, partition_pkey, attempt_pkey and notice_unsent_idx serve it;
+-- partition is read whole for the failed days.
 SELECT
     coalesce((
         SELECT extract(epoch FROM clock_timestamp() - min(rp.requested_at))
@@ -29,4 +30,9 @@ SELECT
                       AND b.outcome IN ('done', 'empty')
                 ), 0)
           )
-    ) AS failed_twice;
+    ) AS failed_twice,
+    (
+        SELECT count(*)
+        FROM notice
+        WHERE sent_at IS NULL
+    ) AS notices;

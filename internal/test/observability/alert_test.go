@@ -82,8 +82,9 @@ func TestAlertsFire(t *testing.T) {
 			s.exec(t, "UPDATE check_rule SET severity = 'block', low = -1, high = 0 WHERE check_name = 'range' AND variable = 'wind_speed'")
 			s.start(t, s.first, enum.RunScopeAll)
 		}},
-		{[]string{"EraseGuardRefused", "DayFailedTwice"}, func(t *testing.T) {
+		{[]string{"EraseGuardRefused", "DayFailedTwice", "NoticesNotTaken"}, func(t *testing.T) {
 			t.Helper()
+			s.deaf.Store(true)
 			pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp >= $1 AND timestamp < $2", s.newest, s.newest.AddDate(0, 0, 1))
 			for range 2 {
 				id := s.start(t, s.newest, enum.RunScopeAll)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	client "github.com/prometheus/client_golang/prometheus"
 
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/internal/notify"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/service"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -39,6 +41,7 @@ type system struct {
 	stopWorker     func()
 
 	away atomic.Bool                   // the source API answers 503
+	deaf atomic.Bool                   // the receiver of notices answers 503
 	held atomic.Pointer[chan struct{}] // samples wait for it to be closed
 	way  *way                          // to the target
 }
@@ -67,6 +70,13 @@ func setup(t *testing.T) *system {
 			Cron: fmt.Sprintf("%d %d * * *", due.Minute(), due.Hour()), CatchUpDays: 3, StaleDays: 3, PartitionStart: &s.first, SweepEvery: 10 * time.Second,
 		}},
 	}
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if s.deaf.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(receiver.Close)
+	config.Notify = orchestrator.NotifyConfig{Receiver: notify.NewReceiver(receiver.URL, ""), Every: time.Second, Gather: time.Nanosecond}
 	worker := config
 	config.Listener = listen(t, "127.0.0.1:0")
 	s.console = "http://" + config.Listener.Addr().String()
