@@ -18,7 +18,7 @@ COMPOSE = DELFOS_VERSION='$(VERSION)' DELFOS_COMMIT='$(COMMIT)' docker compose
 # CGO_ENABLED=0: no tool needs a C compiler.
 tool = CGO_ENABLED=0 $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 
-.PHONY: help generate build demo test race check cross dist check-release check-contract check-deploy fuzz soak kubernetes-schemas check-formats check-spec check-examples check-poolers check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
+.PHONY: help generate build demo test race check cross dist check-release check-contract check-deploy fuzz soak kubernetes-schemas check-formats check-spec check-examples check-poolers check-citus check-console check-observability screenshots check-variable lint format vet plugin-test deadcode count drift sqlc-vet atlas-check bench db-up db-down db-migrate seeds run-dev up down clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
@@ -104,7 +104,7 @@ format: ## Format the Go code as lint wants it
 	$(call tool,golangci-lint) fmt
 
 vet:
-	$(GO) vet -tags atlas,browser,node,observability,pgbouncer,release,soak,variable ./...
+	$(GO) vet -tags atlas,browser,citus,node,observability,pgbouncer,release,soak,variable ./...
 
 cross: ## Check that delfos builds for every system of a release
 	@set -e; for system in $(SYSTEMS); do \
@@ -170,6 +170,9 @@ check-poolers: ## Run the whole way through PgBouncer (needs pgbouncer and Postg
 	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || { \
 		echo "make check-poolers: no pgbouncer: install it (Debian: apt-get install pgbouncer)" >&2; exit 1; }
 	CGO_ENABLED=0 $(GO) test -tags pgbouncer -count=1 -run PgBouncer ./internal/test/endtoend
+
+check-citus: ## Run the whole way on a cluster (needs PostgreSQL's server programs with Citus; DELFOS_PG_BIN names their folder)
+	CGO_ENABLED=0 $(GO) test -tags citus -count=1 -run Citus ./internal/test/endtoend
 
 check-console: tools/console/node_modules/.package-lock.json ## Check the console's TypeScript, its libraries, and its page in Chromium (needs node, npm, chromium)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \

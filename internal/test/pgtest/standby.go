@@ -66,15 +66,20 @@ func backup(ctx context.Context, from, data string) error {
 	if err != nil {
 		return fmt.Errorf("pg_basebackup (of Debian's postgresql): %w\n%s", err, out)
 	}
+	return configure(data, "max_standby_streaming_delay = 0\nhot_standby_feedback = off\n")
+}
+
+// configure adds settings, a line each, to those of a server that does not run.
+func configure(data, lines string) error {
 	settings, err := os.OpenFile(filepath.Join(data, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("set the standby up: %w", err)
+		return fmt.Errorf("configure a test server: %w", err)
 	}
-	if _, err = settings.WriteString("max_standby_streaming_delay = 0\nhot_standby_feedback = off\n"); err == nil {
+	if _, err = settings.WriteString(lines); err == nil {
 		err = settings.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("set the standby up: %w", err)
+		return fmt.Errorf("configure a test server: %w", err)
 	}
 	return nil
 }
