@@ -25,7 +25,7 @@ const timeout = 10 * time.Second
 type Event struct {
 	ID      string // never empty
 	Type    string // such as delfos.day_failed.begun
-	Subject string // the days that it is about, '' if it is about none
+	Subject string // the days that it is about, empty if it is about none
 	Time    time.Time
 	Data    json.RawMessage
 }
@@ -54,7 +54,7 @@ type Receiver struct {
 }
 
 // NewReceiver returns the receiver at an http or https URL, which is asked with a bearer
-// token unless that is ”.
+// token unless that is empty.
 func NewReceiver(url, token string) *Receiver {
 	return &Receiver{url: url, token: token, client: http.Client{
 		Timeout: timeout,
