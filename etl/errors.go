@@ -58,7 +58,8 @@ func explainOnce(errs []error) {
 // that no other day would fare better now.
 func concernsAll(err error) bool {
 	_, foreign := errors.AsType[*apiclient.Error](err)
-	return foreign || errors.Is(err, extract.ErrAway) || targetAway(err) || meaning(err).Class == dberror.Never
+	class := meaning(err).Class
+	return foreign || errors.Is(err, extract.ErrAway) || targetAway(err) || class == dberror.Never || class == dberror.Outdated
 }
 
 // targetAway tells whether err is of the way to the target rather than of what

@@ -105,9 +105,9 @@ func TestFaultsThatStay(t *testing.T) {
 			"ALTER TABLE data RENAME TO gone", "ALTER TABLE gone RENAME TO data", false,
 			[]string{"42P01", "`delfos schema apply target`"},
 		},
-		"a missing table of the source": {
-			"ALTER TABLE data RENAME TO gone", "ALTER TABLE gone RENAME TO data", true,
-			[]string{"500 Internal Server Error", "`delfos schema apply source`"},
+		"a missing privilege of the source's API": {
+			"REVOKE SELECT ON data FROM delfos_api", "GRANT SELECT ON data TO delfos_api", true,
+			[]string{"500 Internal Server Error", "grant the role what it lacks"},
 		},
 	}
 	for name, tt := range tests {
@@ -144,6 +144,25 @@ func TestFaultsThatStay(t *testing.T) {
 			s.checkWhole(t)
 		})
 	}
+}
+
+// A source whose schema is applied while days are being loaded, as in an upgrade.
+func TestOutdatedSource(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1)
+	pgtest.Exec(t, s.source, "ALTER TABLE turbine RENAME COLUMN hub_height TO height")
+	c := s.start(t, 1).Control()
+	plan := startRun(t, c, days(1, ""))
+	await.Value(t, "an attempt to have said what to do", func() (any, bool) {
+		said := pgtest.Query[string](t, s.target, "SELECT coalesce(max(error), '') FROM partition WHERE next_attempt_at IS NOT NULL")
+		return said, strings.Contains(said, "`delfos schema apply source`")
+	})
+	pgtest.Exec(t, s.source, "ALTER TABLE turbine RENAME COLUMN height TO hub_height")
+	if run := awaitRun(t, c, plan.RunID, "the end of the run", ended); run.State != "done" {
+		t.Errorf("run: %+v", run)
+	}
+	s.checkWhole(t)
 }
 
 // A ledger that can't be told leaves its requests open, and they are not tried

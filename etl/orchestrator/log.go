@@ -193,7 +193,7 @@ func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 			switch dberror.Target.Of(err).Class {
 			case dberror.Again, dberror.Away, dberror.Cancelled:
 				l.putBack(entries)
-			case dberror.Never, dberror.Refused, dberror.Unknown:
+			case dberror.Never, dberror.Outdated, dberror.Refused, dberror.Unknown:
 			}
 			return fmt.Errorf("append to the logs of runs: %w", err)
 		}

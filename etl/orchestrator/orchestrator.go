@@ -11,12 +11,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
+	"github.com/delfos/delfos/internal/dberror"
 	"github.com/delfos/delfos/internal/tracing"
 	"github.com/delfos/delfos/schema"
 )
@@ -97,7 +100,10 @@ func (o *Orchestrator) River() *river.Client[pgx.Tx] { return o.client }
 // Run works on the queue until ctx ends. Loads under way may go on for SoftStop
 // then; those that don't end by themselves are stopped and go back to the queue.
 func (o *Orchestrator) Run(ctx context.Context) error {
-	if err := o.beat(ctx); err != nil {
+	if err := o.enter(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // nothing was begun
+		}
 		return fmt.Errorf("enter this worker: %w", err)
 	}
 	// Upkeep goes on while loads end.
@@ -111,6 +117,25 @@ func (o *Orchestrator) Run(ctx context.Context) error {
 	stop()
 	tasks.Wait()
 	return errors.Join(err, o.leave(context.WithoutCancel(ctx)))
+}
+
+// enter puts this worker on the list. In an upgrade it may have to wait until somebody
+// applies the schema, so that no load meets half of it; a target without tables is none of an
+// upgrade.
+func (o *Orchestrator) enter(ctx context.Context) error {
+	for warned := false; ; warned = true {
+		err := o.beat(ctx)
+		pg, told := errors.AsType[*pgconn.PgError](err)
+		if !told || pg.Code == pgerrcode.UndefinedTable || dberror.Target.Of(err).Class != dberror.Outdated {
+			return err
+		}
+		if !warned {
+			o.config.Log.WarnContext(ctx, "the schema of the target is not that of this version; nothing is loaded before it is", "error", dberror.Target.Explain(err))
+		}
+		if !pause(ctx, time.Second) {
+			return ctx.Err()
+		}
+	}
 }
 
 // work loads days until ctx ends and what is under way has ended.

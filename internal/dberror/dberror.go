@@ -39,6 +39,9 @@ const (
 	Away Class = "away"
 	// Never is a fault that stays until somebody does what the remedy says.
 	Never Class = "never"
+	// Outdated is a database that lacks what this version names, as one does whose schema
+	// is older: it stays until somebody brings the schema to this version.
+	Outdated Class = "outdated"
 	// Refused is a value that the database can't hold, whoever asks and when.
 	Refused Class = "refused"
 	// Cancelled is the end of our own context.

@@ -38,7 +38,7 @@ func TestClassOfStates(t *testing.T) {
 		"databases that are gone": {"3D000 57P04", dberror.Away},
 		"log in":                  {"28000 28P01", dberror.Never},
 		"privileges":              {"42501", dberror.Never},
-		"schema":                  {"42P01 42703 42883 42704 3F000", dberror.Never},
+		"schema":                  {"42P01 42703 42883 42704 3F000", dberror.Outdated},
 		"poolers":                 {"42P05 26000", dberror.Never},
 		"settings and damage":     {"55P02 XX001 XX002", dberror.Never},
 		"texts":                   {"22021 22P05", dberror.Refused},
@@ -71,6 +71,8 @@ func TestClassByMessage(t *testing.T) {
 		{"08P01", "server login has been failing, try again later (server_login_retry)", dberror.Away, "failed"},
 		{"08P01", "password authentication failed", dberror.Never, "password"},
 		{"28000", `no pg_hba.conf entry for host "10.0.0.7", user "delfos"`, dberror.Never, "from this host"},
+		{"22P02", `invalid input value for enum outcome: "pruned"`, dberror.Outdated, "enumeration"},
+		{"22P02", `invalid input syntax for type integer: "x"`, dberror.Unknown, ""},
 		{"0A000", "cached plan must not change result type", dberror.Again, "changed"},
 		{"XX000", `duplicate key value violates unique constraint "data_pkey_102042"`, dberror.Again, "committing"},
 	} {
@@ -201,8 +203,8 @@ func TestSessions(t *testing.T) {
 		class    dberror.Class
 		found    string
 	}{
-		"a missing table":     {"", "SELECT * FROM nothing", dberror.Never, "lacks"},
-		"a missing column":    {"", "SELECT nothing FROM data", dberror.Never, "lacks"},
+		"a missing table":     {"", "SELECT * FROM nothing", dberror.Outdated, "lacks"},
+		"a missing column":    {"", "SELECT nothing FROM data", dberror.Outdated, "lacks"},
 		"a read-only switch":  {"SET default_transaction_read_only = on", "DELETE FROM data", dberror.Again, "no writes"},
 		"a statement timeout": {"SET statement_timeout = 1", "SELECT pg_sleep(60)", dberror.Again, "cancelled"},
 		"a cancel":            {"", "SELECT pg_cancel_backend(pg_backend_pid())", dberror.Again, "cancelled"},

@@ -75,18 +75,24 @@ func states() []state {
 		{[]string{"08"}, nil, Meaning{Away, "the connection to the database failed", retry}},
 		{[]string{pgerrcode.InvalidCatalogName}, nil, missing},
 
-		// Never.
+		// Never, and outdated.
 		{[]string{pgerrcode.InvalidAuthorizationSpecification}, []string{"pg_hba.conf"}, Meaning{Never, "the database refuses connections from this host", allow}},
 		{[]string{"28"}, nil, refusedLogin},
 		{[]string{pgerrcode.InsufficientPrivilege}, nil, Meaning{Never, "the role lacks a privilege in the database", grant}},
+		{[]string{pgerrcode.UndefinedObject}, []string{"unrecognized configuration parameter"}, Meaning{
+			Never, "the database lacks a setting that is asked of the session", corrected,
+		}},
 		{
 			[]string{
 				pgerrcode.UndefinedTable, pgerrcode.UndefinedColumn, pgerrcode.UndefinedFunction,
 				pgerrcode.InvalidSchemaName, pgerrcode.UndefinedObject,
 			},
 			nil,
-			Meaning{Never, "the database lacks a table, a column or another object that this version uses", migrate},
+			Meaning{Outdated, "the database lacks a table, a column or another object that this version uses", migrate},
 		},
+		{[]string{pgerrcode.InvalidTextRepresentation}, []string{"invalid input value for enum"}, Meaning{
+			Outdated, "the database lacks a value of an enumeration that this version uses", migrate,
+		}},
 		{[]string{pgerrcode.CantChangeRuntimeParam}, nil, Meaning{Never, "the database refuses a setting of the session", corrected}},
 		{[]string{pgerrcode.DataCorrupted, pgerrcode.IndexCorrupted}, nil, Meaning{Never, "the database says that its data is damaged", damage}},
 

@@ -176,7 +176,11 @@ func later(found string, cause error) *Error {
 	return unavailable(found+"; try again shortly", found, shortly, cause)
 }
 
-const shortly = 2 * time.Second
+const (
+	shortly = 2 * time.Second
+	// applied is for what somebody is about to do, as in an upgrade.
+	applied = 10 * time.Second
+)
 
 // unavailable is a 503 that says when to ask again.
 func unavailable(detail, shared string, after time.Duration, cause error) *Error {
@@ -216,6 +220,9 @@ func classify(database dberror.Database, err error) *Error {
 	switch m.Class {
 	case dberror.Again, dberror.Away, dberror.Cancelled:
 		return later(m.Found, err)
+	case dberror.Outdated:
+		// As in an upgrade, before the schema is applied.
+		return unavailable(m.Found+"; "+m.Remedy, m.Found, applied, err)
 	case dberror.Never:
 		// Not 503, which promises that it passes.
 		return &Error{

@@ -44,7 +44,7 @@ func TestStatus(t *testing.T) {
 		{problem.SourceUnavailable(errors.New("no")), 503},
 		{errors.New("who knows"), 500},
 		{pgx.ErrNoRows, 500},
-		{code("42P01"), 500},
+		{code("42P01"), 503},
 		{code("22012"), 500},
 		{code(""), 500},
 		{code("57P01"), 503},
@@ -105,9 +105,15 @@ func TestWrite(t *testing.T) {
 			http.Header{"Retry-After": {"2"}},
 		},
 		{
-			"to be mended", &pgconn.PgError{Code: "42P01", Message: `relation "data" does not exist`},
-			`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the database lacks a table, a column or another object that this version uses; ` +
+			"outdated", &pgconn.PgError{Code: "42P01", Message: `relation "data" does not exist`},
+			`{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"the database lacks a table, a column or another object that this version uses; ` +
 				"`delfos schema apply` brings the database to this version" + `","instance":"/data"}`,
+			http.Header{"Retry-After": {"10"}},
+		},
+		{
+			"to be mended", &pgconn.PgError{Code: "XX001", Message: "invalid page in block 7"},
+			`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the database says that its data is damaged; ` +
+				`look at the database server's log and restore what is damaged","instance":"/data"}`,
 			nil,
 		},
 		{

@@ -88,7 +88,7 @@ func (c *Check) Run(ctx context.Context, conn *pgx.Conn) error {
 		case told && pg.Code == pgerrcode.SyntaxError:
 			// The statement was checked, so it is one that EXPLAIN does not take, as
 			// ANALYZE is. Others name its table too.
-		case told && means.Class == dberror.Never:
+		case told && (means.Class == dberror.Never || means.Class == dberror.Outdated):
 			missing.add(pg.Message, means.Remedy)
 		default:
 			return fmt.Errorf("explain %s: %w", s.name, err)

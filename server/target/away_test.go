@@ -65,7 +65,8 @@ func TestMissingTables(t *testing.T) {
 	b.exec("DROP TABLE data, signal, run, run_partition, partition, attempt, event, run_log, schedule, check_result, flag CASCADE")
 	want := func(a apitest.Answer) {
 		t.Helper()
-		p := apitest.WantProblem(t, a, http.StatusInternalServerError, "`delfos schema apply target`")
+		apitest.WantUnavailable(t, a)
+		p := apitest.WantProblem(t, a, http.StatusServiceUnavailable, "`delfos schema apply target`")
 		if strings.Contains(p.Detail, "relation") || strings.Contains(p.Detail, "42P01") {
 			t.Errorf("detail %q tells of the database", p.Detail)
 		}
@@ -79,7 +80,7 @@ func TestMissingTables(t *testing.T) {
 	}
 	errors := 0
 	for _, line := range b.log.Requests() {
-		if line["status"] == 500.0 && !strings.Contains(line.Text("error"), "42P01") {
+		if line["status"] == 503.0 && !strings.Contains(line.Text("error"), "42P01") {
 			t.Errorf("the log says %v", line)
 		}
 		if line["level"] == "ERROR" {
