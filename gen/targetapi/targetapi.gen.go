@@ -2183,7 +2183,7 @@ type GetWindowsParams struct {
 
 	// Step How long the period of a row is; `10m` is the windows themselves. Those that start from
 	// `start` to `end` count, and `timestamp` is the start of their period in `tz`, also where that
-	// lies before `start`. A period without a value has no row.
+	// lies before `start`. A period without a value of the signals wanted has no row.
 	//
 	// Periods follow the clock of `tz`. `1d` starts at midnight, or the first instant of a day
 	// without midnight, and has 23 or 25 hours where clocks change; `1mo` starts with the first

@@ -77,10 +77,20 @@ func (l *longRows) value(v value) error {
 
 func (l *longRows) end() error { return nil }
 
-// wideShape has a row for each window in which anything was read, and a column for
+// wideWindows has a row for each window in which anything was read, and a column for
 // each signal wanted. A window without any of these is a row of nulls; that it is one
 // is told by the counts, which every variable that was read has.
-func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
+func wideWindows(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
+	return wideShape(signals, wanted, true)
+}
+
+// widePeriods has a row for each period with a value of what is wanted: the counts of the
+// other variables, of all windows, would be half as much again to read.
+func widePeriods(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
+	return wideShape(signals, wanted, false)
+}
+
+func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, counts bool) shape {
 	columns := []stream.Column{
 		{Name: "timestamp", Kind: stream.Timestamp},
 		{Name: "turbine_id", Kind: stream.Int32},
@@ -98,7 +108,7 @@ func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ inte
 			}
 			columns, places = append(columns, column), append(places, len(read))
 		}
-		if want || count {
+		if want || count && counts {
 			read = append(read, s)
 		}
 	}

@@ -57,7 +57,10 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	case openOA:
 		answer.shape, answer.asked = openOAShape, "openoa"
 	case param.Or(p.Wide, false):
-		answer.shape, answer.asked = wideShape, "wide"
+		answer.shape, answer.asked = wideWindows, "wide"
+		if answer.step != targetapi.StepWindow {
+			answer.shape = widePeriods
+		}
 	default:
 		answer.shape, answer.asked = longShape, "long"
 	}
@@ -199,7 +202,7 @@ func readIntervals(ctx context.Context, db targetdb.DBTX) (intervals, error) {
 }
 
 // windowTagVersion grows when the same values come out as other bytes than before.
-const windowTagVersion = 1
+const windowTagVersion = 2
 
 // tag is the part of an entity tag that says what is answered. The values are known
 // by the digests that the ledger has of them, so that none is read for a 304.

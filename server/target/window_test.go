@@ -101,6 +101,13 @@ func TestWindows(t *testing.T) {
 			t.Errorf("%s in pages: %d rows, want %d", span, walked, want)
 		}
 	}
+	// What was not wanted makes rows of windows, and none of periods.
+	b.exec(`INSERT INTO data SELECT 6, s, at, 1 FROM unnest('{1,5}'::integer[]) AS s, generate_series('2025-10-25Z'::timestamptz, '2025-10-25 23:50Z', '10 min') AS at`)
+	for query, want := range map[string]int{"signals=power_mean": 144, "step=1h&signals=power_mean": 0, "step=1h&signals=power_mean,wind_speed_count": 24, "step=1h": 24} {
+		if got := rowsOf(t, b.Get("/windows?turbines=6&wide=true&start=2025-10-25&before=2025-10-26&"+query)); got != want {
+			t.Errorf("%s: %d rows, want %d", query, got, want)
+		}
+	}
 	if got := b.Get(hour).Header.Get("Content-Disposition"); got != "inline; filename=windows_20250101T000000Z_20250101T010000Z.json" {
 		t.Errorf("Content-Disposition is %q", got)
 	}
