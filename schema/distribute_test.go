@@ -2,6 +2,9 @@ package schema_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,6 +18,25 @@ func TestDistributeWithoutCitus(t *testing.T) {
 	_, err := schema.Distribute(t.Context(), db.url, schema.Target, 8, false)
 	if !errors.Is(err, schema.ErrNoCitus) || !strings.Contains(err.Error(), "CREATE EXTENSION citus") {
 		t.Errorf("error: got %v, want that there is no Citus, and what to do", err)
+	}
+}
+
+// Citus runs no EXISTS of a spread table that selects nothing.
+func TestExistsSelectsSomething(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../queries/*/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("queries: got %v, %v", files, err)
+	}
+	empty := regexp.MustCompile(`\(\s*SELECT\s+FROM (data|flag|turbine)\b`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := empty.Find(text); found != nil {
+			t.Errorf("%s: got %q, want SELECT 1", file, found)
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -178,21 +177,14 @@ func (l *Loader) copy(ctx context.Context, groups <-chan *extract.Group) (Writte
 // Logged says which of the variables any of the turbines has a value of in the target,
 // of whatever day.
 func (l *Loader) Logged(ctx context.Context, turbines []int32, of [variable.Count]bool) (logged [variable.Count]bool, err error) {
-	counts := map[int32]int{} // the variables by the signal that counts their readings
 	for _, c := range l.columns {
-		if of[c.variable] && signal.Statistics[c.statistic] == "count" {
-			counts[c.id] = c.variable
+		if !of[c.variable] || signal.Statistics[c.statistic] != "count" {
+			continue
 		}
-	}
-	if len(counts) == 0 {
-		return logged, nil
-	}
-	ids, err := l.q.LoggedSignals(ctx, targetdb.LoggedSignalsParams{SignalIds: slices.Collect(maps.Keys(counts)), TurbineIds: turbines})
-	if err != nil {
-		return logged, fmt.Errorf("look for variables that are logged: %w", err)
-	}
-	for _, id := range ids {
-		logged[counts[id]] = true
+		logged[c.variable], err = l.q.IsLogged(ctx, targetdb.IsLoggedParams{SignalID: c.id, TurbineIds: turbines})
+		if err != nil {
+			return logged, fmt.Errorf("look for variables that are logged: %w", err)
+		}
 	}
 	return logged, nil
 }

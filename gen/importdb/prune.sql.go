@@ -92,7 +92,7 @@ FROM (
     )::date AS day
 ) AS d
 WHERE EXISTS (
-    SELECT
+    SELECT 1
     FROM turbine AS t
     JOIN data AS s ON s.turbine_id = t.id
     WHERE s.timestamp >= d.day::timestamp AT TIME ZONE 'UTC'

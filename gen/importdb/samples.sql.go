@@ -53,6 +53,7 @@ SELECT EXISTS (
     WHERE turbine_id = ANY ($1::integer[])
       AND timestamp >= $2::timestamptz
       AND timestamp < $3::timestamptz
+    LIMIT 1 -- or it brings all of them to the coordinator
 )
 `
 

@@ -15,7 +15,7 @@ const AddNamedTurbines = `-- name: AddNamedTurbines :exec
 INSERT INTO turbine (id, name)
 SELECT (SELECT coalesce(max(id), 0) FROM turbine) + row_number() OVER (ORDER BY new.place), new.name
 FROM unnest($1::text[]) WITH ORDINALITY AS new (name, place)
-WHERE NOT EXISTS (SELECT FROM turbine AS t WHERE t.name = new.name)
+WHERE new.name NOT IN (SELECT t.name FROM turbine AS t)
 `
 
 // Creates the turbines of the names that nobody has, behind the last id there is.

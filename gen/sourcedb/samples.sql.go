@@ -12,12 +12,13 @@ import (
 
 const HasFractions = `-- name: HasFractions :one
 SELECT EXISTS (
-    SELECT
+    SELECT 1
     FROM data
     WHERE turbine_id = ANY ($1::integer[])
       AND timestamp >= $2::timestamptz
       AND timestamp <= $3::timestamptz
       AND timestamp <> timestamp::timestamptz(0)
+    LIMIT 1 -- for a cluster, which would bring all of them to the coordinator
 )
 `
 

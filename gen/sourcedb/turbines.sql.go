@@ -11,21 +11,23 @@ import (
 )
 
 const FirstTurbine = `-- name: FirstTurbine :one
-SELECT t.id, EXISTS (
-    SELECT
-    FROM data AS d
-    WHERE d.turbine_id = t.id
-      AND d.timestamp >= $1::timestamptz
-      AND d.timestamp <= $2::timestamptz
-      AND d.timestamp <> d.timestamp::timestamptz(0)
-) AS fractions
-FROM (
+WITH first AS (
     SELECT id
     FROM turbine
     WHERE id = coalesce($3::integer, id)
     ORDER BY id
     LIMIT 1
-) AS t
+)
+SELECT first.id, EXISTS (
+    SELECT 1
+    FROM data AS d
+    WHERE d.turbine_id = (SELECT f.id FROM first AS f)
+      AND d.timestamp >= $1::timestamptz
+      AND d.timestamp <= $2::timestamptz
+      AND d.timestamp <> d.timestamp::timestamptz(0)
+    LIMIT 1
+) AS fractions
+FROM first
 `
 
 type FirstTurbineParams struct {

@@ -79,19 +79,21 @@ func (q *Queries) ForgetRequests(ctx context.Context, day time.Time) error {
 const KnowsDay = `-- name: KnowsDay :one
 
 SELECT (
-    EXISTS (SELECT FROM partition AS p WHERE p.day = $1::date)
-    OR EXISTS (SELECT FROM run_partition AS rp WHERE rp.day = $1::date)
+    EXISTS (SELECT 1 FROM partition AS p WHERE p.day = $1::date)
+    OR EXISTS (SELECT 1 FROM run_partition AS rp WHERE rp.day = $1::date)
     OR EXISTS (
-        SELECT
+        SELECT 1
         FROM flag AS f
         WHERE f.timestamp >= $2::timestamptz
           AND f.timestamp < $3::timestamptz
+        LIMIT 1
     )
     OR EXISTS (
-        SELECT
+        SELECT 1
         FROM data AS d
         WHERE d.timestamp >= $2::timestamptz
           AND d.timestamp < $3::timestamptz
+        LIMIT 1
     )
 )::boolean AS known
 `
@@ -105,7 +107,8 @@ type KnowsDayParams struct {
 // A day is forgotten in one transaction, in the order in which a load's locks what
 // it writes: requests, the day's row, the rest.
 // Reports whether the ledger knows a day, or the target holds any value of it. The keys of
-// partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it.
+// partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it. LIMIT is
+// for a cluster, as in IsLogged.
 func (q *Queries) KnowsDay(ctx context.Context, arg KnowsDayParams) (bool, error) {
 	row := q.db.QueryRow(ctx, KnowsDay, arg.Day, arg.Start, arg.Stop)
 	var known bool

@@ -182,42 +182,29 @@ func (q *Queries) DigestValues(ctx context.Context, arg DigestValuesParams) (Dig
 	return i, err
 }
 
-const LoggedSignals = `-- name: LoggedSignals :many
-SELECT s.id::integer AS id
-FROM unnest($1::integer[]) AS s (id)
-WHERE EXISTS (
-    SELECT
-    FROM data AS d
-    WHERE d.turbine_id = ANY ($2::integer[])
-      AND d.signal_id = s.id
+const IsLogged = `-- name: IsLogged :one
+SELECT EXISTS (
+    SELECT 1
+    FROM data
+    WHERE turbine_id = ANY ($1::integer[])
+      AND signal_id = $2::integer
+    LIMIT 1
 )
 `
 
-type LoggedSignalsParams struct {
-	SignalIds  []int32
+type IsLoggedParams struct {
 	TurbineIds []int32
+	SignalID   int32
 }
 
-// Those of the signals of which one of the turbines has a value, of whatever day.
-// data_pkey serves it, a probe for each turbine up to the first that has one.
-func (q *Queries) LoggedSignals(ctx context.Context, arg LoggedSignalsParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, LoggedSignals, arg.SignalIds, arg.TurbineIds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int32
-	for rows.Next() {
-		var id int32
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+// Reports whether one of the turbines has a value of the signal, of whatever day.
+// data_pkey serves it, a probe for each turbine up to the first that has one. LIMIT is for
+// a cluster, which would bring all of them to the coordinator.
+func (q *Queries) IsLogged(ctx context.Context, arg IsLoggedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, IsLogged, arg.TurbineIds, arg.SignalID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const UpsertValues = `-- name: UpsertValues :execrows

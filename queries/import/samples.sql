@@ -7,6 +7,7 @@ SELECT EXISTS (
     WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
       AND timestamp >= sqlc.arg(start)::timestamptz
       AND timestamp < sqlc.arg(stop)::timestamptz
+    LIMIT 1 -- or it brings all of them to the coordinator
 );
 
 -- name: InsertStaged :many

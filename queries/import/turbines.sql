@@ -74,7 +74,7 @@ ORDER BY id;
 INSERT INTO turbine (id, name)
 SELECT (SELECT coalesce(max(id), 0) FROM turbine) + row_number() OVER (ORDER BY new.place), new.name
 FROM unnest(sqlc.arg(names)::text[]) WITH ORDINALITY AS new (name, place)
-WHERE NOT EXISTS (SELECT FROM turbine AS t WHERE t.name = new.name);
+WHERE new.name NOT IN (SELECT t.name FROM turbine AS t);
 
 -- name: NumberStaged :exec
 -- Gives the staged rows of the n-th name of the list, which have the turbine -n, the

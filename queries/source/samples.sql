@@ -3,12 +3,13 @@
 -- of it is asked for: then all of the answer are written with one. data_fraction_idx
 -- serves it.
 SELECT EXISTS (
-    SELECT
+    SELECT 1
     FROM data
     WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
       AND timestamp >= sqlc.arg(start)::timestamptz
       AND timestamp <= sqlc.arg(stop)::timestamptz
       AND timestamp <> timestamp::timestamptz(0)
+    LIMIT 1 -- for a cluster, which would bring all of them to the coordinator
 );
 
 -- name: TagSamples :one

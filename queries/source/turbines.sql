@@ -9,21 +9,23 @@ ORDER BY id;
 -- The turbine that is meant where none is named, and HasFractions of its range; no row
 -- if there is none. Behind a cursor it is the one that was the first when the pages
 -- began. turbine_pkey and data_fraction_idx serve it.
-SELECT t.id, EXISTS (
-    SELECT
-    FROM data AS d
-    WHERE d.turbine_id = t.id
-      AND d.timestamp >= sqlc.arg(start)::timestamptz
-      AND d.timestamp <= sqlc.arg(stop)::timestamptz
-      AND d.timestamp <> d.timestamp::timestamptz(0)
-) AS fractions
-FROM (
+WITH first AS (
     SELECT id
     FROM turbine
     WHERE id = coalesce(sqlc.narg(paged)::integer, id)
     ORDER BY id
     LIMIT 1
-) AS t;
+)
+SELECT first.id, EXISTS (
+    SELECT 1
+    FROM data AS d
+    WHERE d.turbine_id = (SELECT f.id FROM first AS f)
+      AND d.timestamp >= sqlc.arg(start)::timestamptz
+      AND d.timestamp <= sqlc.arg(stop)::timestamptz
+      AND d.timestamp <> d.timestamp::timestamptz(0)
+    LIMIT 1
+) AS fractions
+FROM first;
 
 -- name: ListTurbineSpans :many
 -- Every turbine by id with its first and last sample from start to stop, both

@@ -3,21 +3,24 @@
 
 -- name: KnowsDay :one
 -- Reports whether the ledger knows a day, or the target holds any value of it. The keys of
--- partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it.
+-- partition and run_partition, data_timestamp_idx and flag_timestamp_idx serve it. LIMIT is
+-- for a cluster, as in IsLogged.
 SELECT (
-    EXISTS (SELECT FROM partition AS p WHERE p.day = sqlc.arg(day)::date)
-    OR EXISTS (SELECT FROM run_partition AS rp WHERE rp.day = sqlc.arg(day)::date)
+    EXISTS (SELECT 1 FROM partition AS p WHERE p.day = sqlc.arg(day)::date)
+    OR EXISTS (SELECT 1 FROM run_partition AS rp WHERE rp.day = sqlc.arg(day)::date)
     OR EXISTS (
-        SELECT
+        SELECT 1
         FROM flag AS f
         WHERE f.timestamp >= sqlc.arg(start)::timestamptz
           AND f.timestamp < sqlc.arg(stop)::timestamptz
+        LIMIT 1
     )
     OR EXISTS (
-        SELECT
+        SELECT 1
         FROM data AS d
         WHERE d.timestamp >= sqlc.arg(start)::timestamptz
           AND d.timestamp < sqlc.arg(stop)::timestamptz
+        LIMIT 1
     )
 )::boolean AS known;
 

@@ -69,14 +69,14 @@ FROM data
 WHERE timestamp >= sqlc.arg(start)::timestamptz
   AND timestamp < sqlc.arg(stop)::timestamptz;
 
--- name: LoggedSignals :many
--- Those of the signals of which one of the turbines has a value, of whatever day.
--- data_pkey serves it, a probe for each turbine up to the first that has one.
-SELECT s.id::integer AS id
-FROM unnest(sqlc.arg(signal_ids)::integer[]) AS s (id)
-WHERE EXISTS (
-    SELECT
-    FROM data AS d
-    WHERE d.turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-      AND d.signal_id = s.id
+-- name: IsLogged :one
+-- Reports whether one of the turbines has a value of the signal, of whatever day.
+-- data_pkey serves it, a probe for each turbine up to the first that has one. LIMIT is for
+-- a cluster, which would bring all of them to the coordinator.
+SELECT EXISTS (
+    SELECT 1
+    FROM data
+    WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
+      AND signal_id = sqlc.arg(signal_id)::integer
+    LIMIT 1
 );
