@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,6 +40,35 @@ var (
 type steps struct {
 	changes []*migrate.Change
 	added   []string // new columns of existing tables, as "table.column"
+}
+
+// altered matches the statements that keep others from a table, and the table.
+var altered = regexp.MustCompile(`^(?:ALTER|DROP) TABLE ("\w+"\."\w+")`)
+
+// apart says which changes keep nobody from reading, because they are of tables that no
+// other change alters, and which tables the others alter.
+func (s steps) apart() (before, after []*migrate.Change, tables []string) {
+	for _, change := range s.changes {
+		if m := altered.FindStringSubmatch(change.Cmd); m != nil && !slices.Contains(tables, m[1]) {
+			tables = append(tables, m[1])
+		}
+	}
+	for _, change := range s.changes {
+		m := indexed.FindStringSubmatch(change.Cmd)
+		if m != nil && !slices.Contains(tables, m[1]) && !s.creates(m[1]) {
+			before = append(before, change)
+		} else {
+			after = append(after, change)
+		}
+	}
+	return before, after, tables
+}
+
+// indexed matches an index, and its table.
+var indexed = regexp.MustCompile(`^CREATE (?:UNIQUE )?INDEX .*? ON ("\w+"\."\w+")`)
+
+func (s steps) creates(table string) bool {
+	return slices.ContainsFunc(s.changes, func(c *migrate.Change) bool { return strings.HasPrefix(c.Cmd, "CREATE TABLE "+table+" ") })
 }
 
 // plan compares what db holds with what is desired.

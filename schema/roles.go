@@ -129,8 +129,8 @@ func applyRoles(ctx context.Context, config *connConfig, s Schema, opts RoleOpti
 		return nil
 	})
 	if err == nil && !opts.DryRun {
-		err = db.whenFree(ctx, opts.Waiting, func() error {
-			return db.raw(func(conn querier) error { return runRoles(ctx, conn, plan.Statements, passwords, config.User) })
+		err = db.whenFree(ctx, changingHands(plan.Statements), opts.Waiting, func(lock func() error) error {
+			return runRoles(ctx, db, plan.Statements, passwords, config.User, lock)
 		})
 	}
 	for _, p := range passwords {
@@ -145,15 +145,42 @@ func applyRoles(ctx context.Context, config *connConfig, s Schema, opts RoleOpti
 	return plan, nil
 }
 
-// runRoles runs the statements of a plan, and gives roles their passwords.
-func runRoles(ctx context.Context, conn querier, statements []string, passwords []newPassword, login string) error {
+// tableOwner matches a statement that gives a table to another, and the table.
+var tableOwner = regexp.MustCompile(`^ALTER TABLE (\S+) OWNER TO `)
+
+// changingHands names the tables that statements give to another.
+func changingHands(statements []string) (tables []string) {
 	for _, statement := range statements {
-		if _, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if m := tableOwner.FindStringSubmatch(statement); m != nil {
+			tables = append(tables, m[1])
+		}
+	}
+	return tables
+}
+
+// runRoles runs the statements of a plan, and gives roles their passwords.
+func runRoles(ctx context.Context, db *session, statements []string, passwords []newPassword, login string, lock func() error) error {
+	exec := func(statement string) error {
+		return db.raw(func(conn querier) error {
+			_, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+			return err
+		})
+	}
+	locked := false
+	for _, statement := range statements {
+		var err error
+		if !locked && tableOwner.MatchString(statement) {
+			locked, err = true, lock()
+		}
+		if err == nil {
+			err = exec(statement)
+		}
+		if err != nil {
 			return refusedStatement(err, statement, statements, login)
 		}
 	}
 	for _, p := range passwords {
-		if _, err := conn.Exec(ctx, p.statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if err := exec(p.statement); err != nil {
 			return fmt.Errorf("give %s its password: %w", p.role, withDetail(err))
 		}
 	}

@@ -29,6 +29,7 @@ import (
 	"os"
 	"strings"
 
+	"ariga.io/atlas/sql/migrate"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -145,7 +146,7 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 	if err != nil || opts.DryRun {
 		return plan, err
 	}
-	if err := db.whenFree(ctx, opts.Waiting, func() error { return s.carryOut(ctx, db, steps) }); err != nil {
+	if err := s.carryOut(ctx, db, steps, opts.Waiting); err != nil {
 		return plan, err
 	}
 	if err := db.tx.Commit(); err != nil {
@@ -154,13 +155,39 @@ func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Pla
 	return plan, nil
 }
 
-// carryOut changes the database, and writes the rows that the change asks for.
-func (s Schema) carryOut(ctx context.Context, db *session, steps steps) error {
-	for _, change := range steps.changes {
-		if _, err := db.tx.ExecContext(ctx, change.Cmd, change.Args...); err != nil {
-			return fmt.Errorf("%s: %w", change.Comment, withDetail(err))
-		}
+// carryOut changes the database, and writes the rows that the change asks for. What takes
+// long and keeps nobody from reading, an index on a table that stays as it is, comes first;
+// then tables are locked, all at once, and what is left takes a moment.
+func (s Schema) carryOut(ctx context.Context, db *session, steps steps, waiting func(error)) error {
+	before, after, tables := steps.apart()
+	if err := db.whenFree(ctx, nil, waiting, func(func() error) error { return db.run(ctx, before) }); err != nil {
+		return err
 	}
+	return db.whenFree(ctx, tables, waiting, func(lock func() error) error {
+		if err := lock(); err != nil {
+			return fmt.Errorf("lock the tables that change: %w", err)
+		}
+		if err := db.run(ctx, after); err != nil {
+			return err
+		}
+		return s.write(ctx, db, steps)
+	})
+}
+
+// run carries out changes.
+func (s *session) run(ctx context.Context, changes []*migrate.Change) error {
+	return s.raw(func(conn querier) error {
+		for _, change := range changes {
+			if _, err := conn.Exec(ctx, change.Cmd, change.Args...); err != nil {
+				return fmt.Errorf("%s: %w", change.Comment, withDetail(err))
+			}
+		}
+		return nil
+	})
+}
+
+// write writes the rows that a change asks for.
+func (s Schema) write(ctx context.Context, db *session, steps steps) error {
 	for _, column := range steps.added {
 		if fill, ok := s.fill[column]; ok {
 			if err := db.raw(func(conn querier) error { return fill(ctx, conn) }); err != nil {

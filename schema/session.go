@@ -74,7 +74,7 @@ func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, 
 		if _, err = s.tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('delfos schema apply', 0))"); err != nil {
 			return nil, fmt.Errorf("wait for the lock on the schema: %w", err)
 		}
-		if _, err = s.tx.ExecContext(ctx, "SET LOCAL lock_timeout = "+lockWait); err != nil {
+		if _, err = s.tx.ExecContext(ctx, "SET LOCAL lock_timeout = '"+lockWait+"'"); err != nil {
 			return nil, fmt.Errorf("set lock timeout: %w", err)
 		}
 	}
@@ -88,35 +88,79 @@ const (
 	// lockWait is how long a change waits for a table that is in use. Everybody else who
 	// wants the table waits behind it: it is less than the 5 s of the APIs' sessions, and
 	// than deadlock_timeout (1 s), so that of two who wait for each other it gives way.
-	lockWait = "'500ms'"
-	// lockPause lets those pass who have waited.
-	lockPause = time.Second
+	lockWait = "500ms"
+	// lockGlance is how long it waits otherwise. Under load, who waits while it holds tables
+	// meets readers that hold others and wait for these: most changes are made at a glance, in
+	// a moment when nobody reads.
+	lockGlance = "1ms"
+	// glances come before each wait, pauses between all.
+	glances   = 20
+	lockPause = 20 * time.Millisecond
 )
 
-// whenFree runs changes until no table that they lock is in use, for as long as ctx
-// allows; waiting, unless it is nil, is told each time that one is. Between two tries
-// nothing is locked.
-func (s *session) whenFree(ctx context.Context, waiting func(error), run func() error) error {
+// whenFree runs changes, which call lock before they alter tables, and tries again until
+// nothing that they lock is in use, for as long as ctx allows; waiting, unless it is nil, is
+// told each time that the wait was in vain. Between two tries nothing is locked.
+func (s *session) whenFree(ctx context.Context, tables []string, waiting func(error), run func(lock func() error) error) error {
+	tries := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		if _, err := s.tx.ExecContext(ctx, "SAVEPOINT unlocked"); err != nil {
-			return struct{}{}, backoff.Permanent(err)
+		tries++
+		wait := lockGlance
+		if tries%glances == 0 {
+			wait = lockWait
 		}
-		err := run()
-		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != pgerrcode.LockNotAvailable && pg.Code != pgerrcode.DeadlockDetected {
-			if err != nil {
-				err = backoff.Permanent(err)
-			}
-			return struct{}{}, err
-		}
-		if _, end := s.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT unlocked"); end != nil {
-			return struct{}{}, backoff.Permanent(errors.Join(err, end))
-		}
-		if waiting != nil {
+		err := s.unlessLocked(ctx, func() error { return run(func() error { return s.lock(ctx, tables, wait) }) })
+		pg, ok := errors.AsType[*pgconn.PgError](err)
+		switch {
+		case err == nil:
+		case !ok || !inUse(pg):
+			err = backoff.Permanent(err)
+		case waiting != nil && wait == lockWait:
 			waiting(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(backoff.NewConstantBackOff(lockPause)), backoff.WithMaxElapsedTime(0))
 	return err
+}
+
+// inUse reports whether a change gave way to somebody else.
+func inUse(err *pgconn.PgError) bool {
+	return err.Code == pgerrcode.LockNotAvailable || err.Code == pgerrcode.DeadlockDetected
+}
+
+// lock keeps others from tables.
+func (s *session) lock(ctx context.Context, tables []string, wait string) error {
+	if len(tables) == 0 {
+		return nil
+	}
+	return s.exec(ctx, "SET LOCAL lock_timeout = '"+wait+"'", "LOCK TABLE "+strings.Join(tables, ", "), "SET LOCAL lock_timeout = '"+lockWait+"'")
+}
+
+// unlessLocked takes back what run did, with its locks, if that had to give way.
+func (s *session) unlessLocked(ctx context.Context, run func() error) error {
+	if err := s.exec(ctx, "SAVEPOINT unlocked"); err != nil {
+		return err
+	}
+	err := run()
+	if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || !inUse(pg) {
+		return err
+	}
+	if end := s.exec(ctx, "ROLLBACK TO SAVEPOINT unlocked", "RELEASE SAVEPOINT unlocked"); end != nil {
+		return fmt.Errorf("take back what had to give way: %w", end)
+	}
+	return err
+}
+
+// exec runs statements without arguments.
+func (s *session) exec(ctx context.Context, statements ...string) error {
+	return s.raw(func(conn querier) error {
+		for _, sql := range statements {
+			if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // inspect reads the tables of public that are named, or all of them, and the
