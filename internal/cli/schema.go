@@ -33,7 +33,8 @@ func newSchemaApply(r *runner) *cobra.Command {
 		Short: "Compare databases with their schemas and change what differs",
 		Long: `Apply compares each named database with its schema, prints the SQL that makes the
 difference on standard output, and runs it in one transaction. It also writes the
-signals of the target. It makes no turbine: seed, import and turbine do.
+signals of the target. It makes no turbine: seed, import and turbine do. A table that is
+in use is waited for, and nobody else is kept from it meanwhile.
 
 River is the queue of the orchestrator, which applies it by itself as well: its
 tables, in the schema river of the target database, by River's own migrations.
