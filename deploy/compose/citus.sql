@@ -1,6 +1,11 @@
 -- Makes target_db the coordinator of the two workers, for docker-compose.yaml. It runs with every
 -- `up`, and changes nothing that stands. docs/citus.md says what the settings are for.
 CREATE EXTENSION IF NOT EXISTS citus;
+-- The coordinator asks itself too, and it wants a password.
+\getenv password PGPASSWORD
+INSERT INTO pg_dist_authinfo (nodeid, rolename, authinfo)
+VALUES (0, current_user, 'password=''' || regexp_replace(:'password', '([\\''])', '\\\1', 'g') || '''')
+ON CONFLICT (rolename, nodeid) DO UPDATE SET authinfo = excluded.authinfo;
 SELECT citus_set_coordinator_host('target_db', 5432);
 SELECT citus_add_node('citus_worker_1', 5432);
 SELECT citus_add_node('citus_worker_2', 5432);
