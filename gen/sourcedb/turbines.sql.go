@@ -51,6 +51,39 @@ func (q *Queries) FirstTurbine(ctx context.Context, arg FirstTurbineParams) (Fir
 	return i, err
 }
 
+const ListTurbineIDs = `-- name: ListTurbineIDs :many
+SELECT id
+FROM turbine
+WHERE id BETWEEN $1 AND $2
+ORDER BY id
+`
+
+type ListTurbineIDsParams struct {
+	Low  int32
+	High int32
+}
+
+// The ids of the turbines from low to high, to resolve selectors. turbine_pkey serves it.
+func (q *Queries) ListTurbineIDs(ctx context.Context, arg ListTurbineIDsParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, ListTurbineIDs, arg.Low, arg.High)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListTurbineSpans = `-- name: ListTurbineSpans :many
 SELECT
     t.id, t.name, t.sample_interval, t.rated_power, t.cut_in, t.cut_out, t.rotor_diameter, t.hub_height, t.altitude, t.latitude, t.longitude, t.commissioned, t.decommissioned,
@@ -137,8 +170,8 @@ FROM turbine
 ORDER BY id
 `
 
-// Every turbine by id, for GET /turbines and to resolve selectors. A few
-// thousand rows at most; turbine_pkey gives the order.
+// Every turbine by id, for GET /turbines. A few thousand rows at most; turbine_pkey
+// gives the order.
 func (q *Queries) ListTurbines(ctx context.Context) ([]Turbine, error) {
 	rows, err := q.db.Query(ctx, ListTurbines)
 	if err != nil {

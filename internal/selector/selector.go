@@ -6,6 +6,7 @@ package selector
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,18 @@ func merge(ranges []span) []span {
 
 // All reports whether the set is every turbine.
 func (s Set) All() bool { return s.all }
+
+// Bounds are the lowest and the highest id of the set; of the empty one the lowest is the
+// higher of the two.
+func (s Set) Bounds() (low, high int32) {
+	switch {
+	case s.all:
+		return 1, math.MaxInt32
+	case len(s.ranges) == 0:
+		return 1, 0
+	}
+	return s.ranges[0].lo, s.ranges[len(s.ranges)-1].hi
+}
 
 // Contains reports whether the set has the turbine.
 func (s Set) Contains(id int32) bool {

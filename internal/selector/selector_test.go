@@ -44,6 +44,10 @@ func TestParse(t *testing.T) {
 			if set.All() != (tt.want == "all") {
 				t.Errorf("Parse(%q).All() = %t", tt.in, set.All())
 			}
+			low, high := set.Bounds()
+			if !set.Contains(low) || !set.Contains(high) || low > 1 && set.Contains(low-1) || high < math.MaxInt32 && set.Contains(high+1) {
+				t.Errorf("Parse(%q).Bounds() = %d, %d", tt.in, low, high)
+			}
 			for _, id := range tt.has {
 				if !set.Contains(id) {
 					t.Errorf("Parse(%q) lacks %d", tt.in, id)
@@ -76,6 +80,9 @@ func TestParseRefuses(t *testing.T) {
 func TestZeroAndAll(t *testing.T) {
 	t.Parallel()
 	var zero selector.Set
+	if low, high := zero.Bounds(); low <= high {
+		t.Errorf("the empty set is bounded by %d and %d", low, high)
+	}
 	if zero.All() || zero.Contains(1) || zero.String() != "" {
 		t.Errorf("the zero Set is %q", zero)
 	}

@@ -1,8 +1,15 @@
 -- name: ListTurbines :many
--- Every turbine by id, for GET /turbines and to resolve selectors. A few
--- thousand rows at most; turbine_pkey gives the order.
+-- Every turbine by id, for GET /turbines. A few thousand rows at most; turbine_pkey
+-- gives the order.
 SELECT *
 FROM turbine
+ORDER BY id;
+
+-- name: ListTurbineIDs :many
+-- The ids of the turbines from low to high, to resolve selectors. turbine_pkey serves it.
+SELECT id
+FROM turbine
+WHERE id BETWEEN sqlc.arg(low) AND sqlc.arg(high)
 ORDER BY id;
 
 -- name: FirstTurbine :one

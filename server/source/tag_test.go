@@ -288,9 +288,9 @@ func TestTagWithoutRows(t *testing.T) {
 		{http.MethodGet, page, tag, []string{first, "TagSamplePage", first, "ReadSamplePage"}},
 		{http.MethodHead, whole, pageTag, []string{first, "TagSamples"}},
 		// What takes more than one statement with rows is read in one snapshot.
-		{http.MethodGet, whole + "&turbines=2", "*", []string{begin, "ListTurbines", "HasFractions", "TagSamples", "rollback"}},
-		{http.MethodGet, whole + "&turbines=2", "", []string{begin, "ListTurbines", "HasFractions", "ReadSamples", "rollback"}},
-		{http.MethodGet, "/data/digest?" + day, "", []string{begin, "ListTurbines", "HasFractions", "DigestSamples", "rollback"}},
+		{http.MethodGet, whole + "&turbines=2", "*", []string{begin, "ListTurbineIDs", "HasFractions", "TagSamples", "rollback"}},
+		{http.MethodGet, whole + "&turbines=2", "", []string{begin, "ListTurbineIDs", "HasFractions", "ReadSamples", "rollback"}},
+		{http.MethodGet, "/data/digest?" + day, "", []string{begin, "ListTurbineIDs", "HasFractions", "DigestSamples", "rollback"}},
 		{http.MethodHead, "/data/digest?" + day, "", nil},
 	} {
 		queries.take()

@@ -26,23 +26,15 @@ func (s *Server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRe
 	if spans {
 		return listSpans(ctx, session, sourcedb.ListTurbineSpansParams{Start: within.Start, Stop: within.End})
 	}
-	turbines, err := listTurbines(ctx, session)
+	turbines, err := sourcedb.New(session).ListTurbines(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list turbines: %w", err)
 	}
 	response := make(sourceserver.ListTurbines200JSONResponse, len(turbines))
 	for i, t := range turbines {
 		response[i] = turbineOf(t)
 	}
 	return response, nil
-}
-
-func listTurbines(ctx context.Context, db sourcedb.DBTX) ([]sourcedb.Turbine, error) {
-	turbines, err := sourcedb.New(db).ListTurbines(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list turbines: %w", err)
-	}
-	return turbines, nil
 }
 
 // listSpans answers with the turbines and the ends of their samples.
