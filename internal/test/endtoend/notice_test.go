@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
@@ -83,7 +84,8 @@ func (s *system) orchestrate(t *testing.T, notifyURL string) *worker {
 	pgtest.Exec(t, s.target, "UPDATE notice SET next_attempt_at = clock_timestamp()")
 	cmd := exec.Command(os.Args[0], "orchestrate", "--api=false", "--workers", "1")
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), program+"=1", "TARGET_DB_URL="+s.targetURL, "SOURCE_API_URL="+s.apiURL, "NOTIFY_URL="+notifyURL)
+	cmd.Env = append(os.Environ(), program+"=1", "TARGET_DB_URL="+s.targetURL, "SOURCE_API_URL="+s.apiURL, "NOTIFY_URL="+notifyURL,
+		"PARTITION_START="+time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)) // so that no day is late
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
