@@ -66,7 +66,7 @@ test: ## Run every test (needs curl, psql and PostgreSQL's server programs)
 	$(call gotest,CGO_ENABLED=0 $(GO),-parallel 4,./...,$(GO) -C bench test -count=1 -json ./...)
 
 # What runs beside something else. A program under the race detector would wait a second before it ends.
-RACE ?= ./etl/... ./server/... ./internal/service ./internal/notify ./internal/apiclient ./internal/pgpool
+RACE ?= ./etl/... ./server/... ./internal/test/endtoend ./internal/service ./internal/notify ./internal/apiclient ./internal/pgpool
 race: ## Run the tests of what is concurrent under the race detector (needs gcc; RACE=./... is all)
 	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "make race: no C compiler ($$cc), which the race detector needs: install gcc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
