@@ -107,11 +107,12 @@ func (p *page) loadByPage(s *system) {
 	p.settle()
 	p.check("a run that has failed")
 
-	// By the lines: two more runs, one after the other, which end as this one did.
-	p.open("?view=runs")
+	// By the lines: two more runs, one after the other, which end as this one did. Each comes
+	// above those that are listed, which moves the page, so each has a page of its own.
 	bin, err := filepath.Abs(filepath.Dir(program))
 	must(p.t, err)
 	for n, line := range lines {
+		p.open("?view=runs")
 		cmd := exec.Command("sh", "-c", line)
 		cmd.Dir, cmd.Env = s.dir, slices.Concat(s.env, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "TARGET_API_URL=" + s.url})
 		out, err := cmd.CombinedOutput()
