@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,7 +47,7 @@ type NoticeDay struct {
 	Began *time.Time `json:"began,omitempty"`
 }
 
-// wrong is what is wrong of a kind, by day.
+// wrong is what is wrong of a kind, by day; its days are named when a notice is made.
 type wrong map[time.Time]NoticeDay
 
 // notice compares what is wrong with what was told, and enters a notice of what has begun
@@ -95,7 +94,7 @@ func openConditions(ctx context.Context, tx pgx.Tx) (map[enum.ConditionKind]wron
 		if open[row.Kind] == nil {
 			open[row.Kind] = wrong{}
 		}
-		open[row.Kind][row.Day] = NoticeDay{Day: row.Day.Format(time.DateOnly), Began: new(row.BeganAt.UTC())}
+		open[row.Kind][row.Day] = NoticeDay{Began: new(row.BeganAt.UTC())}
 	}
 	return open, nil
 }
@@ -123,15 +122,11 @@ func (c *Control) compare(ctx context.Context, tx pgx.Tx, open, now map[enum.Con
 	return nil
 }
 
-// without are the days of w that other lacks, the earliest first.
-func (w wrong) without(other wrong) (days []NoticeDay) {
-	for day, d := range w {
-		if _, both := other[day]; !both {
-			days = append(days, d)
-		}
-	}
-	slices.SortFunc(days, func(a, b NoticeDay) int { return cmp.Compare(a.Day, b.Day) })
-	return days
+// without is what is wrong in w on days that other lacks.
+func (w wrong) without(other wrong) wrong {
+	rest := maps.Clone(w)
+	maps.DeleteFunc(rest, func(day time.Time, _ NoticeDay) bool { _, both := other[day]; return both })
+	return rest
 }
 
 // failedForGood are the days that are over, have failed and are not tried again; and those
@@ -145,7 +140,7 @@ func failedForGood(ctx context.Context, tx pgx.Tx, now time.Time, open wrong) (w
 	for _, row := range rows {
 		_, told := open[row.Day]
 		if told || row.ForGood && row.Day.Before(dates.Of(now)) {
-			failed[row.Day] = NoticeDay{Day: row.Day.Format(time.DateOnly), RunID: row.RunID, Error: row.Error}
+			failed[row.Day] = NoticeDay{RunID: row.RunID, Error: row.Error}
 		}
 	}
 	return failed, nil
@@ -168,7 +163,7 @@ func (c *Control) lateDays(ctx context.Context, tx pgx.Tx, now time.Time, open w
 	}
 	late := wrong{}
 	for _, row := range rows {
-		d := NoticeDay{Day: row.Day.Format(time.DateOnly)}
+		var d NoticeDay
 		if row.State == enum.PartitionStateFailed && row.Error != nil {
 			d.RunID, d.Error = row.RunID, *row.Error
 		}
@@ -185,17 +180,18 @@ func suspectSource(row targetdb.Schedule, now time.Time, open wrong) (string, wr
 	case len(open) > 0:
 		return *row.SuspectReason, open
 	}
-	day := dates.Of(now)
-	return *row.SuspectReason, wrong{day: {Day: day.Format(time.DateOnly)}}
+	return *row.SuspectReason, wrong{dates.Of(now): {}}
 }
 
 // enter enters a notice of the days that a condition has begun or ended for.
-func enter(ctx context.Context, tx pgx.Tx, kind enum.ConditionKind, ended bool, change []NoticeDay, reason string) error {
-	days := make([]time.Time, len(change))
-	for i, d := range change {
-		days[i], _ = time.Parse(time.DateOnly, d.Day)
+func enter(ctx context.Context, tx pgx.Tx, kind enum.ConditionKind, ended bool, change wrong, reason string) error {
+	days := slices.SortedFunc(maps.Keys(change), time.Time.Compare)
+	listed := make([]NoticeDay, len(days))
+	for i, day := range days {
+		listed[i] = change[day]
+		listed[i].Day = day.Format(time.DateOnly)
 	}
-	data, err := json.Marshal(message(kind, ended, change, reason))
+	data, err := json.Marshal(message(kind, ended, listed, reason))
 	if err != nil {
 		return fmt.Errorf("write a notice: %w", err)
 	}
