@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,12 +31,12 @@ func (v Variable) check(value string) *Fault {
 		}
 		fault.Want = wantURL
 	case "service":
-		u, err := url.Parse(value)
-		ok = err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == ""
+		u, web := webURL(value)
+		ok = web && u.RawQuery == "" && u.Fragment == ""
 		fault.Value, fault.Want = Redact(value), "an http or https URL such as "+cmp.Or(v.Default, "https://login.example.org")
 	case "webhook":
-		u, err := url.Parse(value)
-		ok = err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.Fragment == ""
+		u, web := webURL(value)
+		ok = web && u.Fragment == ""
 		// Path and query of a webhook are often all that keeps others from using it.
 		fault.Value, fault.Found = "", "is not one that events can be sent to (not shown, it may hold a secret)"
 		fault.Want = "an http or https URL such as https://alerts.example.org/delfos?farm=north"

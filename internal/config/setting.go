@@ -225,8 +225,14 @@ func items(list string) []string {
 
 // isOrigin reports whether a text is what browsers send as Origin.
 func isOrigin(text string) bool {
+	u, web := webURL(text)
+	return web && text == u.Scheme+"://"+u.Host && !strings.Contains(text, "*")
+}
+
+// webURL reads an http or https URL with a host.
+func webURL(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && text == u.Scheme+"://"+u.Host && !strings.Contains(text, "*")
+	return u, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // network reads an address, or a network as CIDR has it.
