@@ -87,18 +87,26 @@ func (r *runner) printRuns(runs []targetapi.Run) error {
 	return r.printTable(func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tSTATE\tTRIGGER\tBY\tFROM\tTO\tONLY\tDAYS\tCREATED")
 		for _, run := range runs {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, cmp.Or(strings.TrimPrefix(by(run.Actor), " by "), "-"), run.From, run.To, run.Only,
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, cmp.Or(who(run.Actor), "-"), run.From, run.To, run.Only,
 				counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
 		}
 	})
 }
 
-// by says who did something, if that is known.
-func by(actor *targetapi.Actor) string {
+// who did something, "" if that is not known.
+func who(actor *targetapi.Actor) string {
 	if actor == nil {
 		return ""
 	}
-	return " by " + quoted(*actor, false)
+	return quoted(*actor, false)
+}
+
+// by says who did something, if that is known.
+func by(actor *targetapi.Actor) string {
+	if name := who(actor); name != "" {
+		return " by " + name
+	}
+	return ""
 }
 
 // counted says how many days a run has, and how many are in each state.

@@ -131,7 +131,8 @@ func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, st
 		if staged {
 			changes, err = insertStaged(ctx, tx, opts, ids)
 		} else {
-			changes, err = opts.changes(), copySamples(ctx, tx, opts, ids)
+			changes = opts.changes()
+			_, err = importdb.CopySamples(ctx, tx.Conn(), opts.rows(ids))
 		}
 		if err != nil {
 			return err
@@ -147,11 +148,6 @@ func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, st
 		return nil
 	})
 	return inserted, err
-}
-
-func copySamples(ctx context.Context, tx pgx.Tx, opts Options, ids []int32) error {
-	_, err := importdb.CopySamples(ctx, tx.Conn(), opts.rows(ids))
-	return err
 }
 
 // changes are those of a range that had no samples.
