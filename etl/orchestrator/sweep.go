@@ -26,8 +26,8 @@ var errNotDue = errors.New("it is not yet time")
 // sweep asks the source which of the last StaleDays days have changed since they
 // were loaded (it looks at those of its agenda), and asks for exactly those as one run of
 // trigger Sweep. It returns errNotDue while the schedule is paused, or before it is time
-// again; one process at a time does it. What a suspect source says (see etl.Look) is not followed, which
-// the schedule says until the source is believed again.
+// again; one process at a time does it. What a suspect source says (see etl.Look) is not
+// followed, which the schedule says until the source is believed again.
 func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 	c := s.config.Schedule
 	if c.StaleDays == 0 {
