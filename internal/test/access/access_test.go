@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,12 +17,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/golden"
 	"github.com/delfos/delfos/internal/test/issuertest"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/internal/test/servetest"
 	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
@@ -213,20 +211,7 @@ func contract(t *testing.T) []byte {
 // serve answers on a port of its own until the test ends.
 func serve(t *testing.T, handler http.Handler) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- httpserve.Serve(ctx, ln, handler, httpserve.Options{DrainTimeout: time.Millisecond}) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return "http://" + ln.Addr().String()
+	return servetest.Serve(t, handler, httpserve.Options{DrainTimeout: time.Millisecond})
 }
 
 func serveSource(t *testing.T, gate *auth.Gate) string {
@@ -248,23 +233,7 @@ func serveTarget(t *testing.T, gate *auth.Gate) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	control, err := orchestrator.OpenControl(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(control.Close)
-	job, err := etl.New(t.Context(), etl.Config{Target: control, SourceURL: "http://127.0.0.1:1", Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(job.Close)
-	o, err := orchestrator.New(orchestrator.Config{
-		Target: control, Job: job, Log: log,
-		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 7, StaleDays: 30},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, _ := servetest.Idle(t, database, "http://127.0.0.1:1", log)
 	background, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	pages, err := target.RiverUI(background, o.River(), log)

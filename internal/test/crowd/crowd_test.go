@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -16,11 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/internal/test/servetest"
 	"github.com/delfos/delfos/server/auth"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/target"
@@ -203,36 +201,9 @@ func serve(t *testing.T, limit auth.Limit) (url string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	control, err := orchestrator.OpenControl(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(control.Close)
-	job, err := etl.New(t.Context(), etl.Config{Target: control, SourceURL: "http://127.0.0.1:1", Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(job.Close)
-	o, err := orchestrator.New(orchestrator.Config{
-		Target: control, Job: job, Log: log,
-		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 7, StaleDays: 30},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	handler := target.New(target.Config{Control: o.Control(), Pool: pool, Log: log, Limit: limit, Stop: ctx.Done()})
-	served := make(chan error, 1)
-	go func() { served <- httpserve.Serve(ctx, ln, handler, httpserve.Options{Log: log}) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return "http://" + ln.Addr().String()
+	o, _ := servetest.Idle(t, database, "http://127.0.0.1:1", log)
+	stop := make(chan struct{})
+	url = servetest.Serve(t, target.New(target.Config{Control: o.Control(), Pool: pool, Log: log, Limit: limit, Stop: stop}), httpserve.Options{Log: log})
+	t.Cleanup(func() { close(stop) })
+	return url
 }

@@ -2,7 +2,6 @@ package judge_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -11,11 +10,11 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/delfos/delfos/etl"
-	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/pgtest"
+	"github.com/delfos/delfos/internal/test/servetest"
 	"github.com/delfos/delfos/server/httpserve"
 	"github.com/delfos/delfos/server/source"
 	"github.com/delfos/delfos/server/target"
@@ -43,16 +42,7 @@ func serve(t *testing.T) (sourceURL, targetURL string) {
 	sourceURL = listen(t, source.New(source.Config{Pool: samples, Log: log, OpenAPI: text}))
 
 	database = pgtest.As(t, pgtest.ETL, pgtest.Target(t))
-	control, err := orchestrator.OpenControl(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(control.Close)
-	job, err := etl.New(t.Context(), etl.Config{Target: control, SourceURL: sourceURL, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(job.Close)
+	o, job := servetest.Idle(t, database, sourceURL, log)
 	if _, err := job.Run(t.Context(), etl.Request{From: first, To: first.AddDate(0, 0, 2), Turbines: selector.All()}); err != nil {
 		t.Fatal(err)
 	}
@@ -61,13 +51,6 @@ func serve(t *testing.T) (sourceURL, targetURL string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(windows.Close)
-	o, err := orchestrator.New(orchestrator.Config{
-		Target: control, Job: job, Log: log,
-		Schedule: orchestrator.ScheduleConfig{Cron: "0 1 * * *", CatchUpDays: 7, StaleDays: 30},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	stop, end := context.WithCancel(context.Background())
 	t.Cleanup(end)
 	targetURL = listen(t, target.New(target.Config{Control: o.Control(), Pool: windows, Log: log, OpenAPI: text, Stop: stop.Done()}))
@@ -77,20 +60,7 @@ func serve(t *testing.T) (sourceURL, targetURL string) {
 // listen answers on a port of its own until the test ends.
 func listen(t *testing.T, handler http.Handler) string {
 	t.Helper()
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- httpserve.Serve(ctx, ln, handler, httpserve.Options{DrainTimeout: time.Millisecond}) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return "http://" + ln.Addr().String()
+	return servetest.Serve(t, handler, httpserve.Options{DrainTimeout: time.Millisecond})
 }
 
 // contract is the set of operations of openapi.yaml.
