@@ -203,7 +203,7 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 // connection back.
 func testSlowReader(t *testing.T, database string) {
 	t.Helper()
-	b := startOn(t, database, func(c *source.Config, _ *httpserve.Options) { c.WriteTimeout = 100 * time.Millisecond })
+	b := startOn(t, database, func(c *source.Config, _ *httpserve.Options) { c.WriteTimeout = time.Second })
 	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()
 	await.True(t, "the query ends", func() bool { return b.queries() == 0 })

@@ -20,7 +20,7 @@ import (
 func testBelowTheFloor(t *testing.T, database string) {
 	t.Helper()
 	b := startOn(t, database, func(c *source.Config, _ *httpserve.Options) {
-		c.Floor = httpserve.Floor{Rate: 1 << 40, Over: time.Millisecond}
+		c.Floor = httpserve.Floor{Rate: 1 << 40, Over: time.Second}
 	})
 	resp := b.Open(t.Context(), year)
 	defer resp.Body.Close()

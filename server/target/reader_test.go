@@ -49,7 +49,7 @@ func TestSlowReaders(t *testing.T) {
 	a := b.Get(long)
 	apitest.WantUnavailable(t, a, "too many answers of more than a day", "1 at once")
 
-	floored := start(t, b.database, func(o *options) { o.api.Floor = httpserve.Floor{Rate: 1 << 40, Over: time.Millisecond} })
+	floored := start(t, b.database, func(o *options) { o.api.Floor = httpserve.Floor{Rate: 1 << 40, Over: time.Second} })
 	cut := floored.Open(t.Context(), long)
 	defer cut.Body.Close()
 	await.True(t, "the log says why the client is cut off", func() bool {
