@@ -3604,6 +3604,12 @@ export interface operations {
                  * @example true
                  */
                 brief?: boolean;
+                /**
+                 * @description The largest number of days: the newest of the range are answered, and `prev` of `Link` leads
+                 *     to the rest of it. A page shows the newest years while it reads the others.
+                 * @example 400
+                 */
+                limit?: number;
             };
             header?: {
                 /**

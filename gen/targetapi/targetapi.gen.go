@@ -1894,6 +1894,10 @@ type ListPartitionsParams struct {
 	// years: a calendar does without them.
 	Brief *bool `form:"brief,omitempty" json:"brief,omitempty"`
 
+	// Limit The largest number of days: the newest of the range are answered, and `prev` of `Link` leads
+	// to the rest of it. A page shows the newest years while it reads the others.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
 	// IfNoneMatch Entity tags that the client holds. When one of them is still true, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }

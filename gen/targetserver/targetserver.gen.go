@@ -174,6 +174,14 @@ func (siw *ServerInterfaceWrapper) ListPartitions(w http.ResponseWriter, r *http
 		return
 	}
 
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.fail(w, r, param.Malformed("limit"))
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "If-None-Match" -------------
@@ -1223,6 +1231,7 @@ func Operations() []param.Operation {
 			{Name: "from", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "to", In: "query", Rule: param.Rule{Type: "string", Format: "date"}},
 			{Name: "brief", In: "query", Rule: param.Rule{Type: "boolean"}},
+			{Name: "limit", In: "query", Rule: param.Rule{Type: "integer", Format: "int32", Min: 1, Max: 20000}},
 			{Name: "If-None-Match", In: "header", Rule: param.Rule{Type: "string"}},
 		}, Produces: []string{"application/json"}},
 		{ID: "forgetPartition", Method: http.MethodDelete, Path: "/partitions/{day}", Tags: []string{"target"}, Scope: "admin", Params: []param.Param{

@@ -50,7 +50,7 @@ func page(asked url.Values) []byte {
 	if err != nil {
 		text, _ = console.Pages.ReadFile("pages/overview.html") // it is there
 	}
-	of := url.Values{"brief": {"true"}}
+	of := url.Values{"brief": {"true"}, "limit": {"800"}}
 	for _, name := range []string{"from", "to"} {
 		if day := asked.Get(name); day != "" {
 			of.Set(name, day)

@@ -71,11 +71,11 @@ func TestPreloads(t *testing.T) {
 	console.Mount(r)
 	const partitions = `href="partitions`
 	for query, want := range map[string][]string{
-		"":                 {"console/overview-", `href="status"`, partitions + `?brief=true"`},
-		"?view=../console": {"console/overview-", `href="status"`, partitions + `?brief=true"`},
-		"?view=calendar":   {"console/calendar-", partitions + `?brief=true"`},
-		"?view=calendar&to=2025-01-05&from=2024-02-01": {"console/calendar-", partitions + `?brief=true&amp;from=2024-02-01&amp;to=2025-01-05"`},
-		`?view=calendar&from="><script>`:               {"console/calendar-", partitions + `?brief=true&amp;from=%22%3E%3Cscript%3E"`},
+		"":                 {"console/overview-", `href="status"`, partitions + `?brief=true&amp;limit=800"`},
+		"?view=../console": {"console/overview-", `href="status"`, partitions + `?brief=true&amp;limit=800"`},
+		"?view=calendar":   {"console/calendar-", partitions + `?brief=true&amp;limit=800"`},
+		"?view=calendar&to=2025-01-05&from=2024-02-01": {"console/calendar-", partitions + `?brief=true&amp;from=2024-02-01&amp;limit=800&amp;to=2025-01-05"`},
+		`?view=calendar&from="><script>`:               {"console/calendar-", partitions + `?brief=true&amp;from=%22%3E%3Cscript%3E&amp;limit=800"`},
 		"?view=power-curve":                            {"console/power-curve-", `href="turbines?span=true&amp;start=`},
 		"?view=data&from=no":                           {"console/data-", `href="signals"`, `href="turbines?`},
 	} {

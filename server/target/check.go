@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -19,7 +20,7 @@ import (
 
 // ListChecks implements targetserver.StrictServerInterface.
 func (s *Server) ListChecks(ctx context.Context, request targetserver.ListChecksRequestObject) (targetserver.ListChecksResponseObject, error) {
-	page, err := s.page(ctx, request.Params.From, request.Params.To)
+	page, err := s.page(ctx, request.Params.From, request.Params.To, orchestrator.MaxDays)
 	if err != nil {
 		return nil, err
 	}

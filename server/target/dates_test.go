@@ -104,6 +104,34 @@ func TestListsBesideUnbelievableDays(t *testing.T) {
 	b.OK("/schedule")
 }
 
+// The newest days of a range come first to whom limits them, and Link leads to the others.
+func TestNewestDays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ledger()
+	path := "/partitions?brief=true&from=2025-01-01&to=2025-01-09&limit=4"
+	for _, want := range [][]string{
+		{"2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"},
+		{"2025-01-02", "2025-01-03", "2025-01-04", "2025-01-05"},
+		{"2025-01-01"},
+	} {
+		a := b.Get(path)
+		if diff := cmp.Diff(want, daysOf(t, a)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+		path = linked(a)["prev"]
+	}
+	if path != "" {
+		t.Errorf("the first day leads to %s", path)
+	}
+	rest := b.URL + "/partitions?from=2025-01-01&limit=4&to=2025-01-05"
+	for query, want := range map[string]string{"limit=4": rest, "limit=4&from=2025-01-01": rest, "limit=9": "", "limit=20000": ""} {
+		if got := linked(b.OK("/partitions?" + query))["prev"]; got != want {
+			t.Errorf("%s leads to %q, want %q", query, got, want)
+		}
+	}
+}
+
 // Days that are more often mistyped than meant are loaded for who says that they
 // are meant.
 func TestRunOfUnbelievableDays(t *testing.T) {

@@ -27,7 +27,7 @@ const someRevisions = 1000
 
 // ListPartitions implements targetserver.StrictServerInterface.
 func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
-	page, err := s.page(ctx, request.Params.From, request.Params.To)
+	page, err := s.page(ctx, request.Params.From, request.Params.To, int(param.Or(request.Params.Limit, orchestrator.MaxDays)))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func shorten(p *targetapi.Partition) {
 
 // ListRevisions implements targetserver.StrictServerInterface.
 func (s *Server) ListRevisions(ctx context.Context, request targetserver.ListRevisionsRequestObject) (targetserver.ListRevisionsResponseObject, error) {
-	page, err := s.page(ctx, request.Params.From, request.Params.To)
+	page, err := s.page(ctx, request.Params.From, request.Params.To, orchestrator.MaxDays)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +181,9 @@ type page struct {
 	link *string
 }
 
-// page is what from and to say together, both inclusive; see orchestrator.Page.
-func (s *Server) page(ctx context.Context, from, to *openapi_types.Date) (page, error) {
+// page is what from and to say together, both inclusive (see orchestrator.Page), and of
+// that the newest days, at most so many.
+func (s *Server) page(ctx context.Context, from, to *openapi_types.Date, limit int) (page, error) {
 	if from != nil && to != nil {
 		if err := checkDays(from.Time, to.Time); err != nil {
 			return page{}, err
@@ -191,6 +192,10 @@ func (s *Server) page(ctx context.Context, from, to *openapi_types.Date) (page, 
 	p, err := s.Control.Page(ctx, timeOf(from), timeOf(to))
 	if err != nil {
 		return page{}, err
+	}
+	if days := p.Days; days != nil && dates.Count(days.First, days.Last) > limit {
+		first := dates.Add(days.Last, 1-limit)
+		p.Days, p.Earlier = &etl.Span{First: first, Last: days.Last}, &etl.Span{First: days.First, Last: dates.Add(first, -1)}
 	}
 	var links []string
 	for _, other := range []struct {

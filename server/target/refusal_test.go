@@ -41,6 +41,7 @@ func TestParametersRefused(t *testing.T) {
 		{"GET /partitions?from=&to=2025-01-01", []string{"from"}, []string{"empty"}},
 		{"GET /partitions?from=2025-01-01&from=2025-01-01", []string{"from"}, []string{"once"}},
 		{"GET /partitions?from=1900-01-01&to=2000-01-01", []string{"to"}, []string{"36525 days", "at most 20000"}},
+		{"GET /partitions?limit=0", []string{"limit"}, []string{"1"}},
 		{"GET /partitions?state=done", []string{"state"}, []string{"those are from, to"}},
 		{"DELETE /partitions/yesterday?force=1", []string{"day", "force"}, []string{`day "yesterday" is not a day such as 2025-01-01`, `force "1" is none of false, true`}},
 		{"DELETE /partitions/2025-01-01?forced=true", []string{"forced"}, []string{"those are force"}},

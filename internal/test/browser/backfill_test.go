@@ -144,3 +144,25 @@ func TestFailingAndStaleDay(t *testing.T) {
 		p.see(".legend button", one)
 	}
 }
+
+// Of more days than a screen has, the newest are shown first; the others come without a
+// change of what was selected, by the address or meanwhile.
+func TestManyDays(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.done(t, 1500)
+	s.orchestrate(t)
+	p := open(t, newBrowser(t), s.url, "?view=calendar&from=2020-11-28&to=2025-01-05&select=2020-12-24")
+	p.wait(`document.querySelectorAll("td[data-day]").length === 1500`)
+	p.wait(cell("2020-12-24") + `.getAttribute("aria-selected") === "true" && ` + cell("2020-12-24") + `.tabIndex === 0`)
+	// Each month has one row, and each of its days stands in its column.
+	p.wait(`(() => {
+		const rows = [...document.querySelectorAll(".calendar tbody tr")];
+		const months = rows.map((row) => row.cells[0].textContent);
+		return months.length === 51 && new Set(months).size === 51 && months.every((month, n) => n === 0 || month < months[n - 1]) &&
+			[...document.querySelectorAll("td[data-day]")].every((cell) => cell.dataset.day === cell.parentElement.cells[0].textContent + "-" + String(cell.cellIndex).padStart(2, "0"));
+	})()`)
+	p.focus(cell("2020-12-24"))
+	p.press(kb.ArrowRight, chromedp.ModifierShift)
+	p.wait(`location.search.includes("select=2020-12-24,2020-12-25")`)
+}

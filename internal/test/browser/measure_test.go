@@ -10,8 +10,6 @@ import (
 
 	devtools "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
-	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 var measured = flag.Bool("measure", false, "print how long views take, of much data")
@@ -34,15 +32,7 @@ func TestMeasure(t *testing.T) {
 	})
 	t.Run("20,000 days", func(t *testing.T) {
 		s := setup(t)
-		pgtest.Exec(t, s.target, "INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '1970-04-05', '2025-01-05')")
-		pgtest.Exec(t, s.target, `
-			INSERT INTO partition (day, token, run_id, outcome, attempt, started_at, finished_at, inserted, updated, deleted,
-				samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, target_digest)
-			SELECT '1970-04-05'::date + n, 1, 1, 'done', 1, at, at + interval '0.2 s', 2160, 0, 0, 1440 - n % 3, 1440, 144, 2160, 2160, at, n,
-				CASE WHEN n % 97 = 0 THEN n + 1 ELSE n END, n
-			FROM generate_series(0, 19999) AS n CROSS JOIN LATERAL (SELECT '2025-01-01Z'::timestamptz + n * interval '1 s' AS at) AS t
-			WHERE n % 50 <> 7`)
-		pgtest.Exec(t, s.target, "ANALYZE")
+		s.done(t, 20_000)
 		s.orchestrate(t)
 		browser := newBrowser(t)
 		const calendar = "?view=calendar&from=1970-04-05&to=2025-01-05"

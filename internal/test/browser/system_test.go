@@ -64,6 +64,20 @@ func (s *system) seed(t *testing.T, days, turbines int) {
 	}
 }
 
+// done notes so many days to 2025-01-05 as loaded, but for some, and some of them as stale.
+func (s *system) done(t *testing.T, days int) {
+	t.Helper()
+	pgtest.Exec(t, s.target, "INSERT INTO run (trigger, first_day, last_day) VALUES ('backfill', '2025-01-06'::date - $1::integer, '2025-01-05')", days)
+	pgtest.Exec(t, s.target, `
+		INSERT INTO partition (day, token, run_id, outcome, attempt, started_at, finished_at, inserted, updated, deleted,
+			samples, expected, windows, rows, rows_most, loaded_at, source_digest, source_digest_seen, target_digest)
+		SELECT '2025-01-06'::date - $1 + n, 1, 1, 'done', 1, at, at + interval '0.2 s', 2160, 0, 0, 1440 - n % 3, 1440, 144, 2160, 2160, at, n,
+			CASE WHEN n % 97 = 0 THEN n + 1 ELSE n END, n
+		FROM generate_series(0, $1::integer - 1) AS n CROSS JOIN LATERAL (SELECT '2025-01-01Z'::timestamptz + n * interval '1 s' AS at) AS t
+		WHERE n % 50 <> 7`, days)
+	pgtest.Exec(t, s.target, "ANALYZE")
+}
+
 // orchestrate starts the orchestrator, at the address where it was before.
 func (s *system) orchestrate(t *testing.T) {
 	t.Helper()

@@ -15,7 +15,7 @@ import { badge, days as inDays, empty, failure, number, states } from "./ui";
 import { change, go, linkTo, parameters } from "./url";
 
 const monthsOfYear = 12;
-const monthsAtFirst = 36; // more than a screen has
+const monthsAtFirst = 26; // more than a screen has
 const monthsAtOnce = 60;
 const names = Object.keys(states) as State[];
 
@@ -39,6 +39,7 @@ export class Calendar {
     this.glance = new Glance(context);
     this.days = new Days(context.signal, {
       replaced: () => this.build(),
+      prepended: (count) => this.extend(count),
       patched: (at) => this.patch(at),
       settled: () => this.settle(),
     }, true);
@@ -182,6 +183,24 @@ export class Calendar {
     this.restore();
     this.show(this.head >= 0 ? this.head : this.current);
     this.filter();
+    this.settle();
+  }
+
+  // Makes room for days before those that are there. The month in which they meet is drawn anew.
+  private extend(count: number): void {
+    const { list } = this.days;
+    const all = this.undrawn === 0;
+    this.cells = [...new Array<HTMLTableCellElement>(count), ...this.cells];
+    this.undrawn += count;
+    for (const place of ["current", "anchor", "head"] as const) if (this[place] >= 0) this[place] += count;
+    if (all) {
+      const month = list[count]!.day.slice(0, 7);
+      this.body.lastElementChild?.remove();
+      while (list[this.undrawn]?.day.startsWith(month)) this.undrawn++;
+      this.drawMonths(1);
+      this.drawLater(this.body);
+    }
+    this.restore();
     this.settle();
   }
 

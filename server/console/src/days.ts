@@ -1,4 +1,4 @@
-// The days of a range, read by one request and kept up to date: a change reads the days
+// The days of a range, the newest years first, kept up to date: a change reads the days
 // that changed, however many there are at once.
 import { address, send, type Partition, type Schemas } from "./api";
 import { follow, gathered } from "./live";
@@ -9,9 +9,13 @@ export interface Range {
   to: string;
 }
 
+const daysAtFirst = 800; // what a screen shows and more; the page preloads it
+
 interface Listener {
   /** Other days are shown than before, or none could be read. */
   replaced: () => void;
+  /** So many older days stand before the others now. */
+  prepended?: (count: number) => void;
   /** The day at this place is another one than before. */
   patched: (at: number) => void;
   /** After some were patched. */
@@ -55,7 +59,7 @@ export class Days {
     this.list = [];
     this.tag = null;
     try {
-      await this.readAll();
+      await this.readFirst();
     } catch (error) {
       if (this.signal.aborted || asked !== this.asked) return;
       this.error = error;
@@ -63,17 +67,36 @@ export class Days {
     }
   }
 
+  // Reads the newest days, and then the others.
+  private async readFirst(): Promise<void> {
+    const asked = this.asked;
+    const response = await this.fetch(asked, null, daysAtFirst);
+    const days = await daysOf(response);
+    if (asked !== this.asked) return; // another range was asked for meanwhile
+    this.take(response, days);
+    const { older: rest } = this;
+    if (!asked.from || !rest || rest.to < asked.from) return;
+    const others = await this.fetch(rest);
+    const before = await daysOf(others);
+    if (asked !== this.asked || this.list[0]?.day !== days[0]?.day) return;
+    this.tag = null; // it is of the newest alone
+    this.older = rangeOf(others, "prev");
+    this.list = [...before, ...this.list];
+    this.listener.prepended?.(before.length);
+  }
+
   private async readAll(): Promise<void> {
     const asked = this.asked;
     const response = await this.fetch(asked, this.tag);
     if (response.status === 304) return;
-    const tag = response.headers.get("ETag");
     const days = await daysOf(response);
-    if (asked !== this.asked) return; // another range was asked for meanwhile
-    this.tag = tag;
-    const link = response.headers.get("Link") ?? "";
-    this.older = rangeOf(link, "prev");
-    this.newer = rangeOf(link, "next");
+    if (asked === this.asked) this.take(response, days);
+  }
+
+  private take(response: Response, days: Partition[]): void {
+    this.tag = response.headers.get("ETag");
+    this.older = rangeOf(response, "prev");
+    this.newer = rangeOf(response, "next");
     this.loaded = true;
     this.error = undefined;
     if (days.length > 0 && days[0]?.day === this.list[0]?.day && days.length === this.list.length) {
@@ -84,8 +107,9 @@ export class Days {
     }
   }
 
-  private fetch(range: Partial<Range>, tag: string | null = null): Promise<Response> {
-    const query = this.brief ? { brief: true, ...range } : range;
+  // The parameters stand in the order in which the page that preloads an answer has them.
+  private fetch({ from, to }: Partial<Range>, tag: string | null = null, limit?: number): Promise<Response> {
+    const query = { brief: this.brief || undefined, from, limit, to };
     return send(address("/partitions", query), { signal: this.signal, headers: tag === null ? {} : { "If-None-Match": tag } });
   }
 
@@ -128,9 +152,9 @@ function same(a: Partition | undefined, b: Partition): boolean {
 
 const daysOf = async (response: Response): Promise<Partition[]> => ((await response.json()) as Schemas["PartitionList"]).partitions;
 
-// The range that a link of a header leads to.
-function rangeOf(link: string, rel: string): Range | undefined {
-  const found = new RegExp(`<([^>]*)>;\\s*rel="?${rel}"?`).exec(link);
+// The range that a link of an answer leads to.
+function rangeOf(answer: Response, rel: string): Range | undefined {
+  const found = new RegExp(`<([^>]*)>;\\s*rel="?${rel}"?`).exec(answer.headers.get("Link") ?? "");
   if (!found?.[1]) return undefined;
   const { searchParams } = new URL(found[1], location.href);
   const from = searchParams.get("from");
