@@ -7,10 +7,16 @@ package apiclient
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +69,7 @@ func (a API) Expect(r *http.Response, media ...string) error {
 		return a.errorf(r, "answered %s, which is not an answer of the %s", r.Status, a.name)
 	}
 	if got := mediaType(r); !slices.Contains(media, got) {
-		return a.errorf(r, "answered %s with %s, not with %s as the %s does", r.Status, or(got, "no Content-Type"), strings.Join(media, " or "), a.name)
+		return a.errorf(r, "answered %s with %s, not with %s as the %s does", r.Status, cmp.Or(got, "no Content-Type"), strings.Join(media, " or "), a.name)
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return a.errorf(r, "answered with the Content-Encoding %s, which was not asked for: something between Delfos and the %s changes its answers", clip(coding), a.name)
@@ -141,7 +147,7 @@ func through(u *url.URL) string {
 // Header is what closes an answer: its trailer, or the header by that name, where
 // a server puts it that was asked over HTTP/1.0.
 func Header(r *http.Response, name string) string {
-	return or(r.Trailer.Get(name), r.Header.Get(name))
+	return cmp.Or(r.Trailer.Get(name), r.Header.Get(name))
 }
 
 // mediaType is an answer's, without parameters.
@@ -153,14 +159,124 @@ func mediaType(r *http.Response) string {
 	return media
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 // clip keeps an answer from growing its error.
 func clip(s string) string {
 	return string(bytes.ToValidUTF8([]byte(s[:min(len(s), 200)]), []byte("\uFFFD")))
+}
+
+// Decode reads a body into a type that was generated from the contract, and is an
+// *Error unless all is there that the contract requires: encoding/json takes any
+// object for any type, and leaves zeros.
+func (a API) Decode(r *http.Response, body []byte, v any) error {
+	if err := json.Unmarshal(body, v); err != nil {
+		return a.errorf(r, "answered with JSON that is not the %s's: %v", a.name, err)
+	}
+	if missing := missing(reflect.TypeOf(v).Elem(), body); missing != "" {
+		return a.errorf(r, "answered with JSON that is not the %s's: %s", a.name, missing)
+	}
+	return nil
+}
+
+// missing names the first property that the contract requires and text lacks,
+// "" if it has all. text is JSON that fits t. A property is required when its
+// field is neither a pointer nor left out when empty.
+func missing(t reflect.Type, text json.RawMessage) string {
+	if string(text) == "null" {
+		if t.Kind() == reflect.Pointer || t == reflect.TypeFor[json.RawMessage]() {
+			return ""
+		}
+		return "null where there should be a value"
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch kind := t.Kind(); {
+	case isLeaf(t):
+		return ""
+	case kind == reflect.Struct:
+		return missingOf(t, text)
+	case kind == reflect.Slice:
+		var items []json.RawMessage
+		if err := json.Unmarshal(text, &items); err != nil {
+			return err.Error()
+		}
+		for i, item := range items {
+			if found := missing(t.Elem(), item); found != "" {
+				return fmt.Sprintf("%s of item %d", found, i)
+			}
+		}
+	}
+	return ""
+}
+
+// isLeaf reports whether a type reads itself, or is whatever JSON there is.
+func isLeaf(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) ||
+		t == reflect.TypeFor[json.RawMessage]()
+}
+
+// missingOf is missing of an object.
+func missingOf(t reflect.Type, text json.RawMessage) string {
+	var properties map[string]json.RawMessage
+	if err := json.Unmarshal(text, &properties); err != nil {
+		return err.Error()
+	}
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		value, ok := properties[name]
+		switch {
+		case !ok && !strings.Contains(options, "omitempty"):
+			return name + " is missing"
+		case !ok || string(value) == "null" && strings.Contains(options, "omitempty"):
+			continue
+		}
+		if found := missing(field.Type, value); found != "" {
+			return fmt.Sprintf("%s in %s", found, name)
+		}
+	}
+	return ""
+}
+
+// A Token is what a client says who it is by: the token itself or, without one, the
+// file that holds it. The zero Token says nothing.
+type Token struct{ Value, File string }
+
+// Authorize returns what adds a token to each request for an API. A file is read each
+// time, so that the token in it may change. An answer that leads to another host is
+// followed without it.
+func (a API) Authorize(t Token) func(context.Context, *http.Request) error {
+	return func(_ context.Context, r *http.Request) error {
+		value := t.Value
+		if value == "" && t.File != "" {
+			text, err := os.ReadFile(t.File)
+			if err != nil {
+				return &Error{fmt.Sprintf("read the token for the %s, which %s_FILE names: %v", a.name, a.token, err)}
+			}
+			if value = strings.TrimSpace(string(text)); value == "" {
+				return &Error{fmt.Sprintf("%s_FILE is %s, which is empty: want a token for the %s", a.token, t.File, a.name)}
+			}
+		}
+		if value != "" {
+			r.Header.Set("Authorization", "Bearer "+value)
+		}
+		return nil
+	}
+}
+
+// Detail is the sentence of a problem, or where an answer came from that is none. If
+// it is about the client's token, it says how to have another.
+func (a API) Detail(r *http.Response, body []byte) string {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if isProblem(r) {
+		_ = json.Unmarshal(body, &problem) // without a detail it is as good as none
+	}
+	text := cmp.Or(problem.Detail, fmt.Sprintf("%s %s was answered with %s, not with a problem of the API's%s",
+		r.Request.Method, place(r.Request.URL), cmp.Or(mediaType(r), "no Content-Type"), From(r)))
+	if strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Bearer ") {
+		text += fmt.Sprintf("; set %s, or %s_FILE, to a token for the %s that may do this", a.token, a.token, a.name)
+	}
+	return text
 }

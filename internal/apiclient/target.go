@@ -43,51 +43,48 @@ type Answer[T any] struct {
 	Header http.Header
 }
 
-// Ask sends a request to the target API and reads the answer. The error is a
+// Ask reads the answer of the target API to a request. The error is a
 // *RefusalError unless there was an answer, but one that makes no sense.
-func Ask[T any](send func() (*http.Response, error)) (a Answer[T], err error) {
-	err = ask(send, func(response *http.Response, body []byte) error {
-		a.Text, a.Header = body, response.Header
-		if err := Target().Expect(response, "application/json"); err != nil {
-			return err
-		}
-		return Target().Decode(response, body, &a.Value)
-	})
-	return a, err
+func Ask[T any](response *http.Response, err error) (a Answer[T], _ error) {
+	if a.Text, err = read(response, err); err != nil {
+		return a, err
+	}
+	a.Header = response.Header
+	if err := Target().Expect(response, "application/json"); err != nil {
+		return a, err
+	}
+	return a, Target().Decode(response, a.Text, &a.Value)
 }
 
 // Text is Ask for an answer in another format, which is handed on as it came.
-func Text(mediaType string, send func() (*http.Response, error)) (text []byte, err error) {
-	err = ask(send, func(response *http.Response, body []byte) error {
-		text = body
-		return Target().Expect(response, mediaType)
-	})
+func Text(mediaType string, response *http.Response, err error) ([]byte, error) {
+	text, err := read(response, err)
+	if err == nil {
+		err = Target().Expect(response, mediaType)
+	}
 	return text, err
 }
 
 // Done is Ask for a request whose answer has no body when it succeeds.
-func Done(send func() (*http.Response, error)) error {
-	return ask(send, func(response *http.Response, _ []byte) error {
-		if response.StatusCode != http.StatusNoContent {
-			return Target().errorf(response, "answered %s, not 204 No Content", response.Status)
-		}
-		return nil
-	})
+func Done(response *http.Response, err error) error {
+	if _, err = read(response, err); err == nil && response.StatusCode != http.StatusNoContent {
+		err = Target().errorf(response, "answered %s, not 204 No Content", response.Status)
+	}
+	return err
 }
 
-// ask hands an answer that is not an error to accept.
-func ask(send func() (*http.Response, error), accept func(response *http.Response, body []byte) error) error {
-	response, err := send()
+// read reads the body of an answer that is not an error.
+func read(response *http.Response, err error) ([]byte, error) {
 	if err != nil {
-		return unanswered(err)
+		return nil, unanswered(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return unanswered(&url.Error{URL: response.Request.URL.String(), Err: err})
+		return nil, unanswered(&url.Error{URL: response.Request.URL.String(), Err: err})
 	}
 	if code := response.StatusCode; code/100 == 2 || code/100 == 3 {
-		return accept(response, body)
+		return body, nil
 	}
 	refusal := RefusalError{Status: response.StatusCode, Problem: isProblem(response), text: Target().Detail(response, body)}
 	if !refusal.Problem {
@@ -97,7 +94,7 @@ func ask(send func() (*http.Response, error), accept func(response *http.Respons
 	if json.Unmarshal(body, &problem) == nil && problem.RequestId != nil && refusal.Status >= http.StatusInternalServerError {
 		refusal.text += fmt.Sprintf(" (request %s)", *problem.RequestId)
 	}
-	return &refusal
+	return nil, &refusal
 }
 
 // A RefusalError is an error of the target API's own, or of what stands before
@@ -174,7 +171,7 @@ func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id 
 	for {
 		if happened.Swap(false) || time.Since(looked) > lookAgain {
 			looked = time.Now()
-			if run, err = Ask[targetapi.Run](func() (*http.Response, error) { return api.GetRun(ctx, id) }); err == nil {
+			if run, err = Ask[targetapi.Run](api.GetRun(ctx, id)); err == nil {
 				err = look(run.Value)
 			}
 			refusal, refused := errors.AsType[*RefusalError](err)

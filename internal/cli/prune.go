@@ -66,7 +66,7 @@ purge; it removes nothing.
 What is interrupted is gone on with by the same command.`,
 		Example: `  delfos prune source --before 2025-01-01 --dry-run
   delfos prune source --before 2025-01-01`,
-	}, "samples", func(ctx context.Context, c config.PruneSource, request etl.PruneRequest) (etl.Pruning, error) {
+	}, "samples", func(ctx context.Context, c config.Databases, request etl.PruneRequest) (etl.Pruning, error) {
 		source, err := pgpool.Open(ctx, c.SourceDBURL, pgpool.Options{})
 		if err != nil {
 			return etl.Pruning{}, err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,9 +67,7 @@ before that, as by Ctrl-C, it leaves the run to the workers.`,
 			From: targetapi.Day{Time: *from}, To: targetapi.Day{Time: *to}, Only: new(enum.RunScope(only)),
 			DryRun: &dryRun, AllowEmpty: &allowEmpty, AllowDates: given(*allowed), StopOnFailure: given(stopOnFailure), Parallel: given(int32(parallel)),
 		}
-		plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
-			return api.CreateRun(ctx, &targetapi.CreateRunParams{IdempotencyKey: given(key)}, body)
-		})
+		plan, err := apiclient.Ask[targetapi.RunPlan](api.CreateRun(ctx, &targetapi.CreateRunParams{IdempotencyKey: given(key)}, body))
 		switch {
 		case err != nil:
 			return err

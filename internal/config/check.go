@@ -21,8 +21,8 @@ const maxDays = 20_000
 const wantURL = "a URL such as postgres://user:password@localhost:5432/database" //nolint:gosec // no password, the word
 
 // check holds a value to what its variable wants.
-func (v Variable) check(value string) *Fault {
-	ok, fault := true, Fault{Variable: v.Name, Value: value}
+func (v Variable) check(value string) *Error {
+	ok, fault := true, &Error{Variable: v.Name, Value: value}
 	switch v.want {
 	case "", "secret":
 	case "database":
@@ -89,7 +89,7 @@ func (v Variable) check(value string) *Fault {
 	if ok {
 		return nil
 	}
-	return &fault
+	return fault
 }
 
 func isPort(s string) bool {

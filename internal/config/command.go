@@ -9,13 +9,6 @@ type Schema struct {
 	Log
 }
 
-// Distribute is what `delfos schema distribute` reads.
-type Distribute struct {
-	SourceDB
-	TargetDB
-	Log
-}
-
 // Source is what the commands read that write samples: seed and import.
 type Source struct {
 	SourceDB
@@ -74,8 +67,8 @@ type PruneTarget struct {
 	Log
 }
 
-// PruneSource is what `delfos prune source` reads.
-type PruneSource struct {
+// Databases is what `delfos schema distribute` and `delfos prune source` read.
+type Databases struct {
 	SourceDB
 	TargetDB
 	Log

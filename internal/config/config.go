@@ -33,7 +33,7 @@ type Vars struct {
 type place struct {
 	where  string // behind a variable's name in a message
 	value  map[string]string
-	broken map[string]Fault // by variable, whose value can't be told
+	broken map[string]*Error // by variable, whose value can't be told
 }
 
 // Load merges environ, entries NAME=value as os.Environ gives them, over the
@@ -43,7 +43,7 @@ func Load(environ []string, dir string) (*Vars, error) {
 	v := &Vars{
 		flags: map[string]string{}, origin: map[string]string{},
 		environ: place{value: map[string]string{}},
-		file:    place{where: " in .env", value: map[string]string{}, broken: map[string]Fault{}},
+		file:    place{where: " in .env", value: map[string]string{}, broken: map[string]*Error{}},
 	}
 	for _, entry := range environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
@@ -60,7 +60,7 @@ func Load(environ []string, dir string) (*Vars, error) {
 	}
 	for name, value := range file.value {
 		if to, ok := file.broken[name]; ok {
-			v.file.broken[name] = Fault{
+			v.file.broken[name] = &Error{
 				Variable: name, Origin: name + v.file.where, Found: "refers to ${" + to + "}, which is not set or empty",
 				Want: to + " in the environment or above, ${" + to + ":-default}, or a $ that is meant as such in single quotes",
 			}
@@ -93,7 +93,7 @@ func (v *Vars) Set(name, value, origin string) {
 }
 
 // find is the value of a variable that stands for itself.
-func (v *Vars) find(name string) (value string, faults []Fault) {
+func (v *Vars) find(name string) (string, error) {
 	if value, ok := v.flags[name]; ok {
 		return value, nil
 	}
@@ -101,7 +101,7 @@ func (v *Vars) find(name string) (value string, faults []Fault) {
 		return value, nil
 	}
 	if fault, ok := v.file.broken[name]; ok {
-		return "", []Fault{fault}
+		return "", fault
 	}
 	value, ok := v.file.value[name]
 	if ok {
@@ -112,48 +112,54 @@ func (v *Vars) find(name string) (value string, faults []Fault) {
 
 // secret is the value of a variable, or what the file holds that the variable with _FILE
 // behind its name names.
-func (v *Vars) secret(name string) (value string, faults []Fault) {
-	value, faults = v.find(name)
+func (v *Vars) secret(name string) (string, error) {
+	value, err := v.find(name)
 	file := name + "_FILE"
-	path, more := v.find(file)
-	if faults = append(faults, more...); path == "" || len(faults) > 0 {
-		return value, faults
+	path, fault := v.find(file)
+	if err = errors.Join(err, fault); path == "" || err != nil {
+		return value, err
 	}
-	fault := Fault{Variable: file, Origin: v.origin[file], Value: path}
+	return held(name, value, path, v.origin[file])
+}
+
+// held reads the file that the variable with _FILE behind a name names; value is what the
+// variable of the name itself has.
+func held(name, value, path, origin string) (string, error) {
+	fault := &Error{Variable: name + "_FILE", Origin: origin, Value: path}
 	if value != "" {
 		fault.Why, fault.Want = name+" is set as well", "one of the two"
-		return "", []Fault{fault}
+		return "", fault
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		fault.Why, fault.Want = reason(err), "the path of a file that holds what "+name+" would"
-		return "", []Fault{fault}
+		return "", fault
 	}
 	return trim(name, string(text)), nil
 }
 
-// Parse fills a command's struct and checks each value. The error is an *Error.
+// Parse fills a command's struct and checks each value. The error joins an *Error each fault.
 func Parse[T any](v *Vars) (T, error) {
 	var c T
-	var faults []Fault
+	var faults []error
 	for _, variable := range Variables[T]() {
 		find := v.find
 		if strings.HasSuffix(variable.Name, "_DB_URL") {
-			find = func(name string) (string, []Fault) { return v.database(name, variable.Default) }
+			find = func(name string) (string, error) { return v.database(name, variable.Default) }
 		}
 		if variable.want == "secret" || variable.want == "webhook" {
 			find = v.secret
 		}
-		value, bad := find(variable.Name)
+		value, err := find(variable.Name)
 		value = cmp.Or(value, variable.Default)
-		if fault := variable.check(value); fault != nil && len(bad) == 0 && value != "" {
+		if fault := variable.check(value); fault != nil && err == nil && value != "" {
 			fault.Origin = v.origin[variable.Name]
-			bad = []Fault{*fault}
+			err = fault
 		}
-		faults = append(faults, bad...)
+		faults = append(faults, err)
 		variable.assign(reflect.ValueOf(&c).Elem().FieldByIndex(variable.field).Addr().Interface(), value)
 	}
-	return c, Join(faults)
+	return c, errors.Join(faults...)
 }
 
 // assign puts a value into a field, which stays zero if check refuses the value.
@@ -213,8 +219,8 @@ func Variables[T any]() []Variable {
 	return out
 }
 
-// A Fault is one variable whose value can't be used.
-type Fault struct {
+// An Error is one variable whose value can't be used.
+type Error struct {
 	Variable string
 	Origin   string // where the value came from; the variable's name when empty
 	Value    string // safe to show
@@ -223,31 +229,11 @@ type Fault struct {
 	Want     string // what is allowed
 }
 
-// String is the fault as a sentence.
-func (f Fault) String() string {
-	found := cmp.Or(f.Found, fmt.Sprintf("is %q", f.Value))
-	if f.Why != "" {
-		found += " (" + f.Why + ")"
-	}
-	return fmt.Sprintf("%s %s: want %s", cmp.Or(f.Origin, f.Variable), found, f.Want)
-}
-
-// An Error is all that is wrong with a configuration.
-type Error struct{ Faults []Fault }
-
-// Error returns a line each fault.
+// Error is the fault as a sentence.
 func (e *Error) Error() string {
-	lines := make([]string, len(e.Faults))
-	for i, fault := range e.Faults {
-		lines[i] = fault.String()
+	found := cmp.Or(e.Found, fmt.Sprintf("is %q", e.Value))
+	if e.Why != "" {
+		found += " (" + e.Why + ")"
 	}
-	return strings.Join(lines, "\n")
-}
-
-// Join makes an *Error of faults, nil of none.
-func Join(faults []Fault) error {
-	if len(faults) == 0 {
-		return nil
-	}
-	return &Error{faults}
+	return fmt.Sprintf("%s %s: want %s", cmp.Or(e.Origin, e.Variable), found, e.Want)
 }

@@ -24,18 +24,18 @@ func parts() []part {
 // the environment, and the environment before .env; in each of the two the URL
 // counts before its parts. Parts in the environment replace what .env says, whether
 // that is a URL or parts.
-func (v *Vars) database(variable, fallback string) (found string, faults []Fault) {
+func (v *Vars) database(variable, fallback string) (string, error) {
 	if value, ok := v.flags[variable]; ok {
 		return value, nil
 	}
 	prefix := strings.TrimSuffix(variable, "URL")
-	above, aboveFaults := v.partsIn(v.environ, prefix)
-	if value, ok := above[variable]; ok || len(aboveFaults) > 0 {
-		return value, aboveFaults
+	above, err := v.partsIn(v.environ, prefix)
+	if value, ok := above[variable]; ok || err != nil {
+		return value, err
 	}
-	below, belowFaults := v.partsIn(v.file, prefix)
-	if len(belowFaults) > 0 {
-		return "", belowFaults
+	below, err := v.partsIn(v.file, prefix)
+	if err != nil {
+		return "", err
 	}
 	if len(above)+len(below) == 0 {
 		return fallback, nil
@@ -57,7 +57,7 @@ func (v *Vars) database(variable, fallback string) (found string, faults []Fault
 		return below[variable], nil
 	}
 	if port, ok := pieces["port"]; ok && !isPort(port) {
-		return "", []Fault{{Variable: prefix + "PORT", Value: port, Want: "a port from 1 to 65535"}}
+		return "", &Error{Variable: prefix + "PORT", Value: port, Want: "a port from 1 to 65535"}
 	}
 	v.origin[variable] = variable + ", made of " + strings.Join(made, ", ")
 	if base := below[variable]; base != "" {
@@ -68,12 +68,12 @@ func (v *Vars) database(variable, fallback string) (found string, faults []Fault
 
 // partsIn finds the URL and its parts in one place, the environment or .env: the
 // value itself or, in a variable with _FILE behind its name, the file that holds it.
-func (v *Vars) partsIn(place place, prefix string) (found map[string]string, faults []Fault) {
+func (v *Vars) partsIn(place place, prefix string) (found map[string]string, err error) {
 	found = map[string]string{}
 	for _, suffix := range []string{"URL", "USER", "PASSWORD", "HOST", "PORT", "NAME"} {
 		name := prefix + suffix
 		if fault, ok := place.broken[name]; ok {
-			faults = append(faults, fault)
+			err = errors.Join(err, fault)
 			continue
 		}
 		value, ok := place.value[name]
@@ -86,25 +86,15 @@ func (v *Vars) partsIn(place place, prefix string) (found map[string]string, fau
 		}
 		file := name + "_FILE"
 		if fault, ok := place.broken[file]; ok {
-			faults = append(faults, fault)
+			err = errors.Join(err, fault)
+		} else if path, ok := place.value[file]; ok {
+			text, fault := held(name, value, path, file+place.where)
+			if err = errors.Join(err, fault); fault == nil {
+				found[name], v.origin[name] = text, "the URL in "+file+place.where
+			}
 		}
-		path, inFile := place.value[file]
-		if !inFile {
-			continue
-		}
-		if ok {
-			faults = append(faults, Fault{Variable: file, Origin: file + place.where, Value: path, Why: name + " is set as well", Want: "one of the two"})
-			continue
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			faults = append(faults, Fault{Variable: file, Origin: file + place.where, Value: path, Why: reason(err), Want: "the path of a file that holds what " + name + " would"})
-			continue
-		}
-		found[name] = trim(name, string(text))
-		v.origin[name] = "the URL in " + file + place.where
 	}
-	return found, faults
+	return found, err
 }
 
 // reason is why a file could not be read, without its name.

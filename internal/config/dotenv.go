@@ -20,7 +20,6 @@ type dotenv struct {
 var (
 	assignment = regexp.MustCompile(`^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*[=:][ \t]*`)
 	reference  = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(:?-[^}]*)?\})`)
-	escape     = regexp.MustCompile(`\\[nrt"\\$]`)
 )
 
 // readDotenv reads a .env. A reference is looked up in the environment, then
@@ -77,23 +76,9 @@ func cutValue(text string) (value string, expands bool, rest string, err error) 
 	if quote == '\'' {
 		return strings.ReplaceAll(value, `\'`, `'`), false, rest, nil
 	}
-	return escape.ReplaceAllStringFunc(value, unescape), true, rest, nil
-}
-
-// unescape is what a backslash and a character stand for; \$ is left for the
-// references, where $$ is a dollar.
-func unescape(escaped string) string {
-	switch escaped[1] {
-	case 'n':
-		return "\n"
-	case 'r':
-		return "\r"
-	case 't':
-		return "\t"
-	case '$':
-		return "$$"
-	}
-	return escaped[1:]
+	// \$ is left for the references, where $$ is a dollar.
+	escapes := strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\"`, `"`, `\\`, `\`, `\$`, "$$")
+	return escapes.Replace(value), true, rest, nil
 }
 
 func (d *dotenv) set(name, value string, expands bool, environ map[string]string) {

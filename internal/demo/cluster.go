@@ -2,6 +2,7 @@ package demo
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
@@ -34,25 +35,19 @@ type Cluster struct {
 
 // NewPair takes ports, users, passwords and database names from the URLs, which
 // must point at this machine. Data goes to dir/source and dir/target. The error
-// is a *config.Error.
+// joins a *config.Error each fault.
 func NewPair(sourceURL, targetURL, dir, binDir string, log *slog.Logger) (Pair, error) {
-	source, faults := newCluster("SOURCE_DB_URL", sourceURL, filepath.Join(dir, "source"), binDir, log)
-	target, more := newCluster("TARGET_DB_URL", targetURL, filepath.Join(dir, "target"), binDir, log)
-	faults = append(faults, more...)
-	if len(faults) == 0 && source.Server.Port == target.Server.Port && source.Server.Port != 0 {
-		faults = append(faults, config.Fault{
-			Variable: "TARGET_DB_URL", Value: config.Redact(targetURL), Want: "another port than that of SOURCE_DB_URL",
-		})
+	source, err := newCluster("SOURCE_DB_URL", sourceURL, filepath.Join(dir, "source"), binDir, log)
+	target, bad := newCluster("TARGET_DB_URL", targetURL, filepath.Join(dir, "target"), binDir, log)
+	if err = errors.Join(err, bad); err == nil && source.Server.Port == target.Server.Port && source.Server.Port != 0 {
+		err = &config.Error{Variable: "TARGET_DB_URL", Value: config.Redact(targetURL), Want: "another port than that of SOURCE_DB_URL"}
 	}
-	if err := config.Join(faults); err != nil {
-		return Pair{}, err
-	}
-	return Pair{Source: source, Target: target}, nil
+	return Pair{Source: source, Target: target}, err
 }
 
-func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster, []config.Fault) {
-	fault := func(want string) (Cluster, []config.Fault) {
-		return Cluster{}, []config.Fault{{Variable: variable, Value: config.Redact(value), Want: want}}
+func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster, error) {
+	fault := func(want string) (Cluster, error) {
+		return Cluster{}, &config.Error{Variable: variable, Value: config.Redact(value), Want: want}
 	}
 	parsed, err := pgpool.Parse(value)
 	if err != nil {

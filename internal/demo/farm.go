@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,9 +81,8 @@ func (s *system) late(ctx context.Context, api *targetclient.Client) error {
 		return fmt.Errorf("correct samples: %w", err)
 	}
 	day := targetapi.Day{Time: s.day(lateDay)}
-	plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
-		return api.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: day, To: day, Only: new(enum.RunScopeStale), DryRun: new(true)})
-	})
+	stale := targetapi.RunRequest{From: day, To: day, Only: new(enum.RunScopeStale), DryRun: new(true)}
+	plan, err := apiclient.Ask[targetapi.RunPlan](api.CreateRun(ctx, &targetapi.CreateRunParams{}, stale))
 	if err != nil {
 		return fmt.Errorf("look for late data: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -228,9 +227,7 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 // what that came to.
 func (s *system) backfill(ctx context.Context, api *targetclient.Client) error {
 	from, to := &targetapi.Day{Time: s.FirstDay}, &targetapi.Day{Time: s.FirstDay.AddDate(0, 0, days-1)}
-	plan, err := apiclient.Ask[targetapi.RunPlan](func() (*http.Response, error) {
-		return api.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: *from, To: *to})
-	})
+	plan, err := apiclient.Ask[targetapi.RunPlan](api.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: *from, To: *to}))
 	switch {
 	case err != nil:
 		return fmt.Errorf("etl: start a backfill: %w", err)
@@ -241,18 +238,14 @@ func (s *system) backfill(ctx context.Context, api *targetclient.Client) error {
 	if err != nil {
 		return fmt.Errorf("etl: follow the backfill: %w", err)
 	}
-	partitions, err := apiclient.Ask[targetapi.PartitionList](func() (*http.Response, error) {
-		return api.ListPartitions(ctx, &targetapi.ListPartitionsParams{From: from, To: to})
-	})
+	partitions, err := apiclient.Ask[targetapi.PartitionList](api.ListPartitions(ctx, &targetapi.ListPartitionsParams{From: from, To: to}))
 	if err != nil {
 		return fmt.Errorf("etl: list partitions: %w", err)
 	}
 	if run.Value.State != enum.RunStateDone {
 		return fmt.Errorf("etl: %w", failures(partitions.Value.Partitions))
 	}
-	revisions, err := apiclient.Ask[targetapi.RevisionList](func() (*http.Response, error) {
-		return api.ListRevisions(ctx, &targetapi.ListRevisionsParams{From: from, To: to})
-	})
+	revisions, err := apiclient.Ask[targetapi.RevisionList](api.ListRevisions(ctx, &targetapi.ListRevisionsParams{From: from, To: to}))
 	if err != nil {
 		return fmt.Errorf("etl: list revisions: %w", err)
 	}

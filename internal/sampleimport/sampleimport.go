@@ -12,8 +12,8 @@
 //	format.go        what a person says of the files, and the numbers
 //	clock.go         the times
 //	input.go         what a file is, by its first bytes
-//	sniff.go         a CSV file's dialect, by its first lines
-//	csv.go, arrow.go, parquet.go: the records of a file
+//	csv.go           a CSV file's dialect, by its first lines, and its records
+//	columns.go       the records of Arrow and Parquet
 //	reader.go        the rows: which column is what
 //	observations.go  what the rows have shown
 //	farm.go          turbines by name
