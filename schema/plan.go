@@ -73,9 +73,9 @@ func (s steps) creates(table string) bool {
 
 // plan compares what db holds with what is desired.
 func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, steps, error) {
-	found, err := db.relations(ctx)
+	found, err := collect(ctx, db, pgx.RowToStructByPos[relation], relationsSQL)
 	if err != nil {
-		return Plan{}, steps{}, err
+		return Plan{}, steps{}, fmt.Errorf("list tables of public: %w", err)
 	}
 	if err := checkNames(found, desired); err != nil {
 		return Plan{}, steps{}, err
@@ -135,18 +135,6 @@ type relation struct {
 
 //go:embed relations.sql
 var relationsSQL string
-
-func (s *session) relations(ctx context.Context) (found []relation, err error) {
-	err = s.raw(func(conn querier) error {
-		rows, _ := conn.Query(ctx, relationsSQL) // CollectRows returns its error
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[relation])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list tables of public: %w", err)
-	}
-	return found, nil
-}
 
 // checkNames refuses a database in which something else has a name of ours.
 func checkNames(found []relation, desired *schema.Schema) error {

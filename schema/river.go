@@ -31,15 +31,10 @@ const riverLines = 5
 // Of opts, only DryRun counts: River's migrations lose no data and need no scratch
 // database.
 func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
-	config, err := parseURL(url)
-	if err != nil {
-		return Plan{}, fmt.Errorf("apply schema %s: database URL: %w", RiverName, err)
-	}
-	plan, err := applyRiver(ctx, config, url, opts.DryRun)
-	if err != nil {
-		return plan, fmt.Errorf("apply schema %s to %s: %w", RiverName, label(config), err)
-	}
-	return plan, nil
+	const what = "apply schema " + RiverName
+	return on(url, what, what+" to", func(config *connConfig) (Plan, error) {
+		return applyRiver(ctx, config, url, opts.DryRun)
+	})
 }
 
 func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool) (Plan, error) {
@@ -59,7 +54,11 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 		return Plan{}, fmt.Errorf("make River's migrator: %w", err)
 	}
 	// Usually there is nothing to do, and then there is nothing to wait for.
-	create := createRiver(owner["role"])
+	create := "CREATE SCHEMA " + RiverName
+	if role := owner["role"]; role != "" {
+		create += " AUTHORIZATION " + role
+	}
+	create += ";"
 	plan, err := planRiver(ctx, pool, migrator, create)
 	if err != nil || len(plan.Statements) == 0 || dryRun {
 		return plan, err
@@ -82,15 +81,6 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 		return plan, fmt.Errorf("migrate: %w", err)
 	}
 	return plan, nil
-}
-
-// createRiver is the statement that makes the schema, for the owner of the tables if there
-// is one.
-func createRiver(owner string) string {
-	if owner == "" {
-		return "CREATE SCHEMA " + RiverName + ";"
-	}
-	return "CREATE SCHEMA " + RiverName + " AUTHORIZATION " + owner + ";"
 }
 
 // planRiver lists the migrations that a database lacks, after the statement that makes the

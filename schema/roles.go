@@ -3,10 +3,16 @@ package schema
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	_ "embed"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +20,7 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/text/secure/precis"
 )
 
 // RolesName is the name by which the roles and their rights are applied.
@@ -69,18 +76,6 @@ func RoleStatements(login, password string) (statements []string) {
 	return append(statements, "GRANT delfos_owner, "+ETLRole+" TO "+pgx.Identifier{login}.Sanitize()+";")
 }
 
-// RoleOptions says how ApplyRoles goes about it.
-type RoleOptions struct {
-	// DryRun plans and changes nothing.
-	DryRun bool
-	// Passwords are those that roles shall log in with, by name. A role without one keeps
-	// what it has. A password is sent as a verifier, from which nobody can
-	// tell it, and appears in no plan.
-	Passwords map[string]string
-	// Waiting is that of Options.
-	Waiting func(error)
-}
-
 // ApplyRoles makes the roles that the server of the database at url lacks, hands what
 // schema s made in it to their owner, and gives each role its rights. It returns what
 // it did. All of it is one transaction, which waits for loads and long answers under way
@@ -89,60 +84,42 @@ type RoleOptions struct {
 // It takes a superuser, or the owner of the database and of the tables; to make roles,
 // one that may (CREATEROLE). An error names the statements that somebody else has to
 // run first.
-func ApplyRoles(ctx context.Context, url string, s Schema, opts RoleOptions) (Plan, error) {
-	config, err := parseURL(url)
-	if err != nil {
-		return Plan{}, fmt.Errorf("apply roles to the %s database: database URL: %w", s.Name, err)
-	}
-	var plan Plan
-	// Roles belong to the server: somebody may make the same ones for another database.
-	const tries = 10
-	for range tries {
-		plan, err = applyRoles(ctx, config, s, opts)
-		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || !slices.Contains([]string{
-			pgerrcode.UniqueViolation, pgerrcode.DuplicateObject, pgerrcode.InternalError, // tuple concurrently updated
-		}, refused.Code) {
-			break
+//
+// Of opts, what is about planning does not count.
+func ApplyRoles(ctx context.Context, url string, s Schema, opts Options) (Plan, error) {
+	return on(url, "apply roles to the "+s.Name+" database", "apply roles to", func(config *connConfig) (plan Plan, err error) {
+		// Roles belong to the server: somebody may make the same ones for another database.
+		const tries = 10
+		for range tries {
+			plan, err = applyRoles(ctx, config, s, opts)
+			if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || !slices.Contains([]string{
+				pgerrcode.UniqueViolation, pgerrcode.DuplicateObject, pgerrcode.InternalError, // tuple concurrently updated
+			}, refused.Code) {
+				break
+			}
 		}
-	}
-	if err != nil {
-		return plan, fmt.Errorf("apply roles to %s: %w", label(config), err)
-	}
-	return plan, nil
+		return plan, err
+	})
 }
 
-func applyRoles(ctx context.Context, config *connConfig, s Schema, opts RoleOptions) (Plan, error) {
+func applyRoles(ctx context.Context, config *connConfig, s Schema, opts Options) (Plan, error) {
 	passwords, err := newPasswords(ctx, config, opts.Passwords)
 	if err != nil {
 		return Plan{}, err
 	}
-	db, err := begin(ctx, config, opts.DryRun)
-	if err != nil {
-		return Plan{}, err
-	}
-	defer db.rollback()
-	var plan Plan
-	err = db.raw(func(conn querier) error {
-		if plan.Statements, err = s.planRoles(ctx, conn); err != nil {
-			return fmt.Errorf("look for what is missing: %w", err)
+	return within(ctx, config, opts.DryRun, func(db *session) (plan Plan, err error) {
+		if plan.Statements, err = s.planRoles(ctx, db); err != nil {
+			err = fmt.Errorf("look for what is missing: %w", err)
+		} else if !opts.DryRun {
+			err = db.whenFree(ctx, changingHands(plan.Statements), opts.Waiting, func(lock func() error) error {
+				return runRoles(ctx, db, plan.Statements, passwords, config.User, lock)
+			})
 		}
-		return nil
-	})
-	if err == nil && !opts.DryRun {
-		err = db.whenFree(ctx, changingHands(plan.Statements), opts.Waiting, func(lock func() error) error {
-			return runRoles(ctx, db, plan.Statements, passwords, config.User, lock)
-		})
-	}
-	for _, p := range passwords {
-		plan.Statements = append(plan.Statements, "-- "+p.role+" gets the password that it was given.")
-	}
-	if err != nil || opts.DryRun {
+		for _, p := range passwords {
+			plan.Statements = append(plan.Statements, "-- "+p.role+" gets the password that it was given.")
+		}
 		return plan, err
-	}
-	if err := db.tx.Commit(); err != nil {
-		return plan, fmt.Errorf("commit: %w", err)
-	}
-	return plan, nil
+	})
 }
 
 // tableOwner matches a statement that gives a table to another, and the table.
@@ -160,12 +137,6 @@ func changingHands(statements []string) (tables []string) {
 
 // runRoles runs the statements of a plan, and gives roles their passwords.
 func runRoles(ctx context.Context, db *session, statements []string, passwords []newPassword, login string, lock func() error) error {
-	exec := func(statement string) error {
-		return db.raw(func(conn querier) error {
-			_, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
-			return err
-		})
-	}
 	locked := false
 	for _, statement := range statements {
 		var err error
@@ -173,14 +144,14 @@ func runRoles(ctx context.Context, db *session, statements []string, passwords [
 			locked, err = true, lock()
 		}
 		if err == nil {
-			err = exec(statement)
+			err = db.exec(ctx, statement)
 		}
 		if err != nil {
 			return refusedStatement(err, statement, statements, login)
 		}
 	}
 	for _, p := range passwords {
-		if err := exec(p.statement); err != nil {
+		if err := db.exec(ctx, p.statement); err != nil {
 			return fmt.Errorf("give %s its password: %w", p.role, withDetail(err))
 		}
 	}
@@ -188,9 +159,8 @@ func runRoles(ctx context.Context, db *session, statements []string, passwords [
 }
 
 // planRoles lists the statements that a database lacks.
-func (s Schema) planRoles(ctx context.Context, conn querier) (statements []string, err error) {
-	rows, _ := conn.Query(ctx, "SELECT rolname::text FROM pg_catalog.pg_roles") // CollectRows returns its error
-	have, err := pgx.CollectRows(rows, pgx.RowTo[string])
+func (s Schema) planRoles(ctx context.Context, db *session) (statements []string, err error) {
+	have, err := collect(ctx, db, pgx.RowTo[string], "SELECT rolname::text FROM pg_catalog.pg_roles")
 	if err != nil {
 		return nil, err
 	}
@@ -203,8 +173,7 @@ func (s Schema) planRoles(ctx context.Context, conn querier) (statements []strin
 	for _, m := range madeHere.FindAllStringSubmatch(s.SQL, -1) {
 		ours[m[1]] = append(ours[m[1]], m[2])
 	}
-	rows, _ = conn.Query(ctx, grantsSQL, s.Name, ours["TABLE"], ours["TYPE"])
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	missing, err := collect(ctx, db, pgx.RowTo[string], grantsSQL, s.Name, ours["TABLE"], ours["TYPE"])
 	return append(statements, missing...), err
 }
 
@@ -252,4 +221,58 @@ func asOwner(ctx context.Context, config *connConfig) (map[string]string, error)
 		return nil, fmt.Errorf("look for the owner of the tables: %w", err)
 	}
 	return map[string]string{"role": role}, nil
+}
+
+// newPassword is a password that a role does not have yet.
+type newPassword struct{ role, statement string }
+
+// newPasswords tries each password, since nobody may read what a role has, and returns
+// those that the server does not let in.
+func newPasswords(ctx context.Context, config *connConfig, passwords map[string]string) (lacking []newPassword, err error) {
+	for _, role := range slices.Sorted(maps.Keys(passwords)) {
+		if passwords[role] == "" {
+			continue
+		}
+		as := config.Copy()
+		as.User, as.Password = role, passwords[role]
+		conn, err := pgx.ConnectConfig(ctx, as)
+		if err == nil {
+			_ = conn.Close(ctx)
+			continue
+		}
+		if _, refused := errors.AsType[*pgconn.PgError](err); !refused {
+			return nil, fmt.Errorf("try the password of %s: %w", role, err)
+		}
+		verifier, err := scramVerifier(passwords[role])
+		if err != nil {
+			return nil, fmt.Errorf("make a verifier of the password of %s: %w", role, err)
+		}
+		lacking = append(lacking, newPassword{role, "ALTER ROLE " + pgx.Identifier{role}.Sanitize() + " PASSWORD '" + verifier + "'"})
+	}
+	return lacking, nil
+}
+
+// scramVerifier is what PostgreSQL keeps of a password (RFC 5802, 7677), as psql's
+// \password makes it: the password itself reaches neither the server nor its log.
+func scramVerifier(password string) (string, error) {
+	const iterations, saltLength = 4096, 16 // PostgreSQL's own
+	if prepared, err := precis.OpaqueString.String(password); err == nil {
+		password = prepared // otherwise it counts as it is, as in every client
+	}
+	salt := make([]byte, saltLength)
+	_, _ = rand.Read(salt) // never fails
+	salted, err := pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
+	if err != nil {
+		return "", err
+	}
+	clientKey := mac(salted, "Client Key")
+	storedKey := sha256.Sum256(clientKey)
+	encode := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, encode(salt), encode(storedKey[:]), encode(mac(salted, "Server Key"))), nil
+}
+
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
 }

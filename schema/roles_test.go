@@ -175,7 +175,7 @@ func TestRightToCopy(t *testing.T) {
 func TestRolesOfWhatComesLater(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
-	apply := func(opts schema.RoleOptions) []string {
+	apply := func(opts schema.Options) []string {
 		t.Helper()
 		plan, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, opts)
 		if err != nil {
@@ -183,8 +183,8 @@ func TestRolesOfWhatComesLater(t *testing.T) {
 		}
 		return plan.Statements
 	}
-	dry := apply(schema.RoleOptions{DryRun: true})
-	if diff := cmp.Diff(dry, apply(schema.RoleOptions{})); diff != "" || len(dry) == 0 {
+	dry := apply(schema.Options{DryRun: true})
+	if diff := cmp.Diff(dry, apply(schema.Options{})); diff != "" || len(dry) == 0 {
 		t.Errorf("dry run and run plan differently (-dry +run):\n%s", diff)
 	}
 	db.apply(t, schema.Target, schema.Options{})
@@ -192,11 +192,11 @@ func TestRolesOfWhatComesLater(t *testing.T) {
 	newer := schema.Target
 	newer.SQL += "CREATE TABLE later (id integer PRIMARY KEY); CREATE TYPE sooner AS ENUM ('a');"
 	db.apply(t, newer, schema.Options{})
-	if left := apply(schema.RoleOptions{}); left != nil {
+	if left := apply(schema.Options{}); left != nil {
 		t.Errorf("left to do: got %q, want none", left)
 	}
 	db.exec(t, `CREATE OR REPLACE FUNCTION delfos_tidy(statistics boolean) RETURNS void LANGUAGE plpgsql AS 'BEGIN NULL; END'`)
-	if plan := apply(schema.RoleOptions{}); len(plan) != 1 || !strings.Contains(plan[0], "brin_summarize_new_values") || apply(schema.RoleOptions{}) != nil {
+	if plan := apply(schema.Options{}); len(plan) != 1 || !strings.Contains(plan[0], "brin_summarize_new_values") || apply(schema.Options{}) != nil {
 		t.Errorf("a function as a former version made it: got the plan %q, want that the function is made anew, once", plan)
 	}
 	const owned = `SELECT DISTINCT c.relowner::regrole::text || ' ' || has_table_privilege('delfos_etl', c.oid, 'SELECT, INSERT')
@@ -222,7 +222,7 @@ func TestRolesLeaveForeignThingsAlone(t *testing.T) {
 		AND (relowner <> 'delfos_owner'::regrole OR relname IN ('data_backup', 'report', 'asset')) ORDER BY 1`
 	const ours = `SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 		AND relowner = 'delfos_owner'::regrole ORDER BY relname`
-	plan, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, schema.RoleOptions{})
+	plan, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, schema.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestRolesByAnAdministrator(t *testing.T) {
 	db.apply(t, schema.Source, schema.Options{})
 	before := db.relations(t, "public")
 
-	_, err = schema.ApplyRoles(t.Context(), plain, schema.Source, schema.RoleOptions{})
+	_, err = schema.ApplyRoles(t.Context(), plain, schema.Source, schema.Options{})
 	if err == nil {
 		t.Fatal("error: got none")
 	}
@@ -270,7 +270,7 @@ func TestRolesByAnAdministrator(t *testing.T) {
 		t.Fatalf("error: got %v, want what an administrator runs", err)
 	}
 	admin.exec(t, statements)
-	if _, err := schema.ApplyRoles(t.Context(), plain, schema.Source, schema.RoleOptions{}); err != nil {
+	if _, err := schema.ApplyRoles(t.Context(), plain, schema.Source, schema.Options{}); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 	if diff := cmp.Diff(before, db.relations(t, "public")); diff != "" {
@@ -279,7 +279,7 @@ func TestRolesByAnAdministrator(t *testing.T) {
 	db.wantNothingToDo(t, schema.Source)
 
 	// A password, of any characters, is the administrator's too.
-	passwords := schema.RoleOptions{Passwords: map[string]string{schema.APIRole: "pässwörd º '\\ x", schema.ImportRole: ""}}
+	passwords := schema.Options{Passwords: map[string]string{schema.APIRole: "pässwörd º '\\ x", schema.ImportRole: ""}}
 	_, err = schema.ApplyRoles(t.Context(), plain, schema.Source, passwords)
 	if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != pgerrcode.InsufficientPrivilege {
 		t.Errorf("password by one who may not: got %v, want it refused", err)

@@ -85,6 +85,10 @@ type Options struct {
 	// Waiting, unless it is nil, is told each time that a table was in use, and the
 	// change had to be put off.
 	Waiting func(error)
+	// Passwords are those that roles shall log in with, by name, for ApplyRoles alone. A
+	// role without one keeps what it has. A password is sent as a verifier, from which
+	// nobody can tell it, and appears in no plan.
+	Passwords map[string]string
 }
 
 // Plan is what brings a database to its schema.
@@ -118,35 +122,48 @@ func (p Plan) SQL() string {
 // had: a view that has a table's name, a column of others that every row would
 // have to fill, a rule that rows break.
 func Apply(ctx context.Context, url string, s Schema, opts Options) (Plan, error) {
+	what := "apply schema " + s.Name
+	return on(url, what, what+" to", func(config *connConfig) (Plan, error) {
+		desired, err := load(ctx, config, s, cmp.Or(opts.DevURL, os.Getenv("ATLAS_DEV_URL")))
+		if err != nil {
+			return Plan{}, err
+		}
+		return within(ctx, config, opts.DryRun, func(db *session) (Plan, error) {
+			if _, err := db.tx.ExecContext(ctx, assumeOwnerSQL); err != nil {
+				return Plan{}, fmt.Errorf("work as the owner of the tables: %w", err)
+			}
+			plan, steps, err := s.plan(ctx, db, desired, opts.AllowDestructive)
+			if err != nil || opts.DryRun {
+				return plan, err
+			}
+			return plan, s.carryOut(ctx, db, steps, opts.Waiting)
+		})
+	})
+}
+
+// on makes a plan with the configuration of the database at url. Its errors say what was
+// done; done says it before the database's name.
+func on(url, what, done string, change func(*connConfig) (Plan, error)) (Plan, error) {
 	config, err := parseURL(url)
 	if err != nil {
-		return Plan{}, fmt.Errorf("apply schema %s: database URL: %w", s.Name, err)
+		return Plan{}, fmt.Errorf("%s: database URL: %w", what, err)
 	}
-	plan, err := apply(ctx, config, s, opts)
+	plan, err := change(config)
 	if err != nil {
-		return plan, fmt.Errorf("apply schema %s to %s: %w", s.Name, label(config), err)
+		return plan, fmt.Errorf("%s %s: %w", done, label(config), err)
 	}
 	return plan, nil
 }
 
-func apply(ctx context.Context, config *connConfig, s Schema, opts Options) (Plan, error) {
-	desired, err := load(ctx, config, s, cmp.Or(opts.DevURL, os.Getenv("ATLAS_DEV_URL")))
-	if err != nil {
-		return Plan{}, err
-	}
-	db, err := begin(ctx, config, opts.DryRun)
+// within makes a change in one transaction.
+func within(ctx context.Context, config *connConfig, dryRun bool, change func(*session) (Plan, error)) (Plan, error) {
+	db, err := begin(ctx, config, dryRun)
 	if err != nil {
 		return Plan{}, err
 	}
 	defer db.rollback()
-	if _, err := db.tx.ExecContext(ctx, assumeOwnerSQL); err != nil {
-		return Plan{}, fmt.Errorf("work as the owner of the tables: %w", err)
-	}
-	plan, steps, err := s.plan(ctx, db, desired, opts.AllowDestructive)
-	if err != nil || opts.DryRun {
-		return plan, err
-	}
-	if err := s.carryOut(ctx, db, steps, opts.Waiting); err != nil {
+	plan, err := change(db)
+	if err != nil || dryRun {
 		return plan, err
 	}
 	if err := db.tx.Commit(); err != nil {

@@ -233,7 +233,7 @@ func TestReadersDoNotWait(t *testing.T) {
 			return err
 		},
 		"roles": func(db database, waiting func(error)) error {
-			_, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, schema.RoleOptions{Waiting: waiting})
+			_, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, schema.Options{Waiting: waiting})
 			return err
 		},
 	} {

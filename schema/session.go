@@ -184,6 +184,16 @@ func (s *session) raw(f func(querier) error) error {
 	})
 }
 
+// collect returns the rows of a query.
+func collect[T any](ctx context.Context, s *session, to pgx.RowToFunc[T], sql string, args ...any) (found []T, err error) {
+	err = s.raw(func(conn querier) error {
+		rows, _ := conn.Query(ctx, sql, args...) // CollectRows returns its error
+		found, err = pgx.CollectRows(rows, to)
+		return err
+	})
+	return found, err
+}
+
 // rollback ends the session, and its transaction unless that was committed. Where
 // it fails, the server rolls back by itself once the connection is closed.
 func (s *session) rollback() {
@@ -231,11 +241,7 @@ func loadIn(ctx context.Context, config *connConfig, s Schema) (*schema.Schema, 
 	if len(before.Tables) > 0 {
 		return nil, fmt.Errorf("it must be empty, but its schema public holds table %q", before.Tables[0].Name)
 	}
-	err = db.raw(func(conn querier) error {
-		_, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
-		return err
-	})
-	if err != nil {
+	if err := db.exec(ctx, s.SQL); err != nil {
 		return nil, fmt.Errorf("run %s.sql: %w", s.Name, err)
 	}
 	return db.inspect(ctx)

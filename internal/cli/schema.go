@@ -81,13 +81,16 @@ version needs can't be had.`,
 func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []string, opts schema.Options) error {
 	var failed []error
 	warned := false
-	waiting := func(err error) {
+	opts.Waiting = func(err error) {
 		if !warned {
 			r.log.WarnContext(ctx, "schema: a table is in use; trying again until it is free", "error", err)
 		}
 		warned = true
 	}
-	opts.Waiting = waiting
+	roles := func(url string, s schema.Schema, passwords map[string]string) (schema.Plan, error) {
+		opts.Passwords = passwords
+		return schema.ApplyRoles(ctx, url, s, opts)
+	}
 	for _, s := range []struct {
 		name     string
 		database dberror.Database
@@ -97,10 +100,10 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 		{schema.Target.Name, dberror.Target, func() (schema.Plan, error) { return schema.Apply(ctx, c.TargetDBURL, schema.Target, opts) }},
 		{schema.RiverName, dberror.Target, func() (schema.Plan, error) { return schema.ApplyRiver(ctx, c.TargetDBURL, opts) }},
 		{schema.RolesName, dberror.Source, func() (schema.Plan, error) {
-			return schema.ApplyRoles(ctx, c.SourceDBURL, schema.Source, schema.RoleOptions{DryRun: opts.DryRun, Waiting: waiting, Passwords: map[string]string{schema.APIRole: c.APIPassword, schema.ImportRole: c.ImportPassword}})
+			return roles(c.SourceDBURL, schema.Source, map[string]string{schema.APIRole: c.APIPassword, schema.ImportRole: c.ImportPassword})
 		}},
 		{schema.RolesName, dberror.Target, func() (schema.Plan, error) {
-			return schema.ApplyRoles(ctx, c.TargetDBURL, schema.Target, schema.RoleOptions{DryRun: opts.DryRun, Waiting: waiting, Passwords: map[string]string{schema.ETLRole: c.ETLPassword}})
+			return roles(c.TargetDBURL, schema.Target, map[string]string{schema.ETLRole: c.ETLPassword})
 		}},
 	} {
 		if !slices.Contains(names, s.name) {

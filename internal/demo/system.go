@@ -173,7 +173,7 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 			return db, err
 		}
 	}
-	if _, err := schema.ApplyRoles(ctx, db.url, sc, schema.RoleOptions{}); err != nil {
+	if _, err := schema.ApplyRoles(ctx, db.url, sc, schema.Options{}); err != nil {
 		return db, err
 	}
 	return db, s.step("%s: schema applied", sc.Name)

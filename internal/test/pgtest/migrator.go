@@ -59,7 +59,7 @@ func (m migrator) Migrate(ctx context.Context, db *sql.DB, template pgtestdb.Con
 			passwords[r.Name] = passwordOf(r.Name)
 		}
 	}
-	_, err := schema.ApplyRoles(ctx, template.URL(), m.schema, schema.RoleOptions{Passwords: passwords})
+	_, err := schema.ApplyRoles(ctx, template.URL(), m.schema, schema.Options{Passwords: passwords})
 	return err
 }
 
