@@ -107,9 +107,7 @@ func own(text string) (wall, error) {
 // that goes on from the turbine's rows before it.
 func (c *clock) instant(v value, before *track) (time.Time, error) {
 	w := v.at
-	if v.kind == kindNumber {
-		v.text = strconv.FormatFloat(v.number, 'f', -1, 64)
-	}
+	v.text = v.word()
 	if v.text == "" && v.kind != kindTime {
 		return time.Time{}, errors.New("the time is missing")
 	}
@@ -166,32 +164,11 @@ func suggestion(text string) string {
 	return "; --date-format " + strings.Join(found, " or ") + " reads it"
 }
 
-// instants returns when a clock on a wall in the zone shows the time: once, in the hour
-// that comes twice two times, in the hour that is left out never.
-func instants(shown time.Time, in *time.Location) (found []time.Time) {
-	start, end := at(shown, in).ZoneBounds()
-	for _, near := range []time.Time{start.Add(-1), at(shown, in), end} {
-		_, offset := near.In(in).Zone()
-		t := shown.Add(-time.Duration(offset) * time.Second)
-		if _, there := t.In(in).Zone(); there == offset && !slices.ContainsFunc(found, t.Equal) {
-			found = append(found, t)
-		}
-	}
-	slices.SortFunc(found, time.Time.Compare)
-	return found
-}
-
-// at returns an instant at which a clock in the zone shows the time, or near it.
-func at(shown time.Time, in *time.Location) time.Time {
-	return time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), shown.Second(), shown.Nanosecond(), in)
-}
-
 // local returns the instant at which a clock in the zone shows the time. before are the
 // turbine's rows before it.
 func local(shown time.Time, in *time.Location, before *track) (time.Time, error) {
-	found := instants(shown, in)
+	found, near := timestamp.Instants(shown, in)
 	if len(found) == 0 {
-		near := at(shown, in)
 		change, end := near.ZoneBounds()
 		if end.Sub(near) < near.Sub(change) {
 			change = end
@@ -247,7 +224,10 @@ func suspect(shown time.Time, before *track) error {
 		"Australia/Sydney", "Pacific/Auckland", "Asia/Tehran", "Africa/Cairo",
 	} {
 		in, err := time.LoadLocation(name)
-		if err == nil && len(instants(first, in)) == times {
+		if err != nil {
+			continue
+		}
+		if found, _ := timestamp.Instants(first, in); len(found) == times {
 			return fmt.Errorf("the hour of %s %s, as the clocks have it in %s, and the file has no offsets; --time-zone %s (or another zone) reads local times, --time-zone UTC reads UTC",
 				first.Format(plain), what, name, name)
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -78,9 +77,7 @@ func (t *arrowTable) use(columns []int) (err error) {
 	return err
 }
 
-func (t *arrowTable) unit() string { return "row" }
-
-func (t *arrowTable) place() int64 { return t.started + int64(t.i) + 1 }
+func (t *arrowTable) place() (int64, string) { return t.started + int64(t.i) + 1, unitRow }
 
 func (t *arrowTable) next() error {
 	if t.batch != nil && int64(t.i)+1 < t.batch.NumRows() {
@@ -111,8 +108,6 @@ func valueOf(column arrow.Array, i int) value {
 	if column.IsNull(i) {
 		return value{}
 	}
-	number := func(v float64) value { return value{kind: kindNumber, number: v} }
-	local := func(t time.Time) value { return value{kind: kindTime, at: wall{t: t}} }
 	switch c := column.(type) {
 	case *array.Float64:
 		return number(c.Value(i))
@@ -135,12 +130,12 @@ func valueOf(column arrow.Array, i int) value {
 	case *array.Uint8:
 		return number(float64(c.Value(i)))
 	case *array.Date32:
-		return local(c.Value(i).ToTime())
+		return moment(c.Value(i).ToTime(), false)
 	case *array.Date64:
-		return local(c.Value(i).ToTime())
+		return moment(c.Value(i).ToTime(), false)
 	case *array.Timestamp:
 		of, _ := c.DataType().(*arrow.TimestampType)
-		return value{kind: kindTime, at: wall{t: c.Value(i).ToTime(of.Unit), zoned: of.TimeZone != ""}}
+		return moment(c.Value(i).ToTime(of.Unit), of.TimeZone != "")
 	case *array.Dictionary:
 		return valueOf(c.Dictionary(), c.GetValueIndex(i))
 	default: // text, and decimals as they are written
@@ -206,9 +201,7 @@ func (t *parquetTable) use(columns []int) error {
 	return nil
 }
 
-func (t *parquetTable) unit() string { return "row" }
-
-func (t *parquetTable) place() int64 { return t.row }
+func (t *parquetTable) place() (int64, string) { return t.row, unitRow }
 
 func (t *parquetTable) next() error {
 	for t.left == 0 {
@@ -269,7 +262,6 @@ func (t *parquetTable) value(column int) value {
 	if found, ok := logical(t.fields[column].Type(), v); ok {
 		return found
 	}
-	number := func(v float64) value { return value{kind: kindNumber, number: v} }
 	switch v.Kind() {
 	case parquet.Int96: // how older programs write a time: nanoseconds of a Julian day
 		const epoch = 2_440_588
@@ -305,18 +297,8 @@ func logical(of parquet.Type, v parquet.Value) (value, bool) {
 				unscaled = float64(v.Int64())
 			}
 			if v.Kind() == parquet.Int32 || v.Kind() == parquet.Int64 {
-				return value{kind: kindNumber, number: unscaled / math.Pow10(int(l.Scale))}, true
+				return number(unscaled / math.Pow10(int(l.Scale))), true
 			}
-		}
-	} else if old := of.ConvertedType(); old != nil {
-		switch *old { // of programs that know no logical types
-		case deprecated.TimestampMillis:
-			return moment(since(v.Int64(), time.Millisecond), true), true
-		case deprecated.TimestampMicros:
-			return moment(since(v.Int64(), time.Microsecond), true), true
-		case deprecated.Date:
-			return moment(since(int64(v.Int32()), 24*time.Hour), false), true
-		default: // as the number or the text that is stored
 		}
 	}
 	return value{}, false

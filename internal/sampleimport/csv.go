@@ -87,12 +87,7 @@ func (t *csvTable) header(r rules) error {
 
 func (t *csvTable) columns() []string { return t.names }
 
-// unitLine is what a CSV file counts.
-const unitLine = "line"
-
-func (t *csvTable) unit() string { return unitLine }
-
-func (t *csvTable) place() int64 { return t.start }
+func (t *csvTable) place() (int64, string) { return t.start, unitLine }
 
 func (t *csvTable) field(i int) string { return t.text[t.spans[i].from:t.spans[i].to] }
 

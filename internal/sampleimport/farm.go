@@ -44,10 +44,7 @@ func newFarm(known []importdb.Turbine, turbine string) (*farm, error) {
 
 // named returns the turbine of a name.
 func (f *farm) named(v value) (int32, error) {
-	name := v.text
-	if v.kind == kindNumber {
-		name = strconv.FormatFloat(v.number, 'f', -1, 64)
-	}
+	name := v.word()
 	if name == "" {
 		return 0, errors.New("the turbine's name is missing")
 	}
@@ -66,12 +63,9 @@ func (f *farm) named(v value) (int32, error) {
 
 // turbineID reads a turbine's id.
 func turbineID(v value) (int32, error) {
-	if v.kind == kindNumber {
-		v.text = strconv.FormatFloat(v.number, 'f', -1, 64)
-	}
-	id, err := strconv.ParseInt(v.text, 10, 32)
+	id, err := strconv.ParseInt(v.word(), 10, 32)
 	if err != nil || id < 1 {
-		return 0, fmt.Errorf("%s is not a turbine's id from 1 to %d; a column that holds names is mapped to %s", quote(v.text), math.MaxInt32, columnTurbine)
+		return 0, fmt.Errorf("%s is not a turbine's id from 1 to %d; a column that holds names is mapped to %s", quote(v.word()), math.MaxInt32, columnTurbine)
 	}
 	return int32(id), nil
 }

@@ -188,7 +188,7 @@ func (r *rules) number(s string) (value, error) {
 	if strings.Trim(digits, "0123456789+-.eE") == "" {
 		v, err := strconv.ParseFloat(digits, 64)
 		if err == nil {
-			return value{kind: kindNumber, number: v}, nil
+			return number(v), nil
 		}
 		if errors.Is(err, strconv.ErrRange) {
 			return value{}, fmt.Errorf("%s is out of range: at most %g either way", quote(s), math.MaxFloat64)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/encoding/unicode"
@@ -25,9 +26,14 @@ type table interface {
 	next() error
 	value(column int) value
 	// place is the number of the record's first line, or of its row; unit says which.
-	place() int64
-	unit() string
+	place() (number int64, unit string)
 }
+
+// What a table counts.
+const (
+	unitLine = "line"
+	unitRow  = "row"
+)
 
 // A value is a field of a record. Texts have no blanks around them.
 type value struct {
@@ -45,6 +51,16 @@ const (
 	kindNumber
 	kindTime
 )
+
+func number(v float64) value { return value{kind: kindNumber, number: v} }
+
+// word is the text of a value that is a name or an id.
+func (v value) word() string {
+	if v.kind == kindNumber {
+		return strconv.FormatFloat(v.number, 'f', -1, 64)
+	}
+	return v.text
+}
 
 // An opener opens one file; close closes all that was opened for it.
 type opener struct {
@@ -69,11 +85,9 @@ func (o *opener) open(f File) (table, error) {
 	o.closer = append(o.closer, raw)
 	file, ok := raw.(*os.File)
 	if ok {
-		info, err := file.Stat()
-		ok = err == nil && info.Mode().IsRegular()
-	}
-	if !ok {
-		file = nil
+		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+			file = nil
+		}
 	}
 	return o.decode(&input{ctx: o.ctx, r: raw, count: o.count}, file)
 }
@@ -99,18 +113,15 @@ func (o *opener) decode(r io.Reader, file *os.File) (table, error) {
 			return nil, err
 		}
 		return o.decode(z, nil)
-	case begins("PK\x03\x04"):
+	case begins("PK\x03\x04"), begins("PAR1"):
 		section, err := o.section(in, file)
 		if err != nil {
 			return nil, err
+		}
+		if begins("PAR1") {
+			return openParquet(section)
 		}
 		return o.unzip(section)
-	case begins("PAR1"):
-		section, err := o.section(in, file)
-		if err != nil {
-			return nil, err
-		}
-		return openParquet(section)
 	case begins("ARROW1\x00\x00"): // a stream between this and a footer
 		_, _ = in.Discard(8)
 		return openArrow(in)
@@ -176,7 +187,10 @@ func (o *opener) section(in io.Reader, file *os.File) (*io.SectionReader, error)
 			return nil, err
 		}
 		o.closer = append(o.closer, file)
-		if err := errors.Join(os.Remove(file.Name()), copyTo(file, in)); err != nil {
+		if err = os.Remove(file.Name()); err == nil {
+			_, err = io.Copy(file, in)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -185,11 +199,6 @@ func (o *opener) section(in io.Reader, file *os.File) (*io.SectionReader, error)
 		return nil, err
 	}
 	return io.NewSectionReader(file, 0, info.Size()), nil
-}
-
-func copyTo(w io.Writer, r io.Reader) error {
-	_, err := io.Copy(w, r)
-	return err
 }
 
 // unzip returns the table of the one file in an archive.

@@ -48,13 +48,15 @@ func newReader(o *opener, number int32, f File, farm *farm, seen *observations) 
 	}
 	r.names = r.table.columns()
 	if reason := r.locate(); reason != "" {
-		return nil, &Error{File: f.Name, unit: r.table.unit(), Line: int(r.table.place()), Reason: reason}
+		line, unit := r.table.place()
+		return nil, &Error{File: f.Name, unit: unit, Line: int(line), Reason: reason}
 	}
 	used := append([]int{r.timestamp, r.turbine, r.turbineID}, r.variables[:]...)
 	if err := r.table.use(slices.DeleteFunc(used, func(i int) bool { return i < 0 })); err != nil {
 		return nil, r.fault(err)
 	}
-	seen.units = append(seen.units, r.table.unit())
+	_, unit := r.table.place()
+	seen.units = append(seen.units, unit)
 	for i, column := range r.variables {
 		if column >= 0 {
 			seen.variables[i].files++
@@ -209,9 +211,10 @@ func (r *reader) next() (_ *row, err error) {
 	if err := r.table.next(); err != nil {
 		return nil, r.fault(err)
 	}
-	r.row.Line = r.table.place()
+	line, unit := r.table.place()
+	r.row.Line = line
 	fault := func(column int, err error) (*row, error) {
-		return nil, &Error{File: r.file.Name, unit: r.table.unit(), Line: int(r.row.Line), Column: r.names[column], Reason: err.Error()}
+		return nil, &Error{File: r.file.Name, unit: unit, Line: int(line), Column: r.names[column], Reason: err.Error()}
 	}
 	switch {
 	case r.turbine >= 0:

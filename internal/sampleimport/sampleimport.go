@@ -68,11 +68,16 @@ type Options struct {
 
 // Check returns an error that names each fault of the options.
 func (o *Options) Check() error {
-	_, err := o.Format.rules()
+	_, err := o.rules()
+	return err
+}
+
+func (o *Options) rules() (rules, error) {
+	r, err := o.Format.rules()
 	if o.Interval < 0 || o.Interval > 24*time.Hour || o.Interval%time.Second != 0 {
 		err = errors.Join(err, fmt.Errorf("interval is %s: want whole seconds up to 24h, such as 10m", o.Interval))
 	}
-	return err
+	return r, err
 }
 
 // Counts are the rows of the files by what was done with them. A row that stands twice
@@ -84,23 +89,19 @@ type Counts struct {
 }
 
 // Run imports the files in one transaction. A fault in a file is an *Error.
-func Run(ctx context.Context, pool *pgxpool.Pool, files []File, opts Options) (Result, error) {
+func Run(ctx context.Context, pool *pgxpool.Pool, files []File, opts Options) (result Result, err error) {
+	rules, err := opts.rules()
 	if len(files) == 0 {
-		return Result{}, errors.New("import: no file is given")
+		err = errors.New("no file is given")
 	}
-	if err := opts.Check(); err != nil {
-		return Result{}, fmt.Errorf("import: %w", err)
+	var tx pgx.Tx
+	if err == nil {
+		tx, err = pool.Begin(ctx)
 	}
-	rules, err := opts.Format.rules()
-	if err != nil {
-		return Result{}, fmt.Errorf("import: %w", err)
+	if err == nil {
+		defer tx.Rollback(context.WithoutCancel(ctx))
+		result, err = load(ctx, tx, files, opts, rules)
 	}
-	tx, err := pool.Begin(ctx)
-	if err != nil {
-		return Result{}, fmt.Errorf("import: %w", err)
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx))
-	result, err := load(ctx, tx, files, opts, rules)
 	if err == nil && !opts.DryRun {
 		err = tx.Commit(ctx)
 	}

@@ -155,25 +155,34 @@ func (t *Time) BindIn(s string, zone *time.Location) error {
 
 // in is the instant at which clocks of the zone show what wall does in UTC.
 func in(wall time.Time, zone *time.Location, midnight bool) (time.Time, error) {
-	// An offset changes at most once within two days.
-	at := func(near time.Duration) (at time.Time, shown bool) {
-		_, offset := wall.Add(near).In(zone).Zone()
-		at = wall.Add(-time.Duration(offset) * time.Second)
-		_, then := at.In(zone).Zone()
-		return at, then == offset
-	}
-	const day = 24 * time.Hour
-	before, shownBefore := at(-day)
-	after, shownAfter := at(day)
-	switch {
-	case shownBefore && shownAfter && !before.Equal(after) && !midnight:
-		return time.Time{}, ErrTwice
-	case !shownBefore && !shownAfter && !midnight:
+	switch found, before := Instants(wall, zone); {
+	case len(found) == 1:
+		return found[0], nil
+	case midnight:
+		return before, nil
+	case found == nil:
 		return time.Time{}, ErrSkipped
-	case shownAfter && !shownBefore:
-		return after, nil
+	default:
+		return time.Time{}, ErrTwice
 	}
-	return before, nil
+}
+
+// Instants are those at which clocks of the zone show what wall does in UTC: in the hour
+// that comes twice there are two, in the one that is left out none. before is the instant by
+// the offset of the day before.
+func Instants(wall time.Time, zone *time.Location) (found []time.Time, before time.Time) {
+	// An offset changes at most once within two days.
+	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		_, offset := wall.Add(near).In(zone).Zone()
+		at := wall.Add(-time.Duration(offset) * time.Second).In(zone)
+		if _, shown := at.Zone(); shown == offset && (found == nil || !at.Equal(found[0])) {
+			found = append(found, at)
+		}
+		if near < 0 {
+			before = at
+		}
+	}
+	return found, before
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler with Parse.

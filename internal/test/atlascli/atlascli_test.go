@@ -151,7 +151,7 @@ func TestForeignSchemaIsLeftAlone(t *testing.T) {
 		t.Errorf("the plan touches river:\n%s", out)
 	}
 	cli.wantNothingToDo(t, "target", url)
-	if _, err := schema.ApplyRoles(t.Context(), url, schema.Target, schema.RoleOptions{}); err != nil {
+	if _, err := schema.ApplyRoles(t.Context(), url, schema.Target, schema.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	cli.wantNothingToDo(t, "target", url)

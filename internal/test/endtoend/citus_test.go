@@ -37,7 +37,7 @@ func TestCitus(t *testing.T) {
 	if _, err := schema.ApplyRiver(t.Context(), coordinator, schema.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	roles := schema.RoleOptions{Passwords: map[string]string{schema.ETLRole: schema.ETLRole}}
+	roles := schema.Options{Passwords: map[string]string{schema.ETLRole: schema.ETLRole}}
 	if _, err := schema.ApplyRoles(t.Context(), coordinator, schema.Target, roles); err != nil {
 		t.Fatal(err)
 	}
