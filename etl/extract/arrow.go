@@ -122,7 +122,6 @@ type recycler struct {
 	spare []byte
 }
 
-// Allocate implements memory.Allocator.
 func (r *recycler) Allocate(size int) []byte {
 	if b := r.spare; size > 0 && cap(b) >= size {
 		r.spare = nil
@@ -131,7 +130,6 @@ func (r *recycler) Allocate(size int) []byte {
 	return r.GoAllocator.Allocate(size)
 }
 
-// Reallocate implements memory.Allocator.
 func (r *recycler) Reallocate(size int, b []byte) []byte {
 	if cap(b) >= size {
 		return b[:size]
@@ -142,7 +140,6 @@ func (r *recycler) Reallocate(size int, b []byte) []byte {
 	return grown
 }
 
-// Free implements memory.Allocator.
 func (r *recycler) Free(b []byte) {
 	if cap(b) > cap(r.spare) {
 		r.spare = b[:0]

@@ -242,7 +242,6 @@ func newStallGuard() *stallGuard {
 	}, stallTimeout}
 }
 
-// RoundTrip implements http.RoundTripper.
 func (g *stallGuard) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	timer := time.AfterFunc(g.after, func() {
@@ -271,7 +270,6 @@ type guardedBody struct {
 	cancel context.CancelCauseFunc
 }
 
-// Read implements io.Reader.
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Reset(b.after)
@@ -283,7 +281,6 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // A reader's callers look for io.EOF.
 }
 
-// Close implements io.Closer.
 func (b *guardedBody) Close() error {
 	b.timer.Stop()
 	defer b.cancel(nil)

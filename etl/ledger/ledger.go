@@ -104,17 +104,14 @@ func (l *Ledger) CancelRun(ctx context.Context, id int64) error {
 // two.
 type execFirstUse struct{ *pgxpool.Conn }
 
-// Exec implements targetdb.DBTX.
 func (s execFirstUse) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return s.Conn.Exec(ctx, sql, s.withMode(sql, args)...)
 }
 
-// Query implements targetdb.DBTX.
 func (s execFirstUse) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return s.Conn.Query(ctx, sql, s.withMode(sql, args)...)
 }
 
-// QueryRow implements targetdb.DBTX.
 func (s execFirstUse) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return s.Conn.QueryRow(ctx, sql, s.withMode(sql, args)...)
 }

@@ -125,7 +125,6 @@ func (c Cron) String() string { return c.text }
 // processes agree on them.
 type periodic time.Duration
 
-// Next implements cron.Schedule.
 func (p periodic) Next(t time.Time) time.Time {
 	every := int64(time.Duration(p) / time.Second)
 	since := t.Unix() / every * every

@@ -36,12 +36,10 @@ type worker struct {
 	counters *counters
 }
 
-// NextRetry implements river.Worker.
 func (w *worker) NextRetry(job *river.Job[PartitionArgs]) time.Time {
 	return time.Now().Add(wait(job.ID, job.Attempt))
 }
 
-// Work implements river.Worker.
 func (w *worker) Work(ctx context.Context, job *river.Job[PartitionArgs]) error {
 	defer w.running.add(job.ID)()
 	day, err := time.Parse(time.DateOnly, job.Args.Day)

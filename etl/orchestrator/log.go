@@ -80,7 +80,6 @@ func (h *runHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return ofRun && level >= slog.LevelInfo || h.next.Enabled(ctx, level)
 }
 
-// Handle implements slog.Handler.
 func (h *runHandler) Handle(ctx context.Context, r slog.Record) error {
 	if run, ok := ctx.Value(runKey{}).(runOf); ok && r.Level >= slog.LevelInfo {
 		var attributes bytes.Buffer
@@ -102,12 +101,10 @@ func (h *runHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.next.Handle(ctx, r)
 }
 
-// WithAttrs implements slog.Handler.
 func (h *runHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h.and(func(x slog.Handler) slog.Handler { return x.WithAttrs(attrs) })
 }
 
-// WithGroup implements slog.Handler.
 func (h *runHandler) WithGroup(name string) slog.Handler {
 	return h.and(func(x slog.Handler) slog.Handler { return x.WithGroup(name) })
 }
@@ -224,12 +221,10 @@ func lowered(l slog.Level) slog.Level {
 	return l
 }
 
-// Enabled implements slog.Handler.
 func (h riverLog) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.Handler.Enabled(ctx, lowered(level))
 }
 
-// Handle implements slog.Handler.
 func (h riverLog) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = lowered(r.Level)
 	return h.Handler.Handle(ctx, r)

@@ -99,10 +99,8 @@ func (o *Orchestrator) Metrics() prometheus.Collector {
 // it depends on the target.
 type unchecked []prometheus.Collector
 
-// Describe implements prometheus.Collector.
 func (unchecked) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements prometheus.Collector.
 func (u unchecked) Collect(to chan<- prometheus.Metric) {
 	for _, c := range u {
 		c.Collect(to)
@@ -118,10 +116,8 @@ type ledgerMetrics struct {
 	metrics []prometheus.Metric
 }
 
-// Describe implements prometheus.Collector.
 func (*ledgerMetrics) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements prometheus.Collector.
 func (m *ledgerMetrics) Collect(to chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -295,6 +295,10 @@ type GetDataResponseObject interface {
 	VisitGetDataResponse(w http.ResponseWriter) error
 }
 
+type GetData200Response func(w http.ResponseWriter) error
+
+func (write GetData200Response) VisitGetDataResponse(w http.ResponseWriter) error { return write(w) }
+
 type GetDataChangesRequestObject struct {
 	Params GetDataChangesParams
 }
@@ -323,6 +327,12 @@ type GetDataDigestRequestObject struct {
 
 type GetDataDigestResponseObject interface {
 	VisitGetDataDigestResponse(w http.ResponseWriter) error
+}
+
+type GetDataDigest200Response func(w http.ResponseWriter) error
+
+func (write GetDataDigest200Response) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+	return write(w)
 }
 
 type GetHealthRequestObject struct {

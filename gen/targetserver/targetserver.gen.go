@@ -1375,6 +1375,12 @@ type ListChecksResponseObject interface {
 	VisitListChecksResponse(w http.ResponseWriter) error
 }
 
+type ListChecks200Response func(w http.ResponseWriter) error
+
+func (write ListChecks200Response) VisitListChecksResponse(w http.ResponseWriter) error {
+	return write(w)
+}
+
 type GetEventsRequestObject struct {
 	Params GetEventsParams
 }
@@ -1383,12 +1389,24 @@ type GetEventsResponseObject interface {
 	VisitGetEventsResponse(w http.ResponseWriter) error
 }
 
+type GetEvents200Response func(w http.ResponseWriter) error
+
+func (write GetEvents200Response) VisitGetEventsResponse(w http.ResponseWriter) error {
+	return write(w)
+}
+
 type ListFlagsRequestObject struct {
 	Params ListFlagsParams
 }
 
 type ListFlagsResponseObject interface {
 	VisitListFlagsResponse(w http.ResponseWriter) error
+}
+
+type ListFlags200Response func(w http.ResponseWriter) error
+
+func (write ListFlags200Response) VisitListFlagsResponse(w http.ResponseWriter) error {
+	return write(w)
 }
 
 type GetHealthRequestObject struct {
@@ -1834,12 +1852,24 @@ type GetCoverageResponseObject interface {
 	VisitGetCoverageResponse(w http.ResponseWriter) error
 }
 
+type GetCoverage200Response func(w http.ResponseWriter) error
+
+func (write GetCoverage200Response) VisitGetCoverageResponse(w http.ResponseWriter) error {
+	return write(w)
+}
+
 type GetDistributionRequestObject struct {
 	Params GetDistributionParams
 }
 
 type GetDistributionResponseObject interface {
 	VisitGetDistributionResponse(w http.ResponseWriter) error
+}
+
+type GetDistribution200Response func(w http.ResponseWriter) error
+
+func (write GetDistribution200Response) VisitGetDistributionResponse(w http.ResponseWriter) error {
+	return write(w)
 }
 
 type GetEnergyRequestObject struct {
@@ -1850,12 +1880,24 @@ type GetEnergyResponseObject interface {
 	VisitGetEnergyResponse(w http.ResponseWriter) error
 }
 
+type GetEnergy200Response func(w http.ResponseWriter) error
+
+func (write GetEnergy200Response) VisitGetEnergyResponse(w http.ResponseWriter) error {
+	return write(w)
+}
+
 type GetPowerCurveRequestObject struct {
 	Params GetPowerCurveParams
 }
 
 type GetPowerCurveResponseObject interface {
 	VisitGetPowerCurveResponse(w http.ResponseWriter) error
+}
+
+type GetPowerCurve200Response func(w http.ResponseWriter) error
+
+func (write GetPowerCurve200Response) VisitGetPowerCurveResponse(w http.ResponseWriter) error {
+	return write(w)
 }
 
 type GetPowerDensityRequestObject struct {
@@ -1866,12 +1908,24 @@ type GetPowerDensityResponseObject interface {
 	VisitGetPowerDensityResponse(w http.ResponseWriter) error
 }
 
+type GetPowerDensity200Response func(w http.ResponseWriter) error
+
+func (write GetPowerDensity200Response) VisitGetPowerDensityResponse(w http.ResponseWriter) error {
+	return write(w)
+}
+
 type GetProfileRequestObject struct {
 	Params GetProfileParams
 }
 
 type GetProfileResponseObject interface {
 	VisitGetProfileResponse(w http.ResponseWriter) error
+}
+
+type GetProfile200Response func(w http.ResponseWriter) error
+
+func (write GetProfile200Response) VisitGetProfileResponse(w http.ResponseWriter) error {
+	return write(w)
 }
 
 type GetStatusRequestObject struct {
@@ -1923,6 +1977,12 @@ type GetWindowsRequestObject struct {
 
 type GetWindowsResponseObject interface {
 	VisitGetWindowsResponse(w http.ResponseWriter) error
+}
+
+type GetWindows200Response func(w http.ResponseWriter) error
+
+func (write GetWindows200Response) VisitGetWindowsResponse(w http.ResponseWriter) error {
+	return write(w)
 }
 
 // StrictServerInterface represents all server handlers.

@@ -88,7 +88,6 @@ type keys struct{ *oidc.RemoteKeySet }
 
 type awayKey struct{}
 
-// VerifySignature implements oidc.KeySet.
 func (k keys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	payload, err := k.RemoteKeySet.VerifySignature(ctx, jwt)
 	if away, ok := ctx.Value(awayKey{}).(*error); ok && err != nil && strings.HasPrefix(err.Error(), "fetching keys") {

@@ -37,7 +37,6 @@ type Access struct {
 // client.
 type ForbiddenError struct{ Detail string }
 
-// Error implements error.
 func (e *ForbiddenError) Error() string { return e.Detail }
 
 // Middleware takes requests for this server alone. Requests for a host that nobody

@@ -240,7 +240,6 @@ func Begun(r *http.Request) bool { return answerOf(r.Context()).status != 0 }
 // Unwrap lets http.ResponseController reach the connection's own writer.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= 200 {
 		a.status = status
@@ -249,7 +248,6 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Write implements http.ResponseWriter.
 func (a *answer) Write(b []byte) (int, error) {
 	const perDeadline = 64 << 10
 	a.status = cmp.Or(a.status, http.StatusOK)
@@ -281,7 +279,6 @@ func (a *answer) write(piece []byte) (int, error) {
 	return n, slow
 }
 
-// Flush implements http.Flusher.
 func (a *answer) Flush() { _ = a.control.Flush() }
 
 // extend sets the deadline of a write of so many bytes. The writer of a test has

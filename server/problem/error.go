@@ -22,7 +22,6 @@ type Error struct {
 	cause  error
 }
 
-// Error implements error.
 func (e *Error) Error() string {
 	if e.cause != nil {
 		return e.detail + ": " + e.cause.Error()

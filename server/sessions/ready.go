@@ -183,5 +183,4 @@ func (n *notebook) QueryRow(_ context.Context, sql string, args ...any) pgx.Row 
 
 type noRow struct{}
 
-// Scan implements pgx.Row.
 func (noRow) Scan(...any) error { return errNoted }

@@ -18,10 +18,8 @@ import (
 	"github.com/delfos/delfos/server/stream"
 )
 
-// GetData implements sourceserver.StrictServerInterface: it checks what the
-// parameters say together, answers at once what needs no rows (HEAD, and a tag
-// that is still true), and hands on a response that streams otherwise.
-func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataRequestObject) (sourceserver.GetDataResponseObject, error) {
+// What needs no rows is answered at once: HEAD, and a tag that is still true.
+func (s *server) GetData(ctx context.Context, request sourceserver.GetDataRequestObject) (sourceserver.GetDataResponseObject, error) {
 	p := request.Params
 	span, err := param.SpanOf(p.Start, p.End, p.Before, p.Turbines)
 	if err != nil {
@@ -39,7 +37,7 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 	columns, places := layout(p.Variables, q.Turbines != nil)
 	answer := answer{s: s, r: r, q: q, format: format, columns: columns, places: places}
 	if p.IfNoneMatch == nil && r.Method != http.MethodHead {
-		return answer, nil
+		return sourceserver.GetData200Response(answer.write), nil
 	}
 	got, err := s.tagSamples(ctx, q)
 	if err != nil {
@@ -52,7 +50,7 @@ func (s *Server) GetData(ctx context.Context, request sourceserver.GetDataReques
 	if r.Method == http.MethodHead {
 		answer.got = got
 	}
-	return answer, nil
+	return sourceserver.GetData200Response(answer.write), nil
 }
 
 // layout returns the columns of the answer, in the contract's order whatever
@@ -73,10 +71,9 @@ func layout(variables *[]string, turbines bool) (columns []stream.Column, places
 	return columns, places
 }
 
-// answer is the 200 of getData; the generated one would collect every row
-// first.
+// answer is the 200 of getData or getDataDigest.
 type answer struct {
-	s       *Server
+	s       *server
 	r       *http.Request
 	q       query
 	format  stream.Format
@@ -85,8 +82,7 @@ type answer struct {
 	got     reading // known before to HEAD, which reads no rows
 }
 
-// VisitGetDataResponse implements sourceserver.GetDataResponseObject.
-func (a answer) VisitGetDataResponse(w http.ResponseWriter) error {
+func (a answer) write(w http.ResponseWriter) error {
 	got := a.got
 	response := stream.Response{
 		Format:    a.format,
@@ -125,33 +121,24 @@ func setNonEmpty(h http.Header, name, value string) {
 	}
 }
 
-// GetDataDigest implements sourceserver.StrictServerInterface: the lines stream,
-// as a year of a fleet has some hundred thousand.
-func (s *Server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
+func (s *server) GetDataDigest(ctx context.Context, request sourceserver.GetDataDigestRequestObject) (sourceserver.GetDataDigestResponseObject, error) {
 	p := request.Params
 	span, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
-	return digests{s, httpserve.RequestOf(ctx), query{Span: span}}, err
+	return sourceserver.GetDataDigest200Response(answer{s: s, r: httpserve.RequestOf(ctx), q: query{Span: span}}.digests), err
 }
 
-// digests is the streamed 200 of getDataDigest.
-type digests struct {
-	s *Server
-	r *http.Request
-	q query
-}
-
-// VisitGetDataDigestResponse implements sourceserver.GetDataDigestResponseObject.
-func (d digests) VisitGetDataDigestResponse(w http.ResponseWriter) error {
+// digests streams its lines, as a year of a fleet has some hundred thousand.
+func (a answer) digests(w http.ResponseWriter) error {
 	response := stream.Items("[", "]", func(yield func([]byte) error) error {
-		ctx := d.r.Context()
-		v, err := d.s.view(ctx, d.q)
+		ctx := a.r.Context()
+		v, err := a.s.view(ctx, a.q)
 		if err != nil {
 			return err
 		}
 		defer v.Close()
 		var line []byte
 		return v.each(func(part part) error {
-			asked := sourcedb.DigestSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: d.q.End}
+			asked := sourcedb.DigestSamplesParams{TurbineIds: part.ids, Start: part.start, Stop: a.q.End}
 			for row, err := range sourcedb.New(v.db).DigestSamples(ctx, asked) {
 				if err == nil {
 					line = appendDigest(line[:0], row)
@@ -164,8 +151,8 @@ func (d digests) VisitGetDataDigestResponse(w http.ResponseWriter) error {
 			return nil
 		})
 	})
-	response.Filename = d.q.Filename("digest")
-	return d.s.sessions.Write(w, d.r, d.q.kind(sessions.Heavy), response)
+	response.Filename = a.q.Filename("digest")
+	return a.s.sessions.Write(w, a.r, a.q.kind(sessions.Heavy), response)
 }
 
 // appendDigest appends a line as JSON.
@@ -195,7 +182,6 @@ func (got *reading) tag(columns []stream.Column) string {
 // notModified is the 304 of getData; the generated one has no headers but ETag.
 type notModified struct{ etag, link string }
 
-// VisitGetDataResponse implements sourceserver.GetDataResponseObject.
 func (n notModified) VisitGetDataResponse(w http.ResponseWriter) error {
 	setNonEmpty(w.Header(), "Link", n.link)
 	stream.NotModified(w, n.etag)

@@ -48,7 +48,7 @@ type view struct {
 
 // view opens one; the caller closes it. It is a snapshot, but for the rows of the
 // first turbine: those are one statement, which is a snapshot by itself.
-func (s *Server) view(ctx context.Context, q query) (*view, error) {
+func (s *server) view(ctx context.Context, q query) (*view, error) {
 	if q.Turbines == nil {
 		return s.first(ctx, q)
 	}
@@ -68,7 +68,7 @@ func (s *Server) view(ctx context.Context, q query) (*view, error) {
 }
 
 // first is the view of the first turbine: the replaced system knew no other.
-func (s *Server) first(ctx context.Context, q query) (*view, error) {
+func (s *server) first(ctx context.Context, q query) (*view, error) {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (got *reading) count(sample *sourcedb.ReadSamplesRow, limit int32) bool {
 }
 
 // tagSamples says what read would count, by the database alone.
-func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err error) {
+func (s *server) tagSamples(ctx context.Context, q query) (got reading, err error) {
 	err = s.sessions.Answer(ctx, q.kind(sessions.Heavy), func(func() error) (err error) {
 		got, err = s.tagRows(ctx, q)
 		return err
@@ -205,7 +205,7 @@ func (s *Server) tagSamples(ctx context.Context, q query) (got reading, err erro
 }
 
 // tagRows runs the queries of tagSamples.
-func (s *Server) tagRows(ctx context.Context, q query) (got reading, err error) {
+func (s *server) tagRows(ctx context.Context, q query) (got reading, err error) {
 	v, err := s.view(ctx, q)
 	if err != nil {
 		return got, err

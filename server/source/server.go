@@ -10,6 +10,9 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -48,10 +51,10 @@ type Config struct {
 	AcquireTimeout time.Duration   // 5 s for a session, or a place among those who wait for their clients, to be free
 }
 
-// Server answers the operations of the source API.
-type Server struct{ sessions *sessions.Sessions }
+// server answers the operations of the source API.
+type server struct{ sessions *sessions.Sessions }
 
-var _ sourceserver.StrictServerInterface = (*Server)(nil)
+var _ sourceserver.StrictServerInterface = (*server)(nil)
 
 // New returns the handler of the whole API. It asks nothing of the database
 // before the first request that does.
@@ -59,7 +62,7 @@ func New(config Config) http.Handler {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	s := &Server{sessions.New(config.Pool, sessions.NewCheck(dberror.Source, sourcedb.New, config.ReadyFor), config.AcquireTimeout)}
+	s := &server{sessions.New(config.Pool, sessions.NewCheck(dberror.Source, sourcedb.New, config.ReadyFor), config.AcquireTimeout)}
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Metrics: config.Metrics, Fail: problem.Write}
 
 	r := chi.NewRouter()
@@ -94,12 +97,127 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	})
 }
 
-// GetHealth implements sourceserver.StrictServerInterface: the process is up.
-func (s *Server) GetHealth(context.Context, sourceserver.GetHealthRequestObject) (sourceserver.GetHealthResponseObject, error) {
+func (s *server) GetHealth(context.Context, sourceserver.GetHealthRequestObject) (sourceserver.GetHealthResponseObject, error) {
 	return sourceserver.GetHealth200JSONResponse{Status: sourceapi.Ok}, nil
 }
 
-// GetReady implements sourceserver.StrictServerInterface.
-func (s *Server) GetReady(ctx context.Context, _ sourceserver.GetReadyRequestObject) (sourceserver.GetReadyResponseObject, error) {
+func (s *server) GetReady(ctx context.Context, _ sourceserver.GetReadyRequestObject) (sourceserver.GetReadyResponseObject, error) {
 	return sourceserver.GetReady200JSONResponse{Status: sourceapi.Ok}, s.sessions.Ready(ctx)
+}
+
+func (s *server) ListTurbines(ctx context.Context, r sourceserver.ListTurbinesRequestObject) (sourceserver.ListTurbinesResponseObject, error) {
+	spans := param.Or(r.Params.Span, false)
+	within, err := param.TurbineSpanOf(spans, r.Params.Start, r.Params.End)
+	if err != nil {
+		return nil, err
+	}
+	session, err := s.sessions.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Release()
+	list := sourceserver.ListTurbines200JSONResponse{}
+	if !spans {
+		turbines, err := sourcedb.New(session).ListTurbines(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list turbines: %w", err)
+		}
+		for _, t := range turbines {
+			list = append(list, turbineOf(t))
+		}
+		return list, nil
+	}
+	turbines, err := sourcedb.New(session).ListTurbineSpans(ctx, sourcedb.ListTurbineSpansParams{Start: within.Start, Stop: within.End})
+	if err != nil {
+		return nil, fmt.Errorf("list turbines with their spans: %w", err)
+	}
+	for _, t := range turbines {
+		turbine := turbineOf(t.Turbine)
+		if t.Sampled {
+			turbine.First, turbine.Last = &t.First, &t.Last
+		}
+		list = append(list, turbine)
+	}
+	return list, nil
+}
+
+func turbineOf(t sourcedb.Turbine) sourceapi.Turbine {
+	return sourceapi.Turbine{
+		Id: t.ID, Name: t.Name, SampleInterval: int32(t.SampleInterval / time.Second),
+		RatedPower: t.RatedPower, CutIn: t.CutIn, CutOut: t.CutOut, RotorDiameter: t.RotorDiameter, HubHeight: t.HubHeight,
+		Altitude: t.Altitude, Latitude: t.Latitude, Longitude: t.Longitude,
+		Commissioned: param.Date(t.Commissioned), Decommissioned: param.Date(t.Decommissioned),
+	}
+}
+
+// The answer is the days that the writers of Delfos have noted, and whether rows were
+// written that they did not.
+func (s *server) GetDataChanges(ctx context.Context, r sourceserver.GetDataChangesRequestObject) (sourceserver.GetDataChangesResponseObject, error) {
+	var since *look
+	var snapshot *string
+	if text := r.Params.Since; text != nil {
+		if since = parseLook(*text); since == nil {
+			return nil, problem.Parameters(problem.Invalid("since", *text, "is no cursor that /data/changes has answered with"))
+		}
+		snapshot = &since.snapshot
+	}
+	session, err := s.sessions.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Release()
+	found, err := sourcedb.New(session).LookAtChanges(ctx, snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("look at what has changed: %w", err)
+	}
+	complete, next := since.follow(found)
+	response := sourceserver.GetDataChanges200JSONResponse{Complete: complete, Cursor: next.String(), Days: make([]sourceapi.Day, len(found.Days))}
+	for i, day := range found.Days {
+		response.Days[i] = sourceapi.Day{Time: day}
+	}
+	return response, nil
+}
+
+// look is what has to be known of a look at the changes by the next one.
+type look struct {
+	epoch    int64
+	written  int64 // rows ever written to data that are accounted for; negative if unknown
+	snapshot string
+}
+
+// follow reports whether what was noted since accounts for all rows written since, and
+// returns what the look after this one has to know.
+//
+// PostgreSQL counts what a session has written up to some seconds after it was committed.
+// So notes may be ahead of the count: then it is expected to catch up, and what somebody
+// else has written meanwhile shows as soon as it does.
+func (l *look) follow(found sourcedb.LookAtChangesRow) (complete bool, next *look) {
+	next = &look{found.Epoch, found.Written, found.Snapshot}
+	if l == nil || l.epoch != found.Epoch || l.written < 0 || found.Written < 0 || found.Written > l.written+found.Noted {
+		return false, next
+	}
+	next.written = l.written + found.Noted
+	return true, next
+}
+
+const sumSize = 8
+
+// String is the cursor: base64url of the look and a sum, by which parseLook knows its own.
+func (l *look) String() string {
+	b := fmt.Appendf(nil, "%d %d %s", l.epoch, l.written, l.snapshot)
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(append(b, sum[:sumSize]...))
+}
+
+// parseLook reads a cursor; nil if it is none.
+func parseLook(text string) *look {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) <= sumSize {
+		return nil
+	}
+	l := &look{}
+	if _, err := fmt.Sscanf(string(b[:len(b)-sumSize]), "%d %d %s", &l.epoch, &l.written, &l.snapshot); err != nil || l.String() != text {
+		return nil
+	}
+	return l
 }

@@ -76,13 +76,11 @@ func arrowType(kind Kind) arrow.DataType {
 	}
 }
 
-// Begin implements Encoder.
 func (e *arrowEncoder) Begin(buf *Buffer) error {
 	e.writer = ipc.NewWriter(buf, ipc.WithSchema(e.schema))
 	return nil
 }
 
-// Row implements Encoder.
 func (e *arrowEncoder) Row(_ *Buffer, row []Value) error {
 	for i := range e.columns {
 		c := &e.columns[i]
@@ -131,7 +129,6 @@ func (c *arrowColumn) mark(row int, valid bool) {
 	}
 }
 
-// End implements Encoder.
 func (e *arrowEncoder) End(*Buffer) error {
 	if e.held > 0 {
 		if err := e.flush(); err != nil {

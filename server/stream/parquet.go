@@ -46,7 +46,6 @@ func NewParquet(columns []Column) Encoder {
 	return &parquetEncoder{columns: columns, values: make([][]parquet.Value, len(columns))}
 }
 
-// Begin implements Encoder.
 func (e *parquetEncoder) Begin(buf *Buffer) error {
 	stored, err := storedSchema(e.columns)
 	if err != nil {
@@ -58,7 +57,6 @@ func (e *parquetEncoder) Begin(buf *Buffer) error {
 	return nil
 }
 
-// Row implements Encoder.
 func (e *parquetEncoder) Row(_ *Buffer, row []Value) error {
 	e.rows++
 	for i := range e.columns {
@@ -74,7 +72,6 @@ func (e *parquetEncoder) Row(_ *Buffer, row []Value) error {
 	return nil
 }
 
-// End implements Encoder.
 func (e *parquetEncoder) End(*Buffer) error {
 	if e.rows%parquetRun > 0 { // the writer takes no empty run
 		if err := e.hand(false); err != nil {
@@ -158,7 +155,6 @@ type inOrder struct {
 	names []string
 }
 
-// Fields implements parquet.Node.
 func (g inOrder) Fields() []parquet.Field {
 	fields := g.Group.Fields()
 	slices.SortFunc(fields, func(a, b parquet.Field) int {
@@ -180,7 +176,6 @@ func storedSchema(columns []Column) (string, error) {
 // times as much memory.
 type pooledZstd struct{ *parquetzstd.Codec }
 
-// Encode implements compress.Codec.
 func (pooledZstd) Encode(dst, src []byte) ([]byte, error) {
 	coder, ok := pagePool.Get().(*zstd.Encoder)
 	if !ok {

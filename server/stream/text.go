@@ -20,13 +20,11 @@ type textEncoder struct {
 	rows      int64
 }
 
-// Begin implements Encoder.
 func (e *textEncoder) Begin(buf *Buffer) error {
 	buf.B = append(buf.B, e.open...)
 	return nil
 }
 
-// Row implements Encoder.
 func (e *textEncoder) Row(buf *Buffer, row []Value) error {
 	if e.rows > 0 {
 		buf.B = append(buf.B, e.between...)
@@ -41,7 +39,6 @@ func (e *textEncoder) Row(buf *Buffer, row []Value) error {
 	return nil
 }
 
-// End implements Encoder.
 func (e *textEncoder) End(buf *Buffer) error {
 	buf.B = append(buf.B, e.end...)
 	return nil

@@ -11,8 +11,10 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -39,38 +41,9 @@ import (
 	"github.com/delfos/delfos/server/stream"
 )
 
-// Partitions shows days and forgets them.
-type Partitions interface {
-	Grid(ctx context.Context, from, to time.Time) ([]targetdb.ReadGridRow, error)
-	Page(ctx context.Context, from, to *time.Time) (orchestrator.Page, error)
-	Forget(ctx context.Context, day time.Time, force bool) error
-}
-
-// Schedule shows how it stands with everything, and pauses what is loaded by itself.
-type Schedule interface {
-	Status(ctx context.Context) (orchestrator.Status, error)
-	Schedule(ctx context.Context) (orchestrator.ScheduleState, error)
-	Pause(ctx context.Context, paused bool) error
-}
-
-// Control shows and steers days and runs; *orchestrator.Control does.
-type Control interface {
-	Partitions
-	Schedule
-	Runs(ctx context.Context, limit int32, before int64) ([]targetdb.ReadRunsRow, error)
-	Run(ctx context.Context, id int64) (targetdb.ReadRunsRow, error)
-	Waiting(ctx context.Context, id int64) (orchestrator.Waiting, error)
-	Start(ctx context.Context, r orchestrator.StartRequest) (orchestrator.Plan, error)
-	Cancel(ctx context.Context, id int64) error
-	Retry(ctx context.Context, id int64) error
-	Events(ctx context.Context, after int64, each func(orchestrator.Event) error) error
-}
-
-var _ Control = (*orchestrator.Control)(nil)
-
 // Config is what the API needs. Zero values take the defaults named.
 type Config struct {
-	Control Control
+	Control *orchestrator.Control
 	Pool    *pgxpool.Pool // of the target database; OpenPool makes a fit one
 	River   http.Handler  // served under /river/, as RiverUI makes it; nil: nothing is there
 	Access  httpserve.Access
@@ -92,31 +65,24 @@ type Config struct {
 	Followers      int             // 1000 streams of events at once
 }
 
-// Server answers the operations of the target API.
-type Server struct {
+// server answers the operations of the target API.
+type server struct {
 	Config
 	sessions  *sessions.Sessions
 	followers chan struct{} // a token each
 }
 
-var _ targetserver.StrictServerInterface = (*Server)(nil)
+var _ targetserver.StrictServerInterface = (*server)(nil)
 
 // New returns the handler of the whole API. It asks nothing of the database
 // before the first request that does.
 func New(config Config) http.Handler {
-	if config.Log == nil {
-		config.Log = slog.Default()
-	}
+	config.Log = cmp.Or(config.Log, slog.Default())
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	if config.Heartbeat == 0 {
-		config.Heartbeat = 15 * time.Second
-	}
-	if config.Followers == 0 {
-		config.Followers = 1000
-	}
-	s := &Server{
+	config.Heartbeat, config.Followers = cmp.Or(config.Heartbeat, 15*time.Second), cmp.Or(config.Followers, 1000)
+	s := &server{
 		Config:    config,
 		sessions:  sessions.New(config.Pool, sessions.NewCheck(dberror.Target, targetdb.New, config.ReadyFor), config.AcquireTimeout),
 		followers: make(chan struct{}, config.Followers),
@@ -177,12 +143,80 @@ func OpenPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	})
 }
 
-// GetHealth implements targetserver.StrictServerInterface: the process is up.
-func (s *Server) GetHealth(context.Context, targetserver.GetHealthRequestObject) (targetserver.GetHealthResponseObject, error) {
+func (s *server) GetHealth(context.Context, targetserver.GetHealthRequestObject) (targetserver.GetHealthResponseObject, error) {
 	return targetserver.GetHealth200JSONResponse{Status: targetapi.Ok}, nil
 }
 
-// GetReady implements targetserver.StrictServerInterface.
-func (s *Server) GetReady(ctx context.Context, _ targetserver.GetReadyRequestObject) (targetserver.GetReadyResponseObject, error) {
+func (s *server) GetReady(ctx context.Context, _ targetserver.GetReadyRequestObject) (targetserver.GetReadyResponseObject, error) {
 	return targetserver.GetReady200JSONResponse{Status: targetapi.Ok}, s.sessions.Ready(ctx)
+}
+
+const (
+	// sessionTime is how long a browser stays signed in, if its token lasts so long.
+	sessionTime = 12 * time.Hour
+	// maxToken is how many bytes of a token a browser keeps in a cookie, less its name
+	// and attributes.
+	maxToken = 3800
+)
+
+func (s *server) GetSession(ctx context.Context, _ targetserver.GetSessionRequestObject) (targetserver.GetSessionResponseObject, error) {
+	if s.Gate == nil {
+		return targetserver.GetSession200JSONResponse{Required: false}, nil
+	}
+	client, err := s.Gate.Of(httpserve.RequestOf(ctx))
+	if problem.IsUnauthorized(err) {
+		return targetserver.GetSession200JSONResponse{Required: true}, nil
+	}
+	return targetserver.GetSession200JSONResponse(session(client)), err
+}
+
+// The cookie is the token itself, so that every server of a farm knows it and none keeps
+// sessions, and so that it ends when the token is revoked.
+func (s *server) CreateSession(ctx context.Context, request targetserver.CreateSessionRequestObject) (targetserver.CreateSessionResponseObject, error) {
+	token := request.Body.Token
+	if len(token) > maxToken {
+		return nil, problem.Parameters(problem.Unknown("token", fmt.Sprintf("has %d bytes, more than the %d that a browser keeps", len(token), maxToken)))
+	}
+	if s.Gate == nil {
+		return targetserver.CreateSession200JSONResponse{}, nil
+	}
+	client, err := s.Gate.Identify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	httpserve.NoteActor(ctx, client.Actor)
+	if end := time.Now().Add(sessionTime); client.Expires.IsZero() || client.Expires.After(end) {
+		client.Expires = end
+	}
+	cookie := sessionCookie(httpserve.RequestOf(ctx)) //nolint:gosec // It is Secure where a browser would keep it so.
+	cookie.Value, cookie.Expires = token, client.Expires
+	return targetserver.CreateSession200JSONResponse{
+		Body:    session(client),
+		Headers: targetserver.CreateSession200ResponseHeaders{SetCookie: new(cookie.String())},
+	}, nil
+}
+
+func (s *server) DeleteSession(ctx context.Context, _ targetserver.DeleteSessionRequestObject) (targetserver.DeleteSessionResponseObject, error) {
+	cookie := sessionCookie(httpserve.RequestOf(ctx)) //nolint:gosec // It is Secure where a browser would keep it so.
+	cookie.MaxAge = -1
+	return targetserver.DeleteSession204Response{Headers: targetserver.DeleteSession204ResponseHeaders{SetCookie: new(cookie.String())}}, nil
+}
+
+// sessionCookie is a browser's cookie without what it stands for.
+func sessionCookie(r *http.Request) http.Cookie {
+	return http.Cookie{ //nolint:gosec // It is Secure where a browser would keep it so.
+		Name: auth.Cookie, Path: httpserve.PathOf(r, "/"), HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: httpserve.IsSecure(r),
+	}
+}
+
+func session(c auth.Client) targetapi.Session {
+	s := targetapi.Session{Required: true, Actor: &c.Actor}
+	if c.Scope != "" {
+		s.Scope = &c.Scope
+	}
+	if !c.Expires.IsZero() {
+		s.ExpiresAt = new(c.Expires.UTC().Truncate(time.Second))
+	}
+	return s
 }

@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"math"
-	"net/http"
 
 	"github.com/delfos/delfos/gen/targetapi"
 	"github.com/delfos/delfos/gen/targetdb"
@@ -14,30 +13,20 @@ import (
 // defaultBin is the width of a bin of wind speed, in m/s, as in IEC 61400-12-1.
 const defaultBin = 0.5
 
-// GetPowerCurve implements targetserver.StrictServerInterface.
-func (s *Server) GetPowerCurve(ctx context.Context, request targetserver.GetPowerCurveRequestObject) (targetserver.GetPowerCurveResponseObject, error) {
+func (s *server) GetPowerCurve(ctx context.Context, request targetserver.GetPowerCurveRequestObject) (targetserver.GetPowerCurveResponseObject, error) {
 	p := request.Params
-	span, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
-	if err != nil {
-		return nil, err
-	}
 	bin, by, flagged := param.Or(p.Bin, defaultBin), param.Or(p.By, targetapi.CurveByTurbine), p.LeaveOut != nil
-	answer, err := s.statistics(ctx, "power-curve", span, p.Format, p.IfNoneMatch, bin, by, flagged)
+	answer, err := s.ofSpan(ctx, "power-curve", p.Start, p.End, p.Before, p.Turbines, p.Format, p.IfNoneMatch, bin, by, flagged)
 	answer.flags = true
 	answer.read = func(ctx context.Context, db *targetdb.Queries, turbines fleet) (table, error) {
 		width := hundredths(bin)
 		rows, err := db.ReadPowerCurve(ctx, targetdb.ReadPowerCurveParams{
-			TurbineIds: turbines.ids(), Start: span.Start, Stop: stop(span),
+			TurbineIds: turbines.ids(), Start: answer.span.Start, Stop: stop(answer.span),
 			Width: width, Fleet: by == targetapi.CurveByFleet, LeaveOutFlagged: flagged,
 		})
 		return powerCurves(rows, turbines, bin, by), err
 	}
-	return answer, err
-}
-
-// VisitGetPowerCurveResponse implements targetserver.GetPowerCurveResponseObject.
-func (a statistics) VisitGetPowerCurveResponse(w http.ResponseWriter) error {
-	return a.write(w)
+	return targetserver.GetPowerCurve200Response(answer.write), err
 }
 
 // hundredths is a bin's width in whole hundredths of m/s, as the contract allows it.
@@ -124,4 +113,48 @@ func leftOut(flagged int64) (l targetapi.LeftOutWindows) {
 		l.Flagged = &flagged
 	}
 	return l
+}
+
+func (s *server) GetPowerDensity(ctx context.Context, request targetserver.GetPowerDensityRequestObject) (targetserver.GetPowerDensityResponseObject, error) {
+	p := request.Params
+	flagged := p.LeaveOut != nil
+	answer, err := s.ofSpan(ctx, "power-density", p.Start, p.End, p.Before, p.Turbines, p.Format, p.IfNoneMatch, flagged)
+	answer.flags = true
+	answer.read = func(ctx context.Context, db *targetdb.Queries, turbines fleet) (table, error) {
+		rows, err := db.ReadPowerDensity(ctx, targetdb.ReadPowerDensityParams{
+			TurbineIds: turbines.ids(), Start: answer.span.Start, Stop: stop(answer.span), LeaveOutFlagged: flagged,
+		})
+		return densityOf(rows, turbines.whole().Expected), err
+	}
+	return targetserver.GetPowerDensity200Response(answer.write), err
+}
+
+func densityOf(rows []targetdb.ReadPowerDensityRow, expected int64) table {
+	d := targetapi.PowerDensity{Expected: expected, Cells: []targetapi.PowerDensityCell{}, LeftOutCells: []targetapi.PowerDensityCell{}}
+	type row = targetdb.ReadPowerDensityRow
+	var flagged int64
+	for i := range rows {
+		r := &rows[i]
+		d.WindSpeedSize, d.PowerSize = &r.Wide, &r.High
+		d.Windows += r.Count
+		flagged += r.Flagged
+		cell := targetapi.PowerDensityCell{WindSpeed: r.WindSpeed, Power: r.Power, Count: r.Count}
+		if r.Count > 0 {
+			d.Cells = append(d.Cells, cell)
+		}
+		if r.Flagged > 0 {
+			cell.Count, cell.Reason = r.Flagged, new(string(targetapi.Flagged))
+			d.LeftOutCells = append(d.LeftOutCells, cell)
+		}
+	}
+	d.LeftOut = leftOut(flagged)
+	return tableOf(
+		d, rows,
+		numberColumn("wind_speed", "m/s", func(r *row) *float64 { return &r.WindSpeed }),
+		numberColumn("power", "kW", func(r *row) *float64 { return &r.Power }),
+		numberColumn("wind_speed_size", "m/s", func(r *row) *float64 { return &r.Wide }),
+		numberColumn("power_size", "kW", func(r *row) *float64 { return &r.High }),
+		countColumn("count", func(r *row) int64 { return r.Count }),
+		countColumn("left_out", func(r *row) int64 { return r.Flagged }),
+	)
 }

@@ -27,9 +27,8 @@ const (
 	eventBuffer = 64
 )
 
-// GetEvents implements targetserver.StrictServerInterface. Where to begin is
-// settled before the answer's head leaves: whoever has that misses nothing.
-func (s *Server) GetEvents(ctx context.Context, request targetserver.GetEventsRequestObject) (targetserver.GetEventsResponseObject, error) {
+// Where to begin is settled before the answer's head leaves: whoever has that misses nothing.
+func (s *server) GetEvents(ctx context.Context, request targetserver.GetEventsRequestObject) (targetserver.GetEventsResponseObject, error) {
 	var after int64
 	if last := request.Params.LastEventID; last != nil {
 		id, err := strconv.ParseUint(*last, 10, 63) // takes no sign
@@ -50,20 +49,19 @@ func (s *Server) GetEvents(ctx context.Context, request targetserver.GetEventsRe
 	if request.Params.LastEventID == nil {
 		after = known.Newest
 	}
-	return follow{s, httpserve.RequestOf(ctx), after}, nil
+	return targetserver.GetEvents200Response(follow{s, httpserve.RequestOf(ctx), after}.write), nil
 }
 
 // follow is the 200 of getEvents, which goes on until its client leaves, or the
 // server does. Each has a goroutine of its own and waits for nobody else; a
 // client that stops reading is cut by httpserve's write deadline.
 type follow struct {
-	s     *Server
+	s     *server
 	r     *http.Request
 	after int64
 }
 
-// VisitGetEventsResponse implements targetserver.GetEventsResponseObject.
-func (f follow) VisitGetEventsResponse(w http.ResponseWriter) error {
+func (f follow) write(w http.ResponseWriter) error {
 	select {
 	case f.s.followers <- struct{}{}:
 		defer func() { <-f.s.followers }()

@@ -25,8 +25,7 @@ import (
 // someRevisions bounds an answer of /revisions that asked for no number.
 const someRevisions = 1000
 
-// ListPartitions implements targetserver.StrictServerInterface.
-func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
+func (s *server) ListPartitions(ctx context.Context, request targetserver.ListPartitionsRequestObject) (targetserver.ListPartitionsResponseObject, error) {
 	page, err := s.page(ctx, request.Params.From, request.Params.To, int(param.Or(request.Params.Limit, orchestrator.MaxDays)))
 	if err != nil {
 		return nil, err
@@ -51,8 +50,7 @@ func (s *Server) ListPartitions(ctx context.Context, request targetserver.ListPa
 	return list, nil
 }
 
-// ForgetPartition implements targetserver.StrictServerInterface.
-func (s *Server) ForgetPartition(ctx context.Context, request targetserver.ForgetPartitionRequestObject) (targetserver.ForgetPartitionResponseObject, error) {
+func (s *server) ForgetPartition(ctx context.Context, request targetserver.ForgetPartitionRequestObject) (targetserver.ForgetPartitionResponseObject, error) {
 	err := s.Control.Forget(ctx, request.Day.Time, param.Or(request.Params.Force, false))
 	if err == nil {
 		return targetserver.ForgetPartition204Response{}, nil
@@ -111,8 +109,7 @@ func shorten(p *targetapi.Partition) {
 	p.Error, p.SourceDigest, p.SourceDigestSeen = nil, nil, nil
 }
 
-// ListRevisions implements targetserver.StrictServerInterface.
-func (s *Server) ListRevisions(ctx context.Context, request targetserver.ListRevisionsRequestObject) (targetserver.ListRevisionsResponseObject, error) {
+func (s *server) ListRevisions(ctx context.Context, request targetserver.ListRevisionsRequestObject) (targetserver.ListRevisionsResponseObject, error) {
 	page, err := s.page(ctx, request.Params.From, request.Params.To, orchestrator.MaxDays)
 	if err != nil {
 		return nil, err
@@ -183,7 +180,7 @@ type page struct {
 
 // page is what from and to say together, both inclusive (see orchestrator.Page), and of
 // that the newest days, at most so many.
-func (s *Server) page(ctx context.Context, from, to *openapi_types.Date, limit int) (page, error) {
+func (s *server) page(ctx context.Context, from, to *openapi_types.Date, limit int) (page, error) {
 	if from != nil && to != nil {
 		if err := checkDays(from.Time, to.Time); err != nil {
 			return page{}, err

@@ -70,7 +70,6 @@ func (p *riverPages) at(prefix string) (http.Handler, error) {
 	return handler, err
 }
 
-// ServeHTTP implements http.Handler.
 func (p *riverPages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	prefix := httpserve.PathOf(r, "")
 	handler, err := p.at(prefix)

@@ -32,8 +32,7 @@ const (
 // maxKey is how long an idempotency key may be.
 const maxKey = 255
 
-// ListRuns implements targetserver.StrictServerInterface.
-func (s *Server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
+func (s *server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
 	limit := param.Or(request.Params.Limit, someRuns)
 	runs, err := s.Control.Runs(ctx, limit+1, param.Or(request.Params.Before, 0))
 	if err != nil {
@@ -87,8 +86,7 @@ func runOf(row targetdb.ReadRunsRow) targetapi.Run {
 	}
 }
 
-// CreateRun implements targetserver.StrictServerInterface.
-func (s *Server) CreateRun(ctx context.Context, request targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
+func (s *server) CreateRun(ctx context.Context, request targetserver.CreateRunRequestObject) (targetserver.CreateRunResponseObject, error) {
 	body, key := *request.Body, param.Or(request.Params.IdempotencyKey, "")
 	if request.Params.IdempotencyKey != nil && !validKey(key) {
 		return nil, problem.Parameters(problem.Invalid("Idempotency-Key", key, fmt.Sprintf("is not 1 to %d characters of UTF-8", maxKey)))
@@ -159,14 +157,12 @@ func validKey(key string) bool {
 	return utf8.ValidString(key) && key != "" && utf8.RuneCountInString(key) <= maxKey && !strings.ContainsFunc(key, unicode.IsControl)
 }
 
-// GetRun implements targetserver.StrictServerInterface.
-func (s *Server) GetRun(ctx context.Context, request targetserver.GetRunRequestObject) (targetserver.GetRunResponseObject, error) {
+func (s *server) GetRun(ctx context.Context, request targetserver.GetRunRequestObject) (targetserver.GetRunResponseObject, error) {
 	run, err := s.run(ctx, request.Id)
 	return targetserver.GetRun200JSONResponse(run), err
 }
 
-// CancelRun implements targetserver.StrictServerInterface.
-func (s *Server) CancelRun(ctx context.Context, request targetserver.CancelRunRequestObject) (targetserver.CancelRunResponseObject, error) {
+func (s *server) CancelRun(ctx context.Context, request targetserver.CancelRunRequestObject) (targetserver.CancelRunResponseObject, error) {
 	if err := s.Control.Cancel(ctx, request.Id); err != nil {
 		return nil, refusal(ctx, err)
 	}
@@ -174,8 +170,7 @@ func (s *Server) CancelRun(ctx context.Context, request targetserver.CancelRunRe
 	return targetserver.CancelRun200JSONResponse(run), err
 }
 
-// RetryRun implements targetserver.StrictServerInterface.
-func (s *Server) RetryRun(ctx context.Context, request targetserver.RetryRunRequestObject) (targetserver.RetryRunResponseObject, error) {
+func (s *server) RetryRun(ctx context.Context, request targetserver.RetryRunRequestObject) (targetserver.RetryRunResponseObject, error) {
 	if err := s.Control.Retry(ctx, request.Id); err != nil {
 		return nil, refusal(ctx, err)
 	}
@@ -184,7 +179,7 @@ func (s *Server) RetryRun(ctx context.Context, request targetserver.RetryRunRequ
 }
 
 // run reads a run, with what its days wait for and when they will have ended.
-func (s *Server) run(ctx context.Context, id int64) (targetapi.Run, error) {
+func (s *server) run(ctx context.Context, id int64) (targetapi.Run, error) {
 	row, err := s.Control.Run(ctx, id)
 	if err != nil {
 		return targetapi.Run{}, refusal(ctx, err)
@@ -239,8 +234,7 @@ func refusal(ctx context.Context, err error) error {
 	return err
 }
 
-// GetRunLog implements targetserver.StrictServerInterface.
-func (s *Server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
+func (s *server) GetRunLog(ctx context.Context, request targetserver.GetRunLogRequestObject) (targetserver.GetRunLogResponseObject, error) {
 	snapshot, err := s.sessions.Begin(ctx)
 	if err != nil {
 		return nil, err

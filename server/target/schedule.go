@@ -11,14 +11,12 @@ import (
 	"github.com/delfos/delfos/server/param"
 )
 
-// GetSchedule implements targetserver.StrictServerInterface.
-func (s *Server) GetSchedule(ctx context.Context, _ targetserver.GetScheduleRequestObject) (targetserver.GetScheduleResponseObject, error) {
+func (s *server) GetSchedule(ctx context.Context, _ targetserver.GetScheduleRequestObject) (targetserver.GetScheduleResponseObject, error) {
 	schedule, err := s.schedule(ctx)
 	return targetserver.GetSchedule200JSONResponse(schedule), err
 }
 
-// UpdateSchedule implements targetserver.StrictServerInterface.
-func (s *Server) UpdateSchedule(ctx context.Context, request targetserver.UpdateScheduleRequestObject) (targetserver.UpdateScheduleResponseObject, error) {
+func (s *server) UpdateSchedule(ctx context.Context, request targetserver.UpdateScheduleRequestObject) (targetserver.UpdateScheduleResponseObject, error) {
 	if err := s.Control.Pause(ctx, request.Body.Paused); err != nil {
 		return nil, err
 	}
@@ -26,7 +24,7 @@ func (s *Server) UpdateSchedule(ctx context.Context, request targetserver.Update
 	return targetserver.UpdateSchedule200JSONResponse(schedule), err
 }
 
-func (s *Server) schedule(ctx context.Context) (targetapi.Schedule, error) {
+func (s *server) schedule(ctx context.Context) (targetapi.Schedule, error) {
 	state, err := s.Control.Schedule(ctx)
 	if err != nil {
 		return targetapi.Schedule{}, err

@@ -30,7 +30,7 @@ import (
 // statistics is an answer of /stats. They are few rows of many windows: all of them
 // are read before the first byte leaves.
 type statistics struct {
-	s           *Server
+	s           *server
 	r           *http.Request
 	name        string // of the statistic, which the answer is saved under
 	span        param.Span
@@ -42,13 +42,24 @@ type statistics struct {
 }
 
 // statistics of a span; read is the caller's to set.
-func (s *Server) statistics(ctx context.Context, name string, span param.Span, format *targetapi.Format, ifNoneMatch *string, asked ...any) (statistics, error) {
+func (s *server) statistics(ctx context.Context, name string, span param.Span, format *targetapi.Format, ifNoneMatch *string, asked ...any) (statistics, error) {
 	r := httpserve.RequestOf(ctx)
 	f, err := stream.Negotiate(r.Header.Values("Accept"), param.Or(format, ""), stream.Formats())
 	return statistics{
 		s: s, r: r, name: name, span: span, asked: fmt.Sprint(asked...),
 		format: f, ifNoneMatch: param.Or(ifNoneMatch, ""),
 	}, err
+}
+
+// ofSpan is statistics of what the parameters of a span say together.
+func (s *server) ofSpan(
+	ctx context.Context, name string, start timestamp.Time, end, before *timestamp.Time, turbines *targetapi.Turbines, format *targetapi.Format, ifNoneMatch *string, asked ...any,
+) (statistics, error) {
+	span, err := param.FleetSpanOf(start, end, before, turbines)
+	if err != nil {
+		return statistics{}, err
+	}
+	return s.statistics(ctx, name, span, format, ifNoneMatch, asked...)
 }
 
 // A table is what is answered, as a document and as rows.

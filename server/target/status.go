@@ -13,8 +13,7 @@ import (
 	"github.com/delfos/delfos/server/param"
 )
 
-// GetStatus implements targetserver.StrictServerInterface.
-func (s *Server) GetStatus(ctx context.Context, _ targetserver.GetStatusRequestObject) (targetserver.GetStatusResponseObject, error) {
+func (s *server) GetStatus(ctx context.Context, _ targetserver.GetStatusRequestObject) (targetserver.GetStatusResponseObject, error) {
 	status, err := s.Control.Status(ctx)
 	if err != nil {
 		return nil, err

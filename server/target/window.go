@@ -27,9 +27,7 @@ import (
 	"github.com/delfos/delfos/server/stream"
 )
 
-// GetWindows implements targetserver.StrictServerInterface: it checks what the
-// parameters say together, and hands on a response that streams.
-func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindowsRequestObject) (targetserver.GetWindowsResponseObject, error) {
+func (s *server) GetWindows(ctx context.Context, request targetserver.GetWindowsRequestObject) (targetserver.GetWindowsResponseObject, error) {
 	p := request.Params
 	asked, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
 	if err != nil {
@@ -71,7 +69,7 @@ func (s *Server) GetWindows(ctx context.Context, request targetserver.GetWindows
 		answer.asked += fmt.Sprintf(" %s %s", answer.step, answer.zone)
 	}
 	answer.after, err = param.ParseCursor(p.Cursor, asked, answer.asked)
-	return answer, err
+	return targetserver.GetWindows200Response(answer.answer), err
 }
 
 // besideOpenOA are the faults of parameters that contradict OpenOA's naming,
@@ -92,7 +90,7 @@ func stop(span param.Span) time.Time { return span.End.Add(time.Microsecond) }
 // windows is the answer of getWindows; the generated one would collect every row
 // first.
 type windows struct {
-	s           *Server
+	s           *server
 	r           *http.Request
 	span        param.Span
 	signals     *[]targetapi.SignalName // nil: all of them
@@ -108,8 +106,7 @@ type windows struct {
 	ifNoneMatch string
 }
 
-// VisitGetWindowsResponse implements targetserver.GetWindowsResponseObject.
-func (a windows) VisitGetWindowsResponse(w http.ResponseWriter) error {
+func (a windows) answer(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if a.limit == 0 && a.span.Long() {
 		kind = sessions.Long

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
@@ -18,14 +19,13 @@ import (
 	"github.com/delfos/delfos/server/stream"
 )
 
-// ListChecks implements targetserver.StrictServerInterface.
-func (s *Server) ListChecks(ctx context.Context, request targetserver.ListChecksRequestObject) (targetserver.ListChecksResponseObject, error) {
+func (s *server) ListChecks(ctx context.Context, request targetserver.ListChecksRequestObject) (targetserver.ListChecksResponseObject, error) {
 	page, err := s.page(ctx, request.Params.From, request.Params.To, orchestrator.MaxDays)
 	if err != nil {
 		return nil, err
 	}
 	status := string(param.Or(request.Params.Status, ""))
-	return checks{s.sessions, httpserve.RequestOf(ctx), "checks", page.link, func(yield func(any) error) error {
+	return targetserver.ListChecks200Response(list{s.sessions, httpserve.RequestOf(ctx), "checks", page.link, func(yield func(any) error) error {
 		if page.days == nil {
 			return nil
 		}
@@ -47,22 +47,16 @@ func (s *Server) ListChecks(ctx context.Context, request targetserver.ListChecks
 			}
 		}
 		return nil
-	}}, nil
+	}}.write), nil
 }
 
-type checks list
-
-// VisitListChecksResponse implements targetserver.ListChecksResponseObject.
-func (c checks) VisitListChecksResponse(w http.ResponseWriter) error { return list(c).write(w) }
-
-// ListFlags implements targetserver.StrictServerInterface.
-func (s *Server) ListFlags(ctx context.Context, request targetserver.ListFlagsRequestObject) (targetserver.ListFlagsResponseObject, error) {
+func (s *server) ListFlags(ctx context.Context, request targetserver.ListFlagsRequestObject) (targetserver.ListFlagsResponseObject, error) {
 	p := request.Params
 	asked, err := param.FleetSpanOf(p.Start, p.End, p.Before, p.Turbines)
 	if err != nil {
 		return nil, err
 	}
-	return flags{s.sessions, httpserve.RequestOf(ctx), "flags", nil, func(yield func(any) error) error {
+	return targetserver.ListFlags200Response(list{s.sessions, httpserve.RequestOf(ctx), "flags", nil, func(yield func(any) error) error {
 		session, err := s.sessions.Acquire(ctx)
 		if err != nil {
 			return err
@@ -80,13 +74,8 @@ func (s *Server) ListFlags(ctx context.Context, request targetserver.ListFlagsRe
 			}
 		}
 		return nil
-	}}, nil
+	}}.write), nil
 }
-
-type flags list
-
-// VisitListFlagsResponse implements targetserver.ListFlagsResponseObject.
-func (f flags) VisitListFlagsResponse(w http.ResponseWriter) error { return list(f).write(w) }
 
 // list is a 200 whose body is an object with one array, {"name":[…]}. Its items
 // are sent as they come: a year of them is no more to hold than a day. It closes
@@ -114,8 +103,7 @@ func (l list) write(w http.ResponseWriter) error {
 	}))
 }
 
-// ListSignals implements targetserver.StrictServerInterface.
-func (s *Server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequestObject) (targetserver.ListSignalsResponseObject, error) {
+func (s *server) ListSignals(ctx context.Context, _ targetserver.ListSignalsRequestObject) (targetserver.ListSignalsResponseObject, error) {
 	session, err := s.sessions.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -149,4 +137,49 @@ func listSignals(ctx context.Context, db *targetdb.Queries) ([]targetdb.Signal, 
 		}
 	}
 	return known, nil
+}
+
+func (s *server) ListTurbines(ctx context.Context, r targetserver.ListTurbinesRequestObject) (targetserver.ListTurbinesResponseObject, error) {
+	spans := param.Or(r.Params.Span, false)
+	within, err := param.TurbineSpanOf(spans, r.Params.Start, r.Params.End)
+	if err != nil {
+		return nil, err
+	}
+	session, err := s.sessions.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Release()
+	list := targetserver.ListTurbines200JSONResponse{}
+	if !spans {
+		turbines, err := targetdb.New(session).ListTurbines(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list turbines: %w", err)
+		}
+		for _, t := range turbines {
+			list = append(list, turbineOf(t))
+		}
+		return list, nil
+	}
+	turbines, err := targetdb.New(session).ListTurbineSpans(ctx, targetdb.ListTurbineSpansParams{Start: within.Start, Stop: within.End})
+	if err != nil {
+		return nil, fmt.Errorf("list turbines with their spans: %w", err)
+	}
+	for _, t := range turbines {
+		turbine := turbineOf(t.Turbine)
+		if t.Loaded {
+			turbine.First, turbine.Last = &t.First, &t.Last
+		}
+		list = append(list, turbine)
+	}
+	return list, nil
+}
+
+func turbineOf(t targetdb.Turbine) targetapi.Turbine {
+	return targetapi.Turbine{
+		Id: t.ID, Name: t.Name, SampleInterval: int32(t.SampleInterval / time.Second),
+		RatedPower: t.RatedPower, CutIn: t.CutIn, CutOut: t.CutOut, RotorDiameter: t.RotorDiameter, HubHeight: t.HubHeight,
+		Altitude: t.Altitude, Latitude: t.Latitude, Longitude: t.Longitude,
+		Commissioned: param.Date(t.Commissioned), Decommissioned: param.Date(t.Decommissioned),
+	}
 }
