@@ -2,10 +2,13 @@ package orchestrator_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/delfos/delfos/etl/orchestrator"
 	"github.com/delfos/delfos/gen/enum"
@@ -270,25 +273,36 @@ func TestBoundOnParallelDays(t *testing.T) {
 	}
 }
 
+// The jobs of a long run are made in parts, in the order in which days were asked for; an
+// urgent day is before all.
 func TestManyDaysDoNotStarveTheUrgent(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	c := s.orchestrator(t, 1).Control()
-	plan := startRun(t, c, days(10_000, ""))
-	if n := pgtest.Query[int64](t, s.target, "SELECT count(*) FROM river.river_job WHERE state = 'available' AND priority = 3"); n != plan.Partitions {
-		t.Fatalf("%d jobs queued, want %d", n, plan.Partitions)
+	jobs := func() []string {
+		return strings.Fields(pgtest.Query[string](t, s.target, "SELECT string_agg(args ->> 'day', ' ' ORDER BY priority, scheduled_at, id) FROM river.river_job WHERE state = 'available'"))
+	}
+	plan := startRun(t, c, days(1500, ""))
+	var want []string
+	for i := range 1500 {
+		want = append(want, date("2025-01-01").AddDate(0, 0, i).Format(time.DateOnly))
+	}
+	if diff := cmp.Diff(want[:1000], jobs()); diff != "" {
+		t.Fatalf("the first jobs (-want +got):\n%s", diff)
 	}
 	// As the schedule does for a day that the backfill has queued already.
+	const urgent, later = "2025-06-01", "2024-01-01"
 	pgtest.Exec(t, s.target, `WITH r AS (INSERT INTO run (trigger, first_day, last_day) VALUES ('schedule', '2025-06-01', '2025-06-01') RETURNING id)
 		INSERT INTO run_partition (run_id, day) SELECT id, '2025-06-01' FROM r`)
-	startRun(t, c, orchestrator.StartRequest{From: date("2024-01-01"), To: date("2024-01-01")})
-	if p := pgtest.Query[int](t, s.target, "SELECT priority FROM river.river_job WHERE args ->> 'day' = '2025-06-01'"); p != 1 {
-		t.Errorf("the urgent day has priority %d", p)
+	startRun(t, c, orchestrator.StartRequest{From: date(later), To: date(later)})
+	want = slices.Concat([]string{urgent}, slices.DeleteFunc(want, func(day string) bool { return day == urgent }), []string{later})
+	if diff := cmp.Diff(want, jobs()); diff != "" {
+		t.Errorf("all jobs (-want +got):\n%s", diff)
 	}
 	if err := c.Cancel(t.Context(), plan.RunID); err != nil {
 		t.Fatal(err)
 	}
-	if n := pgtest.Query[int](t, s.target, "SELECT count(*) FROM river.river_job WHERE state = 'available'"); n != 2 {
-		t.Errorf("%d jobs are left after the cancel, want the two of others", n)
+	if diff := cmp.Diff([]string{urgent, later}, jobs()); diff != "" {
+		t.Errorf("the jobs of others after the cancel (-want +got):\n%s", diff)
 	}
 }

@@ -24,6 +24,10 @@ const (
 	todayQueue = "today"
 )
 
+// jobsAtOnce is how many jobs are made in one transaction: the others of a long run follow
+// within seconds, and whoever asked for it does not wait for them.
+const jobsAtOnce = 1000
+
 // maxAttempts bounds the attempts at one job; retryAfter says which failures are
 // tried again.
 const maxAttempts = 200
@@ -104,11 +108,14 @@ func (q *queue) ask(ctx context.Context, tx pgx.Tx, runID int64, days []time.Tim
 	return nil
 }
 
-// dispatch inserts the jobs that open requests lack, and moves up those that are
-// wanted more urgently by now.
+// dispatch inserts the jobs that open requests lack, the first of them, and moves up those
+// that are wanted more urgently by now.
 func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 	db := targetdb.New(tx)
-	due, err := db.DueJobs(ctx)
+	if err := db.SetNestedLoops(ctx, false); err != nil {
+		return fmt.Errorf("have the queue read by hash: %w", err)
+	}
+	due, err := db.DueJobs(ctx, jobsAtOnce)
 	if err != nil {
 		return fmt.Errorf("read due jobs: %w", err)
 	}
@@ -130,6 +137,9 @@ func (q *queue) dispatch(ctx context.Context, tx pgx.Tx) error {
 	}
 	if err := db.RaiseJobs(ctx, todayQueue); err != nil {
 		return fmt.Errorf("raise jobs: %w", err)
+	}
+	if err := db.SetNestedLoops(ctx, true); err != nil {
+		return fmt.Errorf("have others read as they like: %w", err)
 	}
 	return nil
 }

@@ -124,6 +124,7 @@ WITH unfinished AS MATERIALIZED (
     SELECT
         rp.day,
         rp.run_id,
+        rp.requested_at,
         r.parallel,
         r.priority,
         r.trigger,
@@ -155,7 +156,8 @@ WHERE w.parallel IS NULL
        WHERE u.run_id = w.run_id
    ) <= w.parallel
 GROUP BY w.day
-ORDER BY min(w.priority), min(w.place)
+ORDER BY min(w.priority), min(w.requested_at), min(w.place)
+LIMIT $1::integer
 `
 
 type DueJobsRow struct {
@@ -167,12 +169,12 @@ type DueJobsRow struct {
 
 // Jobs are derived from open requests: if River's rows are lost, DueJobs finds which
 // are missing. A job's day is unique among those that are not finished.
-// The days that have an open request and no job, as many as their run's bound
-// allows, in the order to work on them: the schedule's and the sweep's newest
-// first, a backfill's oldest first. The running day has a queue of its own.
-// run_partition_open_idx serves it.
-func (q *Queries) DueJobs(ctx context.Context) ([]DueJobsRow, error) {
-	rows, err := q.db.Query(ctx, DueJobs)
+// The first days that have an open request and no job, as many as their run's bound
+// allows, in the order to work on them: what was asked for earlier first, and of that the
+// schedule's and the sweep's newest day, a backfill's oldest one. The running day has a
+// queue of its own. run_partition_open_idx serves it.
+func (q *Queries) DueJobs(ctx context.Context, count int32) ([]DueJobsRow, error) {
+	rows, err := q.db.Query(ctx, DueJobs, count)
 	if err != nil {
 		return nil, err
 	}
@@ -232,6 +234,7 @@ FROM (
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
       AND rp.queued
+      AND r.trigger <> 'backfill' -- never more urgent than what was queued before
     GROUP BY rp.day
 ) AS w
 WHERE j.kind = 'partition'

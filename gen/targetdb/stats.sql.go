@@ -32,18 +32,6 @@ func (q *Queries) DigestFlags(ctx context.Context, arg DigestFlagsParams) (int64
 	return digest, err
 }
 
-const ForbidNestedLoops = `-- name: ForbidNestedLoops :exec
-SELECT set_config('enable_nestloop', 'off', true)
-`
-
-// Has the transaction join by hash or merge what need not be a loop. Without statistics,
-// as after a first backfill, a range of a signal is taken for a row or two, and two ranges
-// of a year are joined by comparing each window of one with each of the other.
-func (q *Queries) ForbidNestedLoops(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, ForbidNestedLoops)
-	return err
-}
-
 const ReadDistribution = `-- name: ReadDistribution :many
 SELECT
     t.id::integer AS turbine_id,
@@ -488,6 +476,19 @@ func (q *Queries) ReadProfile(ctx context.Context, arg ReadProfileParams) ([]Rea
 		return nil, err
 	}
 	return items, nil
+}
+
+const SetNestedLoops = `-- name: SetNestedLoops :exec
+SELECT set_config('enable_nestloop', $1::boolean::text, true)
+`
+
+// Has the transaction join by hash or merge what need not be a loop, or again as is thought
+// best. Where statistics are older than rows, as in a first backfill, many rows are taken for
+// one or two, and two ranges of a year, or all days and all jobs, are joined by comparing each
+// row of one with each of the other.
+func (q *Queries) SetNestedLoops(ctx context.Context, allowed bool) error {
+	_, err := q.db.Exec(ctx, SetNestedLoops, allowed)
+	return err
 }
 
 const SetTimeZone = `-- name: SetTimeZone :exec

@@ -2,10 +2,10 @@
 -- are missing. A job's day is unique among those that are not finished.
 
 -- name: DueJobs :many
--- The days that have an open request and no job, as many as their run's bound
--- allows, in the order to work on them: the schedule's and the sweep's newest
--- first, a backfill's oldest first. The running day has a queue of its own.
--- run_partition_open_idx serves it.
+-- The first days that have an open request and no job, as many as their run's bound
+-- allows, in the order to work on them: what was asked for earlier first, and of that the
+-- schedule's and the sweep's newest day, a backfill's oldest one. The running day has a
+-- queue of its own. run_partition_open_idx serves it.
 WITH unfinished AS MATERIALIZED (
     SELECT (j.args ->> 'day')::date AS day, (j.args ->> 'run_id')::bigint AS run_id
     FROM river.river_job AS j
@@ -15,6 +15,7 @@ WITH unfinished AS MATERIALIZED (
     SELECT
         rp.day,
         rp.run_id,
+        rp.requested_at,
         r.parallel,
         r.priority,
         r.trigger,
@@ -46,7 +47,8 @@ WHERE w.parallel IS NULL
        WHERE u.run_id = w.run_id
    ) <= w.parallel
 GROUP BY w.day
-ORDER BY min(w.priority), min(w.place);
+ORDER BY min(w.priority), min(w.requested_at), min(w.place)
+LIMIT sqlc.arg(count)::integer;
 
 -- name: RaiseJobs :exec
 -- Moves waiting jobs up whose day is wanted more urgently than when they were
@@ -61,6 +63,7 @@ FROM (
     JOIN run AS r ON r.id = rp.run_id
     WHERE rp.outcome IS NULL
       AND rp.queued
+      AND r.trigger <> 'backfill' -- never more urgent than what was queued before
     GROUP BY rp.day
 ) AS w
 WHERE j.kind = 'partition'

@@ -7,11 +7,12 @@ LEFT JOIN check_rule AS r ON r.check_name = f.check_name AND r.variable = f.vari
 WHERE f.timestamp >= sqlc.arg(start)::timestamptz
   AND f.timestamp < sqlc.arg(stop)::timestamptz;
 
--- name: ForbidNestedLoops :exec
--- Has the transaction join by hash or merge what need not be a loop. Without statistics,
--- as after a first backfill, a range of a signal is taken for a row or two, and two ranges
--- of a year are joined by comparing each window of one with each of the other.
-SELECT set_config('enable_nestloop', 'off', true);
+-- name: SetNestedLoops :exec
+-- Has the transaction join by hash or merge what need not be a loop, or again as is thought
+-- best. Where statistics are older than rows, as in a first backfill, many rows are taken for
+-- one or two, and two ranges of a year, or all days and all jobs, are joined by comparing each
+-- row of one with each of the other.
+SELECT set_config('enable_nestloop', sqlc.arg(allowed)::boolean::text, true);
 
 -- name: ReadPowerCurve :many
 -- The power curves of turbines in [start, stop), a row a bin; bin i has the wind speeds

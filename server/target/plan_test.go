@@ -62,7 +62,7 @@ func TestPlansOfStatistics(t *testing.T) {
 		SELECT t, s, at, 1
 		FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-30 23:50Z', '10 min') AS at,
 			generate_series(1, 3) AS t, generate_series(1, 15) AS s`)
-	pool, err := target.OpenPool(t.Context(), b.database+"&enable_nestloop=off") // as ForbidNestedLoops has it
+	pool, err := target.OpenPool(t.Context(), b.database+"&enable_nestloop=off") // as SetNestedLoops has it
 	if err != nil {
 		t.Fatal(err)
 	}

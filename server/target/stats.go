@@ -158,7 +158,7 @@ func (a statistics) response(header http.Header) (response stream.Response, etag
 	if a.r.Method == http.MethodHead || stream.Matches(a.ifNoneMatch, etag) {
 		return response, etag, nil
 	}
-	if err := db.ForbidNestedLoops(ctx); err != nil {
+	if err := db.SetNestedLoops(ctx, false); err != nil {
 		return response, "", fmt.Errorf("read the %s: %w", a.name, err)
 	}
 	t, err := a.read(ctx, db, turbines)
