@@ -3,9 +3,12 @@
 package observability_test
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,9 +24,9 @@ import (
 )
 
 // Prometheus scrapes a system with the shipped configuration: every query of the dashboard
-// has data, and while all is well the watchdog alone fires. Then the system is broken in one
-// way after the other, and each alert fires. The rules are the shipped ones with shorter
-// times.
+// has data, every metric of ours has a panel, and while all is well the watchdog alone fires.
+// Then the system is broken in one way after the other, and each alert fires. The rules are
+// the shipped ones with shorter times.
 func TestAlertsFire(t *testing.T) {
 	s := setup(t)
 	s.await(t, "the days to be loaded", s.first, s.newest, enum.PartitionStateDone)
@@ -43,18 +46,27 @@ func TestAlertsFire(t *testing.T) {
 			}
 		}
 	})
-	t.Run("promtool", func(t *testing.T) {
+	t.Run("metrics", func(t *testing.T) {
+		dashboard := read(t, "observability/grafana/dashboards/delfos.json")
 		for job, addr := range s.targets {
 			response, err := http.Get("http://" + addr + "/metrics")
 			if err != nil {
 				t.Fatal(err)
 			}
-			check := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
-			check.Stdin = response.Body
-			out, err := check.CombinedOutput()
+			told, err := io.ReadAll(response.Body)
 			response.Body.Close()
-			if err != nil || len(out) > 0 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
+			check.Stdin = bytes.NewReader(told)
+			if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 				t.Errorf("promtool check metrics of %s: %v\n%s", job, err, out)
+			}
+			for _, metric := range regexp.MustCompile(`(?m)^# TYPE ((?:delfos|http|db)_\S+)`).FindAllSubmatch(told, -1) {
+				if !regexp.MustCompile(string(metric[1]) + `(_bucket|_count|_sum)?\b`).MatchString(dashboard) {
+					t.Errorf("%s of %s stands in no panel", metric[1], job)
+				}
 			}
 		}
 	})
