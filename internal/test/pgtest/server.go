@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver that pgtestdb connects by
 	"github.com/peterldowns/pgtestdb"
 	"go.uber.org/goleak"
 
@@ -143,8 +142,9 @@ func configOf(admin string) (pgtestdb.Config, error) {
 		host = "[" + host + "]" // IPv6
 	}
 	password, _ := u.User.Password()
+	register()
 	return pgtestdb.Config{
-		DriverName: "pgx",
+		DriverName: driverName,
 		// pgtestdb joins what follows into a URL as it is.
 		Host:     host,
 		Port:     port,
