@@ -34,8 +34,11 @@ type Scope = targetapi.AccessScope
 const (
 	// Cookie is the name of a browser's session; openapi.yaml has it too.
 	Cookie = "delfos_session"
-	// streamTime is how long a stream may go on until its client is asked again.
+	// streamTime is how long a stream may go on until its client is asked again: a browser
+	// may have no session any more.
 	streamTime = 5 * time.Minute
+	// lookEvery is how often the token of a stream's client is looked at.
+	lookEvery = 5 * time.Second
 	// authorization is the header that carries a token.
 	authorization = "Authorization"
 )
@@ -107,7 +110,7 @@ func (g *Gate) Check(variable, addr string, insecure bool) error {
 func (g *Gate) Hook(fail func(http.ResponseWriter, *http.Request, error)) func(param.Operation, http.Handler) http.Handler {
 	return func(o param.Operation, next http.Handler) http.Handler {
 		if slices.Contains(o.Produces, "text/event-stream") {
-			next = g.bounded(next)
+			next = g.bounded(Scope(o.Scope), next)
 		}
 		return g.Require(Scope(o.Scope), fail, next)
 	}
@@ -142,9 +145,9 @@ func scopeOr(s Scope) string {
 	return "the scope " + string(s)
 }
 
-// bounded ends a stream after some time, and with its client's token: by then the
-// token may have been revoked.
-func (g *Gate) bounded(next http.Handler) http.Handler {
+// bounded ends a stream after some time, and with its client's token: when that expires, is
+// revoked, or has no such scope any more.
+func (g *Gate) bounded(need Scope, next http.Handler) http.Handler {
 	if g == nil {
 		return next
 	}
@@ -155,8 +158,25 @@ func (g *Gate) bounded(next http.Handler) http.Handler {
 		}
 		ctx, cancel := context.WithDeadline(r.Context(), end)
 		defer cancel()
+		go g.watch(ctx, cancel, credential(r), need)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// watch ends a stream whose client would be refused now.
+func (g *Gate) watch(ctx context.Context, end func(), token string, need Scope) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if c, err := g.Identify(ctx, token); err != nil || !includes(c.Scope, need) {
+			end()
+		}
+	}
 }
 
 type clientKey struct{}
@@ -169,16 +189,22 @@ func clientOf(ctx context.Context) Client {
 // Of is the client of a request. The error is a problem: a 401, or a 503 if the
 // token can't be checked for now.
 func (g *Gate) Of(r *http.Request) (Client, error) {
-	credential := ""
-	if scheme, rest, _ := strings.Cut(r.Header.Get(authorization), " "); strings.EqualFold(scheme, "Bearer") {
-		credential = strings.TrimSpace(rest)
-	} else if cookie, err := r.Cookie(Cookie); err == nil {
-		credential = cookie.Value
-	}
-	if credential == "" {
+	token := credential(r)
+	if token == "" {
 		return Client{}, problem.Unauthorized("a token is missing: send Authorization: Bearer TOKEN, or sign in on the console's page", `Bearer realm="delfos"`)
 	}
-	return g.Identify(r.Context(), credential)
+	return g.Identify(r.Context(), token)
+}
+
+// credential is the token that a request brings, "" if none.
+func credential(r *http.Request) string {
+	if scheme, rest, _ := strings.Cut(r.Header.Get(authorization), " "); strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(rest)
+	}
+	if cookie, err := r.Cookie(Cookie); err == nil {
+		return cookie.Value
+	}
+	return ""
 }
 
 // Identify is the client that a token stands for; the error is that of Of.

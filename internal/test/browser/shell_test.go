@@ -20,6 +20,18 @@ func TestShellByKeyboard(t *testing.T) {
 	s := setup(t)
 	s.orchestrate(t)
 	p := open(t, newBrowser(t), s.url, "")
+	const zones = `document.querySelector(".settings select")`
+	p.wait(zones + `.options.length > 100`)
+	if !p.holds(`(() => {
+		const few = ` + zones + `.cloneNode(true);
+		few.length = 1;
+		` + zones + `.after(few);
+		const same = few.offsetWidth === ` + zones + `.offsetWidth;
+		few.remove();
+		return same;
+	})()`) {
+		t.Error("the zones' list grows with the zones")
+	}
 	p.press(kb.Tab)
 	p.wait(`document.activeElement.innerText === "Skip to content" && document.activeElement.getBoundingClientRect().x >= 0`)
 	p.press(kb.Enter)

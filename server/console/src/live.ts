@@ -5,7 +5,7 @@ import { address, get } from "./api";
 import { type Event, listen, type Told } from "./stream";
 
 export type { Event };
-export type Status = "connecting" | "live" | "reconnecting";
+export type Status = "connecting" | "live" | "reconnecting" | "ended";
 
 type Listener = (event: Event | "reset") => void;
 
@@ -53,11 +53,23 @@ const script = document.querySelector<HTMLElement>("script[data-worker]")!.datas
 const trusted = (globalThis as Trusting).trustedTypes?.createPolicy("worker", { createScriptURL: () => script });
 let shared = typeof SharedWorker !== "undefined";
 
+// Who signs in or out has all pages of the browser begin anew, and none joins the stream
+// of a session before.
+const session = (): string => localStorage.getItem("session") ?? "";
+const begun = session();
+
+/** Begins the page anew, and all others of the browser, as who they are for has changed. */
+export function beginAnew(): void {
+  localStorage.setItem("session", String(Date.now()));
+  location.reload();
+}
+addEventListener("storage", ({ key }) => key === "session" && location.reload());
+
 /** Joins the stream that all pages share, or opens one; the function that it returns leaves it. */
 function join(hear: (told: Told) => void): () => void {
   const alone = (): (() => void) => listen(address("/events"), hear);
   if (!shared) return alone();
-  const worker = new SharedWorker(trusted?.createScriptURL(script) ?? script, { type: "module", name: "events" });
+  const worker = new SharedWorker(trusted?.createScriptURL(script) ?? script, { type: "module", name: `events ${begun}` });
   let leave = (): void => worker.port.postMessage("leave");
   worker.port.onmessage = ({ data }: MessageEvent<Told>) => hear(data);
   worker.onerror = () => {
@@ -76,9 +88,22 @@ async function refused(): Promise<void> {
   if (session?.required && !session.actor) dispatchEvent(new Event("signin"));
 }
 
+let leave: (() => void) | undefined;
+
+function close(): void {
+  leave?.();
+  leave = undefined;
+}
+
+/** Follows nothing any more. */
+export function disconnect(): void {
+  close();
+  listeners.clear();
+  connection.status = "ended";
+}
+
 /** Follows the stream; changed is called when the state of the connection does. */
 export function connect(changed: () => void): void {
-  let leave: (() => void) | undefined;
   const hear = (told: Told): void => {
     if (typeof told === "object" || told === "reset") return tell(told);
     if (told === "refused") return void refused();
@@ -92,17 +117,13 @@ export function connect(changed: () => void): void {
     connection.status = told;
     changed();
   };
-  const close = (): void => {
-    leave?.();
-    leave = undefined;
-  };
   const open = (): void => {
     close();
-    if (!document.hidden) leave = join(hear);
+    if (!document.hidden && connection.status !== "ended") leave = join(hear);
   };
   // A page that nobody sees, or that is left, needs no events; when it is seen again, it reads all anew.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
-  addEventListener("pageshow", (event) => event.persisted && open());
+  addEventListener("pageshow", ({ persisted }) => persisted && (session() === begun ? open() : location.reload()));
   open();
 }

@@ -4,7 +4,7 @@ import { html, render, type TemplateResult } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 import "./style.css";
 import { call, get, type Schemas } from "./api";
-import { connect, connection } from "./live";
+import { beginAnew, connect, connection, disconnect } from "./live";
 import { clock, zone } from "./time";
 import { failure } from "./ui";
 import { change, go, linkTo, parameters } from "./url";
@@ -73,19 +73,24 @@ function wanted(): View {
 /** Shows the view that the address names. */
 async function show(): Promise<void> {
   const view = wanted();
-  if (view === shown && page) {
-    page.moved?.();
-    document.title = `${page.title} – Delfos`;
+  if (asking || (view === shown && page)) {
+    shown = view;
+    page?.moved?.();
+    if (page) document.title = `${page.title} – Delfos`;
     update();
     return;
   }
+  shown = view;
+  await place(views[view].label, views[view].load);
+}
+
+/** Puts a page in the place of the one that is shown. */
+async function place(label: string, load: () => Promise<{ open: Open }>): Promise<void> {
   left.abort();
   const mine = new AbortController();
   left = mine;
-  shown = view;
   page = undefined;
   update();
-  const { label, load } = views[view];
   const opened = await load().then(({ open }) => open, () => undefined);
   if (mine.signal.aborted) return;
   const missing = (): TemplateResult => html`<h1>${label}</h1>${failure("The server does not answer, or is another version than this page.", () => location.reload())}`;
@@ -129,6 +134,7 @@ function state(): TemplateResult {
     connecting: "connecting …",
     live: "live",
     reconnecting: `reconnecting; as of ${clock(connection.asOf)}`, // in the zone that stands beside it
+    ended: "signed out",
   }[connection.status];
   return html`<span class="connection ${connection.status}" role="status">${said}</span>`;
 }
@@ -146,7 +152,7 @@ function shell(): TemplateResult {
       <div class="settings">
         ${state()}
         <label>Times in
-          <select @focus=${listZones} @pointerdown=${listZones} @change=${(event: Event) => change({ tz: (event.target as HTMLSelectElement).value === "UTC" ? undefined : (event.target as HTMLSelectElement).value })}>
+          <select class="zone" @focus=${listZones} @pointerdown=${listZones} @change=${(event: Event) => change({ tz: (event.target as HTMLSelectElement).value === "UTC" ? undefined : (event.target as HTMLSelectElement).value })}>
             ${guard([zone(), allZones], () => zones().map((name) => html`<option ?selected=${name === zone()}>${name}</option>`))}
           </select>
         </label>
@@ -162,15 +168,31 @@ function shell(): TemplateResult {
       <a href="docs">API</a> <a href="openapi.yaml">openapi.yaml</a> <a href="river/">Job queue</a>
       <span>Days are UTC. Times are ${zone()}.</span>
       ${session?.actor ? html`<span>Signed in as ${session.actor} (${session.scope ?? "no scope"}) <button type="button" @click=${signOut}>Sign out</button></span>` : ""}
+      ${stayed ? failure(stayed) : ""}
     </footer>`;
 }
 
-// Who is signed in, where the server asks.
+// Who is signed in, where the server asks; whether it asks now; and why who signed out was not.
 let session: Schemas["Session"] | undefined;
+let asking = false;
+let stayed: unknown;
 
-async function signOut(): Promise<void> {
-  await call("delete", "/session").catch(() => undefined);
-  location.reload();
+/** Asks who is there, in the place of the view: nothing is seen that the server would refuse. */
+async function askToken(): Promise<void> {
+  if (asking) return;
+  asking = true;
+  const ended = session?.actor;
+  session = undefined;
+  disconnect();
+  await place("Sign in", async () => {
+    await call("delete", "/session").catch(() => undefined); // a cookie that was refused is of no use
+    const { askFor } = await import("./signin");
+    return { open: askFor(ended) };
+  });
+}
+
+function signOut(): void {
+  void call("delete", "/session").then(beginAnew, (error: unknown) => { stayed = error; update(); });
 }
 
 function skip(event: Event): void {
@@ -195,7 +217,11 @@ addEventListener("addresschange", () => void show());
 document.documentElement.dataset["theme"] = theme();
 document.body.replaceChildren();
 // What the view reads first may be older than the stream, which says so when it opens.
-void show().then(() => connect(update));
+void show().then(() => asking || connect(update));
 addEventListener("load", () => setTimeout(listZones, 1000));
-addEventListener("signin", () => void import("./signin").then(({ askToken }) => askToken()));
-void get("/session").then((known) => { session = known; update(); }, () => undefined);
+addEventListener("signin", () => void askToken());
+void get("/session").then((known) => {
+  session = known;
+  if (known.required && !known.actor) void askToken();
+  else update();
+}, () => undefined);

@@ -1,35 +1,42 @@
-// The dialog that signs a browser in, where the server asks who its clients are. What
-// it was asked for stays in the address, which is read anew afterwards.
+// The page that signs a browser in, where the server asks who its clients are. It stands in
+// the place of the view that was asked for, of which nothing is seen meanwhile; the
+// address stays, and is read anew afterwards.
 import { html, nothing, type TemplateResult } from "lit-html";
 import { call } from "./api";
-import { openDialog } from "./dialog";
+import { beginAnew } from "./live";
+import type { Open } from "./main";
 import { failure } from "./ui";
 
-/** Asks for a token, unless that is being asked already. */
-export function askToken(): void {
-  if (document.querySelector("#token")) return;
+/** Asks for a token; ended is whose session was over, if it was one's. */
+export const askFor = (ended: string | undefined): Open => ({ update }) => {
   let failed: unknown;
   let sending = false;
+  let focused = false;
+  const field = (): HTMLInputElement => document.querySelector<HTMLInputElement>("#token")!;
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const token = document.querySelector<HTMLInputElement>("#token")?.value.trim() ?? "";
     sending = true;
-    dialog.update();
+    update();
     try {
-      await call("post", "/session", { body: { token } });
-      location.reload();
+      await call("post", "/session", { body: { token: field().value.trim() } });
+      beginAnew();
     } catch (error) {
       failed = error;
       sending = false;
-      dialog.update();
+      update();
     }
   };
-  const content = (): TemplateResult => html`<form @submit=${send}>
-    <h2 id="dialog-title">Sign in</h2>
+  const render = (): TemplateResult => html`<form class="card signin" @submit=${send}>
+    <h1>Sign in</h1>
+    ${ended ? html`<p role="alert">The session of ${ended} has ended: its token was revoked, or its time has run out. What was shown comes back when you sign in.</p>` : nothing}
     <p>This server wants to know who asks. Whoever runs it makes tokens with <code>delfos token create</code>.</p>
     <label>Token <input id="token" type="password" autocomplete="current-password" required maxlength="3800"></label>
     ${failed ? failure(failed) : nothing}
     <div class="buttons"><button type="submit" class="primary" ?disabled=${sending}>Sign in</button></div>
   </form>`;
-  const dialog = openDialog(content, new AbortController().signal);
-}
+  const drawn = (): void => {
+    if (!focused) field().focus();
+    focused = true;
+  };
+  return { title: "Sign in", render, drawn };
+};
