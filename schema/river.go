@@ -26,18 +26,19 @@ const riverLines = 5
 // url, to what the River of this program needs, by River's own migrations, and
 // returns what it did. Each migration is a transaction, because some can't share
 // one. Calls at the same time wait for each other, and a call continues where one
-// before it failed. A database that a newer River has migrated is left as it is.
+// before it failed. A table that is in use is waited for without keeping others from it,
+// until ctx ends. A database that a newer River has migrated is left as it is.
 //
-// Of opts, only DryRun counts: River's migrations lose no data and need no scratch
+// Of opts, DryRun and Waiting count: River's migrations lose no data and need no scratch
 // database.
 func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
 	const what = "apply schema " + RiverName
 	return on(url, what, what+" to", func(config *connConfig) (Plan, error) {
-		return applyRiver(ctx, config, url, opts.DryRun)
+		return applyRiver(ctx, config, url, opts)
 	})
 }
 
-func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool) (Plan, error) {
+func applyRiver(ctx context.Context, config *connConfig, url string, opts Options) (Plan, error) {
 	owner, err := asOwner(ctx, config)
 	if err != nil {
 		return Plan{}, err
@@ -60,7 +61,7 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 	}
 	create += ";"
 	plan, err := planRiver(ctx, pool, migrator, create)
-	if err != nil || len(plan.Statements) == 0 || dryRun {
+	if err != nil || len(plan.Statements) == 0 || opts.DryRun {
 		return plan, err
 	}
 	lock, err := begin(ctx, config, false)
@@ -77,7 +78,15 @@ func applyRiver(ctx context.Context, config *connConfig, url string, dryRun bool
 			return plan, fmt.Errorf("create schema: %w", err)
 		}
 	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+	err = untilFree(ctx, opts.Waiting, func(wait string) error {
+		// Of the pool's one session; those that were done before stay.
+		if _, err := pool.Exec(ctx, "SET lock_timeout = '"+wait+"'"); err != nil {
+			return err
+		}
+		_, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	})
+	if err != nil {
 		return plan, fmt.Errorf("migrate: %w", err)
 	}
 	return plan, nil

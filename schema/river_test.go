@@ -69,23 +69,29 @@ func TestRiverPlanIsAScript(t *testing.T) {
 	}
 }
 
-// A database of an older River is brought up from where it is, with its jobs.
-func TestRiverIsBroughtUp(t *testing.T) {
-	t.Parallel()
-	db := setup(t)
-	db.exec(t, "CREATE SCHEMA river")
-	pool, err := pgxpool.New(t.Context(), db.url)
+// formerRiver makes River's tables as they were at a version.
+func (d database) formerRiver(t *testing.T, version int) {
+	t.Helper()
+	d.exec(t, "CREATE SCHEMA river")
+	pool, err := pgxpool.New(t.Context(), d.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	old, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: "river"})
+	former, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: "river"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := old.Migrate(t.Context(), rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{TargetVersion: 3}); err != nil {
+	if _, err := former.Migrate(t.Context(), rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{TargetVersion: version}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A database of an older River is brought up from where it is, with its jobs.
+func TestRiverIsBroughtUp(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.formerRiver(t, 3)
 	db.exec(t, "INSERT INTO river.river_job (kind, max_attempts, args) VALUES ('partition', 3, '{}')")
 	if sql := db.applyRiver(t, schema.Options{}).SQL(); strings.Contains(sql, "CREATE SCHEMA") || strings.Contains(sql, "VALUES (3)") || !strings.Contains(sql, "VALUES (4)") {
 		t.Errorf("plan from version 3: got\n%s\nwant it to begin with version 4", sql)

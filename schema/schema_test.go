@@ -236,13 +236,19 @@ func TestReadersDoNotWait(t *testing.T) {
 			_, err := schema.ApplyRoles(t.Context(), db.url, schema.Target, schema.Options{Waiting: waiting})
 			return err
 		},
+		"river": func(db database, waiting func(error)) error {
+			_, err := schema.ApplyRiver(t.Context(), db.url, schema.Options{Waiting: waiting})
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := setup(t)
 			db.apply(t, schema.Target, schema.Options{})
 			db.exec(t, "ALTER TABLE run DROP COLUMN actor")
-			db.exec(t, "BEGIN; SELECT FROM run, data") // a long answer
+			db.formerRiver(t, 6)
+			const read = "SELECT FROM run, data, river.river_job, river.river_queue"
+			db.exec(t, "BEGIN; "+read) // a long answer
 			put, ended := make(chan error, 1), make(chan error, 1)
 			go func() {
 				ended <- apply(db, func(err error) {
@@ -258,7 +264,7 @@ func TestReadersDoNotWait(t *testing.T) {
 				t.Fatal(err)
 			}
 			for waited := false; !waited; {
-				if _, err := reader.Exec(t.Context(), "SELECT FROM run, data"); err != nil {
+				if _, err := reader.Exec(t.Context(), read); err != nil {
 					t.Fatalf("read while the change waits: %v", err)
 				}
 				select {

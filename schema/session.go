@@ -99,9 +99,17 @@ const (
 )
 
 // whenFree runs changes, which call lock before they alter tables, and tries again until
-// nothing that they lock is in use, for as long as ctx allows; waiting, unless it is nil, is
-// told each time that the wait was in vain. Between two tries nothing is locked.
+// nothing that they lock is in use. Between two tries nothing is locked.
 func (s *session) whenFree(ctx context.Context, tables []string, waiting func(error), run func(lock func() error) error) error {
+	return untilFree(ctx, waiting, func(wait string) error {
+		return s.unlessLocked(ctx, func() error { return run(func() error { return s.lock(ctx, tables, wait) }) })
+	})
+}
+
+// untilFree tries a change, which waits no longer than it is told for what it locks, until
+// that is not in use, for as long as ctx allows; waiting, unless it is nil, is told each time
+// that a longer wait was in vain.
+func untilFree(ctx context.Context, waiting func(error), try func(wait string) error) error {
 	tries := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		tries++
@@ -109,7 +117,7 @@ func (s *session) whenFree(ctx context.Context, tables []string, waiting func(er
 		if tries%glances == 0 {
 			wait = lockWait
 		}
-		err := s.unlessLocked(ctx, func() error { return run(func() error { return s.lock(ctx, tables, wait) }) })
+		err := try(wait)
 		pg, ok := errors.AsType[*pgconn.PgError](err)
 		switch {
 		case err == nil:

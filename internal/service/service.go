@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -98,7 +99,10 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if err := etl.AwaitTarget(ctx, c.Target, patience, c.Log); err != nil {
 		return nil, err
 	}
-	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{})
+	inUse := sync.OnceFunc(func() {
+		c.Log.WarnContext(ctx, "a table of the queue is in use; its migrations are tried again until it is free", "schema", schema.RiverName)
+	})
+	plan, err := schema.ApplyRiver(ctx, c.TargetURL, schema.Options{Waiting: func(error) { inUse() }})
 	if err != nil {
 		return nil, dberror.Target.Explain(err)
 	}
