@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,6 @@ func unfinished(ctx context.Context, err error) enum.Outcome {
 	return enum.OutcomeFailed
 }
 
-// load claims the day, makes an attempt at it and settles the claim.
 func (d *dayLoad) load(ctx context.Context) error {
 	claimed, c, err := d.ledger.Claim(ctx, d.day, d.order)
 	if err != nil {
@@ -177,7 +177,6 @@ func (d *dayLoad) attempt(ctx context.Context, c *ledger.Claim) error {
 	return t.partial
 }
 
-// commit commits the attempt, and keeps what it says.
 func (d *dayLoad) commit(ctx context.Context, c *ledger.Claim, r ledger.Result) error {
 	if err := c.Commit(ctx, r); err != nil {
 		return err
@@ -227,7 +226,6 @@ func (d *dayLoad) preview(ctx context.Context) error {
 	})
 }
 
-// sourceTurbines are the source's turbines.
 type sourceTurbines struct {
 	list     []sourceapi.Turbine
 	all      []int32                  // ascending
@@ -255,7 +253,6 @@ func (d *dayLoad) askTurbines(ctx context.Context) (s sourceTurbines, err error)
 	return s, nil
 }
 
-// follow has the target know the turbines of the source.
 func follow(ctx context.Context, c *ledger.Claim, list []sourceapi.Turbine) error {
 	turbines, err := json.Marshal(list)
 	if err != nil {
@@ -271,17 +268,12 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries, turbines []sou
 	if err != nil {
 		return check.Rules{}, fmt.Errorf("read the rules of data checks: %w", err)
 	}
-	limit := func(x *float64) float64 {
-		if x == nil {
-			return math.NaN()
-		}
-		return *x
-	}
+	none := new(math.NaN())
 	set := make([]checkrule.Rule, 0, len(rows)+1)
 	for _, row := range rows {
 		set = append(set, checkrule.Rule{
 			Check: row.CheckName, Variable: row.Variable, Severity: row.Severity,
-			Low: limit(row.Low), High: limit(row.High),
+			Low: *cmp.Or(row.Low, none), High: *cmp.Or(row.High, none),
 		})
 	}
 	if !d.turbines.All() {
@@ -347,19 +339,14 @@ func keptOf(entry targetdb.ClaimPartitionRow, digests func() ([]extract.Digest, 
 	case err != nil:
 		return nil, err
 	}
-	count := func(n *int64) int64 {
-		if n == nil {
-			return 0
-		}
-		return *n
-	}
+	none := new(int64)
 	return &ledger.Result{
-		Outcome: *entry.Outcome, Unchanged: true, SourcePruned: true, Samples: count(entry.Samples), Expected: count(entry.Expected), Windows: count(entry.Windows),
-		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: count(entry.TargetDigest),
+		Outcome: *entry.Outcome, Unchanged: true, SourcePruned: true,
+		Samples: *cmp.Or(entry.Samples, none), Expected: *cmp.Or(entry.Expected, none), Windows: *cmp.Or(entry.Windows, none),
+		SourceDigest: entry.SourceDigest, Rows: entry.Rows, TargetDigest: *cmp.Or(entry.TargetDigest, none),
 	}, nil
 }
 
-// over reports whether the day has ended.
 func (d *dayLoad) over() bool { return !d.now().Before(d.end()) }
 
 func (d *dayLoad) end() time.Time { return d.day.AddDate(0, 0, 1) }
@@ -434,14 +421,6 @@ func (d *dayLoad) stream(ctx context.Context, l *load.Loader, source sourceTurbi
 	}
 	work, ctx := errgroup.WithContext(ctx)
 	groups := make(chan *extract.Group) // one is loaded, the next one waits
-	hand := func(g *extract.Group) error {
-		select {
-		case groups <- g:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 	work.Go(func() error {
 		defer close(groups)
 		defer d.extracted()
@@ -453,8 +432,10 @@ func (d *dayLoad) stream(ctx context.Context, l *load.Loader, source sourceTurbi
 			if len(t.read)+len(t.broken) == len(source.wanted) {
 				work.Go(func() error { return d.checkDigest(ctx, t, rules) }) // while the last group is loaded
 			}
-			if err := hand(g); err != nil {
-				return err
+			select {
+			case groups <- g:
+			case <-ctx.Done():
+				return context.Cause(ctx)
 			}
 		}
 		return nil

@@ -6,11 +6,11 @@
 //	day.go     one day: claim, extraction beside load, checks, commit; or its preview
 //	totals.go  what a day's attempt read and wrote, and whether it may be committed
 //	stale.go   what has changed at the source since it was loaded
-//	prune.go   the end of a day's retention: its values are removed on purpose, or
-//	           (prunesource.go) its samples from the source
+//	prune.go   the end of a day's retention: its values are removed on purpose, or its
+//	           samples from the source
 //	job.go     the job and what can be asked of it
-//	errors.go  what an error says about another day, or another attempt
-//	target.go  the sessions for the target database
+//	target.go  the sessions for the target database, and what an error says about another
+//	           day, or another attempt
 //
 // After a day has succeeded, the target holds exactly the windows of what the source
 // held; one that failed or was killed is left as it was. The source is reached through
@@ -18,6 +18,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -79,15 +80,6 @@ type Job struct {
 // New returns a Job, to be closed after use; the error is of the configuration
 // alone.
 func New(ctx context.Context, c Config) (*Job, error) {
-	if c.Lease == 0 {
-		c.Lease = ledger.DefaultLease
-	}
-	if c.Group == 0 {
-		c.Group = extract.DefaultGroup
-	}
-	if c.Late == 0 {
-		c.Late = DefaultLate
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -95,11 +87,14 @@ func New(ctx context.Context, c Config) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims, err := ledger.New(ctx, c.Target, c.Lease, c.Log)
+	claims, err := ledger.New(ctx, c.Target, cmp.Or(c.Lease, ledger.DefaultLease), c.Log)
 	if err != nil {
 		return nil, err
 	}
-	return &Job{target: c.Target, source: client, ledger: claims, group: c.Group, late: c.Late, now: c.Now, log: c.Log}, nil
+	return &Job{
+		target: c.Target, source: client, ledger: claims, now: c.Now, log: c.Log,
+		group: cmp.Or(c.Group, extract.DefaultGroup), late: cmp.Or(c.Late, DefaultLate),
+	}, nil
 }
 
 // Close ends the job's own sessions and its idle connections to the source API.
@@ -160,7 +155,6 @@ func (r Request) check() error {
 	return nil
 }
 
-// daysFrom lists the days from first to last, both inclusive.
 func daysFrom(first, last time.Time) []time.Time {
 	days := make([]time.Time, 0, max(dates.Count(first, last), 0))
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {

@@ -33,8 +33,8 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 			run.Turbines = &turbines
 		}
 		var err error
-		if s.RunID, err = j.ledger.OpenRun(ctx, run); err != nil {
-			return s, fmt.Errorf("open a run: create: %w", explain(err))
+		if s.RunID, err = openRun(ctx, j.ledger, run); err != nil {
+			return s, err
 		}
 	}
 	err := j.days(ctx, r, &s)
@@ -50,7 +50,14 @@ func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	return s, err
 }
 
-// days works on the days of r and adds up in s what became of them.
+func openRun(ctx context.Context, l *ledger.Ledger, run targetdb.CreateRunParams) (int64, error) {
+	id, err := l.OpenRun(ctx, run)
+	if err != nil {
+		return 0, fmt.Errorf("open a run: create: %w", explain(err))
+	}
+	return id, nil
+}
+
 func (j *Job) days(ctx context.Context, r Request, s *Summary) error {
 	count := len(r.Days)
 	partitions, errs := make([]Partition, count), make([]error, count)

@@ -306,7 +306,6 @@ func (j *Job) Removal(ctx context.Context, days []time.Time) (Removal, error) {
 	return sum, j.countPairs(ctx, &pairs, &sum)
 }
 
-// loadedTurbines lists the turbines that the target has any values of, ascending.
 func (j *Job) loadedTurbines(ctx context.Context) (ids []int32, err error) {
 	q := targetdb.New(j.target)
 	for last := int32(0); ; {

@@ -20,7 +20,6 @@ import (
 	"github.com/delfos/delfos/internal/dates"
 )
 
-// dayTotals add up what a day's groups brought.
 type dayTotals struct {
 	load.Written
 
@@ -36,7 +35,6 @@ type dayTotals struct {
 	found                      check.Report
 }
 
-// count adds a group in.
 func (t *dayTotals) count(g *extract.Group) {
 	t.read = append(t.read, g.Read...)
 	t.samples += g.Samples
@@ -82,7 +80,6 @@ func (t *dayTotals) keepClean(u targetdb.TurbineDigest) {
 	t.clean.SourceDigests = append(t.clean.SourceDigests, u.SourceDigest)
 }
 
-// brokenError names the broken turbines; nil if there are none.
 func (t *dayTotals) brokenError() error {
 	if len(t.broken) == 0 {
 		return nil
@@ -110,7 +107,6 @@ func (t *dayTotals) refused(most int64) *EraseError {
 	return nil
 }
 
-// keep lists the turbines that keep what the target has of them.
 func (t *dayTotals) keep() []int32 {
 	ids := []int32{}
 	for _, b := range t.broken {
@@ -122,7 +118,6 @@ func (t *dayTotals) keep() []int32 {
 	return ids
 }
 
-// outcome is that of an attempt which is committed.
 func (t *dayTotals) outcome() enum.Outcome {
 	switch {
 	case t.partial != nil:
@@ -142,7 +137,6 @@ func (t *dayTotals) ledgerResult() ledger.Result {
 	}
 }
 
-// warn logs the data checks that did not pass.
 func (t *dayTotals) warn(ctx context.Context, log *slog.Logger, day time.Time) {
 	if now := time.Now(); t.samples > 0 && !dates.Believable(day, now) {
 		log.WarnContext(ctx, "the samples of this day come from a clock that is wrong, unless they are meant", "day", format(day),
@@ -197,7 +191,6 @@ func (e *EraseError) Error() string {
 	return text + "; find out why the source no longer has these samples, or allow the removal by --allow-empty (allow_empty in POST /runs)"
 }
 
-// turbines names those that keep what they have.
 func (e *EraseError) turbines() string {
 	const most = 10
 	var named []string

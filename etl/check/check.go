@@ -12,9 +12,8 @@
 // A day is judged by itself: a run of equal readings over midnight is two runs.
 //
 //	check.go   the checks and their rules
-//	reader.go  the samples of a turbine
+//	reader.go  the samples of a turbine, and its runs of equal readings
 //	curve.go   its power curve
-//	frozen.go  its runs of equal readings
 //	day.go     the turbines of a day, and the report
 package check
 
@@ -102,7 +101,6 @@ func (n Name) Version() int32 {
 	}
 }
 
-// subject is a check of a variable.
 type subject struct {
 	check    Name
 	variable string
@@ -181,7 +179,6 @@ func (r Rules) subjects() []subject {
 	return made
 }
 
-// limits are the lowest and the highest reading allowed of each variable.
 func (r Rules) limits() (low, high [variable.Count]float64) {
 	for i, name := range variable.Names {
 		low[i], high[i] = math.Inf(-1), math.Inf(1)
@@ -197,12 +194,10 @@ func (r Rules) limits() (low, high [variable.Count]float64) {
 	return low, high
 }
 
-// interval writes the limits of a variable, as [0, 60] m/s.
 func (r Rules) interval(name string) string {
 	low, high := r.limits()
 	place := slices.Index(variable.Names[:], name)
 	return fmt.Sprintf("[%s, %s] %s", number(low[place]), number(high[place]), variable.Units[place])
 }
 
-// number writes a reading with the digits that it has.
 func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

@@ -19,14 +19,12 @@ const (
 	farShare     = 0.2
 )
 
-// point is a window on the plane of wind speed and power.
 type point struct {
 	bin         int
 	start       int64
 	wind, power float64
 }
 
-// departure is a window that is far off its curve.
 type departure struct {
 	point
 

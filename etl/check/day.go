@@ -129,7 +129,6 @@ func (d *Day) Compare(loaded int64, source *int64, reason string) {
 	}
 }
 
-// note adds faults of a turbine to what its check has found.
 func (d *Day) note(s subject, turbine int32, faults int, example func() string) {
 	if f := d.findings[s]; f != nil && faults > 0 {
 		f.add(turbine, faults, example)
@@ -202,7 +201,6 @@ func (e *BlockedError) Error() string {
 // named bounds how many turbines a detail names.
 const named = 3
 
-// finding is what a check has found so far.
 type finding struct {
 	faults   int
 	turbines int
@@ -222,7 +220,6 @@ func (f *finding) add(turbine int32, faults int, example func() string) {
 	}
 }
 
-// where names turbines with an example each.
 func (f *finding) where() string {
 	text := strings.Join(f.examples, ", ")
 	if more := f.turbines - len(f.examples); more > 0 {
@@ -272,7 +269,6 @@ func (d *Day) Report() Report {
 	return r
 }
 
-// detail says in a sentence what a check found.
 func (d *Day) detail(s subject, f *finding) string {
 	turbines := counted(d.turbines, "turbine")
 	if d.broken > 0 {
@@ -308,7 +304,6 @@ func (d *Day) detail(s subject, f *finding) string {
 	return found + f.where()
 }
 
-// counted writes how many there are of something.
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

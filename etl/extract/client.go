@@ -2,9 +2,8 @@
 //
 //	windows.go  the windows (etl/window) and checks (etl/check) of groups of turbines
 //	digest.go   the digests of days, without their rows
-//	samples.go  the turbines, and samples one by one
+//	samples.go  the turbines, and samples one by one: the rows of an Arrow stream
 //	client.go   the client: an answer over HTTP, whole and verified by its digest
-//	arrow.go    the rows of an Arrow stream
 //	retry.go    what can go wrong, and when another try is worth it
 //
 // The streamed operations answer with an iterator, which ends in an error unless
@@ -40,8 +39,7 @@ const (
 	// keptBody is how large an answer's memory may be to be kept for another,
 	// and keptBodies how many are kept.
 	keptBody, keptBodies = 8 << 20, 4
-	// stallTimeout ends a request whose answer does not arrive or stops to.
-	stallTimeout = time.Minute
+	stallTimeout         = time.Minute
 )
 
 // Client asks the source API. It is safe for concurrent use.
@@ -119,7 +117,6 @@ func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, e
 	return v, err
 }
 
-// answer is one that has arrived whole.
 type answer struct {
 	*http.Response
 
@@ -163,8 +160,6 @@ func (c *Client) get(ctx context.Context, media string, size int, ask func(sourc
 	return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 }
 
-// refusal turns an error of the API's, or of what stands before it, into one with
-// its detail.
 func (c *Client) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	return &StatusError{
@@ -202,7 +197,6 @@ func (a *answer) counted(rows int) error {
 	return nil
 }
 
-// takeBody returns memory for an answer.
 func (c *Client) takeBody() *bytes.Buffer {
 	select {
 	case body := <-c.bodies:
@@ -260,7 +254,6 @@ func (g *stallGuard) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// guardedBody is the body of an answer under a stallGuard.
 type guardedBody struct {
 	io.ReadCloser
 

@@ -54,7 +54,6 @@ func (c *Client) Digests(ctx context.Context, first, last time.Time) ([]Digest, 
 	return digests, nil
 }
 
-// digests are those of an answer, if their days are what was asked for.
 func (a *answer) digests(first, last time.Time) ([]Digest, error) {
 	var lines []sourceapi.Digest
 	if err := json.Unmarshal(a.body.Bytes(), &lines); err != nil {

@@ -66,7 +66,6 @@ func (c *Client) Groups(ctx context.Context, day time.Time, turbines []int32, si
 	}
 }
 
-// dayReader reads the samples of a day group by group.
 type dayReader struct {
 	client   *Client
 	day      time.Time
@@ -136,7 +135,6 @@ func OfAllTurbines(err error) bool {
 	return foreign || errors.Is(err, ErrAway) || refused && status.Code < http.StatusInternalServerError
 }
 
-// rangeOf names turbines, which ascend, by the first and the last.
 func rangeOf(turbines []int32) string {
 	first, last := turbines[0], turbines[len(turbines)-1]
 	if first == last {
@@ -167,7 +165,6 @@ func (r *dayReader) read(ctx context.Context, turbines []int32) (*Group, error) 
 // noTurbine is not the id of any turbine.
 const noTurbine = math.MinInt32
 
-// groupBuilder turns samples into windows.
 type groupBuilder struct {
 	*Group
 

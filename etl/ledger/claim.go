@@ -119,7 +119,6 @@ func (c *Claim) take(ctx context.Context) error {
 	}
 }
 
-// endWait is how long the end of an expired claim's session is waited for.
 const endWait = 5 * time.Second
 
 // EndExpired ends the session of a day's claim whose lease has run out, if the claim

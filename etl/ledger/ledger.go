@@ -1,10 +1,10 @@
 // Package ledger says who may write a day of the target, and records what became of it.
 //
 //	claim.go   a day's claim: its lease, its fencing token, the takeover of a dead one
-//	settle.go  how an attempt ends: committed, failed, or with a COMMIT that nobody answered
-//	ledger.go  the runs of commands, and the sessions that the ledger asks through
-//	checks.go  what the data checks (etl/check) found
-//	prune.go   an attempt that removes a day on purpose
+//	settle.go  how an attempt ends: committed, failed, with a COMMIT that nobody answered,
+//	           or with a day that was removed on purpose
+//	ledger.go  the runs of commands, what the data checks (etl/check) found, and the
+//	           sessions that the ledger asks through
 //
 // All its state is in the target's tables partition, attempt, run and run_partition.
 package ledger
@@ -13,12 +13,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/delfos/delfos/etl/check"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/actor"
 	"github.com/delfos/delfos/internal/tracing"
@@ -41,8 +43,7 @@ const (
 	// settleTimeout bounds each step that is still taken for an attempt that
 	// failed or was cancelled, so that a target that is away holds nobody up.
 	settleTimeout = 5 * time.Second
-	// poll is how often a claim that somebody else holds is looked at.
-	poll = 100 * time.Millisecond
+	poll          = 100 * time.Millisecond
 )
 
 // New returns a Ledger, to be closed after use. Its claims take sessions of a pool,
@@ -123,4 +124,56 @@ func (s execFirstUse) withMode(sql string, args []any) []any {
 	}
 	asked[sql] = true
 	return append([]any{pgx.QueryExecModeExec}, args...)
+}
+
+const flagsAtOnce = 10_000
+
+// Findings are what the data checks found of a day.
+type Findings struct {
+	check.Report
+
+	Read []int32 // turbines
+	Kept []int32 // turbines that keep their old values, and so their old flags
+}
+
+// RecordFindings writes what the checks found, in the load's transaction.
+func (c *Claim) RecordFindings(ctx context.Context, f Findings) error {
+	q := targetdb.New(c.tx)
+	keeps := func(turbine int32) bool { return slices.Contains(f.Kept, turbine) }
+	start, stop := c.day, c.day.AddDate(0, 0, 1)
+	if c.order.Subset {
+		loaded := slices.DeleteFunc(slices.Clone(f.Read), keeps)
+		if _, err := q.DeleteFlags(ctx, targetdb.DeleteFlagsParams{Start: start, Stop: stop, TurbineIds: loaded}); err != nil {
+			return fmt.Errorf("remove flags: %w", err)
+		}
+	} else {
+		results := targetdb.ReplaceCheckResultsParams{Day: c.day, Token: c.Entry.Token, Start: start, Stop: stop, Kept: f.Kept}
+		for _, r := range f.Results {
+			results.CheckNames = append(results.CheckNames, string(r.Check))
+			results.Variables = append(results.Variables, r.Variable)
+			results.Versions = append(results.Versions, r.Check.Version())
+			results.Statuses = append(results.Statuses, string(r.Status))
+			results.Faults = append(results.Faults, r.Faults)
+			results.Details = append(results.Details, r.Detail)
+		}
+		if err := q.ReplaceCheckResults(ctx, results); err != nil {
+			return fmt.Errorf("record what the checks found: %w", err)
+		}
+	}
+	flags := slices.DeleteFunc(f.Flags, func(f check.Flag) bool { return keeps(f.Turbine) })
+	for part := range slices.Chunk(flags, flagsAtOnce) {
+		var p targetdb.AddFlagsParams
+		for _, f := range part {
+			p.TurbineIds = append(p.TurbineIds, f.Turbine)
+			p.Variables = append(p.Variables, f.Variable)
+			p.Timestamps = append(p.Timestamps, time.UnixMicro(f.Start).UTC())
+			p.CheckNames = append(p.CheckNames, string(f.Check))
+			p.Versions = append(p.Versions, f.Check.Version())
+			p.Details = append(p.Details, f.Detail)
+		}
+		if _, err := q.AddFlags(ctx, p); err != nil {
+			return fmt.Errorf("flag windows: %w", err)
+		}
+	}
+	return nil
 }

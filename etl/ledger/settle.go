@@ -117,8 +117,7 @@ func (c *Claim) Begin(ctx context.Context) (pgx.Tx, *targetdb.Queries, error) {
 func (c *Claim) Commit(ctx context.Context, r Result) error {
 	var message *string
 	if r.Err != nil {
-		text := Storable(r.Err.Error())
-		message = &text
+		message = new(Storable(r.Err.Error()))
 	}
 	again, err := c.settle(ctx, c.tx, r.Outcome, r.Err)
 	if err != nil {
@@ -174,7 +173,6 @@ func (c *Claim) endRenewals() {
 	<-c.stopped
 }
 
-// settle records how an attempt ended for those who asked.
 func (c *Claim) settle(ctx context.Context, tx pgx.Tx, outcome enum.Outcome, cause error) (again *time.Time, err error) {
 	if c.order.Settler == nil {
 		_, err = targetdb.New(tx).SettleRunPartition(ctx, targetdb.SettleRunPartitionParams{
@@ -224,7 +222,6 @@ func (c *Claim) resolve(ctx context.Context, lost error) error {
 	}
 }
 
-// outcome reads how the attempt ended, after the end of its session.
 func (c *Claim) outcome(ctx context.Context, q *targetdb.Queries) (*enum.Outcome, error) {
 	session := targetdb.SessionAliveParams{Pid: &c.Entry.Pid, BackendStart: c.Entry.BackendStart}
 	if err := q.EndSession(ctx, targetdb.EndSessionParams(session)); err != nil {
@@ -284,7 +281,6 @@ func (c *Claim) Fail(ctx context.Context, outcome enum.Outcome, cause error) err
 	}
 }
 
-// rollBack ends the load's transaction unless it was committed.
 func (c *Claim) rollBack(ctx context.Context) {
 	if c.tx != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
@@ -332,4 +328,61 @@ func (c *Claim) recordFailure(ctx context.Context, outcome enum.Outcome, cause e
 // have bytes that are not text, and PostgreSQL takes no zero byte.
 func Storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// Prune removes the values of the claimed day, its flags and what the checks found, in
+// one transaction that also has the ledger call it pruned. It returns how many values
+// these were. ErrClaimLost: the claim is somebody else's, all is rolled back.
+func (c *Claim) Prune(ctx context.Context) (deleted int64, err error) {
+	_, q, err := c.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	stop := c.day.AddDate(0, 0, 1)
+	if deleted, err = q.PruneValues(ctx, targetdb.PruneValuesParams{Start: c.day, Stop: stop}); err != nil {
+		return 0, fmt.Errorf("remove values: %w", err)
+	}
+	if err := q.PruneFlags(ctx, targetdb.PruneFlagsParams{Start: c.day, Stop: stop}); err != nil {
+		return 0, fmt.Errorf("remove flags: %w", err)
+	}
+	if err := q.PruneCheckResults(ctx, c.day); err != nil {
+		return 0, fmt.Errorf("remove the results of checks: %w", err)
+	}
+	if err := c.settlePruned(ctx, enum.OutcomePruned, deleted, new(int64)); err != nil {
+		return 0, err
+	}
+	mine, err := q.PrunePartition(ctx, targetdb.PrunePartitionParams{
+		Day: c.day, Token: c.Entry.Token, StartedAt: c.Entry.StartedAt, Deleted: deleted,
+	})
+	return deleted, c.end(ctx, mine, err)
+}
+
+// NoteSourcePruned has the ledger know that the samples of the claimed day are removed from
+// the source on purpose, and ends the claim; the values stay. outcome is what the day has.
+// ErrClaimLost: the claim is somebody else's.
+func (c *Claim) NoteSourcePruned(ctx context.Context, outcome enum.Outcome) error {
+	_, q, err := c.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.settlePruned(ctx, outcome, 0, c.Entry.TargetDigest); err != nil {
+		return err
+	}
+	mine, err := q.NoteSourcePruned(ctx, targetdb.NoteSourcePrunedParams{Day: c.day, Token: c.Entry.Token})
+	return c.end(ctx, mine, err)
+}
+
+func (c *Claim) settlePruned(ctx context.Context, outcome enum.Outcome, deleted int64, digest *int64) error {
+	if _, err := c.settle(ctx, c.tx, enum.OutcomePruned, nil); err != nil {
+		return err
+	}
+	c.endRenewals()
+	none := new(int64)
+	if _, err := c.q.FinishAttempt(ctx, targetdb.FinishAttemptParams{
+		Day: c.day, Token: c.Entry.Token, Outcome: outcome,
+		Inserted: none, Updated: none, Deleted: &deleted, SourceDigest: c.Entry.SourceDigest, TargetDigest: digest,
+	}); err != nil {
+		return fmt.Errorf("record the attempt: %w", err)
+	}
+	return nil
 }

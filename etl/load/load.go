@@ -48,7 +48,6 @@ type Options struct {
 	Loaded bool
 }
 
-// column is a signal of the target: which statistic of which variable it holds.
 type column struct {
 	id                  int32
 	variable, statistic int
@@ -121,7 +120,6 @@ func (l *Loader) Load(ctx context.Context, groups <-chan *extract.Group) (sum Wr
 	return sum, nil
 }
 
-// value is a row of the target's data.
 type value = targetdb.ReadValuesRow
 
 // values yields the rows that windows make, in the order of data's key.
@@ -144,7 +142,6 @@ func (l *Loader) values(series []extract.Series) iter.Seq[value] {
 	}
 }
 
-// copy loads groups into a day that holds nothing.
 func (l *Loader) copy(ctx context.Context, groups <-chan *extract.Group) (Written, error) {
 	var digest int64
 	rows, err := targetdb.CopyValues(ctx, l.tx.Conn(), func(w *pgrow.Copier[value]) error {
@@ -290,7 +287,6 @@ func (l *Loader) NoteTurbineDigests(ctx context.Context, turbines targetdb.Repla
 	return nil
 }
 
-// difference is what makes held rows equal to wanted ones.
 type difference struct {
 	Written
 

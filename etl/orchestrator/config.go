@@ -131,7 +131,6 @@ func (c ScheduleConfig) String() string {
 		c.Cron, c.CatchUpDays, c.StaleDays, c.SourceRetention, c.TargetRetention, c.TodayEvery, start)
 }
 
-// withDefaults fills what c leaves open.
 func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now

@@ -183,7 +183,6 @@ func (c *Control) Start(ctx context.Context, r StartRequest) (Plan, error) {
 	return plan, nil
 }
 
-// wantedDays are the days that r asks for, and their plan.
 func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed, now time.Time) (plan Plan, days []time.Time, err error) {
 	grid, err := readGrid(ctx, tx, r.From, r.To)
 	if err != nil {
@@ -202,7 +201,6 @@ func wantedDays(ctx context.Context, tx pgx.Tx, r StartRequest, believed, now ti
 	return plan, days, nil
 }
 
-// takes reports whether a day of state s is wanted.
 func takes(scope enum.RunScope, s enum.PartitionState) bool {
 	switch scope {
 	case enum.RunScopeMissing:
@@ -216,7 +214,6 @@ func takes(scope enum.RunScope, s enum.PartitionState) bool {
 	return true
 }
 
-// findRun fills in the run that r's key has made before.
 func findRun(ctx context.Context, tx pgx.Tx, r StartRequest, plan *Plan) error {
 	made, err := targetdb.New(tx).FindRunByKey(ctx, r.Key)
 	if err != nil {

@@ -157,10 +157,8 @@ func (c Cron) next(t time.Time) (time.Time, bool) {
 	}
 }
 
-// yesterday is the last day that has ended.
 func yesterday(now time.Time) time.Time { return dates.Of(now).AddDate(0, 0, -1) }
 
-// dueAt is when a day is due; false if never.
 func (c Cron) dueAt(day time.Time) (time.Time, bool) { return c.next(day.AddDate(0, 0, 1)) }
 
 // dueDays returns the days from start on that became due within the catch-up

@@ -36,7 +36,7 @@
 //	      └────│   stale   │
 //	           └───────────┘
 //
-// The running day, not over yet, is asked for by one run again and again (today.go), and
+// The running day, not over yet, is asked for by one run again and again (sweep.go), and
 // has a worker of its own. What was loaded before its day ended is loaded again when due.
 //
 // Query ReadGrid (queries/target/grid.sql) derives all of them at once.

@@ -90,7 +90,6 @@ func (e *events) Events(ctx context.Context, after int64, each func(Event) error
 	}
 }
 
-// read returns a page of the events after one.
 func (e *events) read(ctx context.Context, after int64) ([]Event, error) {
 	select {
 	case e.readers <- struct{}{}:

@@ -26,7 +26,6 @@ import (
 // gives it up, and it is tried again.
 const partitionTimeout = time.Hour
 
-// worker works on the jobs of partitions.
 type worker struct {
 	river.WorkerDefaults[PartitionArgs]
 
@@ -126,7 +125,6 @@ func (w *worker) goOn(ctx context.Context) {
 	}
 }
 
-// report writes to the log, the run's among them, what became of the day.
 func (w *worker) report(ctx context.Context, job *river.Job[PartitionArgs], p etl.Partition, err error) {
 	facts := []any{"day", p.Day, "outcome", p.Outcome, "attempt", job.Attempt, "token", p.Token, "seconds", p.Seconds}
 	after, again := time.Duration(0), false
@@ -204,7 +202,6 @@ func wait(jobID int64, attempt int) time.Duration {
 // need a moment to write down how it ended.
 const lingering = 10 * time.Second
 
-// runningJobs are the jobs that this process works on.
 type runningJobs struct {
 	mu    sync.Mutex
 	ended map[int64]time.Time // when each job ended; zero while it has not
@@ -221,7 +218,6 @@ func (r *runningJobs) add(id int64) (done func()) {
 	return func() { set(time.Now()) }
 }
 
-// list returns the jobs that run or have just ended.
 func (r *runningJobs) list() []int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	// keptEntries is how many entries are kept of a run's log.
 	keptEntries = 10_000
 	// waitingEntries bounds the entries that wait to be written; what comes when
 	// they are that many is lost to the run's log, and counted.
@@ -49,7 +48,6 @@ type RunLog struct {
 	lost    int
 }
 
-// logEntry is an entry as query AddRunLog takes it.
 type logEntry struct {
 	RunID      int64           `json:"run_id"`
 	Day        *string         `json:"day"`
@@ -150,7 +148,6 @@ func (l *RunLog) add(e logEntry) {
 	l.waiting = append(l.waiting, e)
 }
 
-// take returns at most flushLimit entries, the oldest first.
 func (l *RunLog) take() []logEntry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,14 +162,12 @@ func (l *RunLog) take() []logEntry {
 	return entries
 }
 
-// putBack puts entries that could not be written before those that came since.
 func (l *RunLog) putBack(entries []logEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = append(entries, l.waiting...)
 }
 
-// flush writes all that waits to the target.
 func (l *RunLog) flush(ctx context.Context, pool *pgxpool.Pool) error {
 	for {
 		entries := l.take()

@@ -25,7 +25,6 @@ const (
 	lateAfter = time.Hour
 )
 
-// counters count what this process has done.
 type counters struct {
 	days          *prometheus.CounterVec
 	samples       prometheus.Counter
@@ -64,7 +63,6 @@ func newCounters() *counters {
 	}
 }
 
-// count counts an attempt.
 func (c *counters) count(p etl.Partition, err error, again bool) {
 	c.days.WithLabelValues(string(p.Outcome)).Inc()
 	c.samples.Add(float64(p.Samples))
@@ -107,7 +105,6 @@ func (u unchecked) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// ledgerMetrics are what the ledger says at the time of a scrape.
 type ledgerMetrics struct {
 	control *Control
 
@@ -136,7 +133,6 @@ func (m *ledgerMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// reading is all that the ledger's metrics tell.
 type reading struct {
 	Status
 	targetdb.ReadQueueAgeRow

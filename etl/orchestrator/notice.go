@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	// keptNotices is how long notices are kept that were sent.
 	keptNotices = 30 * 24 * time.Hour
 	// noticeLease is for how long a process has a notice that it sends: longer than a
 	// request takes.
@@ -83,7 +82,6 @@ func (c *Control) notice(ctx context.Context, now time.Time) error {
 	})
 }
 
-// openConditions reads what was told and has not ended.
 func openConditions(ctx context.Context, tx pgx.Tx) (map[enum.ConditionKind]wrong, error) {
 	rows, err := targetdb.New(tx).ListConditions(ctx)
 	if err != nil {
@@ -183,7 +181,6 @@ func suspectSource(row targetdb.Schedule, now time.Time, open wrong) (string, wr
 	return *row.SuspectReason, wrong{dates.Of(now): {}}
 }
 
-// enter enters a notice of the days that a condition has begun or ended for.
 func enter(ctx context.Context, tx pgx.Tx, kind enum.ConditionKind, ended bool, change wrong, reason string) error {
 	days := slices.SortedFunc(maps.Keys(change), time.Time.Compare)
 	listed := make([]NoticeDay, len(days))
@@ -210,7 +207,6 @@ func enter(ctx context.Context, tx pgx.Tx, kind enum.ConditionKind, ended bool, 
 	return nil
 }
 
-// message says in a sentence what has begun or ended.
 func message(kind enum.ConditionKind, ended bool, days []NoticeDay, reason string) Notice {
 	if kind == enum.ConditionKindSourceSuspect {
 		if ended {

@@ -138,7 +138,6 @@ func (o *Orchestrator) enter(ctx context.Context) error {
 	}
 }
 
-// work loads days until ctx ends and what is under way has ended.
 func (o *Orchestrator) work(ctx context.Context) error {
 	if err := o.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the queue's client: %w", err)
@@ -168,7 +167,6 @@ type task struct {
 	wait  func() time.Duration // until do is called again
 }
 
-// tasks are all that an Orchestrator does beside loading days.
 func (o *Orchestrator) tasks() []task {
 	const limit = 30 * time.Second
 	every := func(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
@@ -189,7 +187,6 @@ func (o *Orchestrator) tasks() []task {
 	}
 }
 
-// untilTick is how long to wait before due days are looked for again.
 func untilTick(cron Cron, now time.Time) time.Duration {
 	if at, _, ok := cron.upcoming(dates.Earliest(), now); ok {
 		return min(at.Sub(now), tickEvery)
@@ -223,7 +220,6 @@ func (o *Orchestrator) repeat(ctx context.Context, t task) {
 	}
 }
 
-// pause waits, and reports whether ctx goes on.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -275,7 +271,6 @@ func (o *Orchestrator) reconcile(ctx context.Context) error {
 	})
 }
 
-// tidy removes what is no longer wanted.
 func (o *Orchestrator) tidy(ctx context.Context) error {
 	db := targetdb.New(o.config.Target)
 	err := errors.Join(db.CloseAbandonedCommands(ctx, abandoned), db.TrimEvents(ctx, keptEvents), db.ForgetWorkers(ctx), db.TrimNotices(ctx, keptNotices))

@@ -53,7 +53,6 @@ type scheduledRun struct {
 	first, last time.Time
 }
 
-// open opens a run of days, if there are any.
 func (s *scheduler) open(ctx context.Context, tx pgx.Tx, trigger enum.RunTrigger, scope enum.RunScope, days []time.Time) (run scheduledRun, err error) {
 	if len(days) == 0 {
 		return scheduledRun{}, nil
@@ -63,7 +62,6 @@ func (s *scheduler) open(ctx context.Context, tx pgx.Tx, trigger enum.RunTrigger
 	return run, err
 }
 
-// facts are what the log says of a run.
 func (r scheduledRun) facts() []any {
 	return []any{"run", r.id, "days", r.days, "from", r.first.Format(time.DateOnly), "to", r.last.Format(time.DateOnly)}
 }
@@ -163,7 +161,6 @@ func wanting(days []time.Time, grid []targetdb.ReadGridRow, calledOff map[time.T
 	return slices.DeleteFunc(slices.Clone(days), func(day time.Time) bool { return !wanted[day] || calledOff[day] })
 }
 
-// half reports whether a day was loaded, and not since it ended.
 func half(row targetdb.ReadGridRow) bool {
 	loaded := row.State == enum.PartitionStateDone || row.State == enum.PartitionStateEmpty || row.State == enum.PartitionStateStale
 	return loaded && !row.Over
@@ -215,7 +212,6 @@ func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (sch
 	return s.open(ctx, tx, enum.RunTriggerSchedule, enum.RunScopeFailed, days)
 }
 
-// held calls f in a transaction that holds the schedule's row.
 func (s *scheduler) held(ctx context.Context, f func(pgx.Tx, targetdb.Schedule) error) error {
 	return pgx.BeginFunc(ctx, s.config.Target, func(tx pgx.Tx) error {
 		row, err := targetdb.New(tx).LockSchedule(ctx)
@@ -308,7 +304,6 @@ func (s *scheduler) Schedule(ctx context.Context) (ScheduleState, error) {
 	return state, err
 }
 
-// snapshot is what is read as it was at one moment.
 func snapshot() pgx.TxOptions {
 	return pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 }
@@ -359,13 +354,11 @@ func (s *scheduler) readSchedule(ctx context.Context, tx pgx.Tx, now time.Time, 
 	return state, nil
 }
 
-// duesTold is how many days ScheduleState says are to become due.
 const duesTold = 5
 
 // Due is when a day becomes due; the newest, if several do.
 type Due struct{ At, Day time.Time }
 
-// told is what the log has said of the schedule.
 type told struct {
 	leftOut bool
 	others  []targetdb.OtherSettingsRow

@@ -15,9 +15,7 @@ import (
 )
 
 const (
-	// statusDays is how many days of each state a Status has.
 	statusDays = 100
-	// recentDays is how many days its completeness is of.
 	recentDays = 30
 )
 
@@ -93,7 +91,6 @@ func (c *Control) begun(known *etl.Span) *time.Time {
 	return nil
 }
 
-// count takes what a grid says of each state.
 func (s *Status) count(grid []targetdb.ReadGridRow) {
 	for _, row := range slices.Backward(grid) {
 		s.Counts[row.State]++

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/delfos/delfos/etl"
+	"github.com/delfos/delfos/etl/extract"
 	"github.com/delfos/delfos/gen/enum"
 	"github.com/delfos/delfos/gen/targetdb"
 	"github.com/delfos/delfos/internal/dates"
@@ -88,12 +90,9 @@ func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 // suspect reports whether the source is suspect, which it is if there is a reason,
 // and records, notes and logs when that changes.
 func (s *scheduler) suspect(ctx context.Context, now time.Time, reason string) (bool, error) {
-	before := ""
+	var before string
 	err := s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
-		if row.SuspectReason != nil {
-			before = *row.SuspectReason
-		}
-		if reason == before {
+		if before = *cmp.Or(row.SuspectReason, new(string)); reason == before {
 			return nil
 		}
 		if err := targetdb.New(tx).NoteSuspicion(ctx, targetdb.NoteSuspicionParams{At: now, Reason: reason}); err != nil {
@@ -151,7 +150,6 @@ func (s *scheduler) askForStale(ctx context.Context, days etl.Span, before map[t
 	return err
 }
 
-// seenDigests reads the source's digests as last seen, by day.
 func seenDigests(ctx context.Context, db *targetdb.Queries, days etl.Span) (map[time.Time]int64, error) {
 	rows, err := db.SeenDigests(ctx, targetdb.SeenDigestsParams{FirstDay: days.First, LastDay: days.Last})
 	if err != nil {
@@ -162,4 +160,102 @@ func seenDigests(ctx context.Context, db *targetdb.Queries, days etl.Span) (map[
 		seen[row.Day] = row.Digest
 	}
 	return seen, nil
+}
+
+type agenda struct {
+	days   []time.Time // ascending
+	whole  bool        // they are all that are followed
+	again  []time.Time // those of them that the next sweep looks at too
+	cursor string      // by which the next one asks for changes; "" for none
+}
+
+// agenda asks the source which of the days have changed since the last sweep. It is all
+// of them when the source can't tell or is suspect, and once a UTC day: people write by
+// SQL, and the day that has just ended is followed from now on.
+//
+// A load that is under way may have read a day before the change, and record what it has
+// read after the look. So its day is looked at again, whoever changed it.
+func (s *scheduler) agenda(ctx context.Context, now time.Time, followed etl.Span) (agenda, error) {
+	db := targetdb.New(s.config.Target)
+	row, err := db.ReadSchedule(ctx)
+	if err != nil {
+		return agenda{}, fmt.Errorf("read how far the source was looked at: %w", err)
+	}
+	since := *cmp.Or(row.SweepCursor, new(string))
+	// An older source has no changes to tell. One that is away fails the look too.
+	changes, failure := s.config.Job.Changes(ctx, since)
+	if failure != nil {
+		changes = extract.Changes{}
+		s.config.Log.DebugContext(ctx, "the source does not tell what has changed; all days are looked at", "error", failure)
+	}
+	a := agenda{cursor: changes.Cursor}
+	a.whole = !changes.Complete || row.SuspectReason != nil || row.SweptWholeAt == nil || !dates.Of(*row.SweptWholeAt).Equal(dates.Of(now))
+	for day := followed.First; !day.After(followed.Last); day = day.AddDate(0, 0, 1) {
+		is := func(other time.Time) bool { return other.Equal(day) }
+		if a.whole || slices.ContainsFunc(changes.Days, is) || slices.ContainsFunc(row.SweepAgain, is) {
+			a.days = append(a.days, day)
+		}
+	}
+	if a.again, err = db.ClaimedDays(ctx, a.days); err != nil {
+		return agenda{}, fmt.Errorf("list the days that are being loaded: %w", err)
+	}
+	return a, nil
+}
+
+// today asks for the running day, if the source has samples of it: also if none has come
+// since, as more are expected by now. It returns errNotDue while the schedule is paused or the source suspect, before it is
+// time again, and while what has come late of yesterday is to be loaded; one process at
+// a time does it.
+func (s *scheduler) today(ctx context.Context, now time.Time) error {
+	c := s.config.Schedule
+	day := dates.Of(now)
+	if c.TodayEvery == 0 || c.PartitionStart != nil && day.Before(*c.PartitionStart) {
+		return errNotDue
+	}
+	turn, err := targetdb.New(s.config.Target).ClaimToday(ctx, targetdb.ClaimTodayParams{At: now, Every: c.TodayEvery, Yesterday: yesterday(now)})
+	if err != nil || turn == 0 {
+		return cmp.Or(err, errNotDue)
+	}
+	samples, err := s.config.Job.Samples(ctx, day)
+	s.origin.heard(now, err)
+	if err != nil || samples == 0 {
+		return err
+	}
+	return s.held(ctx, func(tx pgx.Tx, row targetdb.Schedule) error {
+		if row.Paused {
+			return nil
+		}
+		return s.askForToday(ctx, tx, day)
+	})
+}
+
+// askForToday asks for the running day, by one run however often it does. A day that
+// somebody has called off is left alone; one that somebody else waits for is not.
+func (s *scheduler) askForToday(ctx context.Context, tx pgx.Tx, day time.Time) error {
+	grid, err := readGrid(ctx, tx, day, day)
+	if err != nil {
+		return err
+	}
+	calledOff, err := targetdb.New(tx).CalledOffDays(ctx, targetdb.CalledOffDaysParams{FirstDay: day, LastDay: day})
+	if err != nil {
+		return fmt.Errorf("read called off days: %w", err)
+	}
+	if grid[0].State == enum.PartitionStateRunning || grid[0].NextAttemptAt != nil || len(calledOff) > 0 {
+		return nil
+	}
+	id, err := targetdb.New(tx).ReopenToday(ctx, day)
+	if err == nil {
+		return s.queue.ask(ctx, tx, id, []time.Time{day}, "")
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("ask for the running day again: %w", err)
+	}
+	key := "today " + day.Format(time.DateOnly)
+	_, err = s.queue.open(ctx, tx, targetdb.OpenRunParams{
+		Trigger: enum.RunTriggerToday, FirstDay: day, LastDay: day, Scope: enum.RunScopeAll, Days: []time.Time{day}, IdempotencyKey: key, Request: key,
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil // It still asks, or the day was forgotten.
+	}
+	return err
 }

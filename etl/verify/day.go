@@ -95,8 +95,6 @@ func (v *verifier) compareParts(ctx context.Context, day time.Time, d *compariso
 	return err
 }
 
-// turbineDay is what the target should hold of a turbine, or why that is not
-// known.
 type turbineDay struct {
 	id     int32
 	values []value
@@ -210,7 +208,6 @@ func (v *verifier) verdict(ctx context.Context, q *targetdb.Queries, day time.Ti
 // width is the length of a window, which starts at a multiple of it.
 const width = 10 * time.Minute
 
-// readings are those of one window, by variable.
 type readings struct {
 	start  time.Time
 	values [variable.Count][]float64

@@ -136,7 +136,6 @@ func days(ctx context.Context, c Config, r Request) ([]time.Time, error) {
 	return days, nil
 }
 
-// verifier compares days.
 type verifier struct {
 	target    *pgxpool.Pool
 	source    *extract.Client
@@ -148,7 +147,6 @@ type verifier struct {
 	catalogue *catalogue
 }
 
-// prepare reads what is the same for all days.
 func (v *verifier) prepare(ctx context.Context) error {
 	signals, err := targetdb.New(v.target).ListSignals(ctx)
 	if err != nil {

@@ -93,7 +93,6 @@ func Mount(r chi.Router, title, tag string, spec []byte) {
 	})
 }
 
-// names are the files of a folder that is embedded.
 func names(files embed.FS, dir string) []string {
 	entries, _ := files.ReadDir(dir) // it is there, or this would not compile
 	names := make([]string, len(entries))
@@ -116,7 +115,6 @@ func under(prefix string, contract []byte) []byte {
 	return []byte(text)
 }
 
-// own is a page, or a part of one, that loads from this server alone.
 func own(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpserve.Secure(w, policy)
@@ -124,7 +122,6 @@ func own(next http.Handler) http.Handler {
 	})
 }
 
-// file serves bytes that do not change while the process runs.
 func file(contentType string, content []byte) http.Handler {
 	sum := sha256.Sum256(content)
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`

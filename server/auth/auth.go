@@ -38,15 +38,13 @@ const (
 	// may have no session any more.
 	streamTime = 5 * time.Minute
 	// lookEvery is how often the token of a stream's client is looked at.
-	lookEvery = 5 * time.Second
-	// authorization is the header that carries a token.
+	lookEvery     = 5 * time.Second
 	authorization = "Authorization"
 )
 
 // Scopes are all, the least first.
 func Scopes() []Scope { return []Scope{targetapi.Read, targetapi.Operate, targetapi.Admin} }
 
-// includes reports whether a scope is enough where need is wanted.
 func includes(scope, need Scope) bool {
 	return slices.Index(Scopes(), scope) >= slices.Index(Scopes(), need)
 }
@@ -218,7 +216,6 @@ func (g *Gate) Identify(ctx context.Context, token string) (Client, error) {
 	return Client{}, invalid("the token is not one of this server's")
 }
 
-// invalid is the 401 of a token that is not valid.
 func invalid(why string) error {
 	return problem.Unauthorized(why, `Bearer realm="delfos", error="invalid_token"`)
 }

@@ -23,8 +23,7 @@ const (
 	askAgain = 5 * time.Second
 	// issuerTimeout bounds a question to the issuer.
 	issuerTimeout = 10 * time.Second
-	// scopePrefix may stand before a scope in a claim.
-	scopePrefix = "delfos:"
+	scopePrefix   = "delfos:"
 )
 
 // scopeClaims are where a JWT may say its scopes, as words in a text or as a list.
@@ -46,7 +45,6 @@ func newIssuer(url, audience string) *issuer {
 	return &issuer{url: url, audience: audience, client: &http.Client{Timeout: issuerTimeout}}
 }
 
-// ready returns the verifier, for which the issuer has to have answered once.
 func (i *issuer) ready() (*oidc.IDTokenVerifier, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -96,7 +94,6 @@ func (k keys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	return payload, err
 }
 
-// verify is the client that a JWT stands for.
 func (i *issuer) verify(ctx context.Context, jwt string) (Client, error) {
 	verifier, err := i.ready() //nolint:contextcheck // See there.
 	if err != nil {
@@ -142,7 +139,6 @@ func scopeOf(claims map[string]json.RawMessage) (greatest Scope) {
 	return greatest
 }
 
-// words are those of a claim that is a text or a list of texts.
 func words(claim json.RawMessage) (list []string) {
 	var text string
 	if json.Unmarshal(claim, &text) == nil {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,7 +42,6 @@ type Token struct {
 	Expires *time.Time `json:"expires,omitempty"` // nil: never
 }
 
-// file is the content of a file of tokens.
 type file struct {
 	Tokens []Token `json:"tokens"`
 }
@@ -59,7 +60,6 @@ func CheckName(name string) error {
 	return nil
 }
 
-// check says what is wrong with a token of a file.
 func (t Token) check() error {
 	if err := CheckName(t.Name); err != nil {
 		return err
@@ -112,13 +112,9 @@ func read(path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	var text bytes.Buffer
-	_, err = text.ReadFrom(f)
-	return text.Bytes(), info, err
+	text, err := io.ReadAll(f)
+	info, unseen := f.Stat()
+	return text, info, cmp.Or(unseen, err)
 }
 
 // Create adds a token to a file, which it makes if need be, and returns it. It is
@@ -193,7 +189,6 @@ func change(ctx context.Context, path string, create bool, edit func([]Token) ([
 	return nil
 }
 
-// replace puts a new file, which is on the disk, in the place of an old one.
 func replace(path string, text []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
@@ -212,7 +207,6 @@ func replace(path string, text []byte, mode fs.FileMode) (err error) {
 	return err
 }
 
-// tokens are those of a file, as it is at the moment.
 type tokens struct {
 	path string
 
@@ -240,7 +234,6 @@ func (t *tokens) current() ([]Token, error) {
 	return t.all, t.err
 }
 
-// find is the client that a token stands for.
 func (t *tokens) find(token string) (Client, error) {
 	all, err := t.current()
 	if err != nil {

@@ -1,6 +1,7 @@
 package httpserve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -104,7 +105,6 @@ func check(hosts hostSet, sites *http.CrossOriginProtection, arrived string, r *
 	return nil
 }
 
-// isProbe reports whether a path is one by which others watch the server.
 func isProbe(path string) bool { return path == "/health" || path == "/ready" }
 
 // clip keeps what a client sent from growing its answer.
@@ -144,7 +144,6 @@ func (a Access) reached(r *http.Request) *http.Request {
 	return r
 }
 
-// trusts reports whether what a peer says of its client is believed.
 func (a Access) trusts(remote string) bool {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -188,7 +187,6 @@ func notUnreserved(c rune) bool {
 	return !strings.ContainsRune(unreserved, c)
 }
 
-// strip takes the prefix off a path that has it.
 func strip(u *url.URL, prefix string) *url.URL {
 	path, ok := strings.CutPrefix(u.Path, prefix)
 	if prefix == "" || !ok || path != "" && path[0] != '/' {
@@ -203,24 +201,20 @@ func strip(u *url.URL, prefix string) *url.URL {
 	return &stripped
 }
 
+func addressOf(r *http.Request) address {
+	reached, _ := r.Context().Value(addressKey{}).(address)
+	return reached
+}
+
 // PathOf is the path of a request as its client sees it; path is one of the
 // server's own.
-func PathOf(r *http.Request, path string) string {
-	reached, _ := r.Context().Value(addressKey{}).(address)
-	return reached.prefix + path
-}
+func PathOf(r *http.Request, path string) string { return addressOf(r).prefix + path }
 
 // ClientAddress is the IP address that a request comes from, as far as it is known.
-func ClientAddress(r *http.Request) string {
-	reached, _ := r.Context().Value(addressKey{}).(address)
-	return reached.client
-}
+func ClientAddress(r *http.Request) string { return addressOf(r).client }
 
 // IsSecure reports whether the client of r reaches the server by https.
-func IsSecure(r *http.Request) bool {
-	reached, _ := r.Context().Value(addressKey{}).(address)
-	return reached.scheme == "https"
-}
+func IsSecure(r *http.Request) bool { return addressOf(r).scheme == "https" }
 
 // Link is a value of Link: the address that r asked for, with another query.
 func Link(r *http.Request, query url.Values, rel string) string {
@@ -230,15 +224,12 @@ func Link(r *http.Request, query url.Values, rel string) string {
 // URL is the absolute address of a path of this server, as the client of r
 // reaches it.
 func URL(r *http.Request, path, query string) string {
-	reached, _ := r.Context().Value(addressKey{}).(address)
-	if reached.scheme == "" {
-		reached.scheme = "http"
-	}
+	reached := addressOf(r)
 	host := r.Host
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && host == "" {
 		host = local.String() // HTTP/1.0 may do without a host
 	}
-	u := url.URL{Scheme: reached.scheme, Host: host, Path: reached.prefix + path, RawQuery: query}
+	u := url.URL{Scheme: cmp.Or(reached.scheme, "http"), Host: host, Path: reached.prefix + path, RawQuery: query}
 	return u.String()
 }
 
@@ -309,7 +300,6 @@ func hostName(host string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
-// validHost reports whether a text can stand as the host of a URL.
 func validHost(host string) bool {
 	return host != "" && !strings.ContainsFunc(host, func(c rune) bool {
 		return notUnreserved(c) && !strings.ContainsRune(":[]", c)

@@ -93,7 +93,6 @@ type conns struct {
 	draining bool
 }
 
-// handle counts handlers: those of HTTP/2 may outlive their connection.
 func (c *conns) handle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.running.Add(1)
@@ -218,7 +217,6 @@ func (c *Certificate) read() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// look is what the files are like now.
 func (c *Certificate) look() (files [2]fs.FileInfo) {
 	for i, path := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(path); err == nil {

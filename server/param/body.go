@@ -2,6 +2,7 @@ package param
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,44 +21,13 @@ const maxBody = 16 << 10
 
 const jsonType = "application/json"
 
-// fields are the properties of a body.
-type fields []field
-
-// field is one of them. check returns what is wrong with a value, as Param.Check
-// does.
-type field struct {
-	name     string
-	required bool
-	check    func(value any) string
-}
-
-func fieldsOf(properties []Param) (all fields) {
-	for _, p := range checked(properties) {
-		check := text(p.Check)
-		switch p.Rule.Type {
-		case "boolean":
-			check = boolean
-		case "integer":
-			check = whole(p.Rule.bounds())
-		}
-		if p.Rule.Nullable {
-			ofValue := check
-			check = func(value any) string {
-				if value == nil {
-					return ""
-				}
-				return ofValue(value)
-			}
-		}
-		all = append(all, field{p.Name, p.Required, check})
-	}
-	return all
-}
+// properties are those of a body.
+type properties []Param
 
 // read refuses a body that is not what the contract declares, and tells all of its
 // faults. The generated code that decodes it afterwards would tell only the first,
 // in its own words, and would take properties that it does not know.
-func (all fields) read(r *http.Request) error {
+func (all properties) read(r *http.Request) error {
 	contentType := strings.Join(r.Header.Values("Content-Type"), ", ")
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != jsonType {
 		return problem.UnsupportedMediaType(contentType, jsonType)
@@ -78,12 +48,12 @@ func (all fields) read(r *http.Request) error {
 
 // faults are those of a body: the first ones in its own order, then
 // what is missing.
-func (all fields) faults(body []byte) (faults []problem.Fault) {
+func (all properties) faults(body []byte) (faults []problem.Fault) {
 	malformed := func(detail string) []problem.Fault {
 		return []problem.Fault{problem.Unknown("body", detail)}
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return malformed("is empty; want a JSON object with " + all.names())
+		return malformed("is empty; want a JSON object with " + names(all, "body"))
 	}
 	if !json.Valid(body) {
 		return malformed(notJSON(body))
@@ -91,7 +61,7 @@ func (all fields) faults(body []byte) (faults []problem.Fault) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return malformed("is no JSON object; want one with " + all.names())
+		return malformed("is no JSON object; want one with " + names(all, "body"))
 	}
 	seen := make(map[string]bool)
 	for decoder.More() {
@@ -105,14 +75,13 @@ func (all fields) faults(body []byte) (faults []problem.Fault) {
 		}
 	}
 	for _, f := range all {
-		if f.required && !seen[f.name] {
-			faults = append(faults, problem.Missing(f.name))
+		if f.Required && !seen[f.Name] {
+			faults = append(faults, problem.Missing(f.Name))
 		}
 	}
 	return faults
 }
 
-// notJSON says where a text ceases to be JSON.
 func notJSON(body []byte) string {
 	var value any
 	err := json.Unmarshal(body, &value)
@@ -122,28 +91,20 @@ func notJSON(body []byte) string {
 	return "is no JSON"
 }
 
-func (all fields) check(name string, value any, again bool) []problem.Fault {
+func (all properties) check(name string, value any, again bool) []problem.Fault {
 	for _, f := range all {
 		switch {
-		case f.name != name:
+		case f.Name != name:
 		case again:
 			return []problem.Fault{problem.Invalid(name, show(value), "is given again; it may stand once")}
 		default:
-			if wrong := f.check(value); wrong != "" {
+			if wrong := f.checkValue(value); wrong != "" {
 				return []problem.Fault{problem.Invalid(name, show(value), wrong)}
 			}
 			return nil
 		}
 	}
-	return []problem.Fault{problem.Unknown(name, "is not a property here; those are "+all.names())}
-}
-
-func (all fields) names() string {
-	names := make([]string, len(all))
-	for i, f := range all {
-		names[i] = f.name
-	}
-	return strings.Join(names, ", ")
+	return []problem.Fault{problem.Unknown(name, "is not a property here; those are "+names(all, "body"))}
 }
 
 // show is a value as a problem tells it: a text as it is, anything else as JSON.
@@ -158,35 +119,21 @@ func show(value any) string {
 	return string(b)
 }
 
-// text checks a value that must be a text, and the text.
-func text(check func(string) string) func(any) string {
-	return func(value any) string {
-		s, ok := value.(string)
-		if wrong := check(s); wrong != "" {
-			return wrong
-		}
-		if !ok {
-			return "is no text"
-		}
+// checkValue is Check of a value of JSON.
+func (p Param) checkValue(value any) string {
+	if value == nil && p.Rule.Nullable {
 		return ""
 	}
-}
-
-func boolean(value any) string {
-	if _, ok := value.(bool); !ok {
-		return "is neither true nor false"
-	}
-	return ""
-}
-
-// whole checks a value that must be a whole number from least to most.
-func whole(least, most int) func(any) string {
-	return func(value any) string {
+	switch p.Rule.Type {
+	case "boolean":
+		_, ok := value.(bool)
+		return unless(ok, "is neither true nor false")
+	case "integer":
 		number, _ := value.(json.Number)
 		n, err := strconv.ParseInt(number.String(), 10, 64)
-		if err != nil || n < int64(least) || n > int64(most) {
-			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
-		}
-		return ""
+		least, most := p.Rule.bounds()
+		return unless(err == nil && n >= int64(least) && n <= int64(most), fmt.Sprintf("is not a whole number from %d to %d", least, most))
 	}
+	text, ok := value.(string)
+	return cmp.Or(p.Check(text), unless(ok, "is no text"))
 }

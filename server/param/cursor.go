@@ -64,7 +64,6 @@ func ParseCursor(cursor *string, s Span, asked string) (*Key, error) {
 	return nil, problem.Parameters(problem.Invalid("cursor", *cursor, wantCursor))
 }
 
-// sum appends the sum to a cursor's key.
 func (s Span) sum(b []byte, asked string) []byte {
 	turbines := ""
 	if s.Turbines != nil {
@@ -82,8 +81,6 @@ func decodeCursor(s string) ([]byte, bool) {
 
 // Cursor checks whether a value may be a cursor at all.
 func Cursor(value string) string {
-	if _, ok := decodeCursor(value); !ok {
-		return wantCursor
-	}
-	return ""
+	_, ok := decodeCursor(value)
+	return unless(ok, wantCursor)
 }

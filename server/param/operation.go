@@ -56,7 +56,7 @@ func Noted(o Operation, next http.Handler) http.Handler {
 // in one value, as the generated code reads lists.
 func Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, http.Handler) http.Handler {
 	return func(o Operation, next http.Handler) http.Handler {
-		params, body := checked(o.Params), fieldsOf(o.Body)
+		params, body := checked(o.Params), properties(checked(o.Body))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			values, faults := Parse(r.URL.RawQuery, params)
 			faults = append(checkPath(r, params), faults...)
@@ -84,7 +84,6 @@ func Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, 
 	}
 }
 
-// checked are params with their checks.
 func checked(params []Param) []Param {
 	for i, p := range params {
 		if p.Check == nil {
@@ -94,7 +93,6 @@ func checked(params []Param) []Param {
 	return params
 }
 
-// checkOf is the check of a rule.
 func checkOf(r Rule) func(string) string {
 	switch {
 	case r.Format == "date":
@@ -119,22 +117,11 @@ func checkOf(r Rule) func(string) string {
 		return r.number
 	case r.Pattern != "":
 		pattern := regexp.MustCompile(r.Pattern)
-		return func(value string) string {
-			if !pattern.MatchString(value) {
-				return "does not match " + r.Pattern
-			}
-			return ""
-		}
+		return func(value string) string { return unless(pattern.MatchString(value), "does not match "+r.Pattern) }
 	}
-	return func(value string) string {
-		if value == "" {
-			return "must not be empty"
-		}
-		return ""
-	}
+	return func(value string) string { return unless(value != "", "must not be empty") }
 }
 
-// bounds of a whole number.
 func (r Rule) bounds() (least, most int) {
 	switch {
 	case r.Max > 0:
@@ -149,10 +136,8 @@ func (r Rule) bounds() (least, most int) {
 func (r Rule) number(value string) string {
 	n, err := strconv.ParseFloat(value, 64)
 	parts := math.Round(1 / r.Step)
-	if err != nil || !(n >= r.Min && n <= r.Max) || math.Round(n*parts)/parts != n {
-		return fmt.Sprintf("is not a number from %v to %v in steps of %v", r.Min, r.Max, r.Step)
-	}
-	return ""
+	ok := err == nil && n >= r.Min && n <= r.Max && math.Round(n*parts)/parts == n
+	return unless(ok, fmt.Sprintf("is not a number from %v to %v in steps of %v", r.Min, r.Max, r.Step))
 }
 
 // inZone writes the instants of a query that have no offset as those of its time
@@ -176,7 +161,6 @@ func inZone(values url.Values, params []Param) (faults []problem.Fault) {
 	return faults
 }
 
-// checkPath are the faults of a path's segments.
 func checkPath(r *http.Request, params []Param) (faults []problem.Fault) {
 	for _, p := range params {
 		if p.In != "path" {
@@ -201,20 +185,24 @@ func Repeated(name string) error {
 	return problem.Parameters(problem.Unknown(name, "may stand once"))
 }
 
+// unless is what is wrong with a value that is not ok.
+func unless(ok bool, wrong string) string {
+	if ok {
+		return ""
+	}
+	return wrong
+}
+
 // Day checks a day.
 func Day(value string) string {
-	if t, err := time.Parse(time.DateOnly, value); err != nil || t.Year() < 1 {
-		return "is not a day such as 2025-01-01"
-	}
-	return ""
+	t, err := time.Parse(time.DateOnly, value)
+	return unless(err == nil && t.Year() >= 1, "is not a day such as 2025-01-01")
 }
 
 // Zone checks the name of a time zone.
 func Zone(value string) string {
-	if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
-		return "is not the name of a time zone such as Europe/Berlin"
-	}
-	return ""
+	_, err := time.LoadLocation(value)
+	return unless(err == nil && value != "" && value != "Local", "is not the name of a time zone such as Europe/Berlin")
 }
 
 // OneOf checks that a value is one of those allowed.
@@ -223,10 +211,6 @@ func OneOf(allowed ...string) func(string) string {
 	for _, value := range allowed {
 		known[value] = true
 	}
-	return func(value string) string {
-		if known[value] {
-			return ""
-		}
-		return fmt.Sprintf("is none of %s", strings.Join(allowed, ", "))
-	}
+	wrong := "is none of " + strings.Join(allowed, ", ")
+	return func(value string) string { return unless(known[value], wrong) }
 }

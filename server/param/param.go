@@ -73,7 +73,6 @@ func (q *query) checkEnd() {
 	}
 }
 
-// query is one that is being read.
 type query struct {
 	params   []Param
 	values   url.Values
@@ -92,7 +91,6 @@ func (q *query) fault(f problem.Fault) {
 	}
 }
 
-// add reads name=value, percent-encoded.
 func (q *query) add(pair string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, err := url.QueryUnescape(rawName)
@@ -124,7 +122,6 @@ func (q *query) add(pair string) {
 	}
 }
 
-// item takes an item of a list, or faults it, the list once if it is too long.
 func (q *query) item(p Param, item, value string) {
 	q.items++
 	if q.items <= maxItems {
@@ -134,7 +131,6 @@ func (q *query) item(p Param, item, value string) {
 	}
 }
 
-// check takes an item of a value, or faults it.
 func (q *query) check(p Param, item, value string) {
 	q.values.Add(p.Name, item)
 	if q.full() {
@@ -157,17 +153,22 @@ func find(params []Param, name string) (Param, bool) {
 }
 
 func unknown(name string, params []Param) problem.Fault {
-	var names []string
+	known := names(params, "query")
+	if known == "" {
+		return problem.Unknown(name, "is not a parameter here; there are none")
+	}
+	return problem.Unknown(name, "is not a parameter here; those are "+known)
+}
+
+// names lists the parameters of a part of a request.
+func names(params []Param, in string) string {
+	var all []string
 	for _, p := range params {
-		if p.In == "query" {
-			names = append(names, p.Name)
+		if p.In == in {
+			all = append(all, p.Name)
 		}
 	}
-	detail := "is not a parameter here; there are none"
-	if len(names) > 0 {
-		detail = "is not a parameter here; those are " + strings.Join(names, ", ")
-	}
-	return problem.Unknown(name, detail)
+	return strings.Join(all, ", ")
 }
 
 // Timestamp checks an instant.
@@ -180,21 +181,17 @@ func Timestamp(value string) string {
 
 // Turbines checks one item of a turbine selector.
 func Turbines(value string) string {
-	if _, err := selector.Parse(value); err != nil {
-		return "is not " + selector.Allowed
-	}
-	return ""
+	_, err := selector.Parse(value)
+	return unless(err == nil, "is not "+selector.Allowed)
 }
 
 // Whole checks that a value is a whole number from least to most, neither of
 // them negative, in digits alone.
 func Whole(least, most int) func(string) string {
+	wrong := fmt.Sprintf("is not a whole number from %d to %d", least, most)
 	return func(value string) string {
 		n, err := strconv.ParseUint(value, 10, 63) // takes no sign
-		if err != nil || n < uint64(least) || n > uint64(most) {
-			return fmt.Sprintf("is not a whole number from %d to %d", least, most)
-		}
-		return ""
+		return unless(err == nil && n >= uint64(least) && n <= uint64(most), wrong)
 	}
 }
 

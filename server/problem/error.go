@@ -75,30 +75,22 @@ func NotFound(path string) *Error {
 
 // MethodNotAllowed says which methods the path has.
 func MethodNotAllowed(method, path string, allow []string) *Error {
-	return &Error{
-		status: http.StatusMethodNotAllowed,
-		detail: method + " is not allowed at " + path,
-		header: map[string]string{"Allow": strings.Join(allow, ", ")},
-	}
+	return &Error{status: http.StatusMethodNotAllowed, detail: method + " is not allowed at " + path, header: map[string]string{"Allow": strings.Join(allow, ", ")}}
 }
 
 // NotAcceptable says which media types are on offer.
 func NotAcceptable(accept string, onOffer []string) *Error {
-	return &Error{
-		status: http.StatusNotAcceptable,
-		detail: fmt.Sprintf("Accept: %s can't be had here; on offer is %s", clip(accept), strings.Join(onOffer, ", ")),
-		header: map[string]string{"Vary": "Accept"},
-	}
+	return notOnOffer("Accept", "Accept", accept, onOffer)
 }
 
 // NotAcceptableCoding says which content codings are on offer.
 func NotAcceptableCoding(acceptEncoding, onOffer []string) *Error {
-	return &Error{
-		status: http.StatusNotAcceptable,
-		detail: fmt.Sprintf("Accept-Encoding: %s can't be had here; on offer is %s",
-			clip(strings.Join(acceptEncoding, ",")), strings.Join(onOffer, ", ")),
-		header: map[string]string{"Vary": "Accept, Accept-Encoding"},
-	}
+	return notOnOffer("Accept-Encoding", "Accept, Accept-Encoding", strings.Join(acceptEncoding, ","), onOffer)
+}
+
+func notOnOffer(header, vary, asked string, onOffer []string) *Error {
+	detail := fmt.Sprintf("%s: %s can't be had here; on offer is %s", header, clip(asked), strings.Join(onOffer, ", "))
+	return &Error{status: http.StatusNotAcceptable, detail: detail, header: map[string]string{"Vary": vary}}
 }
 
 // Parameters says what is wrong with each of the parameters; there must be at
@@ -108,11 +100,7 @@ func Parameters(faults ...Fault) *Error {
 	for i, f := range faults {
 		sentences[i] = f.String()
 	}
-	return &Error{
-		status: http.StatusUnprocessableEntity,
-		detail: strings.Join(sentences, "; "),
-		faults: faults,
-	}
+	return &Error{status: http.StatusUnprocessableEntity, detail: strings.Join(sentences, "; "), faults: faults}
 }
 
 // Missing is the fault of a parameter that must be there and is not.
@@ -181,15 +169,8 @@ const (
 	applied = 10 * time.Second
 )
 
-// unavailable is a 503 that says when to ask again.
 func unavailable(detail, shared string, after time.Duration, cause error) *Error {
-	return &Error{
-		status: http.StatusServiceUnavailable,
-		detail: detail,
-		shared: shared,
-		header: retryAfter(after),
-		cause:  cause,
-	}
+	return &Error{status: http.StatusServiceUnavailable, detail: detail, shared: shared, header: retryAfter(after), cause: cause}
 }
 
 func retryAfter(after time.Duration) map[string]string {
@@ -224,23 +205,10 @@ func classify(database dberror.Database, err error) *Error {
 		return unavailable(m.Found+"; "+m.Remedy, m.Found, applied, err)
 	case dberror.Never:
 		// Not 503, which promises that it passes.
-		return &Error{
-			status: http.StatusInternalServerError,
-			detail: strings.TrimSuffix(m.Found+"; "+m.Remedy, "; "),
-			shared: m.Found,
-			cause:  err,
-		}
+		return &Error{status: http.StatusInternalServerError, detail: strings.TrimSuffix(m.Found+"; "+m.Remedy, "; "), shared: m.Found, cause: err}
 	case dberror.Refused:
-		return &Error{
-			status: http.StatusUnprocessableEntity,
-			detail: m.Found + "; " + m.Remedy,
-			cause:  err,
-		}
+		return &Error{status: http.StatusUnprocessableEntity, detail: m.Found + "; " + m.Remedy, cause: err}
 	case dberror.Unknown:
 	}
-	return &Error{
-		status: http.StatusInternalServerError,
-		detail: "the server failed to answer; its log has the cause under the request's id",
-		cause:  err,
-	}
+	return &Error{status: http.StatusInternalServerError, detail: "the server failed to answer; its log has the cause under the request's id", cause: err}
 }

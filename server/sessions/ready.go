@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,6 @@ import (
 	"github.com/delfos/delfos/server/problem"
 )
 
-// readyFor is how long a database counts as complete that was found so.
 const readyFor = 10 * time.Second
 
 // Check tells whether a database has what this version asks of it: the tables,
@@ -40,15 +40,12 @@ type Check struct {
 // NewCheck returns a check of what the queries of a package name that sqlc
 // generated; its New makes them. A lifetime of 0 is 10 s.
 func NewCheck[Q any, DB any](database dberror.Database, queries func(DB) Q, lifetime time.Duration) *Check {
-	if lifetime == 0 {
-		lifetime = readyFor
-	}
 	notes := &notebook{}
 	db, ok := any(notes).(DB)
 	if !ok {
 		panic(fmt.Sprintf("%T asks more of a database than this package knows", queries))
 	}
-	return &Check{database: database, statements: statementsOf(queries(db), notes), lifetime: lifetime}
+	return &Check{database: database, statements: statementsOf(queries(db), notes), lifetime: cmp.Or(lifetime, readyFor)}
 }
 
 // MissingError says what a database lacks.
@@ -128,7 +125,6 @@ func (s *Sessions) Ready(ctx context.Context) error {
 	return nil
 }
 
-// A statement is one that this version asks of its database.
 type statement struct {
 	name string
 	sql  string
@@ -152,7 +148,6 @@ func statementsOf(queries any, notes *notebook) []statement {
 	return notes.statements
 }
 
-// notebook notes what it is asked and answers nothing.
 type notebook struct{ statements []statement }
 
 var errNoted = errors.New("the statement was noted, not run")

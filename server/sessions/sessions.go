@@ -18,6 +18,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,12 +103,9 @@ func newBound(most int) bound { return bound{semaphore.NewWeighted(int64(most)),
 // New divides the sessions of the pool of the database that check is for; wait
 // bounds how long a request may wait for a session or a place, 5 s if it is 0.
 func New(pool *pgxpool.Pool, check *Check, wait time.Duration) *Sessions {
-	if wait == 0 {
-		wait = 5 * time.Second
-	}
 	asked, places, long := divide(int(pool.Config().MaxConns))
 	return &Sessions{
-		pool: pool, check: check, wait: wait,
+		pool: pool, check: check, wait: cmp.Or(wait, 5*time.Second),
 		spare: newBound(1), asked: newBound(asked), places: newBound(places), long: newBound(long),
 	}
 }
@@ -134,20 +132,22 @@ func (s *Session) Release() { s.release() }
 
 // Acquire takes a session for a question; the caller releases it. When none is
 // free in time the answer is a 503 that says so, not a queue without end.
-func (s *Sessions) Acquire(ctx context.Context) (*Session, error) {
+func (s *Sessions) Acquire(ctx context.Context) (*Session, error) { return s.acquire(ctx, s.asked) }
+
+func (s *Sessions) acquire(ctx context.Context, of bound) (*Session, error) {
 	bounded, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
-	if err := s.asked.Acquire(bounded, 1); err != nil {
+	if err := of.Acquire(bounded, 1); err != nil {
 		return nil, s.refusal(ctx, err)
 	}
 	conn, err := s.pool.Acquire(bounded)
 	if err != nil {
-		s.asked.Release(1)
+		of.Release(1)
 		return nil, s.refusal(ctx, err)
 	}
 	return &Session{conn, sync.OnceFunc(func() {
 		conn.Release()
-		s.asked.Release(1)
+		of.Release(1)
 	})}, nil
 }
 
@@ -156,16 +156,12 @@ func (s *Sessions) Acquire(ctx context.Context) (*Session, error) {
 func (s *Sessions) lendSpare(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
-	if err := s.spare.Acquire(bounded, 1); err != nil {
-		return s.refusal(ctx, err)
-	}
-	defer s.spare.Release(1)
-	conn, err := s.pool.Acquire(bounded)
+	session, err := s.acquire(ctx, s.spare)
 	if err != nil {
-		return s.refusal(ctx, err)
+		return err
 	}
-	defer conn.Release()
-	return use(bounded, conn.Conn())
+	defer session.Release()
+	return use(bounded, session.Conn.Conn())
 }
 
 // refusal says why there is no session: all of them may be taken, or the
@@ -183,7 +179,6 @@ func (s *Sessions) refusal(ctx context.Context, err error) error {
 	return problem.Busy(fmt.Sprintf("all %d sessions with the %s database are in use; try again shortly", taken, s.check.database), soon, err)
 }
 
-// When a client is asked to come back.
 const (
 	soon  = 2 * time.Second
 	later = 10 * time.Second
@@ -222,7 +217,6 @@ func (s *Sessions) Write(w http.ResponseWriter, r *http.Request, kind Kind, resp
 	})
 }
 
-// place is an answer's, or will be.
 type place struct {
 	sessions *Sessions
 	kind     Kind
@@ -238,7 +232,6 @@ func (p *place) bounds() []bound {
 	return []bound{p.sessions.places}
 }
 
-// take takes the place if it is free now.
 func (p *place) take() error {
 	if p.held != nil {
 		return nil
@@ -253,7 +246,6 @@ func (p *place) take() error {
 	return nil
 }
 
-// wait takes the place as soon as it is free.
 func (p *place) wait(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, p.sessions.wait)
 	defer cancel()

@@ -114,7 +114,6 @@ func (a answer) write(w http.ResponseWriter) error {
 	})
 }
 
-// setNonEmpty sets a header that has a value.
 func setNonEmpty(h http.Header, name, value string) {
 	if value != "" {
 		h.Set(name, value)
@@ -155,7 +154,6 @@ func (a answer) digests(w http.ResponseWriter) error {
 	return a.s.sessions.Write(w, a.r, a.q.kind(sessions.Heavy), response)
 }
 
-// appendDigest appends a line as JSON.
 func appendDigest(b []byte, row sourcedb.DigestSamplesRow) []byte {
 	b = fmt.Appendf(b, `{"day":"%s","turbine_id":%d,"samples":%d,"first":"`, row.Midnight.Time().Format(time.DateOnly), row.TurbineID, row.Samples)
 	b = append(timestamp.AppendMicros(b, int64(row.First)), `","last":"`...)

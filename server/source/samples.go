@@ -18,7 +18,6 @@ import (
 	"github.com/delfos/delfos/server/stream"
 )
 
-// query is what /data was asked for.
 type query struct {
 	param.Span
 
@@ -34,7 +33,6 @@ func (q query) kind(otherwise sessions.Kind) sessions.Kind {
 	return otherwise
 }
 
-// view is the samples of a query.
 type view struct {
 	query
 
@@ -134,7 +132,6 @@ func (v *view) each(do func(part) error) error {
 	return nil
 }
 
-// second is one in microseconds.
 const second = 1_000_000
 
 // errNewFraction ends an answer of the first turbine, whose form is known by a
@@ -204,7 +201,6 @@ func (s *server) tagSamples(ctx context.Context, q query) (got reading, err erro
 	return got, err
 }
 
-// tagRows runs the queries of tagSamples.
 func (s *server) tagRows(ctx context.Context, q query) (got reading, err error) {
 	v, err := s.view(ctx, q)
 	if err != nil {
@@ -218,7 +214,6 @@ func (s *server) tagRows(ctx context.Context, q query) (got reading, err error) 
 	return got, nil
 }
 
-// tag counts the rows of a part in got.
 func (v *view) tag(ctx context.Context, part part, got *reading) error {
 	db := sourcedb.New(v.db)
 	if got.more {

@@ -9,6 +9,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -59,9 +60,7 @@ var _ sourceserver.StrictServerInterface = (*server)(nil)
 // New returns the handler of the whole API. It asks nothing of the database
 // before the first request that does.
 func New(config Config) http.Handler {
-	if config.Log == nil {
-		config.Log = slog.Default()
-	}
+	config.Log = cmp.Or(config.Log, slog.Default())
 	s := &server{sessions.New(config.Pool, sessions.NewCheck(dberror.Source, sourcedb.New, config.ReadyFor), config.AcquireTimeout)}
 	chain := httpserve.Chain{Log: config.Log, WriteTimeout: config.WriteTimeout, Floor: config.Floor, Metrics: config.Metrics, Fail: problem.Write}
 
@@ -209,7 +208,6 @@ func (l *look) String() string {
 	return base64.RawURLEncoding.EncodeToString(append(b, sum[:sumSize]...))
 }
 
-// parseLook reads a cursor; nil if it is none.
 func parseLook(text string) *look {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) <= sumSize {

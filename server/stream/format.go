@@ -78,7 +78,6 @@ func Formats() []Format {
 	}
 }
 
-// check says whether v may stand in the column.
 func check(c *Column, v Value) error {
 	switch {
 	case v.Null():
@@ -91,10 +90,8 @@ func check(c *Column, v Value) error {
 	return nil
 }
 
-// nullable reports whether a column of the kind may have nulls.
 func nullable(kind Kind) bool { return kind == Float64 || kind == Int64 }
 
-// isFinite says whether the bits of a float64 are those of a number.
 func isFinite(bits uint64) bool {
 	const exponent = 0x7ff << 52
 	return bits&exponent != exponent

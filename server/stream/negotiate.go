@@ -36,7 +36,6 @@ func Negotiate(accept []string, format string, onOffer []Format) (Format, error)
 	return formats[best], nil
 }
 
-// negotiate is the place of the media type that Accept likes best.
 func negotiate(accept, onOffer []string) (best int, err error) {
 	all := strings.Join(accept, ",")
 	if strings.TrimSpace(all) == "" {
@@ -73,7 +72,6 @@ func Acceptable(fail func(http.ResponseWriter, *http.Request, error)) func(param
 	}
 }
 
-// named is the format of the name.
 func named(name string, onOffer []Format) (Format, error) {
 	names := make([]string, len(onOffer))
 	for i, f := range onOffer {
@@ -92,7 +90,6 @@ type preference struct {
 	params  int // other than q
 }
 
-// parseAccept reads the elements that are well-formed.
 func parseAccept(header string) []preference {
 	var ranges []preference
 	for element := range strings.SplitSeq(header, ",") {
@@ -195,7 +192,6 @@ func negotiateCoding(acceptEncoding []string, f Format) (coding string, ok bool)
 	}
 }
 
-// codingsOnOffer are those that the format may have.
 func codingsOnOffer(f Format) []string {
 	if f.Compressed {
 		return []string{"identity"}

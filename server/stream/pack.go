@@ -72,7 +72,6 @@ const (
 	codingGzip = "gzip"
 )
 
-// coder is an encoder of a content coding, for one answer at a time.
 type coder interface {
 	io.WriteCloser
 	Reset(io.Writer)

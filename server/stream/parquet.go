@@ -148,7 +148,6 @@ func parquetNode(kind Kind) parquet.Node {
 	}
 }
 
-// inOrder is a group whose fields stand as they are named; parquet.Group sorts them.
 type inOrder struct {
 	parquet.Group
 

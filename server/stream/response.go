@@ -99,7 +99,6 @@ func (s Response) Write(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// hold is how many bytes are kept back before the header leaves.
 func (s Response) hold(r *http.Request) int {
 	switch {
 	case s.Buffered:
@@ -111,7 +110,6 @@ func (s Response) hold(r *http.Request) int {
 	}
 }
 
-// describe sets the headers that say what is sent.
 func (s Response) describe(h http.Header, coding string) {
 	h.Set("Content-Type", s.Format.MediaType)
 	if coding != "" {
@@ -147,12 +145,9 @@ type sink struct {
 	whole  bool // the header left with all of the answer at hand
 }
 
-// bufferPool has the buffers of answers that ended.
-//
 //nolint:gochecknoglobals // An answer needs up to 300 KiB, and a busy server hundreds of answers a second.
 var bufferPool = sync.Pool{New: func() any { return new(Buffer) }}
 
-// open takes what the answer needs and returns what gives it back.
 func (s *sink) open() func() {
 	s.hash = sha256.New()
 	s.raw = takeBuffer()
@@ -236,7 +231,6 @@ func (s *sink) pass(last bool) error {
 	return s.send(out, last)
 }
 
-// send sends what is gathered and adds it to the digest.
 func (s *sink) send(out *Buffer, last bool) error {
 	s.hash.Write(out.B)
 	if !s.begun {
@@ -295,7 +289,6 @@ func (s *sink) trailers() {
 	}
 }
 
-// setSum sets what a client checks an answer by.
 func (s *sink) setSum(h http.Header) {
 	h.Set(RowsTrailer, strconv.FormatInt(s.rows, 10))
 	h.Set(DigestTrailer, "sha-256=:"+base64.StdEncoding.EncodeToString(s.hash.Sum(nil))+":")

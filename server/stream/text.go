@@ -95,7 +95,6 @@ func Document(text []byte) Format {
 	return format
 }
 
-// csvRow writes a row as a line.
 type csvRow []Column
 
 func (columns csvRow) append(b []byte, row []Value) ([]byte, error) {
@@ -125,7 +124,6 @@ func (columns csvRow) append(b []byte, row []Value) ([]byte, error) {
 	return b, nil
 }
 
-// jsonObject writes a row as an object.
 type jsonObject []jsonMember
 
 type jsonMember struct {
@@ -184,7 +182,6 @@ func appendTimestamp(b []byte, c *Column, v Value) []byte {
 	return timestamp.AppendMicros(b, v.Timestamp())
 }
 
-// appendQuoted appends a text as a JSON string.
 func appendQuoted(b []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -241,7 +238,6 @@ func appendFloat(b []byte, f float64) []byte {
 	return b
 }
 
-// appendScaled appends n/10^4 without trailing zeros but one.
 func appendScaled(b []byte, n uint64) []byte {
 	whole, fraction := n/10_000, n%10_000
 	b = strconv.AppendUint(b, whole, 10)

@@ -65,7 +65,6 @@ type Config struct {
 	Followers      int             // 1000 streams of events at once
 }
 
-// server answers the operations of the target API.
 type server struct {
 	Config
 	sessions  *sessions.Sessions

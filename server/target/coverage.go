@@ -71,7 +71,6 @@ func (s *server) byDays(
 	return answer, err
 }
 
-// bounds are the starts and stops of the periods.
 func (c calendar) bounds() (starts, stops []time.Time) {
 	for _, p := range c.periods {
 		starts, stops = append(starts, p.start), append(stops, p.stop)
@@ -86,7 +85,6 @@ func (c calendar) row(turbine int32, start time.Time) int {
 	return i*len(c.periods) + j
 }
 
-// expected is how many samples a turbine can have of a period.
 func (c calendar) expected(t member, p days) (samples int64) {
 	interval := max(t.SampleInterval, time.Second)
 	for day := p.start; day.Before(p.stop); day = day.AddDate(0, 0, 1) {
@@ -108,7 +106,6 @@ func periodColumn[R any](c calendar, of func(*R) string) column[R] {
 	}}
 }
 
-// ratio is a part of a whole, nil if that is nothing.
 func ratio(part, whole float64) *float64 {
 	if whole == 0 {
 		return nil

@@ -40,7 +40,6 @@ func edges(bin float64, width int32) (lower, upper float64) {
 // minWindows is how many windows a bin has to have: 30 minutes, by IEC 61400-12-1.
 const minWindows = 3
 
-// A curveRow is a bin, with the windows that would be in it.
 type curveRow struct {
 	targetapi.PowerCurveBin
 

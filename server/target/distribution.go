@@ -38,7 +38,6 @@ const (
 	representative = 1.28
 )
 
-// A distributionRow is a bin of a turbine.
 type distributionRow struct {
 	targetapi.DistributionBin
 

@@ -17,7 +17,6 @@ import (
 	"github.com/delfos/delfos/server/problem"
 )
 
-// eventStream is the media type of server-sent events.
 const eventStream = "text/event-stream"
 
 const (
@@ -85,7 +84,6 @@ func (f follow) write(w http.ResponseWriter) error {
 	return nil
 }
 
-// stream writes events as they come.
 func (f follow) stream(w http.ResponseWriter) error {
 	ctx, cancel := context.WithCancel(f.r.Context())
 	events := make(chan orchestrator.Event, eventBuffer)

@@ -69,7 +69,6 @@ func (r *windowReader) read(ctx context.Context, after param.Key) error {
 	return failed
 }
 
-// readAll reads the chunks of read.
 func (r *windowReader) readAll(ctx context.Context, after param.Key) error {
 	if after.Turbine > 0 {
 		if err := r.long(ctx, after.Turbine, time.UnixMicro(after.Micros)); err != nil {
@@ -142,7 +141,6 @@ func (r *windowReader) long(ctx context.Context, turbine int32, start time.Time)
 	return nil
 }
 
-// chunk reads the values of [start, stop).
 func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
 	held := <-r.free
 	if r.stopped.Load() {
@@ -159,7 +157,6 @@ func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop 
 	return nil
 }
 
-// yieldAll yields the values of a chunk.
 func (r *windowReader) yieldAll(held []value) error {
 	// They come by the key, so that there is nothing to sort; but no query promises it.
 	slices.SortFunc(held, func(a, b value) int {
@@ -181,7 +178,6 @@ func (r *windowReader) yieldAll(held []value) error {
 	return nil
 }
 
-// merge yields the runs window by window.
 func (r *windowReader) merge() error {
 	for {
 		const never = pgrow.Micros(math.MaxInt64)

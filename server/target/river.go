@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	// riverPrefix is where River UI is mounted.
 	riverPrefix = "/river"
 	// maxPrefixes bounds the prefixes of trusted proxies that pages are made for.
 	maxPrefixes = 16

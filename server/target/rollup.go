@@ -37,7 +37,6 @@ type rollup struct {
 	last        [variable.Count]int64 // the start of the last of them
 }
 
-// part is a signal and what it says.
 type part struct {
 	id        int32
 	variable  int
@@ -67,7 +66,6 @@ func (r *rollup) takes(signals []targetdb.Signal, wanted []int32) (ids []int32) 
 	return ids
 }
 
-// value takes a value of a window.
 func (r *rollup) value(v value) error {
 	at := int64(v.Timestamp)
 	if v.TurbineID != r.turbine || at >= r.stop {
@@ -93,7 +91,6 @@ func (r *rollup) value(v value) error {
 	return nil
 }
 
-// statisticOf is a statistic that is not a count.
 func statisticOf(s *window.Stats, name string) *float64 {
 	switch name {
 	case "mean":
@@ -107,7 +104,6 @@ func statisticOf(s *window.Stats, name string) *float64 {
 	}
 }
 
-// end passes on the last period.
 func (r *rollup) end() error {
 	if err := r.close(); err != nil {
 		return err
@@ -153,7 +149,6 @@ func (r *rollup) close() error {
 	return nil
 }
 
-// energy is that of the windows held, NaN without any.
 func (r *rollup) energy() float64 {
 	sum := math.NaN()
 	for _, w := range r.windows[variable.Power] {

@@ -29,7 +29,6 @@ const (
 	someEntries = 1000
 )
 
-// maxKey is how long an idempotency key may be.
 const maxKey = 255
 
 func (s *server) ListRuns(ctx context.Context, request targetserver.ListRunsRequestObject) (targetserver.ListRunsResponseObject, error) {
@@ -50,7 +49,6 @@ func (s *server) ListRuns(ctx context.Context, request targetserver.ListRunsRequ
 	return response, nil
 }
 
-// nextRuns is the value of Link for the runs below the one with the id.
 func nextRuns(asked *http.Request, id int64) string {
 	values := asked.URL.Query()
 	values.Set("before", strconv.FormatInt(id, 10))

@@ -67,7 +67,6 @@ func scheduleOf(state orchestrator.ScheduleState) targetapi.Schedule {
 	return schedule
 }
 
-// by says who did something, if that is known.
 func by(actor *string) string {
 	if actor == nil {
 		return ""
@@ -75,47 +74,31 @@ func by(actor *string) string {
 	return " by " + *actor
 }
 
-// hindrances are what keeps days from being loaded.
 func hindrances(state orchestrator.ScheduleState) []targetapi.Hindrance {
 	found := []targetapi.Hindrance{}
+	add := func(cause targetapi.HindranceCause, detail string) {
+		found = append(found, targetapi.Hindrance{Cause: cause, Detail: detail})
+	}
 	if state.QueuePaused {
-		found = append(found, targetapi.Hindrance{
-			Cause:  targetapi.QueuePaused,
-			Detail: "The queue of days is paused in River's pages, so no day is loaded but the running one: resume it there, under /river/queues.",
-		})
+		add(targetapi.QueuePaused, "The queue of days is paused in River's pages, so no day is loaded but the running one: resume it there, under /river/queues.")
 	}
 	if state.Workers == 0 {
-		found = append(found, targetapi.Hindrance{
-			Cause:  targetapi.NoWorkers,
-			Detail: "No worker is alive, so no day is loaded: start one with `delfos orchestrate`.",
-		})
+		add(targetapi.NoWorkers, "No worker is alive, so no day is loaded: start one with `delfos orchestrate`.")
 	}
 	if state.Paused {
-		found = append(found, targetapi.Hindrance{
-			Cause:  targetapi.SchedulePaused,
-			Detail: "The schedule is paused" + by(state.ChangedBy) + ", so days that become due and late data are not loaded: resume it with PATCH /schedule and {\"paused\": false}.",
-		})
+		add(targetapi.SchedulePaused, "The schedule is paused"+by(state.ChangedBy)+", so days that become due and late data are not loaded: resume it with PATCH /schedule and {\"paused\": false}.")
 	}
 	if state.SuspectReason != nil {
-		found = append(found, targetapi.Hindrance{
-			Cause:  targetapi.SourceSuspect,
-			Detail: "The source is suspect, so what is loaded stays and late data is not followed: " + *state.SuspectReason + ".",
-		})
+		add(targetapi.SourceSuspect, "The source is suspect, so what is loaded stays and late data is not followed: "+*state.SuspectReason+".")
 	}
 	if left := state.LeftOut; left != nil {
 		from, to := left.FirstDay.Format(time.DateOnly), left.LastDay.Format(time.DateOnly)
-		found = append(found, targetapi.Hindrance{
-			Cause: targetapi.DaysLeftOut,
-			Detail: fmt.Sprintf("%s to %s has %d missing days that became due more than CATCH_UP_DAYS=%d ago, so the schedule does not load them: "+
-				"`delfos runs start --from %s --to %s --only missing` does.", from, to, left.Days, state.CatchUpDays, from, to),
-		})
+		add(targetapi.DaysLeftOut, fmt.Sprintf("%s to %s has %d missing days that became due more than CATCH_UP_DAYS=%d ago, so the schedule does not load them: "+
+			"`delfos runs start --from %s --to %s --only missing` does.", from, to, left.Days, state.CatchUpDays, from, to))
 	}
 	for _, other := range state.Others {
-		found = append(found, targetapi.Hindrance{
-			Cause: targetapi.SettingsDiffer,
-			Detail: fmt.Sprintf("The orchestrator on %s has other settings of the schedule than this one, so which days are loaded depends on who looks first: "+
-				"give both the same. It has %s, this one %s.", other.Process, other.Settings, state.Settings),
-		})
+		add(targetapi.SettingsDiffer, fmt.Sprintf("The orchestrator on %s has other settings of the schedule than this one, so which days are loaded depends on who looks first: "+
+			"give both the same. It has %s, this one %s.", other.Process, other.Settings, state.Settings))
 	}
 	return found
 }

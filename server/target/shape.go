@@ -16,7 +16,6 @@ import (
 	"github.com/delfos/delfos/server/stream"
 )
 
-// shape is how values become rows.
 type shape struct {
 	columns []stream.Column
 	signals []int32                                     // the ids that are read, sorted
@@ -42,7 +41,6 @@ func chosen(signals []targetdb.Signal, names *[]targetapi.SignalName) []targetdb
 	return slices.DeleteFunc(slices.Clone(signals), func(s targetdb.Signal) bool { return !slices.Contains(*names, s.Name) })
 }
 
-// longShape has a row for each value.
 func longShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
 	signals = chosen(signals, wanted)
 	names := make(map[int32]string, len(signals))
@@ -217,7 +215,6 @@ func assetID() func(int32) string {
 	}
 }
 
-// ids are those of signals, which come sorted by them.
 func ids(signals []targetdb.Signal) []int32 {
 	all := make([]int32, len(signals))
 	for i, s := range signals {
@@ -268,7 +265,6 @@ func (w *wideRows) value(v value) error {
 	return nil
 }
 
-// end writes the window that is held.
 func (w *wideRows) end() error {
 	if !w.some {
 		return nil

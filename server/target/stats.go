@@ -69,7 +69,6 @@ type table struct {
 	rows     [][]stream.Value
 }
 
-// A column is one of rows of type R.
 type column[R any] struct {
 	stream.Column
 
@@ -111,7 +110,6 @@ func numberColumn[R any](name, unit string, of func(*R) *float64) column[R] {
 	}}
 }
 
-// write sends what one snapshot has.
 func (a statistics) write(w http.ResponseWriter) error {
 	kind := sessions.Short
 	if a.span.Long() {
@@ -233,7 +231,6 @@ type member struct {
 	Expected int64
 }
 
-// ids are those of all members.
 func (f fleet) ids() []int32 {
 	all := make([]int32, len(f))
 	for i, m := range f {
@@ -250,7 +247,6 @@ func (f fleet) whole() (all member) {
 	return all
 }
 
-// fleet reads the turbines of the span.
 func (a statistics) fleet(ctx context.Context, db *targetdb.Queries) (fleet, error) {
 	known, err := db.ListTurbines(ctx)
 	if err != nil {

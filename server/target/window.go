@@ -84,7 +84,6 @@ func besideOpenOA(p targetapi.GetWindowsParams) (faults []problem.Fault) {
 	return faults
 }
 
-// stop is the first instant beyond a span.
 func stop(span param.Span) time.Time { return span.End.Add(time.Microsecond) }
 
 // windows is the answer of getWindows; the generated one would collect every row
@@ -201,8 +200,6 @@ func readIntervals(ctx context.Context, db targetdb.DBTX) (intervals, error) {
 // windowTagVersion grows when the same values come out as other bytes than before.
 const windowTagVersion = 2
 
-// tag is the part of an entity tag that says what is answered. The values are known
-// by the digests that the ledger has of them, so that none is read for a 304.
 func (a windows) tag(signals []targetdb.Signal, each intervals, digest int64) string {
 	asked := fmt.Sprint(windowTagVersion, digest, signals, each, a.span.Start.UnixMicro(), a.span.End.UnixMicro(), a.span.Turbines, a.asked, a.ends, a.after, a.limit)
 	sum := sha256.Sum256([]byte(asked))
