@@ -16,10 +16,9 @@ var distributeSQL string
 var ErrNoCitus = errors.New("the database has no Citus: a superuser runs CREATE EXTENSION citus on each node, " +
 	"and citus_set_coordinator_host and citus_add_node on the coordinator (docs/citus.md)")
 
-// Distribute spreads the large tables of schema s in the database at url, a coordinator of
-// Citus, over its nodes, and returns what it did. shards is how many pieces a table is cut
-// into; 0 leaves that to Citus. What is distributed already stays as it is. All of it is one
-// transaction, in which rows that are there move; others wait for it.
+// Distribute spreads the large tables of s over the nodes of the Citus whose coordinator is at url,
+// and returns what it did. shards is how many pieces a table is cut into, 0 Citus's own number. What
+// is distributed already stays. All is one transaction, in which rows move; others wait for it.
 func Distribute(ctx context.Context, url string, s Schema, shards int, dryRun bool) (Plan, error) {
 	what := "distribute " + s.Name
 	return on(url, what, what+" at", func(config *connConfig) (Plan, error) {

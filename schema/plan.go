@@ -36,17 +36,15 @@ var (
 	}
 )
 
-// steps are what Apply carries out.
 type steps struct {
 	changes []*migrate.Change
 	added   []string // new columns of existing tables, as "table.column"
 }
 
-// altered matches the statements that keep others from a table, and the table.
 var altered = regexp.MustCompile(`^(?:ALTER|DROP) TABLE ("\w+"\."\w+")`)
 
-// apart says which changes keep nobody from reading, because they are of tables that no
-// other change alters, and which tables the others alter.
+// apart says which changes keep nobody from reading, because they are of tables that no other change
+// alters, and which tables the others alter.
 func (s steps) apart() (before, after []*migrate.Change, tables []string) {
 	for _, change := range s.changes {
 		if m := altered.FindStringSubmatch(change.Cmd); m != nil && !slices.Contains(tables, m[1]) {
@@ -71,7 +69,6 @@ func (s steps) creates(table string) bool {
 	return slices.ContainsFunc(s.changes, func(c *migrate.Change) bool { return strings.HasPrefix(c.Cmd, "CREATE TABLE "+table+" ") })
 }
 
-// plan compares what db holds with what is desired.
 func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, destructive bool) (Plan, steps, error) {
 	found, err := collect(ctx, db, pgx.RowToStructByPos[relation], relationsSQL)
 	if err != nil {
@@ -122,21 +119,18 @@ func (s Schema) tables(desired *schema.Schema) []string {
 	return names
 }
 
-// relation is a thing in public that has the name of a table or an index of ours,
-// or could have.
+// relation is a thing in public that has, or could have, the name of a table or index of ours.
 type relation struct {
 	Name    string
 	Kind    string // "a table", "an index on data"
 	IsTable bool
-	// Required are the columns that every INSERT has to name, because they are
-	// NOT NULL and have no default.
+	// Required are the columns that every INSERT has to name: NOT NULL without a default.
 	Required []string
 }
 
 //go:embed relations.sql
 var relationsSQL string
 
-// checkNames refuses a database in which something else has a name of ours.
 func checkNames(found []relation, desired *schema.Schema) error {
 	needed := map[string]string{}
 	for _, table := range desired.Tables {
@@ -154,8 +148,8 @@ func checkNames(found []relation, desired *schema.Schema) error {
 	return refusal(faults)
 }
 
-// checkColumns refuses a database whose tables have columns that this version does
-// not know and yet would have to fill, apart from those that the plan drops.
+// checkColumns refuses a database whose tables have columns that this version does not know and would
+// have to fill, apart from those that the plan drops.
 func (s Schema) checkColumns(found []relation, desired *schema.Schema, dropped []string) error {
 	var faults []error
 	for _, r := range found {
@@ -193,10 +187,9 @@ type choice struct {
 	dropped []string
 }
 
-// choose leaves out of changes each drop of something that no version of s had,
-// and, unless destructive, those that lose rows. What a former version had
-// beside rows (an index, a CHECK, a foreign key) is dropped, because it might
-// refuse what this version writes.
+// choose leaves out of changes each drop of something that no version of s had and, unless
+// destructive, those that lose rows. Other things of a former version (an index, a CHECK, a foreign
+// key) are dropped, because they might refuse what this version writes.
 func (s Schema) choose(changes []schema.Change, destructive bool) choice {
 	var c choice
 	drop := func(name string, losesRows bool) bool {
@@ -256,7 +249,7 @@ func dropName(table string, change schema.Change) (name string, losesRows bool) 
 	}
 }
 
-// added are the new columns of existing tables, as "table.column".
+// added are the new columns of existing tables.
 func (c choice) added() (columns []string) {
 	for _, change := range c.changes {
 		if table, ok := change.(*schema.ModifyTable); ok {
@@ -270,7 +263,6 @@ func (c choice) added() (columns []string) {
 	return columns
 }
 
-// foreignTables names the tables that no version of s had.
 func (s Schema) foreignTables(found []relation, desired *schema.Schema) []string {
 	var foreign []string
 	for _, r := range found {
@@ -320,8 +312,7 @@ func indexes(table *schema.Table) []*schema.Index {
 	return append(slices.Clone(table.Indexes), table.PrimaryKey)
 }
 
-// adoptAttr copies the attribute of type T from now to desired, unless both have
-// the same or now has none, and reports whether it did.
+// adoptAttr copies now's attribute of type T, if it differs, and reports whether it did.
 func adoptAttr[T schema.Attr](now []schema.Attr, desired *[]schema.Attr) bool {
 	i, j := slices.IndexFunc(now, isA[T]), slices.IndexFunc(*desired, isA[T])
 	if i < 0 || j >= 0 && reflect.DeepEqual(now[i], (*desired)[j]) {
@@ -336,9 +327,8 @@ func isA[T schema.Attr](attr schema.Attr) bool {
 	return ok
 }
 
-// toEnums gives columns that become enumerations what PostgreSQL needs for it and
-// Atlas leaves out: how to convert a value, and before that the end of a default
-// of the former type.
+// toEnums gives columns that become enumerations what Atlas leaves out: how to convert a value, and
+// before that the end of a default of the former type.
 func toEnums(changes []schema.Change) []schema.Change {
 	var out []schema.Change
 	for _, change := range changes {
@@ -370,9 +360,8 @@ func toEnums(changes []schema.Change) []schema.Change {
 	return out
 }
 
-// apart makes each part of a table's change a statement of its own: Citus refuses others
-// beside a constraint that is added. What goes comes first, a column after what rests on it;
-// then the columns, and last what rests on them.
+// apart makes each part of a table's change a statement of its own: Citus refuses others beside a new
+// constraint. What goes comes first, then columns, and last what rests on them.
 func apart(changes []schema.Change) []schema.Change {
 	var out []schema.Change
 	for _, change := range changes {
@@ -397,7 +386,6 @@ func apart(changes []schema.Change) []schema.Change {
 	return out
 }
 
-// turn is when a part of a table's change comes.
 func turn(part schema.Change) int {
 	switch part.(type) {
 	case *schema.DropCheck, *schema.DropForeignKey, *schema.DropIndex, *schema.DropPrimaryKey:

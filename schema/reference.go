@@ -24,8 +24,7 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 		return err
 	}
 	queries := targetdb.New(conn)
-	// A load holds the signals locked while it writes. There is no need to wait for
-	// it when nothing is missing.
+	// A load holds the signals locked while it writes: no need to wait when nothing is missing.
 	have, err := queries.ListSignals(ctx)
 	if err != nil {
 		return err
@@ -43,8 +42,7 @@ func ensureTargetRows(ctx context.Context, conn querier) error {
 	return err
 }
 
-// wantedSignals are our signals with their ids. Some of those that the database has
-// may be somebody's own.
+// wantedSignals are our signals with their ids; the database may have others of somebody's own.
 func wantedSignals(have []targetdb.Signal) []targetdb.Signal {
 	var wanted []targetdb.Signal
 	place := int32(1)
@@ -58,9 +56,8 @@ func wantedSignals(have []targetdb.Signal) []targetdb.Signal {
 	return wanted
 }
 
-// firstID is the id of a variable's first signal; its others follow. It is the
-// place in the list, unless the variable is new and somebody has a signal of their
-// own there. Then the ids follow the highest one, and stay there.
+// firstID is the id of a variable's first signal, which its others follow: its place in the list,
+// unless it is new and somebody has a signal of their own there. Then it follows the highest one.
 func firstID(place int32, names []string, have []targetdb.Signal) int32 {
 	free := true
 	var elsewhere, last int32
@@ -86,8 +83,7 @@ func firstID(place int32, names []string, have []targetdb.Signal) int32 {
 	}
 }
 
-// ensureCheckRules writes the missing rules of data checks. Rules that are there
-// stay as somebody set them.
+// ensureCheckRules writes the missing rules of data checks; others stay as somebody set them.
 func ensureCheckRules(ctx context.Context, conn querier) error {
 	var want targetdb.EnsureCheckRulesParams
 	for _, r := range checkrule.Defaults() {

@@ -18,19 +18,14 @@ import (
 // the name by which they are applied.
 const RiverName = "river"
 
-// riverLines is the first of River's migrations that notes which line of migrations
-// a version is of.
+// riverLines is the first of River's migrations that notes the line that a version is of.
 const riverLines = 5
 
-// ApplyRiver brings River's tables, in schema river of the target database at
-// url, to what the River of this program needs, by River's own migrations, and
-// returns what it did. Each migration is a transaction, because some can't share
-// one. Calls at the same time wait for each other, and a call continues where one
-// before it failed. A table that is in use is waited for without keeping others from it,
-// until ctx ends. A database that a newer River has migrated is left as it is.
-//
-// Of opts, DryRun and Waiting count: River's migrations lose no data and need no scratch
-// database.
+// ApplyRiver brings River's tables, in schema river of the target database at url, to what this
+// program needs, by River's own migrations, and returns what it did. Each migration is a transaction,
+// because some can't share one. Calls at once wait for each other, and a call goes on where one
+// failed. A table in use is waited for as by Apply. What a newer River has migrated stays. Of opts,
+// DryRun and Waiting count.
 func ApplyRiver(ctx context.Context, url string, opts Options) (Plan, error) {
 	const what = "apply schema " + RiverName
 	return on(url, what, what+" to", func(config *connConfig) (Plan, error) {
@@ -92,13 +87,11 @@ func applyRiver(ctx context.Context, config *connConfig, url string, opts Option
 	return plan, nil
 }
 
-// planRiver lists the migrations that a database lacks, after the statement that makes the
-// schema where there is none.
+// planRiver lists the migrations that a database lacks, after the schema where there is none.
 func planRiver(ctx context.Context, pool *pgxpool.Pool, migrator *rivermigrate.Migrator[pgx.Tx], create string) (Plan, error) {
 	var plan Plan
 	var exists bool
-	// CREATE SCHEMA IF NOT EXISTS needs the right to create also when the schema
-	// is there.
+	// CREATE SCHEMA IF NOT EXISTS needs the right to create also when the schema is there.
 	if err := pool.QueryRow(ctx, "SELECT to_regnamespace($1) IS NOT NULL", RiverName).Scan(&exists); err != nil {
 		return Plan{}, fmt.Errorf("look for the schema: %w", err)
 	}

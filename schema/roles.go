@@ -49,8 +49,7 @@ func RolesSQL() string { return rolesSQL + grantsSQL }
 
 // A Role is one of those of Delfos.
 type Role struct {
-	Name string
-	// Create is the statement that makes it.
+	Name   string
 	Create string
 	// Login says that a program logs in as this role; the others have members.
 	Login bool
@@ -76,16 +75,13 @@ func RoleStatements(login, password string) (statements []string) {
 	return append(statements, "GRANT delfos_owner, "+ETLRole+" TO "+pgx.Identifier{login}.Sanitize()+";")
 }
 
-// ApplyRoles makes the roles that the server of the database at url lacks, hands what
-// schema s made in it to their owner, and gives each role its rights. It returns what
-// it did. All of it is one transaction, which waits for loads and long answers under way
-// when tables change hands, as Apply does.
+// ApplyRoles makes the roles that the server of the database at url lacks, hands what schema s made to
+// their owner, gives each role its rights, and returns what it did: one transaction, which waits for
+// tables in use as Apply does.
 //
-// It takes a superuser, or the owner of the database and of the tables; to make roles,
-// one that may (CREATEROLE). An error names the statements that somebody else has to
-// run first.
-//
-// Of opts, what is about planning does not count.
+// It takes a superuser, or the owner of the database and its tables who may make roles (CREATEROLE).
+// An error names the statements that somebody else has to run first. Of opts, what is about planning
+// does not count.
 func ApplyRoles(ctx context.Context, url string, s Schema, opts Options) (Plan, error) {
 	return on(url, "apply roles to the "+s.Name+" database", "apply roles to", func(config *connConfig) (plan Plan, err error) {
 		// Roles belong to the server: somebody may make the same ones for another database.
@@ -122,10 +118,8 @@ func applyRoles(ctx context.Context, config *connConfig, s Schema, opts Options)
 	})
 }
 
-// tableOwner matches a statement that gives a table to another, and the table.
 var tableOwner = regexp.MustCompile(`^ALTER TABLE (\S+) OWNER TO `)
 
-// changingHands names the tables that statements give to another.
 func changingHands(statements []string) (tables []string) {
 	for _, statement := range statements {
 		if m := tableOwner.FindStringSubmatch(statement); m != nil {
@@ -135,7 +129,6 @@ func changingHands(statements []string) (tables []string) {
 	return tables
 }
 
-// runRoles runs the statements of a plan, and gives roles their passwords.
 func runRoles(ctx context.Context, db *session, statements []string, passwords []newPassword, login string, lock func() error) error {
 	locked := false
 	for _, statement := range statements {
@@ -158,7 +151,6 @@ func runRoles(ctx context.Context, db *session, statements []string, passwords [
 	return nil
 }
 
-// planRoles lists the statements that a database lacks.
 func (s Schema) planRoles(ctx context.Context, db *session) (statements []string, err error) {
 	have, err := collect(ctx, db, pgx.RowTo[string], "SELECT rolname::text FROM pg_catalog.pg_roles")
 	if err != nil {
@@ -177,8 +169,7 @@ func (s Schema) planRoles(ctx context.Context, db *session) (statements []string
 	return append(statements, missing...), err
 }
 
-// refusedStatement says of a statement that the login may not run who may, and what
-// else is left for them.
+// refusedStatement says who may run a statement that the login may not, and what is left for them.
 func refusedStatement(err error, statement string, plan []string, login string) error {
 	err = withDetail(err)
 	refused, ok := errors.AsType[*pgconn.PgError](err)
@@ -223,11 +214,9 @@ func asOwner(ctx context.Context, config *connConfig) (map[string]string, error)
 	return map[string]string{"role": role}, nil
 }
 
-// newPassword is a password that a role does not have yet.
 type newPassword struct{ role, statement string }
 
-// newPasswords tries each password, since nobody may read what a role has, and returns
-// those that the server does not let in.
+// newPasswords returns the passwords that the server does not let in: nobody may read them.
 func newPasswords(ctx context.Context, config *connConfig, passwords map[string]string) (lacking []newPassword, err error) {
 	for _, role := range slices.Sorted(maps.Keys(passwords)) {
 		if passwords[role] == "" {
@@ -252,8 +241,8 @@ func newPasswords(ctx context.Context, config *connConfig, passwords map[string]
 	return lacking, nil
 }
 
-// scramVerifier is what PostgreSQL keeps of a password (RFC 5802, 7677), as psql's
-// \password makes it: the password itself reaches neither the server nor its log.
+// scramVerifier is what PostgreSQL keeps of a password (RFC 5802, 7677), made as psql's \password
+// does: the password itself reaches neither the server nor its log.
 func scramVerifier(password string) (string, error) {
 	const iterations, saltLength = 4096, 16 // PostgreSQL's own
 	if prepared, err := precis.OpaqueString.String(password); err == nil {

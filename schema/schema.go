@@ -48,7 +48,6 @@ var SourceStage string
 
 // Schema is what one of the two databases has to hold.
 type Schema struct {
-	// Name is "source" or "target".
 	Name string
 	// SQL creates the tables, without the reference rows.
 	SQL string
@@ -73,34 +72,27 @@ var Target = Schema{Name: "target", SQL: targetSQL, retired: targetRetired, refe
 // Options says how Apply goes about it. The zero value applies what loses no
 // data.
 type Options struct {
-	// DryRun plans and changes nothing.
 	DryRun bool
 	// AllowDestructive also drops the tables and columns of a former version.
 	AllowDestructive bool
-	// DevURL names an empty database in which the SQL is tried out; it is
-	// left empty. ATLAS_DEV_URL stands in for an empty DevURL. Without either,
-	// Apply creates a database on the server of the one that it changes, and
-	// drops it, for which the role needs CREATEDB.
+	// DevURL names an empty database in which the SQL is tried out, else ATLAS_DEV_URL. Without
+	// either, Apply creates one beside the database and drops it, for which the role needs CREATEDB.
 	DevURL string
-	// Waiting, unless it is nil, is told each time that a table was in use, and the
-	// change had to be put off.
+	// Waiting, unless it is nil, is told each time that a change was put off by a table in use.
 	Waiting func(error)
-	// Passwords are those that roles shall log in with, by name, for ApplyRoles alone. A
-	// role without one keeps what it has. A password is sent as a verifier, from which
-	// nobody can tell it, and appears in no plan.
+	// Passwords are those that roles shall log in with, by name, for ApplyRoles alone; others keep
+	// theirs. A password is sent as a verifier, and appears in no plan.
 	Passwords map[string]string
 }
 
 // Plan is what brings a database to its schema.
 type Plan struct {
-	// Statements are the SQL in order, each closed by a semicolon, without a
-	// newline at its end. None means that there is nothing to do.
+	// Statements are the SQL in order, each closed by a semicolon. None: there is nothing to do.
 	Statements []string
 	// Retired are the tables and columns of a former version that are still
 	// there, as "table data" or "column data.power": AllowDestructive drops them.
 	Retired []string
-	// Foreign is what Delfos never made and leaves alone, as "table data_backup"
-	// or "index my_idx on data".
+	// Foreign is what Delfos never made and leaves alone, as "index my_idx on data".
 	Foreign []string
 }
 
@@ -113,14 +105,12 @@ func (p Plan) SQL() string {
 	return strings.Join(p.Statements, "\n") + "\n"
 }
 
-// Apply brings the database at url to schema s, writes the rows that others refer to
-// (the target's signals), and returns what it did. All of it
-// is one transaction, and calls at once on one database wait for each other. A table
-// that is in use is waited for without keeping others from it, until ctx ends.
+// Apply brings the database at url to schema s, writes the rows that others refer to, and returns what
+// it did. All of it is one transaction, and calls at once wait for each other. A table that is in use
+// is waited for without keeping others from it, until ctx ends.
 //
-// It fails, and changes nothing, when something that this version needs can't be
-// had: a view that has a table's name, a column of others that every row would
-// have to fill, a rule that rows break.
+// It fails, and changes nothing, when something that this version needs can't be had: a view that has
+// a table's name, a column of others that every row would have to fill, a rule that rows break.
 func Apply(ctx context.Context, url string, s Schema, opts Options) (Plan, error) {
 	what := "apply schema " + s.Name
 	return on(url, what, what+" to", func(config *connConfig) (Plan, error) {
@@ -141,8 +131,7 @@ func Apply(ctx context.Context, url string, s Schema, opts Options) (Plan, error
 	})
 }
 
-// on makes a plan with the configuration of the database at url. Its errors say what was
-// done; done says it before the database's name.
+// on makes a plan for the database at url. Errors say what, or done before the database's name.
 func on(url, what, done string, change func(*connConfig) (Plan, error)) (Plan, error) {
 	config, err := parseURL(url)
 	if err != nil {
@@ -155,7 +144,6 @@ func on(url, what, done string, change func(*connConfig) (Plan, error)) (Plan, e
 	return plan, nil
 }
 
-// within makes a change in one transaction.
 func within(ctx context.Context, config *connConfig, dryRun bool, change func(*session) (Plan, error)) (Plan, error) {
 	db, err := begin(ctx, config, dryRun)
 	if err != nil {
@@ -172,9 +160,8 @@ func within(ctx context.Context, config *connConfig, dryRun bool, change func(*s
 	return plan, nil
 }
 
-// carryOut changes the database, and writes the rows that the change asks for. What takes
-// long and keeps nobody from reading, an index on a table that stays as it is, comes first;
-// then tables are locked, all at once, and what is left takes a moment.
+// carryOut changes the database. What takes long and keeps nobody from reading, an index on a table
+// that stays as it is, comes first; then tables are locked, all at once, for a moment.
 func (s Schema) carryOut(ctx context.Context, db *session, steps steps, waiting func(error)) error {
 	before, after, tables := steps.apart()
 	if err := db.whenFree(ctx, nil, waiting, func(func() error) error { return db.run(ctx, before) }); err != nil {
@@ -191,7 +178,6 @@ func (s Schema) carryOut(ctx context.Context, db *session, steps steps, waiting 
 	})
 }
 
-// run carries out changes.
 func (s *session) run(ctx context.Context, changes []*migrate.Change) error {
 	return s.raw(func(conn querier) error {
 		for _, change := range changes {
@@ -203,7 +189,6 @@ func (s *session) run(ctx context.Context, changes []*migrate.Change) error {
 	})
 }
 
-// write writes the rows that a change asks for.
 func (s Schema) write(ctx context.Context, db *session, steps steps) error {
 	for _, column := range steps.added {
 		if fill, ok := s.fill[column]; ok {
@@ -220,8 +205,7 @@ func (s Schema) write(ctx context.Context, db *session, steps steps) error {
 	return nil
 }
 
-// withDetail adds to PostgreSQL's message what it says beside it, such as which
-// view depends on a column.
+// withDetail adds to PostgreSQL's message its detail, such as which view depends on a column.
 func withDetail(err error) error {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {

@@ -42,8 +42,7 @@ func label(config *connConfig) string {
 	return net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))) + "/" + config.Database
 }
 
-// session is one transaction on one connection, open to Atlas, which wants
-// database/sql, and to the generated queries, which want pgx.
+// session is one transaction on one connection, open to Atlas (database/sql) and to pgx.
 type session struct {
 	db     *sql.DB
 	conn   *sql.Conn
@@ -51,9 +50,8 @@ type session struct {
 	driver migrate.Driver
 }
 
-// begin connects and opens a transaction in which public is the only schema on
-// the search path. Unless it is read-only, it holds the lock that all calls of
-// Apply on this database share, for which begin waits.
+// begin opens a transaction in which public is the only schema on the search path. Unless it is
+// read-only, it holds the lock that all calls of Apply on this database share.
 func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, err error) {
 	s := &session{db: stdlib.OpenDB(*config)}
 	defer func() {
@@ -85,21 +83,19 @@ func begin(ctx context.Context, config *connConfig, readOnly bool) (_ *session, 
 }
 
 const (
-	// lockWait is how long a change waits for a table that is in use. Everybody else who
-	// wants the table waits behind it: it is less than the 5 s of the APIs' sessions, and
-	// than deadlock_timeout (1 s), so that of two who wait for each other it gives way.
+	// lockWait is how long a change waits for a table in use, with everybody behind it who wants it:
+	// less than the 5 s of the APIs' sessions, and than deadlock_timeout (1 s), so that it gives way.
 	lockWait = "500ms"
-	// lockGlance is how long it waits otherwise. Under load, who waits while it holds tables
-	// meets readers that hold others and wait for these: most changes are made at a glance, in
-	// a moment when nobody reads.
+	// lockGlance is how long it waits otherwise. Under load, who waits while it holds tables meets
+	// readers that hold others: most changes are made at a glance, when nobody reads.
 	lockGlance = "1ms"
 	// glances come before each wait, pauses between all.
 	glances   = 20
 	lockPause = 20 * time.Millisecond
 )
 
-// whenFree runs changes, which call lock before they alter tables, and tries again until
-// nothing that they lock is in use. Between two tries nothing is locked.
+// whenFree runs changes, which call lock before they alter tables, until nothing that they lock is in
+// use. Between two tries nothing is locked.
 func (s *session) whenFree(ctx context.Context, tables []string, waiting func(error), run func(lock func() error) error) error {
 	return untilFree(ctx, waiting, func(wait string) error {
 		return s.unlessLocked(ctx, func() error { return run(func() error { return s.lock(ctx, tables, wait) }) })
@@ -131,12 +127,10 @@ func untilFree(ctx context.Context, waiting func(error), try func(wait string) e
 	return err
 }
 
-// inUse reports whether a change gave way to somebody else.
 func inUse(err *pgconn.PgError) bool {
 	return err.Code == pgerrcode.LockNotAvailable || err.Code == pgerrcode.DeadlockDetected
 }
 
-// lock keeps others from tables.
 func (s *session) lock(ctx context.Context, tables []string, wait string) error {
 	if len(tables) == 0 {
 		return nil
@@ -159,7 +153,6 @@ func (s *session) unlessLocked(ctx context.Context, run func() error) error {
 	return err
 }
 
-// exec runs statements without arguments.
 func (s *session) exec(ctx context.Context, statements ...string) error {
 	return s.raw(func(conn querier) error {
 		for _, sql := range statements {
@@ -171,8 +164,7 @@ func (s *session) exec(ctx context.Context, statements ...string) error {
 	})
 }
 
-// inspect reads the tables of public that are named, or all of them, and the
-// enumerations.
+// inspect reads the named tables of public, or all of them, and the enumerations.
 func (s *session) inspect(ctx context.Context, tables ...string) (*schema.Schema, error) {
 	public, err := s.driver.InspectSchema(ctx, "public", &schema.InspectOptions{Mode: schema.InspectTables | schema.InspectTypes, Tables: tables})
 	if err != nil {
@@ -192,7 +184,6 @@ func (s *session) raw(f func(querier) error) error {
 	})
 }
 
-// collect returns the rows of a query.
 func collect[T any](ctx context.Context, s *session, to pgx.RowToFunc[T], sql string, args ...any) (found []T, err error) {
 	err = s.raw(func(conn querier) error {
 		rows, _ := conn.Query(ctx, sql, args...) // CollectRows returns its error
@@ -202,8 +193,7 @@ func collect[T any](ctx context.Context, s *session, to pgx.RowToFunc[T], sql st
 	return found, err
 }
 
-// rollback ends the session, and its transaction unless that was committed. Where
-// it fails, the server rolls back by itself once the connection is closed.
+// rollback ends the session, and its transaction unless that was committed.
 func (s *session) rollback() {
 	if s.tx != nil {
 		_ = s.tx.Rollback()
@@ -217,8 +207,7 @@ func (s *session) rollback() {
 // scratchTimeout bounds what goes on after the caller has given up.
 const scratchTimeout = 30 * time.Second
 
-// load reads the SQL of s as Atlas sees it, by running it in the database at
-// devURL or, without one, in a database made for it on the target's server.
+// load reads the SQL of s as Atlas sees it, by running it at devURL or in a scratch database.
 func load(ctx context.Context, target *connConfig, s Schema, devURL string) (*schema.Schema, error) {
 	if devURL == "" {
 		return loadInScratch(ctx, target, s)
@@ -234,8 +223,7 @@ func load(ctx context.Context, target *connConfig, s Schema, devURL string) (*sc
 	return desired, nil
 }
 
-// loadIn leaves nothing behind: the SQL runs in a transaction that is rolled
-// back once it has been read.
+// loadIn leaves nothing behind: it rolls its transaction back.
 func loadIn(ctx context.Context, config *connConfig, s Schema) (*schema.Schema, error) {
 	db, err := begin(ctx, config, false)
 	if err != nil {
@@ -260,16 +248,14 @@ func loadInScratch(ctx context.Context, target *connConfig, s Schema) (desired *
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	// A CREATE DATABASE that is cancelled may still succeed, and nobody would
-	// drop the database.
+	// A CREATE DATABASE that is cancelled may still succeed, and nobody would drop the database.
 	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), scratchTimeout)
 	defer cancel()
 	defer func() { _ = conn.Close(steady) }()
 
 	name := "delfos_scratch_" + strings.ToLower(rand.Text())
 	identifier := pgx.Identifier{name}.Sanitize()
-	// A database can't be copied while somebody is connected to it; nobody can
-	// be connected to template0.
+	// A database can't be copied while somebody is connected; nobody can be to template0.
 	if _, err := conn.Exec(steady, "CREATE DATABASE "+identifier+" TEMPLATE template0"); err != nil {
 		wayOut := ""
 		if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == pgerrcode.InsufficientPrivilege {

@@ -77,7 +77,6 @@ func (a API) Expect(r *http.Response, media ...string) error {
 	return nil
 }
 
-// isProblem reports whether an answer is an error of an API's own.
 func isProblem(r *http.Response) bool { return mediaType(r) == "application/problem+json" }
 
 func (a API) redirected(r *http.Response) error {
@@ -150,7 +149,6 @@ func Header(r *http.Response, name string) string {
 	return cmp.Or(r.Trailer.Get(name), r.Header.Get(name))
 }
 
-// mediaType is an answer's, without parameters.
 func mediaType(r *http.Response) string {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -164,9 +162,8 @@ func clip(s string) string {
 	return string(bytes.ToValidUTF8([]byte(s[:min(len(s), 200)]), []byte("\uFFFD")))
 }
 
-// Decode reads a body into a type that was generated from the contract, and is an
-// *Error unless all is there that the contract requires: encoding/json takes any
-// object for any type, and leaves zeros.
+// Decode reads a body into a type of the contract, and is an *Error unless all that the contract
+// requires is there: encoding/json takes any object for any type, and leaves zeros.
 func (a API) Decode(r *http.Response, body []byte, v any) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return a.errorf(r, "answered with JSON that is not the %s's: %v", a.name, err)
@@ -177,9 +174,8 @@ func (a API) Decode(r *http.Response, body []byte, v any) error {
 	return nil
 }
 
-// missing names the first property that the contract requires and text lacks,
-// "" if it has all. text is JSON that fits t. A property is required when its
-// field is neither a pointer nor left out when empty.
+// missing names the first property that the contract requires and text, JSON that fits t, lacks; ""
+// for none. Required is a field that is neither a pointer nor left out when empty.
 func missing(t reflect.Type, text json.RawMessage) string {
 	if string(text) == "null" {
 		if t.Kind() == reflect.Pointer || t == reflect.TypeFor[json.RawMessage]() {
@@ -216,7 +212,6 @@ func isLeaf(t reflect.Type) bool {
 		t == reflect.TypeFor[json.RawMessage]()
 }
 
-// missingOf is missing of an object.
 func missingOf(t reflect.Type, text json.RawMessage) string {
 	var properties map[string]json.RawMessage
 	if err := json.Unmarshal(text, &properties); err != nil {
@@ -242,9 +237,8 @@ func missingOf(t reflect.Type, text json.RawMessage) string {
 // file that holds it. The zero Token says nothing.
 type Token struct{ Value, File string }
 
-// Authorize returns what adds a token to each request for an API. A file is read each
-// time, so that the token in it may change. An answer that leads to another host is
-// followed without it.
+// Authorize returns what adds a token to each request for an API, but not to one that an answer leads
+// to another host with. A file is read each time, so that the token in it may change.
 func (a API) Authorize(t Token) func(context.Context, *http.Request) error {
 	return func(_ context.Context, r *http.Request) error {
 		value := t.Value

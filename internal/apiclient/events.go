@@ -19,24 +19,21 @@ import (
 const (
 	// reconnectAfter is how long the follower waits until the API says how long.
 	reconnectAfter = 2 * time.Second
-	// maxSilence ends a stream on which nothing arrives, though the API writes a
-	// comment each 15 s.
+	// maxSilence ends a stream on which nothing arrives; the API writes a comment each 15 s.
 	maxSilence = 45 * time.Second
 )
 
 var errSilent = fmt.Errorf("nothing arrived for %s", maxSilence)
 
-// Events follows what happens at the target API. The client must have no
-// Timeout, which would end the stream.
+// Events follows what happens at the target API. The client must have no Timeout, which would end the
+// stream.
 //
-// The first event is a reset, once the API has begun to tell what happens from
-// then on: read now what was before. Another reset comes whenever events may have
-// been missed. Everything else that happens follows in order, across lost
-// connections.
+// The first event is a reset, once the API has begun to tell: read now what was before. Another reset
+// comes whenever events may have been missed. The rest follows in order, across lost connections.
 //
-// An error says that the stream could not be opened or broke off. It is opened
-// again for as long as the loop goes on. An *Error ends the events, because
-// another try would meet the same; so does the end of ctx, with its cause.
+// An error says that the stream could not be opened or broke off. It is opened again for as long as
+// the loop goes on, unless it is an *Error, which another try would meet again, or the cause of ctx's
+// end.
 func Events(ctx context.Context, client *targetclient.Client) iter.Seq2[targetapi.Event, error] {
 	return func(yield func(targetapi.Event, error) bool) {
 		f := &follower{client: client, wait: reconnectAfter, yield: yield}
@@ -60,7 +57,6 @@ func Events(ctx context.Context, client *targetclient.Client) iter.Seq2[targetap
 	}
 }
 
-// follower is what Events knows from one connection to the next.
 type follower struct {
 	client  *targetclient.Client
 	wait    time.Duration // before the stream is opened again
@@ -69,8 +65,7 @@ type follower struct {
 	stopped bool // yield wants no more
 }
 
-// follow opens the stream and reads it to its end, which is no error when the
-// API ended it.
+// follow opens the stream and reads it to its end, which is no error when the API ended it.
 func (f *follower) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

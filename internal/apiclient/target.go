@@ -20,8 +20,7 @@ import (
 )
 
 const (
-	// answerTimeout bounds one request; to ask for stale days may take the API
-	// some time, because it asks the source.
+	// answerTimeout bounds one request; the API may have to ask the source for stale days.
 	answerTimeout = 2 * time.Minute
 	// maxAnswer bounds an answer in bytes: 20,000 days are 8 MB.
 	maxAnswer = 256 << 20
@@ -112,7 +111,6 @@ func (e *RefusalError) Error() string { return e.text }
 // Unwrap returns why nothing answered.
 func (e *RefusalError) Unwrap() error { return e.cause }
 
-// away reports whether the API does not answer, or can't for now.
 func (e *RefusalError) away() bool {
 	switch e.Status {
 	case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -121,7 +119,6 @@ func (e *RefusalError) away() bool {
 	return false
 }
 
-// unanswered says which address does not answer, and what would.
 func unanswered(err error) error {
 	asked, ok := errors.AsType[*url.Error](err)
 	switch {
@@ -142,8 +139,7 @@ func unanswered(err error) error {
 }
 
 const (
-	// lookEvery is how often a run is looked at that is waited for, while something
-	// happens; lookAgain is how often while nothing does.
+	// lookEvery is how often a run is looked at while something happens, lookAgain while nothing does.
 	lookEvery = 50 * time.Millisecond
 	lookAgain = 2 * time.Second
 	// patience is how long the API may be away meanwhile, as while it restarts.
@@ -155,9 +151,8 @@ func Ended(run targetapi.Run) bool {
 	return run.State != enum.RunStateQueued && run.State != enum.RunStateRunning
 }
 
-// Follow asks for a run whenever something has happened in it, hands
-// the run to look, and returns it when it has ended. The API may be away for a
-// while, also when look asks it.
+// Follow asks for a run whenever something has happened in it, hands it to look, and returns it when
+// it has ended. The API may be away for a while, also when look asks it.
 func Follow(ctx context.Context, log *slog.Logger, api *targetclient.Client, id int64, look func(targetapi.Run) error) (run Answer[targetapi.Run], err error) {
 	ctx, stop := context.WithCancel(ctx)
 	var following sync.WaitGroup

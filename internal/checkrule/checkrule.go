@@ -16,8 +16,7 @@ import (
 type Rule struct {
 	Check, Variable string
 	Severity        enum.Severity
-	// Low and High are the limits in the variable's unit, which are allowed
-	// themselves; NaN for no limit.
+	// Low and High are allowed limits in the variable's unit; NaN for no limit.
 	Low, High float64
 }
 

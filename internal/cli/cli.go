@@ -24,7 +24,6 @@ import (
 	"github.com/delfos/delfos/internal/config"
 )
 
-// The exit codes.
 const (
 	exitDone   = 0
 	exitFailed = 1
@@ -63,8 +62,7 @@ func Main(ctx context.Context, p Program) int {
 	if err == nil {
 		return exitDone
 	}
-	// What did not come out of a command's own function came from reading the
-	// command line.
+	// What did not come out of a command's own function came from reading the command line.
 	if _, ran := errors.AsType[*failure](err); !ran {
 		err = usagef(cmd, "%w", err)
 	}
@@ -80,7 +78,6 @@ func Main(ctx context.Context, p Program) int {
 	return exitFailed
 }
 
-// endings are the signals that tell the program to end.
 func endings() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} }
 
 // sentence is an error as a JSON result has it, "" for none.
@@ -91,8 +88,7 @@ func sentence(err error) string {
 	return strings.Join(lines(err), "; ")
 }
 
-// lines are what is printed of an error: one line each fault of a configuration
-// and each part of a joined error.
+// lines are what is printed of an error: one each fault, and each part of a joined error.
 func lines(err error) []string {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return lines(f.err)
@@ -216,8 +212,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
 	return root
 }
 
-// help prints the help of a command; cobra's own exits 0 on a command that does
-// not exist.
+// help prints the help of a command; cobra's own exits 0 on a command that does not exist.
 func help(cmd *cobra.Command, args []string) error {
 	target, left, err := cmd.Root().Find(args)
 	if err != nil {
@@ -229,7 +224,6 @@ func help(cmd *cobra.Command, args []string) error {
 	return target.Help()
 }
 
-// group is a command that only holds others.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
 	var names []string
@@ -243,8 +237,7 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// subcommand refuses what names none of cmd's commands, and proposes the ones
-// that look alike.
+// subcommand refuses what names none of cmd's commands, and proposes those that look alike.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

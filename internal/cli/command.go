@@ -22,7 +22,6 @@ import (
 	"github.com/delfos/delfos/internal/tracing"
 )
 
-// A runner holds what every command's function needs.
 type runner struct {
 	Program
 
@@ -103,7 +102,6 @@ func (r *runner) traced(cmd *cobra.Command, run func(context.Context) error) err
 	return err
 }
 
-// print puts a line of a command's result on standard output.
 func (r *runner) print(format string, args ...any) error {
 	if _, err := fmt.Fprintf(r.Stdout, format+"\n", args...); err != nil {
 		return fmt.Errorf("print the result: %w", err)
@@ -111,8 +109,7 @@ func (r *runner) print(format string, args ...any) error {
 	return nil
 }
 
-// printJSON prints a result as JSON on one line; a json.RawMessage is an answer
-// as it came.
+// printJSON prints a result on one line; a json.RawMessage is an answer as it came.
 func (r *runner) printJSON(result any) error {
 	encoder := json.NewEncoder(r.Stdout)
 	encoder.SetEscapeHTML(false)
@@ -122,8 +119,7 @@ func (r *runner) printJSON(result any) error {
 	return nil
 }
 
-// printTable prints what fill writes, with the columns that tabs separate set
-// below each other.
+// printTable prints what fill writes, in columns that tabs separate.
 func (r *runner) printTable(fill func(w io.Writer)) error {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -158,7 +154,6 @@ func parsed[T any](name string, value *T, parse func(string) (T, error)) cobra.P
 	}
 }
 
-// complete offers words for a flag's value.
 func complete(cmd *cobra.Command, flag string, words []string) {
 	// The error is a flag that does not exist, which the help's golden files show.
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
@@ -207,7 +202,6 @@ func dayFlag(cmd *cobra.Command, day **time.Time, name, help string) {
 	cmd.Flags().Var(&f, name, help)
 }
 
-// parseDay reads a day; the error says what is allowed.
 func parseDay(s string) (*time.Time, error) {
 	day, err := time.Parse(time.DateOnly, s)
 	if err != nil || day.Year() < 1 {
@@ -234,14 +228,12 @@ func checkRange(cmd *cobra.Command, first string, from, to *time.Time) error {
 	return nil
 }
 
-// allowDates adds the flag without which checkDays refuses days that are more
-// often mistyped than meant.
+// allowDates adds the flag without which checkDays refuses days that are hard to believe.
 func allowDates(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("allow-dates", false, "take days before 1980-01-01 or after tomorrow (UTC) too")
 }
 
-// checkDays refuses what checkRange does and, unless all dates are allowed, days
-// that are hard to believe.
+// checkDays refuses what checkRange does and, unless allowed, days that are hard to believe.
 func checkDays(cmd *cobra.Command, first string, from, to *time.Time, allowed bool) error {
 	believable := func(what string, day *time.Time) error {
 		now := time.Now()
@@ -265,7 +257,6 @@ func countFlag(cmd *cobra.Command, n *int, most int, name, help string) {
 	}}, name, help)
 }
 
-// checkCount refuses a flag's number that is not between least and most.
 func checkCount(cmd *cobra.Command, flag string, n, least, most int) error {
 	if n < least || n > most {
 		return usagef(cmd, "--%s is %d: want %d to %d", flag, n, least, most)
@@ -273,8 +264,7 @@ func checkCount(cmd *cobra.Command, flag string, n, least, most int) error {
 	return nil
 }
 
-// choiceFlag adds a flag that is one of a few words, of which choice holds the
-// default.
+// choiceFlag adds a flag that is one of a few words; choice holds the default.
 func choiceFlag(cmd *cobra.Command, choice *string, name, help string, allowed ...string) {
 	cmd.Flags().Var(&flagValue{text: *choice, kind: strings.Join(allowed, "|"), set: func(text string) error {
 		if !slices.Contains(allowed, text) {
@@ -293,10 +283,8 @@ func outputFlag(cmd *cobra.Command, help string) *string {
 	return &output
 }
 
-// asJSON is the --output of who wants JSON.
 const asJSON = "json"
 
-// turbinesFlag adds --turbines, which is all of them unless some are given.
 func turbinesFlag(cmd *cobra.Command, turbines *selector.Set) {
 	*turbines = selector.All()
 	cmd.Flags().Var(&flagValue{text: turbines.String(), kind: "LIST", set: func(text string) (err error) {

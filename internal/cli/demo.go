@@ -135,8 +135,7 @@ func newPostgresStop(r *runner) *cobra.Command {
 	})
 }
 
-// forBoth makes cmd call do for both servers at once and print what it returns,
-// the source's first.
+// forBoth makes cmd call do for both servers at once and print what it returns.
 func forBoth(r *runner, cmd *cobra.Command, do func(ctx context.Context, c demo.Cluster) (string, error)) *cobra.Command {
 	return configure(r, cmd, func(ctx context.Context, c config.Postgres, _ []string) error {
 		pair, err := demo.NewPair(c.SourceDBURL, c.TargetDBURL, demo.Dir, c.PGBin, r.log)

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/delfos/delfos/etl"
@@ -20,13 +21,6 @@ import (
 // maxParallel bounds the days in work at once: each takes a session of the
 // target, which has about a hundred.
 const maxParallel = 64
-
-// targetPatience is how long the command waits for a target that restarts, or
-// has no session left.
-const targetPatience = 30 * time.Second
-
-// gcPercent is GOGC for the job.
-const gcPercent = 50
 
 func newETL(r *runner) *cobra.Command {
 	var from, to *time.Time
@@ -96,19 +90,15 @@ summary goes to standard output; with --output json it is one JSON object and no
 	})
 }
 
-// etl runs the job with a bar for its days.
 func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, from, to *time.Time, stale bool) (etl.Summary, error) {
 	// A day's garbage is little, some 50 MB of a thousand turbines, so collecting
 	// it twice as often costs nothing, and keeps the peak from growing with it.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	target, err := etl.OpenTarget(ctx, c.TargetDBURL)
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	target, err := r.target(ctx, c.TargetDBURL)
 	if err != nil {
 		return etl.Summary{}, err
 	}
 	defer target.Close()
-	if err := etl.AwaitTarget(ctx, target, targetPatience, r.log); err != nil {
-		return etl.Summary{}, err
-	}
 	job, err := etl.New(ctx, etl.Config{Target: target, SourceURL: c.SourceAPIURL, SourceToken: c.SourceToken(), Log: r.log})
 	if err != nil {
 		return etl.Summary{}, err
@@ -141,24 +131,35 @@ func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, fro
 	return job.Run(actor.With(ctx, actor.CommandLine()), request)
 }
 
-// narrow leaves a request the days that have changed in the source, as far back as
-// that is believed. Without from it looks at the days that are loaded, the last maxDays of them if they are more;
-// a last day that is given bounds them.
+// target opens the target, and waits for one that restarts or has no session left.
+func (r *runner) target(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	target, err := etl.OpenTarget(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := etl.AwaitTarget(ctx, target, 30*time.Second, r.log); err != nil {
+		target.Close()
+		return nil, err
+	}
+	return target, nil
+}
+
+// narrow leaves a request the days that have changed in the source, as far back as that is believed.
+// Without from it looks at the last maxDays of the days that are loaded; a last day bounds them.
 func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *time.Time, source etl.Retention) (err error) {
 	if from == nil {
-		within := etl.Span{First: dates.Earliest(), Last: dates.Latest(time.Now())}
+		first, last := dates.Earliest(), dates.Latest(time.Now())
 		if to != nil {
-			within = etl.Span{First: within.First, Last: *to}
-			if to.Before(within.First) {
-				within.First = dates.First()
+			if last = *to; last.Before(first) {
+				first = dates.First()
 			}
 		}
-		loaded, ok, err := job.Loaded(ctx, within.First, within.Last)
+		loaded, ok, err := job.Loaded(ctx, first, last)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return fmt.Errorf("no day up to %s is loaded: load some by `delfos etl DATE`, or give another --to", within.Last.Format(time.DateOnly))
+			return fmt.Errorf("no day up to %s is loaded: load some by `delfos etl DATE`, or give another --to", last.Format(time.DateOnly))
 		}
 		from, to = new(dates.Later(loaded.First, dates.Add(loaded.Last, 1-maxDays))), &loaded.Last
 	}
@@ -175,7 +176,6 @@ func narrow(ctx context.Context, job *etl.Job, request *etl.Request, from, to *t
 	return err
 }
 
-// printSummary prints what became of a run for people to read.
 func (r *runner) printSummary(s etl.Summary, failed error) error {
 	verb := "written"
 	if s.DryRun {

@@ -19,8 +19,7 @@ import (
 	"github.com/delfos/delfos/internal/service"
 )
 
-// healthTimeout is shorter than a container engine's own, so that the message
-// is ours.
+// healthTimeout is shorter than a container engine's own, so that the message is ours.
 const healthTimeout = 3 * time.Second
 
 // worker is what healthcheck may be asked about beside the servers.
@@ -64,7 +63,6 @@ at loopback alone is not.`,
 	})
 }
 
-// listening is where a server may listen, and the variable that says so.
 type listening struct{ variable, addr string }
 
 // checkServers asks all servers at once; one that answers is enough.
@@ -88,8 +86,7 @@ func checkServers(ctx context.Context, scheme string, outside bool, servers ...l
 	return errors.Join(answers...)
 }
 
-// askedAt is the address by which this machine asks a server; outside, it is one
-// that other machines can use as well.
+// askedAt is the address to ask a server by; outside, one that other machines can use as well.
 func (l listening) askedAt(outside bool) (string, error) {
 	host, port, err := net.SplitHostPort(l.addr)
 	if err != nil {
@@ -110,8 +107,7 @@ func (l listening) askedAt(outside bool) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// ownAddress is an address of this machine that others can use, of version 4 if
-// it has one.
+// ownAddress is an address that other machines can use, of version 4 if there is one.
 func ownAddress() (string, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -136,7 +132,6 @@ func ownAddress() (string, error) {
 	return found, nil
 }
 
-// checkHealth asks the server at a URL.
 func checkHealth(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -75,18 +76,17 @@ the files lack keeps its values.`,
 		if err != nil {
 			return err
 		}
-		pool, err := pgpool.Open(ctx, c.SourceDBURL, pgpool.Options{})
-		if err != nil {
-			return err
-		}
-		defer pool.Close()
 		progress, end := r.screen.progress("importing", "bytes")
 		opts.Progress = func(read int64) { progress(read, size) }
 		opts.Say = func(line string) { fmt.Fprintln(r.screen, "delfos:", line) }
-		result, err := sampleimport.Run(ctx, pool, files, opts)
+		var result sampleimport.Result
+		err = onSource(ctx, c, func(pool *pgxpool.Pool) (err error) {
+			result, err = sampleimport.Run(ctx, pool, files, opts)
+			return err
+		})
 		end()
 		if err != nil {
-			return dberror.Source.Explain(err)
+			return err
 		}
 		if *output == asJSON {
 			return r.printJSON(struct {
@@ -97,6 +97,15 @@ the files lack keeps its values.`,
 		}
 		return r.printImport(result, opts.DryRun)
 	})
+}
+
+func onSource(ctx context.Context, c config.Source, do func(pool *pgxpool.Pool) error) error {
+	pool, err := pgpool.Open(ctx, c.SourceDBURL, pgpool.Options{})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return dberror.Source.Explain(do(pool))
 }
 
 // importOptions are the flags that a mapping file may hold too.
@@ -158,7 +167,6 @@ func readMapping(path string, options *pflag.FlagSet) error {
 	return errors.Join(faults...)
 }
 
-// mappingValues are the values of an option in a mapping file: one, a list, or pairs.
 func mappingValues(n *yaml.Node) (values []string) {
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -175,8 +183,8 @@ func mappingValues(n *yaml.Node) (values []string) {
 	return values
 }
 
-// printImport prints what was imported, or would be.
 func (r *runner) printImport(result sampleimport.Result, dryRun bool) error {
+	const shownTurbines = 20
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d samples new, %d changed, %d unchanged\n", result.Inserted, result.Updated, result.Unchanged)
 	for _, t := range result.Turbines[:min(len(result.Turbines), shownTurbines)] {
@@ -195,13 +203,11 @@ func (r *runner) printImport(result sampleimport.Result, dryRun bool) error {
 	switch {
 	case dryRun:
 		b.WriteString("nothing was imported (--dry-run)\n")
-	case result.From != nil:
-		fmt.Fprintf(&b, "next: %s\n", next(result))
-	}
-	if dryRun {
 		if err := r.printFirst(result); err != nil {
 			return err
 		}
+	case result.From != nil:
+		fmt.Fprintf(&b, "next: %s\n", next(result))
 	}
 	return r.print("%s", strings.TrimSuffix(b.String(), "\n"))
 }
@@ -234,9 +240,6 @@ func (r *runner) printFirst(result sampleimport.Result) error {
 	return err
 }
 
-// shownTurbines is how many turbines a summary names.
-const shownTurbines = 20
-
 // next is the command that loads what was imported into the target.
 func next(result sampleimport.Result) string {
 	if result.From == nil {
@@ -249,9 +252,8 @@ func next(result sampleimport.Result) string {
 	return "delfos etl " + from + " --to " + to
 }
 
-// inputs are the files that args name and their size in bytes, 0 when one of
-// them has a size that can't be known. A file that is not there is an error
-// before the database is asked for anything.
+// inputs are the files that args name and their size in bytes, 0 when one of them can't be known. A
+// file that is not there is an error before the database is asked for anything.
 func (r *runner) inputs(ctx context.Context, args []string) (files []sampleimport.File, size int64, err error) {
 	known := true
 	for _, arg := range args {
@@ -280,9 +282,8 @@ func (r *runner) inputs(ctx context.Context, args []string) (files []sampleimpor
 	return files, size, nil
 }
 
-// interruptible reads r until ctx ends, even while a read of r blocks: somebody
-// may have forgotten to pipe anything in. That read then stays behind, as the
-// process is about to end.
+// interruptible reads r until ctx ends, even while a read of r blocks: somebody may have forgotten to
+// pipe anything in. That read stays behind, as the process is about to end.
 func interruptible(ctx context.Context, r io.Reader) io.ReadCloser {
 	in, out := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = in.CloseWithError(context.Cause(ctx)) })
@@ -316,17 +317,16 @@ samples that are there already stay as they are.`,
 		if err := opts.Validate(); err != nil {
 			return usagef(cmd, "%w", err)
 		}
-		pool, err := pgpool.Open(ctx, c.SourceDBURL, pgpool.Options{})
-		if err != nil {
-			return err
-		}
-		defer pool.Close()
 		progress, end := r.screen.progress("seeding", "samples")
 		opts.Progress = progress
-		result, err := seed.Run(ctx, pool, opts)
+		var result seed.Result
+		err := onSource(ctx, c, func(pool *pgxpool.Pool) (err error) {
+			result, err = seed.Run(ctx, pool, opts)
+			return err
+		})
 		end()
 		if err != nil {
-			return dberror.Source.Explain(err)
+			return err
 		}
 		return r.print("%d samples written, %d were there already", result.Inserted, result.Existing)
 	})

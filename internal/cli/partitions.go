@@ -21,7 +21,6 @@ import (
 	"github.com/delfos/delfos/internal/config"
 )
 
-// A stateMark is how a state looks in the grid.
 type stateMark struct {
 	state  enum.PartitionState
 	letter string
@@ -43,7 +42,6 @@ func stateMarks() [9]stateMark {
 	}
 }
 
-// failuresShown bounds the failed days whose error is printed.
 const failuresShown = 10
 
 func newPartitions(r *runner) *cobra.Command {
@@ -149,8 +147,7 @@ func others(header http.Header) string {
 	return b.String()
 }
 
-// colours reports whether standard output is a terminal whose user did not turn
-// colours off (no-color.org).
+// colours reports whether standard output is a terminal without NO_COLOR (no-color.org).
 func (r *runner) colours() bool {
 	for _, entry := range r.Environ {
 		if value, ok := strings.CutPrefix(entry, "NO_COLOR="); ok && value != "" {

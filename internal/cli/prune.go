@@ -78,16 +78,12 @@ What is interrupted is gone on with by the same command.`,
 	})
 }
 
-// pruner calls f with a pruner of the target's days.
 func (r *runner) pruner(ctx context.Context, url string, f func(*etl.Pruner) (etl.Pruning, error)) (etl.Pruning, error) {
-	target, err := etl.OpenTarget(ctx, url)
+	target, err := r.target(ctx, url)
 	if err != nil {
 		return etl.Pruning{}, err
 	}
 	defer target.Close()
-	if err := etl.AwaitTarget(ctx, target, targetPatience, r.log); err != nil {
-		return etl.Pruning{}, err
-	}
 	p, err := etl.NewPruner(ctx, target, r.log)
 	if err != nil {
 		return etl.Pruning{}, err
@@ -129,7 +125,6 @@ func pruning[T configuration](r *runner, cmd *cobra.Command, what string, prune 
 	})
 }
 
-// printPruning prints which days were pruned for people to read.
 func (r *runner) printPruning(p etl.Pruning, what string) error {
 	verb := "removed"
 	if p.DryRun {

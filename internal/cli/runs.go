@@ -82,7 +82,6 @@ loaded, if anything does.`,
 	})
 }
 
-// printRuns prints a table, a row a run.
 func (r *runner) printRuns(runs []targetapi.Run) error {
 	if len(runs) == 0 {
 		return r.print("no runs")
@@ -90,24 +89,15 @@ func (r *runner) printRuns(runs []targetapi.Run) error {
 	return r.printTable(func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tSTATE\tTRIGGER\tBY\tFROM\tTO\tONLY\tDAYS\tCREATED")
 		for _, run := range runs {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, cmp.Or(who(run.Actor), "-"), run.From, run.To, run.Only,
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", run.Id, run.State, run.Trigger, cmp.Or(quoted(shown(run.Actor), false), "-"), run.From, run.To, run.Only,
 				counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
 		}
 	})
 }
 
-// who did something, "" if that is not known.
-func who(actor *targetapi.Actor) string {
-	if actor == nil {
-		return ""
-	}
-	return quoted(*actor, false)
-}
-
-// by says who did something, if that is known.
 func by(actor *targetapi.Actor) string {
-	if name := who(actor); name != "" {
-		return " by " + name
+	if name := shown(actor); name != "" {
+		return " by " + quoted(name, false)
 	}
 	return ""
 }
@@ -133,9 +123,8 @@ func counted(c targetapi.RunCounts) string {
 	return strings.Join(parts, ", ")
 }
 
-// hindrances says what keeps queued days from being loaded, and with scheduling
-// also what keeps days from being queued. Nothing rests on the answer: an API that can't tell is one
-// without hindrances.
+// hindrances says what keeps queued days from being loaded, and with scheduling also what keeps days
+// from being queued. Nothing rests on it: an API that can't tell is one without hindrances.
 func hindrances(ctx context.Context, api *targetclient.Client, scheduling bool) (details []string) {
 	a, err := apiclient.Ask[targetapi.Schedule](api.GetSchedule(ctx))
 	if err != nil {
@@ -149,7 +138,6 @@ func hindrances(ctx context.Context, api *targetclient.Client, scheduling bool) 
 	return details
 }
 
-// printHindrances says why nothing moves, a line each.
 func (r *runner) printHindrances(details []string) error {
 	for _, detail := range details {
 		if err := r.print("hindered: %s", quoted(detail, false)); err != nil {
@@ -159,7 +147,6 @@ func (r *runner) printHindrances(details []string) error {
 	return nil
 }
 
-// parseRunID reads the argument of a command that is about one run.
 func parseRunID(s string) (int64, error) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || id < 1 {
@@ -171,8 +158,7 @@ func parseRunID(s string) (int64, error) {
 // An act is an operation on one run that answers with the run.
 type act func(api *targetclient.Client, ctx context.Context, id int64, edit ...targetclient.RequestEditorFn) (*http.Response, error)
 
-// aboutRun makes cmd print the run that act answers with; with --wait, the run
-// as it is once it has ended.
+// aboutRun makes cmd print the run that act answers with; with --wait, once it has ended.
 func aboutRun(r *runner, cmd *cobra.Command, act act) *cobra.Command {
 	var id int64
 	var wait bool
@@ -235,8 +221,7 @@ same id. Where there is none, nothing happens.`,
 // hindrancesEvery is how often a command that waits asks why nothing moves.
 const hindrancesEvery = 10 * time.Second
 
-// wait follows a run with a bar until it has ended, and prints it. A run that is
-// not done is an error.
+// wait follows a run with a bar until it has ended, and prints it. One that is not done is an error.
 func (r *runner) wait(ctx context.Context, api *targetclient.Client, id int64, output string) error {
 	progress, end := r.screen.progress(fmt.Sprintf("run %d", id), "days")
 	defer end()
@@ -272,7 +257,21 @@ func (r *runner) wait(ctx context.Context, api *targetclient.Client, id int64, o
 	}
 }
 
-// printRun prints a run, a line a fact.
+// shown is the text of what may be absent, "" then.
+func shown[T any](value *T) string {
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(*value)
+}
+
+func instant(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) error {
 	if output == asJSON {
 		return r.printJSON(a.Text)
@@ -280,38 +279,27 @@ func (r *runner) printRun(a apiclient.Answer[targetapi.Run], output string) erro
 	run := a.Value
 	return r.printTable(func(w io.Writer) {
 		fmt.Fprintf(w, "run\t%d\nstate\t%s\ntrigger\t%s%s\nfrom\t%s\nto\t%s\nonly\t%s\n", run.Id, run.State, run.Trigger, by(run.Actor), run.From, run.To, run.Only)
-		if run.Turbines != nil {
-			fmt.Fprintf(w, "turbines\t%s\n", *run.Turbines)
+		fact := func(name, text string) {
+			if text != "" {
+				fmt.Fprintf(w, "%s\t%s\n", name, text)
+			}
 		}
-		if run.Parallel != nil {
-			fmt.Fprintf(w, "parallel\t%d\n", *run.Parallel)
-		}
-		fmt.Fprintf(w, "days\t%s\ncreated\t%s\n", counted(run.Partitions), run.CreatedAt.UTC().Format(time.RFC3339))
-		if run.RequestId != nil {
-			fmt.Fprintf(w, "request\t%s\n", *run.RequestId)
-		}
-		if run.TraceId != nil {
-			fmt.Fprintf(w, "trace\t%s\n", *run.TraceId)
-		}
-		if run.CancelledAt != nil {
-			fmt.Fprintf(w, "cancelled\t%s%s\n", run.CancelledAt.UTC().Format(time.RFC3339), by(run.CancelledBy))
-		}
-		if run.RetriedAt != nil {
-			fmt.Fprintf(w, "retried\t%s%s\n", run.RetriedAt.UTC().Format(time.RFC3339), by(run.RetriedBy))
-		}
+		fact("turbines", shown(run.Turbines))
+		fact("parallel", shown(run.Parallel))
+		fact("days", counted(run.Partitions))
+		fact("created", instant(&run.CreatedAt))
+		fact("request", shown(run.RequestId))
+		fact("trace", shown(run.TraceId))
+		fact("cancelled", instant(run.CancelledAt)+by(run.CancelledBy))
+		fact("retried", instant(run.RetriedAt)+by(run.RetriedBy))
 		if waiting := run.Waiting; waiting != nil && waiting.Position != nil {
-			fmt.Fprintf(w, "waiting\t%d days are ahead, %d workers are free\n", *waiting.Position-1, waiting.WorkersFree)
+			fact("waiting", fmt.Sprintf("%d days are ahead, %d workers are free", *waiting.Position-1, waiting.WorkersFree))
 		}
-		if run.Eta != nil {
-			fmt.Fprintf(w, "eta\t%s\n", run.Eta.UTC().Format(time.RFC3339))
-		}
-		if run.FinishedAt != nil {
-			fmt.Fprintf(w, "finished\t%s\n", run.FinishedAt.UTC().Format(time.RFC3339))
-		}
+		fact("eta", instant(run.Eta))
+		fact("finished", instant(run.FinishedAt))
 	})
 }
 
-// logPage is how many entries one request asks for.
 const logPage = int32(1000)
 
 func newRunsLogs(r *runner) *cobra.Command {
@@ -342,8 +330,7 @@ line of its own.`,
 	})
 }
 
-// printLog prints the entries after the one with the given id, which it moves
-// on.
+// printLog prints the entries after the one with the given id, which it moves on.
 func (r *runner) printLog(ctx context.Context, api *targetclient.Client, id int64, after *int64, output string) error {
 	limit := logPage
 	for {
@@ -374,7 +361,6 @@ func (r *runner) printLog(ctx context.Context, api *targetclient.Client, id int6
 	}
 }
 
-// logLine is an entry for people to read.
 func logLine(e targetapi.LogEntry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-5s", e.At.UTC().Format("2006-01-02T15:04:05.000Z"), strings.ToUpper(string(e.Level)))
@@ -399,8 +385,7 @@ func logLine(e targetapi.LogEntry) string {
 	return b.String()
 }
 
-// quoted quotes text that would not stay in its line, nor, as a value, in its
-// place.
+// quoted quotes text that would not stay in its line nor, as a value, in its place.
 func quoted(text string, value bool) string {
 	odd := strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) })
 	if odd || value && (text == "" || strings.ContainsAny(text, ` "=`)) {

@@ -14,7 +14,6 @@ import (
 	"github.com/delfos/delfos/internal/apiclient"
 )
 
-// maxRunParallel is how many days of one run may be in work at once.
 const maxRunParallel = 1000
 
 func newRunsStart(r *runner) *cobra.Command {
@@ -90,7 +89,6 @@ func given[T comparable](value T) *T {
 	return &value
 }
 
-// printPlan says what a request for days amounts to.
 func (r *runner) printPlan(p targetapi.RunPlan) error {
 	if p.DryRun || p.Id == nil {
 		if err := r.print("%d days of %s to %s would be queued, %d are up to date", p.Partitions, p.From, p.To, p.UpToDate); err != nil {
@@ -101,7 +99,6 @@ func (r *runner) printPlan(p targetapi.RunPlan) error {
 	return r.print("run %d: %d days of %s to %s queued, %d were up to date; `delfos runs logs %d -f` follows it", *p.Id, p.Partitions, p.From, p.To, p.UpToDate, *p.Id)
 }
 
-// printRemoval says what a run would remove, or refuse to.
 func (r *runner) printRemoval(p targetapi.RunPlan) error {
 	switch {
 	case p.RemovedValues == nil || p.RefusedDays == nil:

@@ -75,9 +75,8 @@ version needs can't be had.`,
 	return cmd
 }
 
-// applySchemas goes through the named databases, River's tables after the target's,
-// which they stand in, and the roles after what they have rights on; one that fails does
-// not keep the next from its turn.
+// applySchemas goes through the named databases, River's tables after the target's, which they stand
+// in, and the roles last; one that fails does not keep the next from its turn.
 func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []string, opts schema.Options) error {
 	var failed []error
 	warned := false
@@ -135,7 +134,6 @@ func (r *runner) applySchemas(ctx context.Context, c config.Schema, names []stri
 	return errors.Join(failed...)
 }
 
-// warnOfRest names what a database holds that its schema does not.
 func (r *runner) warnOfRest(ctx context.Context, name string, plan schema.Plan) {
 	if len(plan.Foreign) > 0 {
 		r.log.WarnContext(ctx, "schema: left alone, since Delfos did not make it", "schema", name, "found", strings.Join(plan.Foreign, ", "))

@@ -10,12 +10,10 @@ import (
 	"golang.org/x/term"
 )
 
-// barDelay is how long work takes before it gets a bar.
 const barDelay = time.Second
 
-// A screen is standard error, where log lines and one progress bar meet: a
-// line takes the bar's place, and the bar comes back below it. Off a terminal
-// there is no bar.
+// A screen is standard error, where log lines and one progress bar meet: a line takes the bar's place,
+// and the bar comes back below it. Off a terminal there is no bar.
 type screen struct {
 	terminal bool
 
@@ -39,10 +37,9 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// progress follows work of the given title; what it counts is "bytes" or a
-// plural such as "days". update is told how much is done, and of how much when
-// that is known (else total is 0); the bar appears once the work has taken a
-// second. end takes it away. Both may be called at any time.
+// progress follows work; what it counts is "bytes" or a plural such as "days". update is told how much
+// is done, and of how much if that is known (else 0); the bar appears after a second, and end takes it
+// away. Both may be called at any time.
 func (s *screen) progress(title, unit string) (update func(done, total int64), end func()) {
 	if !s.terminal {
 		return func(int64, int64) {}, func() {}

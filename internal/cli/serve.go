@@ -144,11 +144,10 @@ answers 503; a second signal ends the delay.`,
 	})
 }
 
-// defaultWorkers is a day at once for each processor.
 func defaultWorkers() int { return min(runtime.NumCPU(), service.MaxWorkers) }
 
-// scheduleOf is the schedule that the configuration asks for; the error is of
-// SCHEDULE, as the other variables are validated already.
+// scheduleOf is the schedule that is asked for; the error is of SCHEDULE, as the rest is checked
+// already.
 func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.ScheduleConfig, error) {
 	if _, err := orchestrator.ParseCron(c.Cron); err != nil {
 		return orchestrator.ScheduleConfig{}, err
@@ -161,8 +160,7 @@ func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.
 	}, nil
 }
 
-// insecureFlag adds the flag that lets a server ask nobody who they are, wherever it
-// listens.
+// insecureFlag adds the flag that lets a server ask nobody who they are.
 func insecureFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("insecure", false, "listen where other machines can reach it, and let everybody do everything")
 }
@@ -176,7 +174,6 @@ type door struct {
 	certificate *httpserve.Certificate
 }
 
-// open opens the door of a server at the address that a variable names.
 func (r *runner) open(ctx context.Context, cmd *cobra.Command, variable, addr string, who config.Auth, by config.TLS, insecure bool) (d door, err error) {
 	if d.gate, err = who.Gate(); err == nil {
 		err = d.gate.Check(variable, addr, insecure)
@@ -194,8 +191,6 @@ func (r *runner) open(ctx context.Context, cmd *cobra.Command, variable, addr st
 // close closes the listener, which serving has done already, and which does no harm.
 func (d door) close() { _ = d.Close() }
 
-// listen opens the address that a variable names; the error says what to do
-// about it.
 func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -239,8 +234,7 @@ type processMetrics struct {
 	stop func() // ends the listener
 }
 
-// metrics begins to serve this process's metrics where the configuration says; nowhere if
-// it names no address.
+// metrics begins to serve this process's metrics, unless the configuration names no address.
 func (r *runner) metrics(ctx context.Context, c config.Metrics) (*processMetrics, error) {
 	m := &processMetrics{metrics.NewRegistry(r.Version.Number, r.Version.Commit), func() {}}
 	if c.MetricsAddr == "" {
@@ -274,7 +268,6 @@ func (r *runner) metrics(ctx context.Context, c config.Metrics) (*processMetrics
 	return m, nil
 }
 
-// isLoopback reports whether only this machine can reach an address.
 func isLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

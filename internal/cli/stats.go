@@ -34,7 +34,6 @@ is those that 'delfos partitions' shows.`,
 	}, newStatsPowerCurve(r), newStatsDistribution(r), newStatsCoverage(r), newStatsEnergy(r))
 }
 
-// asked is what the flags of a statistic say.
 type asked struct {
 	from, to *time.Time
 	turbines selector.Set
@@ -45,7 +44,6 @@ func (a *asked) start() targetapi.Start { return timestamp.New(*a.from) }
 
 func (a *asked) before() *targetapi.Before { return new(timestamp.New(a.to.AddDate(0, 0, 1))) }
 
-// selection is that of the turbines, nil for all of them.
 func (a *asked) selection() *targetapi.Turbines {
 	if a.turbines.All() {
 		return nil
@@ -75,8 +73,7 @@ func (a *asked) known(ctx context.Context, cmd *cobra.Command, api *targetclient
 	return checkRange(cmd, "--from", a.from, a.to)
 }
 
-// statistic makes cmd ask for a statistic of days, and print it with show unless
-// JSON or CSV is wanted.
+// statistic makes cmd ask for a statistic, and print it with show unless JSON or CSV is wanted.
 func statistic[T any](r *runner, cmd *cobra.Command, send func(ctx context.Context, api *targetclient.Client, a *asked) (*http.Response, error), show func(w io.Writer, statistic T)) *cobra.Command {
 	var a asked
 	dayFlag(cmd, &a.from, "from", "first day")
@@ -117,11 +114,9 @@ func statistic[T any](r *runner, cmd *cobra.Command, send func(ctx context.Conte
 	})
 }
 
-// barWidth is how wide the longest bar of a table is.
 const barWidth = 40
 
-// bar is that of a value by the largest one, as wide as it is in whole blocks; a bar of
-// a value to be doubted is light.
+// bar is that of a value by the largest one, in whole blocks; that of a doubtful value is light.
 func bar(value, largest float64, doubtful bool) string {
 	if !(value > 0) || !(largest > 0) {
 		return ""
@@ -277,7 +272,6 @@ func remark(c targetapi.Coverage) string {
 	return fmt.Sprintf("%d days pruned", c.PrunedDays)
 }
 
-// share is the bar of a part of 1, as wide as that of 1 at most.
 func share(part *float64) string {
 	if part == nil {
 		return ""

@@ -120,7 +120,6 @@ func newTokenRevoke(r *runner) *cobra.Command {
 	})
 }
 
-// aboutTokens has cmd work on the file of tokens.
 func aboutTokens(r *runner, cmd *cobra.Command, run func(ctx context.Context, path string, args []string) error) *cobra.Command {
 	return configure(r, cmd, func(ctx context.Context, c config.Token, args []string) error {
 		if c.AuthTokensFile == "" {
@@ -130,7 +129,6 @@ func aboutTokens(r *runner, cmd *cobra.Command, run func(ctx context.Context, pa
 	})
 }
 
-// parseLifetime reads days, such as 90d, or a time as Go has it.
 func parseLifetime(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if days, ok := strings.CutSuffix(text, "d"); ok {

@@ -15,8 +15,6 @@ import (
 
 	"github.com/delfos/delfos/gen/attribute"
 	"github.com/delfos/delfos/internal/config"
-	"github.com/delfos/delfos/internal/dberror"
-	"github.com/delfos/delfos/internal/pgpool"
 	"github.com/delfos/delfos/internal/turbine"
 )
 
@@ -29,16 +27,6 @@ sampling intervals, and what else is known of them. The ETL brings it to the tar
 		Example: `  delfos turbine list
   delfos turbine set 1 --sample-interval 10m --rated-power 2050`,
 	}, newTurbineList(r), newTurbineSet(r), newTurbineImport(r), newTurbineRemove(r))
-}
-
-// onSource does something with the turbines of the source database.
-func onSource(ctx context.Context, c config.Source, do func(pool *pgxpool.Pool) error) error {
-	pool, err := pgpool.Open(ctx, c.SourceDBURL, pgpool.Options{})
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	return dberror.Source.Explain(do(pool))
 }
 
 func newTurbineList(r *runner) *cobra.Command {
@@ -85,7 +73,6 @@ something is known; JSON has all of them, as GET /turbines.`,
 	})
 }
 
-// heading is the name of an attribute with its unit.
 func heading(c attribute.Column) string {
 	name := strings.ReplaceAll(c.Name, "_", " ")
 	if c.Unit != "" {
@@ -169,7 +156,6 @@ What has no column stays as it is; an empty field makes it unknown.`,
 	})
 }
 
-// writeTurbines makes and changes turbines, and prints which.
 func (r *runner) writeTurbines(ctx context.Context, c config.Source, rows []turbine.Row, output string) error {
 	var changes []turbine.Change
 	err := onSource(ctx, c, func(pool *pgxpool.Pool) (err error) {
@@ -207,7 +193,6 @@ func (r *runner) writeTurbines(ctx context.Context, c config.Source, rows []turb
 	return r.print("%s", strings.Join(lines, "\n"))
 }
 
-// known writes what is known of an attribute.
 func known(text string) string {
 	if text == "" {
 		return "unknown"

@@ -73,7 +73,6 @@ wrongly.`,
 	})
 }
 
-// verify compares with a bar for the days.
 func (r *runner) verify(ctx context.Context, c config.Verify, request verify.Request) (verify.Report, error) {
 	target, err := etl.OpenTarget(ctx, c.TargetDBURL)
 	if err != nil {
@@ -90,7 +89,6 @@ func (r *runner) verify(ctx context.Context, c config.Verify, request verify.Req
 	return report, err
 }
 
-// printReport prints a report for people to read.
 func (r *runner) printReport(report verify.Report) error {
 	var b strings.Builder
 	for _, d := range report.NotClean {

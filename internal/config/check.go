@@ -17,10 +17,8 @@ import (
 // maxDays is the most that a number of days may be, as over HTTP.
 const maxDays = 20_000
 
-// wantURL is what a database's URL has to look like.
 const wantURL = "a URL such as postgres://user:password@localhost:5432/database" //nolint:gosec // no password, the word
 
-// check holds a value to what its variable wants.
 func (v Variable) check(value string) *Error {
 	ok, fault := true, &Error{Variable: v.Name, Value: value}
 	switch v.want {

@@ -71,15 +71,13 @@ func Load(environ []string, dir string) (*Vars, error) {
 	return v, nil
 }
 
-// set takes a value without what surrounds it; set to nothing is not set.
 func (p place) set(name, value string) {
 	if value = trim(name, value); value != "" {
 		p.value[name] = value
 	}
 }
 
-// trim takes off the blanks and line ends around a value; a password may begin
-// and end with blanks.
+// trim takes off the blanks and line ends around a value; a password may have blanks there.
 func trim(name, value string) string {
 	if strings.HasSuffix(name, "PASSWORD") {
 		return strings.TrimRight(value, "\r\n")
@@ -110,8 +108,7 @@ func (v *Vars) find(name string) (string, error) {
 	return value, nil
 }
 
-// secret is the value of a variable, or what the file holds that the variable with _FILE
-// behind its name names.
+// secret is the value of a variable, or what the file that its _FILE variable names holds.
 func (v *Vars) secret(name string) (string, error) {
 	value, err := v.find(name)
 	file := name + "_FILE"
@@ -122,8 +119,7 @@ func (v *Vars) secret(name string) (string, error) {
 	return held(name, value, path, v.origin[file])
 }
 
-// held reads the file that the variable with _FILE behind a name names; value is what the
-// variable of the name itself has.
+// held reads the file that the _FILE variable of a name names; value is the variable's own.
 func held(name, value, path, origin string) (string, error) {
 	fault := &Error{Variable: name + "_FILE", Origin: origin, Value: path}
 	if value != "" {

@@ -11,19 +11,16 @@ import (
 	"github.com/delfos/delfos/internal/pgpool"
 )
 
-// A part is a piece of a database's URL that has a variable of its own.
 type part struct{ suffix, keyword string }
 
-// parts are the suffixes of the variables that stand in for a URL, such as
-// SOURCE_DB_HOST, and their keywords.
+// parts are those of variables that stand in for a URL, such as SOURCE_DB_HOST.
 func parts() []part {
 	return []part{{"USER", "user"}, {"PASSWORD", "password"}, {"HOST", "host"}, {"PORT", "port"}, {"NAME", "dbname"}}
 }
 
-// database finds the URL in variable, such as SOURCE_DB_URL. A flag counts before
-// the environment, and the environment before .env; in each of the two the URL
-// counts before its parts. Parts in the environment replace what .env says, whether
-// that is a URL or parts.
+// database finds the URL in variable, such as SOURCE_DB_URL. A flag counts before the environment,
+// that before .env, and in each the URL before its parts. Parts in the environment replace what .env
+// says.
 func (v *Vars) database(variable, fallback string) (string, error) {
 	if value, ok := v.flags[variable]; ok {
 		return value, nil
@@ -66,8 +63,8 @@ func (v *Vars) database(variable, fallback string) (string, error) {
 	return compose(fallback, pieces), nil
 }
 
-// partsIn finds the URL and its parts in one place, the environment or .env: the
-// value itself or, in a variable with _FILE behind its name, the file that holds it.
+// partsIn finds the URL and its parts in the environment or .env: the value itself or, in a variable
+// with _FILE behind its name, the file that holds it.
 func (v *Vars) partsIn(place place, prefix string) (found map[string]string, err error) {
 	found = map[string]string{}
 	for _, suffix := range []string{"URL", "USER", "PASSWORD", "HOST", "PORT", "NAME"} {
@@ -105,8 +102,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// override puts other pieces into a URL or a list of keywords: what comes last
-// counts.
+// override puts other pieces into a URL or a list of keywords: what comes last counts.
 func override(base string, pieces map[string]string) string {
 	var b strings.Builder
 	b.WriteString(base)
@@ -158,9 +154,8 @@ func compose(fallback string, pieces map[string]string) string {
 	return u.String()
 }
 
-// Redact hides what may be a password in a URL, or in the keywords that a
-// database's may be; of what is neither and may hold one it shows nothing, since
-// nobody can tell where in it.
+// Redact hides what may be a password in a URL, or in a database's keywords. Of what is neither and
+// may hold one it shows nothing, since nobody can tell where in it.
 func Redact(value string) string {
 	if masked, ok := pgpool.Mask(value); ok {
 		return masked

@@ -7,13 +7,11 @@ import (
 	"strings"
 )
 
-// dotenv is what a file .env says. It is read as docker compose reads it, which
-// takes the same file: 'as it stands', "with \n and ${NAME}", or bare up to the
-// end of the line or a blank and #.
+// dotenv is what a .env says, read as docker compose reads it: 'as it stands', "with \n and ${NAME}",
+// or bare up to the end of the line or a blank and #.
 type dotenv struct {
 	value map[string]string
-	// broken are the variables whose value refers to one that is not set, by
-	// the reference's name.
+	// broken are the references of variables to one that is not set.
 	broken map[string]string
 }
 
@@ -22,9 +20,8 @@ var (
 	reference  = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(:?-[^}]*)?\})`)
 )
 
-// readDotenv reads a .env. A reference is looked up in the environment, then
-// above in the file; set to nothing is not set, and ${NAME:-default} stands in.
-// The error names the line and quotes nothing: it may hold a password.
+// readDotenv reads a .env. A reference is looked up in the environment, then above in the file. The
+// error names the line and quotes nothing: it may hold a password.
 func readDotenv(text []byte, environ map[string]string) (dotenv, error) {
 	d := dotenv{value: map[string]string{}, broken: map[string]string{}}
 	whole := strings.ReplaceAll(string(bytes.TrimPrefix(text, []byte("\uFEFF"))), "\r\n", "\n")
@@ -51,8 +48,7 @@ func readDotenv(text []byte, environ map[string]string) (dotenv, error) {
 	}
 }
 
-// cutValue takes a value off the text that begins with it, and what else is on
-// its last line.
+// cutValue takes a value, and what else is on its last line, off the text.
 func cutValue(text string) (value string, expands bool, rest string, err error) {
 	if text == "" || text[0] != '\'' && text[0] != '"' {
 		value, rest, _ = strings.Cut(text, "\n")

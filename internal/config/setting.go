@@ -223,19 +223,16 @@ func items(list string) []string {
 	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' })
 }
 
-// isOrigin reports whether a text is what browsers send as Origin.
 func isOrigin(text string) bool {
 	u, web := webURL(text)
 	return web && text == u.Scheme+"://"+u.Host && !strings.Contains(text, "*")
 }
 
-// webURL reads an http or https URL with a host.
 func webURL(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	return u, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// network reads an address, or a network as CIDR has it.
 func network(text string) (netip.Prefix, bool) {
 	if ip, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(ip, ip.BitLen()), true

@@ -30,18 +30,15 @@ import (
 type Class string
 
 const (
-	// Unknown is an error that is not in the tables, or not of a database. There is
-	// no reason for another try.
+	// Unknown is an error that is not in the tables: there is no reason for another try.
 	Unknown Class = ""
-	// Again is a statement or a session that was given up: the database is there,
-	// and another try may succeed.
+	// Again is a statement or a session that was given up: another try may succeed.
 	Again Class = "again"
 	// Away is a database that can't be reached now.
 	Away Class = "away"
 	// Never is a fault that stays until somebody does what the remedy says.
 	Never Class = "never"
-	// Outdated is a database that lacks what this version names, as one does whose schema
-	// is older: it stays until somebody brings the schema to this version.
+	// Outdated is a database that lacks what this version names, until its schema is applied.
 	Outdated Class = "outdated"
 	// Refused is a value that the database can't hold, whoever asks and when.
 	Refused Class = "refused"
@@ -68,7 +65,6 @@ const (
 	Target Database = "target"
 )
 
-// schema is the command that brings the database to this version.
 func (d Database) schema(err error) string {
 	command := "delfos schema apply"
 	if d != Any {
@@ -80,7 +76,6 @@ func (d Database) schema(err error) string {
 	return "`" + command + "`"
 }
 
-// setting is the variable that names the database.
 func (d Database) setting() string {
 	if d == Any {
 		return "the URL of the database"
@@ -111,7 +106,6 @@ func (d Database) Explain(err error) error {
 	return &explained{err, m.Remedy}
 }
 
-// explained is an error with its remedy.
 type explained struct {
 	err    error
 	remedy string
@@ -124,8 +118,7 @@ func (e *explained) Unwrap() error { return e.err }
 
 // meaning is what the tables say, with the names in remedies left open.
 func meaning(err error) Meaning {
-	// What the server said comes first: pgx closes a session after a FATAL error,
-	// and tries other addresses after a refusal.
+	// What the server said comes first: pgx closes a session after a FATAL error.
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return ofState(pg.Code, pg.Message)
 	}
@@ -172,8 +165,7 @@ func causes() []cause {
 	}
 }
 
-// untrusted reports whether err is of TLS: a refusal of it, another server's
-// certificate, or one that is not trusted.
+// untrusted reports whether err is of TLS: a refusal, or a certificate that is not trusted.
 func untrusted(err error) bool {
 	return is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) || is[tls.AlertError](err) ||
 		is[x509.HostnameError](err) || is[x509.UnknownAuthorityError](err) || connectSaid("server refused TLS connection")(err)
@@ -190,8 +182,7 @@ func wraps(targets ...error) func(error) bool {
 	}
 }
 
-// connectSaid matches what pgx has no type for: an error of a connection attempt
-// whose text has one of the words.
+// connectSaid matches what pgx has no type for, by words in the error of a connection attempt.
 func connectSaid(words ...string) func(error) bool {
 	return func(err error) bool {
 		connect, ok := errors.AsType[*pgconn.ConnectError](err)
@@ -203,9 +194,8 @@ func containsAny(text string, words []string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
 }
 
-// state is a row of the table of SQLSTATEs. codes has whole ones and classes,
-// which are their first two characters. says, if any, narrows the row to messages
-// that contain one of its texts, because poolers have one code for everything.
+// state is a row of the table of SQLSTATEs: whole ones and classes, which are their first two
+// characters. says, if any, narrows it to messages that contain one of its texts, for poolers.
 type state struct {
 	codes []string
 	says  []string
@@ -260,11 +250,9 @@ func states() []state {
 		{[]string{pgerrcode.DatabaseDropped}, nil, missing},
 		{[]string{"57"}, nil, Meaning{Again, "the database ended the session", retry}},
 		{[]string{"72000"}, nil, Meaning{Again, "the database no longer has the snapshot that was being read", retry}}, // snapshot_too_old, to 16
-		// The columns of a table changed under a prepared statement, which pgx
-		// prepares anew.
+		// The columns of a table changed under a prepared statement, which pgx prepares anew.
 		{[]string{pgerrcode.FeatureNotSupported}, []string{"cached plan must not change"}, Meaning{Again, "the schema of the database has just changed", retry}},
-		// Citus says so of rows that a lost node has prepared to commit, and may
-		// lose the code of the error on the way.
+		// Citus says so of rows that a lost node has prepared to commit, and may lose the code.
 		{[]string{pgerrcode.InternalError}, []string{"duplicate key value"}, Meaning{Again, "a node of the database is still committing what was written before", retry}},
 
 		// Away.
@@ -299,7 +287,6 @@ func states() []state {
 	}
 }
 
-// ofState looks up an error of the server.
 func ofState(code, message string) Meaning {
 	for _, row := range states() {
 		if row.matches(code, message) {

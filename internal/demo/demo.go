@@ -28,7 +28,6 @@ import (
 	"github.com/delfos/delfos/server/httpserve"
 )
 
-// days is how many days the demo seeds and loads.
 const days = 10
 
 // A Config says where the parts of the demo are.
@@ -73,7 +72,6 @@ func Run(ctx context.Context, c Config) error {
 	return err
 }
 
-// A partError is the end of a part that should have gone on.
 type partError struct {
 	part string
 	err  error
@@ -139,7 +137,6 @@ func (s *system) say(format string, args ...any) error {
 	return nil
 }
 
-// step prints what has been reached, and after how long.
 func (s *system) step(format string, args ...any) error {
 	return s.say("%5.1fs  %s", time.Since(s.begun).Seconds(), fmt.Sprintf(format, args...))
 }
@@ -178,8 +175,7 @@ Ctrl-C ends it; the data stays in %s/.`,
 		quote(s.source.url), quote(s.target.url), query, s.delfos(api, ""), console, s.delfos("", console), Dir)
 }
 
-// delfos is how a shell calls the program on those of this demo's parts that are
-// given, and its target.
+// delfos is how a shell calls the program on the parts of this demo that are given, and its target.
 func (s *system) delfos(api, console string) string {
 	var set []string
 	for _, v := range []struct{ name, value, usual string }{

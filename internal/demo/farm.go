@@ -67,8 +67,7 @@ func (s *system) seedFarm(ctx context.Context, pool *pgxpool.Pool) (seed.Result,
 	return seeded, nil
 }
 
-// late changes an hour of samples that are loaded, and has the orchestrator see it, so
-// that their day is stale.
+// late changes an hour of samples that are loaded, and has the orchestrator see it.
 func (s *system) late(ctx context.Context, api *targetclient.Client) error {
 	pool, err := pgpool.Open(ctx, s.source.as(schema.ImportRole), pgpool.Options{})
 	if err != nil {

@@ -33,7 +33,6 @@ const (
 	stopLimit  = 3 * time.Second
 )
 
-// A system is what Run has started so far.
 type system struct {
 	Config
 
@@ -124,8 +123,7 @@ func (s *system) run(ctx context.Context) error {
 	return nil
 }
 
-// databases starts both servers, applies the schemas and seeds the source, the
-// source's steps beside the target's.
+// databases starts both servers, applies the schemas and seeds the source.
 func (s *system) databases(ctx context.Context) error {
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) {
@@ -150,8 +148,7 @@ func (s *system) databases(ctx context.Context) error {
 	return work.Wait()
 }
 
-// start starts one server and applies its schema. The server is returned also
-// with an error, to be stopped.
+// start starts a server and applies its schema. It is returned also with an error, to be stopped.
 func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*database, error) {
 	running, err := localpg.Start(ctx, c.Server)
 	if err != nil {
@@ -179,7 +176,6 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 	return db, s.step("%s: schema applied", sc.Name)
 }
 
-// serve answers on the listener until ctx ends.
 func (s *system) serve(ctx context.Context) error {
 	pool, err := source.OpenPool(ctx, s.source.as(schema.APIRole))
 	if err != nil {
@@ -197,15 +193,13 @@ func (s *system) serve(ctx context.Context) error {
 	return nil
 }
 
-// orchestrate works on the queue until ctx ends.
 func (s *system) orchestrate(ctx context.Context, api string) error {
 	config := s.Orchestrator
 	config.TargetURL, config.SourceURL = s.target.as(schema.ETLRole), api
 	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, slog.New(patient{s.Log.Handler(), ctx})
 	config.Drain, config.SoftStop, config.Metrics = drainLimit, drainLimit, s.Metrics
 	if config.Schedule.PartitionStart == nil {
-		// The days between the demo's and today have no samples, and needn't be
-		// looked for.
+		// The days between the demo's and today have no samples.
 		config.Schedule.PartitionStart = new(dates.Of(s.begun))
 	}
 	orchestrator, err := service.Open(ctx, config)
@@ -223,8 +217,7 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 	return nil
 }
 
-// backfill has every day loaded over the target API, as anybody would, and prints
-// what that came to.
+// backfill has every day loaded over the target API, and prints what that came to.
 func (s *system) backfill(ctx context.Context, api *targetclient.Client) error {
 	from, to := &targetapi.Day{Time: s.FirstDay}, &targetapi.Day{Time: s.FirstDay.AddDate(0, 0, days-1)}
 	plan, err := apiclient.Ask[targetapi.RunPlan](api.CreateRun(ctx, &targetapi.CreateRunParams{}, targetapi.RunRequest{From: *from, To: *to}))
@@ -260,8 +253,7 @@ func (s *system) backfill(ctx context.Context, api *targetclient.Client) error {
 		run.Value.Partitions.Done, samples, rows, written(revisions.Value.Revisions))
 }
 
-// written counts the values that the newest revision of each day wrote; the newest
-// comes first.
+// written counts the values of each day's newest revision, which comes first.
 func written(revisions []targetapi.Revision) (count int64) {
 	seen := map[string]bool{}
 	for _, r := range revisions {
@@ -277,7 +269,6 @@ func written(revisions []targetapi.Revision) (count int64) {
 	return count
 }
 
-// failures says which days are not done, and why.
 func failures(partitions []targetapi.Partition) error {
 	var failed []error
 	for _, p := range partitions {
@@ -295,8 +286,7 @@ func failures(partitions []targetapi.Partition) error {
 	return errors.Join(failed...)
 }
 
-// stop ends what runs, the databases last. It is called when run has returned and
-// its context has ended.
+// stop ends what runs, the databases last, when run has returned and its context has ended.
 func (s *system) stop(ctx context.Context) {
 	s.services.Wait()
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)

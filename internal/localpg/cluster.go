@@ -21,8 +21,7 @@ import (
 
 const (
 	initPattern = "init-*"
-	// initial is the name of what initdb makes: a database, and the superuser's role.
-	initial = "postgres"
+	initial     = "postgres"
 	// hba asks every role for its password, and initdb's superuser has none.
 	hba = "host all,replication all 127.0.0.1/32 scram-sha-256\n"
 )
@@ -41,8 +40,7 @@ func dataOf(dir string) string { return filepath.Join(dir, "data") }
 
 func logOf(dir string) string { return filepath.Join(dir, "server.log") }
 
-// open finds the programs for the data and makes the cluster if there is none.
-// The caller closes the log.
+// open finds the programs and makes the cluster if there is none. The caller closes the log.
 func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
 	want, err := major(dataOf(c.Dir))
 	if err != nil {
@@ -182,8 +180,7 @@ func (c *cluster) fill(ctx context.Context, data string) error {
 	return nil
 }
 
-// run runs one of the server's programs on a data folder to its end, with that
-// input. The program dies with this process.
+// run runs one of the server's programs to its end, with that input. It dies with this process.
 func (c *cluster) run(ctx context.Context, data, input, name string, args ...string) error {
 	cmd, err := c.command(ctx, data, name, args...)
 	if err != nil {
@@ -202,7 +199,6 @@ func (c *cluster) run(ctx context.Context, data, input, name string, args ...str
 	return p.err
 }
 
-// serve starts the server.
 func (c *cluster) serve(port int, attached bool) (*process, error) {
 	var args []string
 	for _, setting := range c.settings(port) {
@@ -221,8 +217,7 @@ func (c *cluster) serve(port int, attached bool) (*process, error) {
 	return launch(cmd)
 }
 
-// ensureDatabase checks that user and password are the cluster's, and makes the
-// database if it is absent.
+// ensureDatabase checks user and password, and makes the database if it is absent.
 func ensureDatabase(ctx context.Context, c Config, port int) error {
 	conn, err := pgpool.Connect(ctx, c.url(port, c.Database), pgpool.Options{})
 	if err == nil {
@@ -240,8 +235,7 @@ func ensureDatabase(ctx context.Context, c Config, port int) error {
 	return fmt.Errorf("connect to the PostgreSQL of %s: %w", c.Dir, err)
 }
 
-// createDatabase runs a statement that can't stand in queries/, because it takes no
-// parameters.
+// createDatabase's statement can't stand in queries/, because it takes no parameters.
 func createDatabase(ctx context.Context, c Config, port int) error {
 	conn, err := pgpool.Connect(ctx, c.url(port, initial), pgpool.Options{})
 	if err != nil {
@@ -256,8 +250,7 @@ func createDatabase(ctx context.Context, c Config, port int) error {
 
 func pidFile(dir string) string { return filepath.Join(dataOf(dir), "postmaster.pid") }
 
-// readPostmaster reads what the server says about itself in postmaster.pid. pid is
-// 0 if there is no such file, or it does not name a process yet.
+// readPostmaster reads postmaster.pid; pid is 0 if there is none, or it names no process yet.
 func readPostmaster(dir string) (pid, port int, ready bool) {
 	text, err := os.ReadFile(pidFile(dir))
 	if err != nil {
@@ -271,10 +264,9 @@ func readPostmaster(dir string) (pid, port int, ready bool) {
 	return max(pid, 0), port, strings.TrimSpace(lines[statusLine]) == "ready"
 }
 
-// dropForeignPID removes a postmaster.pid whose number belongs to another program
-// by now: PostgreSQL would take that program for a server if it has the same
-// account. A server's working folder is its data. Where the folder can't be seen,
-// the file stays, and PostgreSQL decides.
+// dropForeignPID removes a postmaster.pid whose number belongs to another program by now, which
+// PostgreSQL would take for a server. A server's working folder is its data. Where the folder can't be
+// seen, PostgreSQL decides.
 func dropForeignPID(dir string) {
 	pid, _, _ := readPostmaster(dir)
 	if pid == 0 || runtime.GOOS != "linux" {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// background is the content of the lock's file where the server outlives the process
-// that started it. Otherwise the content is the number of that process.
+// background is the content of the lock's file where the server outlives the process that started it;
+// else it is the number of that process.
 const background = "background"
 
 // lock marks a folder as in use. Every process that we start for the folder
@@ -93,14 +93,12 @@ func (l *lock) release() {
 // leave hands the lock to the server, which inherited it.
 func (l *lock) leave() error { return errors.Join(l.write(background), l.Close()) }
 
-// holder is the content of the lock's file.
 func holder(dir string) string {
 	text, _ := os.ReadFile(lockFile(dir)) // nobody, if there is none
 	return strings.TrimSpace(string(text))
 }
 
-// heldByAnother is the error that names who uses a locked folder; nil if that
-// process is dead.
+// heldByAnother is the error that names who uses a locked folder; nil if that process is dead.
 func heldByAnother(dir string) error {
 	name := holder(dir)
 	if name == background {
@@ -142,9 +140,8 @@ type Detached struct {
 	Already   bool // it ran before this call
 }
 
-// StartDetached starts a server that outlives this process, for StopDetached
-// to stop. One that runs already in that folder is left as it is, unless it has
-// another port.
+// StartDetached starts a server that outlives this process, for StopDetached to stop. One that runs
+// already in that folder is left as it is, unless it has another port.
 func StartDetached(ctx context.Context, c Config) (Detached, error) {
 	c, err := c.withDefaults()
 	if err != nil {

@@ -57,7 +57,6 @@ func accountFor(data string) (account, error) {
 	return account{}, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody: run this as an ordinary user")
 }
 
-// own gives files to the account.
 func (a account) own(paths ...string) error {
 	for _, path := range paths {
 		if !a.other {
@@ -70,13 +69,12 @@ func (a account) own(paths ...string) error {
 	return nil
 }
 
-// command builds a call of one of the server's programs on a data folder. The
-// program inherits the folder's lock. If ctx ends, it is killed with what it
-// started.
+// command builds a call of one of the server's programs on a data folder, which inherits the folder's
+// lock. If ctx ends, it is killed with what it started.
 //
-// Root's folder may be closed to the account (a clone under /root), so the program
-// inherits it opened, and launch closes our end. With a capability instead, whoever
-// has the database's password could read and write any file of the machine.
+// Root's folder may be closed to the account (a clone under /root), so the program inherits it opened,
+// and launch closes our end. With a capability instead, whoever has the database's password could read
+// and write any file of the machine.
 func (c *cluster) command(ctx context.Context, data, name string, args ...string) (*exec.Cmd, error) {
 	folder, err := os.Open(data)
 	if err != nil {
@@ -98,20 +96,17 @@ func (c *cluster) command(ctx context.Context, data, name string, args ...string
 	return cmd, nil
 }
 
-// process is a child that is running or has ended.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended and been reaped
 	err  error         // the result of Wait; read it after done
 }
 
-// launch starts a cmd of command and waits for its end in the background.
 func launch(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Linux sends the parent-death signal when the thread that started the
-		// child ends, so this thread is kept as long as the child.
+		// Linux sends the parent-death signal when the thread that started the child ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -138,7 +133,6 @@ func (p *process) ended() bool {
 	}
 }
 
-// A wayToStop is a signal to a server, and how long to wait for its end.
 type wayToStop struct {
 	signal syscall.Signal
 	limit  time.Duration
@@ -149,8 +143,7 @@ func waysToStop() []wayToStop {
 	return []wayToStop{{syscall.SIGINT, fastLimit}, {syscall.SIGQUIT, immediateLimit}, {syscall.SIGKILL, immediateLimit}}
 }
 
-// end stops a server's process, by one way after the other. If ctx ends, it goes on
-// at once to the second way.
+// end stops a server's process, by one way after the other; by the second at once if ctx ends.
 func (p *process) end(ctx context.Context) {
 	hurry := ctx.Done()
 	for _, step := range waysToStop() {
@@ -161,8 +154,7 @@ func (p *process) end(ctx context.Context) {
 		select {
 		case <-p.done:
 		case <-hurry:
-			// The later ways get their time: a killed server may leave sessions
-			// behind for a moment.
+			// The later ways get their time: a killed server may leave sessions behind.
 			hurry = nil
 		case <-time.After(step.limit):
 			hurry = nil

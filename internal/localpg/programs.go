@@ -46,8 +46,8 @@ func usualPlaces() []string {
 	)
 }
 
-// findBin returns the folder of the programs for a cluster of major version want
-// (0: any) that the account can run. It fetches them if none are installed.
+// findBin returns the folder of programs of major version want (0: any) that the account can run. It
+// fetches them if none are installed.
 func findBin(ctx context.Context, c Config, who account, want int) (string, error) {
 	search := c.Search
 	if c.BinDir != "" {
@@ -79,8 +79,7 @@ func findBin(ctx context.Context, c Config, who account, want int) (string, erro
 		c.Dir, want, cmp.Or(strings.Join(found, ", "), "none"), want)
 }
 
-// candidates are the folders that hold both programs: in the patterns' order,
-// the newest version first within a pattern.
+// candidates are the folders that hold both programs, the newest first within a pattern.
 func candidates(patterns []string) []string {
 	var found []string
 	for _, pattern := range patterns {
@@ -98,8 +97,7 @@ func candidates(patterns []string) []string {
 	return found
 }
 
-// numberIn is the version in a folder's name, the last number of its path; 0
-// if it names none.
+// numberIn is the last number of a folder's path, its version; 0 if it names none.
 func numberIn(path string) float64 {
 	numbers := regexp.MustCompile(`[0-9]+(\.[0-9]+)?`).FindAllString(path, -1)
 	if len(numbers) == 0 {
@@ -139,8 +137,7 @@ func versionOf(ctx context.Context, bin string, who account) (int, error) {
 	return strconv.Atoi(string(match[1]))
 }
 
-// fetch returns the folder of fetched programs, fetching them if they aren't
-// there yet.
+// fetch returns the folder of fetched programs.
 func fetch(ctx context.Context, c Config, who account) (string, error) {
 	repository := strings.TrimSuffix(cmp.Or(c.Repository, mavenCentral), "/")
 	cache := c.CacheDir
@@ -205,8 +202,7 @@ func fetchTo(ctx context.Context, repository, cache, home string) error {
 	return nil
 }
 
-// download gets this machine's archive of github.com/zonkyio/embedded-postgres-binaries
-// and checks its checksum.
+// download gets this machine's archive of github.com/zonkyio/embedded-postgres-binaries.
 func download(ctx context.Context, repository string) ([]byte, error) {
 	arch := map[string]string{"arm64": "arm64v8", "386": "i386"}[runtime.GOARCH]
 	machine := runtime.GOOS + "-" + cmp.Or(arch, runtime.GOARCH)

@@ -68,9 +68,8 @@ type Config struct {
 	Password string // its password; "delfos" if empty
 	Database string // made if absent; "delfos" if empty
 
-	// Superuser makes User one, for tests. Otherwise User may create databases
-	// and nothing more: with a superuser's password, which is well known here,
-	// everybody on this machine could run programs as the server's account.
+	// Superuser makes User one, for tests. Otherwise User may create databases and nothing more: by a
+	// superuser's password, well known here, everybody could run programs as the server's account.
 	Superuser bool
 
 	// Roles are statements of the server's superuser, which nobody can log in as, such as
@@ -78,14 +77,11 @@ type Config struct {
 	// once more when they have changed; one that fails does not keep the next from its turn.
 	Roles []string
 
-	// BinDir is the folder of postgres and initdb. If empty, they are searched for
-	// in the folders of Search, and fetched if they are in none of them.
+	// BinDir is the folder of postgres and initdb. If empty, they are searched for, else fetched.
 	BinDir string
-	// Search lists folders to look in, as glob patterns. Nil means PATH and
-	// where the usual packages install to.
+	// Search lists folders to look in, as glob patterns; nil: PATH and where packages install to.
 	Search []string
-	// Repository is the Maven repository to fetch the programs from, Maven
-	// Central if empty.
+	// Repository is the Maven repository to fetch the programs from, Maven Central if empty.
 	Repository string
 	// CacheDir keeps the fetched programs; the user's cache folder if empty.
 	CacheDir string
@@ -127,7 +123,6 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// url is the address of a database of the server on that port.
 func (c Config) url(port int, database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
@@ -139,8 +134,7 @@ func (c Config) url(port int, database string) string {
 	return u.String()
 }
 
-// settings are passed on the command line, so that a cluster made by an older
-// build runs with today's.
+// settings are passed on the command line, so that an older build's cluster runs with today's.
 func (c Config) settings(port int) []string {
 	all := []string{
 		"port=" + strconv.Itoa(port),
@@ -156,8 +150,7 @@ func (c Config) settings(port int) []string {
 		"max_wal_size=1GB",
 	}
 	if c.Fast {
-		// As many tests run at once as there are cores, and each has pools that
-		// grow with the cores.
+		// As many tests run at once as there are cores, each with pools that grow with the cores.
 		return append(all, "max_connections=400", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
 	}
 	return append(all, "max_connections=100")
@@ -172,9 +165,8 @@ type Server struct {
 	stopOnce sync.Once
 }
 
-// Start starts a server and returns when it accepts connections and the
-// database exists. If it fails or ctx ends before, nothing is left running.
-// Its errors are sentences for the user that name the way out.
+// Start starts a server and returns when the database accepts connections. If it fails or ctx ends
+// before, nothing is left running. Its errors are sentences for the user that name the way out.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -192,8 +184,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return server, nil
 }
 
-// start makes the cluster if there is none, and starts its server. An attached
-// one ends with this process.
+// start makes the cluster if there is none. An attached server ends with this process.
 func start(ctx context.Context, c Config, held *lock, attached bool) (*Server, error) {
 	if c.Port != 0 {
 		if err := CheckPort(ctx, c.Port); err != nil {
@@ -285,10 +276,9 @@ func (s *Server) Err() error {
 	return fmt.Errorf("the PostgreSQL of %s ended by itself (%s)%s", s.cluster.Dir, s.process.cmd.ProcessState, lastLines(s.cluster.Dir))
 }
 
-// Stop ends the server and returns when it is gone: sessions are cut and the
-// data is written out, within three seconds. After that, or when ctx ends, the
-// server is stopped at once, and recovers at its next start. So don't pass a ctx
-// that has ended already. The error is always nil.
+// Stop ends the server and returns when it is gone: sessions are cut and the data is written out,
+// within three seconds. After that, or when ctx ends, it is stopped at once, and recovers at its next
+// start. The error is always nil.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		if !s.process.ended() { // otherwise it ended by itself, as Err says
@@ -321,7 +311,6 @@ func CheckPort(ctx context.Context, port int) error {
 	return nil
 }
 
-// freePort is a port of 127.0.0.1 that nothing listens on at this moment.
 func freePort(ctx context.Context) (int, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort(loopback, "0"))
 	if err != nil {

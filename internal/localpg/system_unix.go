@@ -9,7 +9,6 @@ import (
 	"syscall"
 )
 
-// How flock locks; none of them waits.
 const (
 	lockAlone  = syscall.LOCK_EX | syscall.LOCK_NB
 	lockShared = syscall.LOCK_SH | syscall.LOCK_NB
@@ -18,13 +17,11 @@ const (
 
 func flock(file *os.File, how int) error { return syscall.Flock(int(file.Fd()), how) }
 
-// supported returns nil where this package can run servers.
 func supported() error { return nil }
 
 // kill sends a signal to a process, or to the group -pid.
 func kill(pid int, sig syscall.Signal) error { return syscall.Kill(pid, sig) }
 
-// ownerOf is the account that a file belongs to.
 func ownerOf(info fs.FileInfo) account {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -8,7 +8,6 @@ import (
 	"syscall"
 )
 
-// How flock would lock.
 const (
 	lockAlone = iota
 	lockShared

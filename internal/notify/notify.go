@@ -17,7 +17,6 @@ import (
 	"time"
 )
 
-// timeout bounds a request.
 const timeout = 10 * time.Second
 
 // Event has the attributes of a CloudEvent that Delfos sets. Receivers tell events apart

@@ -21,21 +21,17 @@ import (
 )
 
 const (
-	// connectTimeout bounds one attempt to connect.
 	connectTimeout = 5 * time.Second
-	// idleTime is how long a pool keeps a session that nobody uses. A server may
-	// have few, and a new one takes a few milliseconds.
+	// idleTime is how long a pool keeps a session that nobody uses: a server may have few.
 	idleTime = 10 * time.Second
 )
 
 // Options are what the sessions of a pool have of their own.
 type Options struct {
-	// Name is how the sessions show up in pg_stat_activity; "delfos" if empty.
 	Name string
 	// Settings of the session, by name. Those of the URL have precedence.
 	Settings map[string]string
-	// MaxConns bounds the sessions; pgx's default if 0. pool_max_conns in the URL
-	// has precedence.
+	// MaxConns bounds the sessions; 0: as pgx does. pool_max_conns in the URL has precedence.
 	MaxConns int32
 	// AtLeast is how many sessions the pool may have even if the URL allows fewer,
 	// because it can't work with fewer.
@@ -176,8 +172,7 @@ func Parse(url string) (*pgxpool.Config, error) {
 	return nil, errors.New(said)
 }
 
-// foreignScheme reports whether url begins with another scheme than
-// PostgreSQL's; pgx would take it for keywords when it holds a =.
+// foreignScheme reports whether a URL has a scheme that pgx would take for keywords.
 func foreignScheme(url string) bool {
 	scheme, _, ok := strings.Cut(url, "://")
 	return ok && !strings.ContainsAny(scheme, "= ") && scheme != "postgres" && scheme != "postgresql"

@@ -19,17 +19,15 @@ var ErrShared = errors.New("the database is reached through a connection pooler 
 const pooled = "delfos: pooled"
 
 const (
-	// looks is how often two connections are compared. An idle pooler gives them
-	// the same session at the first comparison.
+	// looks is how often two connections are compared. An idle pooler gives itself away at once.
 	looks = 10
 	// lookTimeout bounds the comparisons. A pooler that lets the second connection
 	// wait while the first one is idle keeps sessions.
 	lookTimeout = 2 * time.Second
 )
 
-// refuseSharing returns ErrShared if conn and another connection are given the same
-// session, or one of them is given two. A pooler that keeps sessions does neither
-// while both are open.
+// refuseSharing returns ErrShared if conn and another connection are given the same session, or one of
+// them two. A pooler that keeps sessions does neither while both are open.
 func (s *session) refuseSharing(ctx context.Context, conn *pgconn.PgConn) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -62,7 +60,6 @@ func (s *session) refuseSharing(ctx context.Context, conn *pgconn.PgConn) error 
 	return nil
 }
 
-// backend is the process that serves a statement of conn.
 func backend(ctx context.Context, conn *pgconn.PgConn) (string, error) {
 	results, err := conn.Exec(ctx, "SELECT pg_catalog.pg_backend_pid()").ReadAll()
 	if err != nil {
@@ -71,9 +68,8 @@ func backend(ctx context.Context, conn *pgconn.PgConn) (string, error) {
 	return string(results[0].Rows[0][0]), nil
 }
 
-// acquired begins a transaction when a connection to a pooler is taken out of the
-// pool, because settings last no longer than that there. It does nothing to other
-// connections.
+// acquired begins a transaction when a connection to a pooler is taken out of the pool, because
+// settings last no longer than that there.
 func (s *session) acquired(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	c := conn.PgConn()
 	fit, isPooled := c.CustomData()[pooled].(bool)

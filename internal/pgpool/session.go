@@ -16,8 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// fixed are the settings on which the meaning of statements and values depends.
-// Nothing overrides them.
+// fixed are the settings on which the meaning of statements depends. Nothing overrides them.
 func fixed() map[string]string {
 	return map[string]string{
 		"search_path":                    "public",
@@ -35,9 +34,8 @@ func fixed() map[string]string {
 	}
 }
 
-// usual are the settings that Options and the URL may override. The limits of a role
-// are for people and programs that forget a session. Ours have bounds of their own,
-// and a load or an export may take long.
+// usual are the settings that Options and the URL may override. A role's limits are for people and
+// programs that forget a session; a load or an export may take long.
 func usual() map[string]string {
 	return map[string]string{
 		"statement_timeout":                   "0",
@@ -68,7 +66,6 @@ const begin = `SELECT pg_catalog.pg_backend_pid() = $1::integer,
         FROM pg_catalog.json_each_text($2::json)
     ) END`
 
-// session is what the sessions of a pool have in common.
 type session struct {
 	config    *pgx.ConnConfig
 	settings  map[string]string
@@ -78,8 +75,7 @@ type session struct {
 	unwatched atomic.Bool // the server can't look after its client
 }
 
-// newSession moves the settings of config from the request for a session to the
-// statement that the session begins with.
+// newSession moves the settings from the request for a session to the statement it begins with.
 func newSession(config *pgx.ConnConfig, options Options) *session {
 	s := &session{config: config, settings: usual(), shared: options.Shared}
 	maps.Copy(s.settings, options.Settings)
@@ -104,8 +100,7 @@ func newSession(config *pgx.ConnConfig, options Options) *session {
 	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
 	keep := config.OnPgError
 	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		// A session keeps default_transaction_read_only as it was at its start. One
-		// that can't write is closed, because a new one may.
+		// A session keeps default_transaction_read_only; one that can't write is closed for a new one.
 		return err.Code != pgerrcode.ReadOnlySQLTransaction && keep(conn, err)
 	}
 	return s
@@ -137,7 +132,6 @@ func (s *session) of(conn *pgconn.PgConn) map[string]string {
 	return settings
 }
 
-// begin sets up each session that config opens.
 func (s *session) begin(config *pgx.ConnConfig) pgconn.AfterConnectFunc {
 	return func(ctx context.Context, conn *pgconn.PgConn) error {
 		own, err := s.set(ctx, conn, s.lasting.Load())
@@ -175,7 +169,6 @@ func (s *session) set(ctx context.Context, conn *pgconn.PgConn, anyway bool) (ow
 	return len(result.Rows) == 1 && string(result.Rows[0][0]) == "t", nil
 }
 
-// arguments are the arguments of begin, as text.
 func (s *session) arguments(conn *pgconn.PgConn, local, anyway bool) ([][]byte, error) {
 	settings, err := json.Marshal(s.of(conn))
 	if err != nil {

@@ -109,8 +109,7 @@ func (c *Copier[R]) flush() {
 // look is how often a Read that waits for bytes returns without any.
 const look = 100 * time.Millisecond
 
-// pipe is an io.Pipe whose Read does not wait forever. When the server ends a COPY,
-// pgx waits for the current Read.
+// pipe is an io.Pipe whose Read does not wait forever: pgx waits for it when a COPY ends.
 type pipe struct {
 	chunks chan []byte
 	taken  chan int // how many bytes of the chunk were read
@@ -119,7 +118,6 @@ type pipe struct {
 	err    error // set before chunks is closed
 }
 
-// end ends what the reader gets, with an error if err is one.
 func (p *pipe) end(err error) {
 	p.err = err
 	close(p.chunks)

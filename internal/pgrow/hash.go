@@ -58,11 +58,9 @@ const (
 	state8a, state8b, state8c uint32 = 0x54dc0c32, 0x7a219d09, 0xbb713451
 )
 
-// hash32 is hash_uint32_extended(k, Seed).
 func hash32(k uint32) uint64 { return final(state4a+k, state4b, state4c) }
 
-// final is the last mixing of Bob Jenkins's lookup3, and the 64 bits that
-// PostgreSQL makes of it.
+// final is the last mixing of Bob Jenkins's lookup3, as the 64 bits that PostgreSQL makes of it.
 func final(a, b, c uint32) uint64 {
 	c ^= b
 	c -= bits.RotateLeft32(b, 14)

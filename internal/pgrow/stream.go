@@ -15,16 +15,14 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Stream yields the rows of a query as the server sends them. After an error it
-// yields nothing more. The answer must have the given columns. decode reads a row's
-// values, nil for NULL, and reports whether each value that is not nullable is
-// there. Leaving the loop ends the query on the server.
+// Stream yields the rows of a query, of the given columns, as the server sends them, and nothing more
+// after an error. decode reads a row's values, nil for NULL, and reports whether each that is not
+// nullable is there. Leaving the loop ends the query on the server.
 func Stream[R any](
 	ctx context.Context, db Querier, name, sql string, args []any, columns []Column, decode func(*R, [][]byte) bool,
 ) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		// rows.Close alone would read all that is left of the answer; a cancelled
-		// context ends the query.
+		// rows.Close alone would read all that is left; a cancelled context ends the query.
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var row, zero R
@@ -61,11 +59,9 @@ func Stream[R any](
 	}
 }
 
-// firstUserOID is the first OID of types that PostgreSQL does not bring along, such
-// as enums.
+// firstUserOID is the first OID of types that PostgreSQL does not bring along, such as enums.
 const firstUserOID = 16384
 
-// check compares the columns of an answer with those that are expected.
 func check(got []pgconn.FieldDescription, want []Column) error {
 	if len(got) != len(want) {
 		return fmt.Errorf("the database sends %d columns, %d are expected", len(got), len(want))
@@ -78,7 +74,6 @@ func check(got []pgconn.FieldDescription, want []Column) error {
 	return nil
 }
 
-// sentAs reports whether the server sends values of the kind as the type.
 func (k Kind) sentAs(oid uint32) bool {
 	switch k {
 	case Int32:
@@ -98,7 +93,6 @@ func (k Kind) sentAs(oid uint32) bool {
 	}
 }
 
-// missing is the error of a row without a value that it must have.
 func missing(raw [][]byte, columns []Column) error {
 	for i, c := range columns {
 		if raw[i] == nil && !c.Nullable {

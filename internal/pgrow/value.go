@@ -35,8 +35,7 @@ type Column struct {
 	Unit     string // as m/s, "" for none
 	Nullable bool
 	Wide     bool // timestamps in text have six digits of a fraction, as some of them need
-	// Text returns the text of a number, for the Values of a Text column. It is
-	// called for each value, and should keep the texts that it makes.
+	// Text returns the text of a number of a Text column. It is called for each value.
 	Text func(number int32) string
 }
 
@@ -87,8 +86,7 @@ func (v Value) Float64() float64 { return math.Float64frombits(v.bits) }
 // Timestamp is the value of a Timestamp column in microseconds of Unix time.
 func (v Value) Timestamp() int64 { return int64(v.bits) }
 
-// epoch is PostgreSQL's, from which its timestamps count, in microseconds of
-// Unix time.
+// epoch is PostgreSQL's, in microseconds of Unix time.
 const epoch = 946_684_800_000_000
 
 // epochDay is that day of Unix time.

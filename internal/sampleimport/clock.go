@@ -14,7 +14,6 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// A clock turns what a file has for a time into an instant.
 type clock struct {
 	zone *time.Location // nil where it was not told; then it is UTC
 	read func(text string) (wall, error)
@@ -27,7 +26,6 @@ type wall struct {
 	zoned bool
 }
 
-// zone reads the name of a time zone or an offset.
 func zone(name string) (*time.Location, error) {
 	if name == "" || name == "Local" {
 		return nil, map[bool]error{true: errors.New("the zone must not depend on the machine")}[name != ""]
@@ -47,8 +45,7 @@ const (
 	maxUnixSeconds = 253_402_300_800
 )
 
-// layout returns the function that reads times of a format. The error says what is
-// allowed.
+// layout returns the function that reads times of a format. The error says what is allowed.
 func layout(format string) (func(string) (wall, error), error) {
 	counted := func(seconds func(float64) float64, zoned bool) func(string) (wall, error) {
 		return func(text string) (wall, error) {
@@ -138,7 +135,6 @@ func (c *clock) instant(v value, before *track) (time.Time, error) {
 	return t, nil
 }
 
-// suggestion names the formats that read a text.
 func suggestion(text string) string {
 	var found []string
 	for _, date := range []string{"%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %m %Y", "%d-%b-%Y", "%Y%m%d"} {
@@ -164,8 +160,7 @@ func suggestion(text string) string {
 	return "; --date-format " + strings.Join(found, " or ") + " reads it"
 }
 
-// local returns the instant at which a clock in the zone shows the time. before are the
-// turbine's rows before it.
+// local returns the instant at which a clock in the zone shows the time, after the rows before.
 func local(shown time.Time, in *time.Location, before *track) (time.Time, error) {
 	found, near := timestamp.Instants(shown, in)
 	if len(found) == 0 {
@@ -194,7 +189,6 @@ func local(shown time.Time, in *time.Location, before *track) (time.Time, error)
 	return found[len(found)-1], nil
 }
 
-// plain is how a local time is written.
 const plain = "2006-01-02T15:04:05"
 
 // suspect returns an error where the rows of a file without offsets leave an hour out, or

@@ -27,7 +27,6 @@ type arrowTable struct {
 	started int64
 }
 
-// openArrow reads the Arrow streaming format.
 func openArrow(r io.Reader) (table, error) {
 	reader, err := ipc.NewReader(r, ipc.WithAllocator(bounded{memory.DefaultAllocator}))
 	if err != nil {

@@ -40,10 +40,8 @@ type csvTable struct {
 	records   [][]string // the first ones, by which the dialect is told
 }
 
-// A span is where a field stands in the record.
 type span struct{ from, to int }
 
-// openCSV reads the header.
 func openCSV(in *bufio.Reader, r rules) (*csvTable, error) {
 	t := &csvTable{in: in, delimiter: r.delimiter, comment: r.Comment}
 	err := t.header(r)
@@ -113,7 +111,6 @@ func (t *csvTable) next() error {
 
 func (t *csvTable) use([]int) error { return nil }
 
-// skip leaves a line out.
 func (t *csvTable) skip() (err error) {
 	t.buf, err = t.line(t.buf[:0])
 	return err
@@ -143,8 +140,7 @@ func (t *csvTable) read() (err error) {
 	}
 }
 
-// split finds the fields of the record in buf. Blanks around a quoted field are no
-// part of it.
+// split finds the fields of the record in buf. Blanks around a quoted field are no part of it.
 func (t *csvTable) split() error {
 	for i := 0; ; i++ { // past the delimiter
 		for i < len(t.buf) && t.blank(t.buf[i]) {
@@ -175,8 +171,7 @@ func (t *csvTable) blank(b byte) bool {
 	return b == ' ' || b == '\t' && t.delimiter != '\t'
 }
 
-// quoted reads the field whose opening quote stands before i, takes the doubled quotes
-// out, and returns where the field's delimiter is.
+// quoted reads the field that is quoted from before i on, and returns where its delimiter is.
 func (t *csvTable) quoted(i int) (int, error) {
 	from, to := i, i // what was read of the field
 	for {
@@ -255,9 +250,8 @@ func (t *csvTable) line(b []byte) ([]byte, error) {
 // sniffLines is how many lines of a file tell its dialect.
 const sniffLines = 100
 
-// sniff returns the delimiter of a text, and its first records by it. It is plain when
-// the records have as many fields as the header, and more than one; else it is the
-// one by which the header has most.
+// sniff returns the delimiter of a text, and its first records by it. It is plain when the records
+// have as many fields as the header; else it is the one by which the header has most.
 func sniff(in *bufio.Reader, r rules) (delimiter byte, records [][]string) {
 	head := peekLines(in, r.HeaderLine+r.SkipLines+sniffLines)
 	candidates := []byte{',', ';', '\t', '|'}

@@ -22,7 +22,6 @@ type farm struct {
 	number map[string]int32 // of those added
 }
 
-// newFarm reads --turbine: an id or a name.
 func newFarm(known []importdb.Turbine, turbine string) (*farm, error) {
 	f := &farm{byName: map[string][]int32{}, number: map[string]int32{}}
 	for _, t := range known {
@@ -42,7 +41,6 @@ func newFarm(known []importdb.Turbine, turbine string) (*farm, error) {
 	return f, nil
 }
 
-// named returns the turbine of a name.
 func (f *farm) named(v value) (int32, error) {
 	name := v.word()
 	if name == "" {
@@ -61,7 +59,6 @@ func (f *farm) named(v value) (int32, error) {
 	return f.number[name], nil
 }
 
-// turbineID reads a turbine's id.
 func turbineID(v value) (int32, error) {
 	id, err := strconv.ParseInt(v.word(), 10, 32)
 	if err != nil || id < 1 {

@@ -15,9 +15,8 @@ import (
 	"github.com/delfos/delfos/gen/variable"
 )
 
-// A Format says how files are written. Its fields have the words of the command
-// line. The zero Format is Delfos's own form, and any dialect that is plain from the
-// file.
+// A Format says how files are written, in the words of the command line. The zero Format is Delfos's
+// own form, and any dialect that is plain from the file.
 type Format struct {
 	Map        []string // COLUMN=NAME; COLUMN is a name in the header, or #3
 	TimeZone   string   // of timestamps without an offset
@@ -39,12 +38,10 @@ const (
 	columnTurbineID = "turbine_id"
 )
 
-// names are what a column can hold.
 func names() []string {
 	return append([]string{columnTimestamp, columnTurbine, columnTurbineID}, variable.Names[:]...)
 }
 
-// rules are a Format that was checked.
 type rules struct {
 	Format
 
@@ -57,10 +54,8 @@ type rules struct {
 	scale       [variable.Count]float64
 }
 
-// A mapping says what a column holds.
 type mapping struct{ column, name string }
 
-// delimiters are the names that a delimiter may be told by.
 func delimiters() map[string]byte {
 	return map[string]byte{"comma": ',', "semicolon": ';', "tab": '\t', `\t`: '\t', "space": ' ', "pipe": '|'}
 }
@@ -116,7 +111,6 @@ func (f Format) rules() (rules, error) {
 	return r, errors.Join(faults...)
 }
 
-// separators reads the delimiter and the decimal sign.
 func (r *rules) separators(fault func(option, value, want string)) {
 	d := r.Delimiter
 	known, ok := delimiters()[d]

@@ -54,7 +54,6 @@ const (
 
 func number(v float64) value { return value{kind: kindNumber, number: v} }
 
-// word is the text of a value that is a name or an id.
 func (v value) word() string {
 	if v.kind == kindNumber {
 		return strconv.FormatFloat(v.number, 'f', -1, 64)
@@ -76,7 +75,6 @@ func (o *opener) close() {
 	}
 }
 
-// open returns the table that a file holds, by its first bytes.
 func (o *opener) open(f File) (table, error) {
 	raw, err := f.Open()
 	if err != nil {
@@ -97,8 +95,7 @@ const (
 	mark8  = "\xef\xbb\xbf"
 )
 
-// decode returns the table in r; file is where r's bytes can be read at any place, nil if
-// they can't.
+// decode returns the table in r; file is r's bytes for reading at any place, nil if they can't be.
 func (o *opener) decode(r io.Reader, file *os.File) (table, error) {
 	in := bufio.NewReaderSize(r, bufferSize)
 	head, err := in.Peek(peeked)
@@ -159,7 +156,6 @@ func foreign(head []byte) string {
 	return ""
 }
 
-// text returns the table of a CSV file.
 func (o *opener) text(in *bufio.Reader, head []byte) (table, error) {
 	wide := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
 	switch encoding := o.rules.encoding; {
@@ -201,7 +197,6 @@ func (o *opener) section(in io.Reader, file *os.File) (*io.SectionReader, error)
 	return io.NewSectionReader(file, 0, info.Size()), nil
 }
 
-// unzip returns the table of the one file in an archive.
 func (o *opener) unzip(r *io.SectionReader) (table, error) {
 	archive, err := zip.NewReader(r, r.Size())
 	if err != nil {
@@ -228,7 +223,6 @@ func (o *opener) unzip(r *io.SectionReader) (table, error) {
 	return o.decode(inner, nil)
 }
 
-// isEnd reports whether err is the end of a file or of what can be peeked.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) }
 
 // An input is what a file's bytes are read from. It counts them, and ends with ctx also

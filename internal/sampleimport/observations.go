@@ -38,7 +38,6 @@ func newObservations(opts Options) *observations {
 	return o
 }
 
-// A track is what the rows of a turbine have shown.
 type track struct {
 	samples int64
 	latest  time.Time // of all files
@@ -64,8 +63,7 @@ type readings struct {
 
 const (
 	// maxSteps bounds the distances that are counted of a turbine.
-	maxSteps = 64
-	// shownRows is how many rows a dry run shows.
+	maxSteps  = 64
 	shownRows = 5
 )
 
@@ -87,7 +85,6 @@ func (o *observations) believe(at time.Time) error {
 	return nil
 }
 
-// track returns the turbine's track, in the row's file.
 func (o *observations) track(r *row) *track {
 	t := o.tracks[r.TurbineID]
 	if t == nil {
@@ -100,7 +97,6 @@ func (o *observations) track(r *row) *track {
 	return t
 }
 
-// add takes a row of the turbine.
 func (o *observations) add(t *track, at time.Time, r *row) {
 	if t.samples == 0 || at.After(t.latest) {
 		t.latest = at
@@ -137,7 +133,6 @@ func (t *track) interval() (found time.Duration) {
 	return found
 }
 
-// reading takes a value of a variable.
 func (v *readings) add(raw float64, valid bool) {
 	switch {
 	case !valid:
@@ -154,7 +149,6 @@ func (v *readings) add(raw float64, valid bool) {
 	}
 }
 
-// sentinels are numbers that loggers write for a missing reading.
 func sentinels() []float64 {
 	return []float64{
 		-99, -999, -9999, -99999, -999999, -99.9, -999.9, -9999.9, -999.25, -99.99, -999.99, -9999.99, 999, 9999, 99999, 999999,
@@ -162,8 +156,7 @@ func sentinels() []float64 {
 	}
 }
 
-// apart says which sentinels are further from the other values than these from each
-// other.
+// apart says which sentinels are further from the other values than these from each other.
 func (v *readings) apart(name string) (found []string) {
 	span := v.max - v.min
 	for _, s := range sentinels() {
@@ -183,7 +176,6 @@ func (o *observations) sentinels() (lines []string) {
 	return lines
 }
 
-// partial reports whether some file lacks a variable.
 func (o *observations) partial() bool {
 	return slices.ContainsFunc(o.variables[:], func(v readings) bool { return v.files < len(o.units) })
 }

@@ -20,8 +20,7 @@ import (
 // nothing of; one that is not valid is missing.
 type row = importdb.StageLinesRow
 
-// A reader reads the rows of one file; its errors are *Error, apart from io.EOF and
-// the end of the context.
+// A reader reads the rows of one file; its errors are *Error, apart from both ends.
 type reader struct {
 	*opener
 
@@ -37,7 +36,6 @@ type reader struct {
 	row  row
 }
 
-// newReader opens a file and reads its header.
 func newReader(o *opener, number int32, f File, farm *farm, seen *observations) (r *reader, err error) {
 	r = &reader{opener: o, file: f, farm: farm, seen: seen}
 	defer r.damage(&err)
@@ -154,8 +152,7 @@ func (r *reader) locate() (fault string) {
 	return ""
 }
 
-// find returns which column is meant by its name, in any case, or by its number, as
-// in #3; -1 for none.
+// find returns which column is meant by its name, in any case, or by its number; -1 for none.
 func find(columns []string, meant string) int {
 	if i := slices.IndexFunc(columns, func(name string) bool { return strings.EqualFold(name, meant) }); i >= 0 {
 		return i
@@ -167,7 +164,6 @@ func find(columns []string, meant string) int {
 	return -1
 }
 
-// maxColumns is how many columns an error names.
 const maxColumns = 30
 
 func shown(columns []string) string {
@@ -189,7 +185,6 @@ func wanted() string {
 // mapped says how a column with another name is told.
 const mapped = "; --map COLUMN=NAME tells which column is one of them, and leaves the rest out"
 
-// separated says what separates the columns, where that is not a comma.
 func (r *reader) separated() string {
 	if d := dialect(rules{}, r.rules); d != "" {
 		return " (" + d + ")"
@@ -197,7 +192,6 @@ func (r *reader) separated() string {
 	return ""
 }
 
-// undecoded says that the header is not in the encoding that it was read by.
 func (r *reader) undecoded() string {
 	if utf8.ValidString(strings.Join(r.names, "")) {
 		return ""
@@ -268,8 +262,7 @@ func (r *reader) damage(err *error) {
 	}
 }
 
-// fault makes an Error of what a table returned, apart from the end of the file and of
-// the context.
+// fault makes an Error of what a table returned, apart from the ends of file and context.
 func (r *reader) fault(err error) error {
 	record, ok := errors.AsType[*recordError](err)
 	switch {

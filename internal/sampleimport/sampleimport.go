@@ -57,8 +57,7 @@ type Options struct {
 	Interval time.Duration
 	// AllowDates takes samples before 1980 and more than a day ahead of now too.
 	AllowDates bool
-	// DryRun imports nothing.
-	DryRun bool
+	DryRun     bool
 	// Progress, if any, is called with how many bytes of all files have been read,
 	// from another goroutine than Run's caller.
 	Progress func(readBytes int64)
@@ -155,7 +154,6 @@ func load(ctx context.Context, tx pgx.Tx, files []File, opts Options, rules rule
 	return merge(ctx, queries, files, opts, farm, seen, staged)
 }
 
-// merge makes the turbines of the staged rows and writes the rows to data.
 func merge(ctx context.Context, queries *importdb.Queries, files []File, opts Options, farm *farm, seen *observations, staged int64) (Result, error) {
 	if err := makeTurbines(ctx, queries, farm); err != nil {
 		return Result{}, err
@@ -196,7 +194,6 @@ func merge(ctx context.Context, queries *importdb.Queries, files []File, opts Op
 	return seen.result(farm, known, counts), nil
 }
 
-// stage appends the rows of one file.
 func stage(w *pgrow.Copier[row], o *opener, number int32, f File, farm *farm, seen *observations) error {
 	r, err := newReader(o, number, f, farm, seen)
 	if err != nil {
@@ -277,7 +274,6 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// fileFault is the error of a file that could not be opened or read.
 func fileFault(name string, err error) *Error {
 	reason := err.Error()
 	// A PathError would repeat the name.
@@ -287,10 +283,8 @@ func fileFault(name string, err error) *Error {
 	return &Error{File: name, Reason: reason, Cause: err}
 }
 
-// maxShown is how many bytes of a bad value an error repeats.
 const maxShown = 60
 
-// quote returns a bad value as one readable line.
 func quote(value string) string {
 	if len(value) > maxShown {
 		return strconv.Quote(value[:maxShown]) + "…"

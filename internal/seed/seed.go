@@ -43,9 +43,8 @@ type Options struct {
 	Start    time.Time
 	Days     int
 	Turbines int
-	// Progress, if any, is called with how many of all rows have been sent, a day
-	// of a turbine at a time, from another goroutine than Run's caller. It starts
-	// again when another seed was faster.
+	// Progress, if any, is called by another goroutine with how many rows have been sent, a day of a
+	// turbine at a time. It starts again when another seed was faster.
 	Progress func(done, total int64)
 }
 
@@ -98,8 +97,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 		ids[i] = int32(i + 1)
 	}
 	inserted, err := load(ctx, pool, opts, ids, false)
-	// Another seed or import committed one of the rows between our query and our
-	// COPY. Staged rows give way to existing ones.
+	// Another seed or import was faster with one of the rows. Staged rows give way to existing ones.
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == pgerrcode.UniqueViolation {
 		inserted, err = load(ctx, pool, opts, ids, true)
 	}
@@ -110,9 +108,8 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Result, error) 
 	return Result{Inserted: inserted, Existing: opts.total() - inserted}, nil
 }
 
-// load runs the transaction and returns how many rows it added. An empty range
-// is copied straight into data. Otherwise, or if staged is true, the rows go
-// through data_stage.
+// load runs the transaction and returns how many rows it added. An empty range is copied straight into
+// data. Otherwise, or if staged is true, the rows go through data_stage.
 func load(ctx context.Context, pool *pgxpool.Pool, opts Options, ids []int32, staged bool) (inserted int64, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
 		queries := importdb.New(pool).WithTx(tx)
@@ -158,7 +155,6 @@ func (o Options) changes() (c importdb.NoteChangesParams) {
 	return c
 }
 
-// insertStaged adds the samples that are not there.
 func insertStaged(ctx context.Context, tx pgx.Tx, opts Options, ids []int32) (c importdb.NoteChangesParams, err error) {
 	if _, err := tx.Exec(ctx, schema.SourceStage); err != nil {
 		return c, fmt.Errorf("create the staging table: %w", err)
@@ -176,8 +172,7 @@ func insertStaged(ctx context.Context, tx pgx.Tx, opts Options, ids []int32) (c 
 	return c, nil
 }
 
-// rows returns the function that writes all samples in the key's order, in which an
-// index grows fastest and two seeds can't deadlock.
+// rows writes all samples in the key's order: an index grows fastest, seeds can't deadlock.
 func (o Options) rows(ids []int32) func(*pgrow.Copier[importdb.CopySamplesRow]) error {
 	return func(w *pgrow.Copier[importdb.CopySamplesRow]) error {
 		weather := newWeather()
@@ -197,8 +192,7 @@ func (o Options) rows(ids []int32) func(*pgrow.Copier[importdb.CopySamplesRow]) 
 	}
 }
 
-// writeDay writes a day of a turbine. It leaves variables without a weather model
-// NULL.
+// writeDay writes a day of a turbine; variables without a weather model are NULL.
 func writeDay(w *pgrow.Copier[importdb.CopySamplesRow], turbine int32, s *series, first int64) error {
 	row := importdb.CopySamplesRow{TurbineID: turbine}
 	for minute := first; minute < first+minutesPerDay; minute++ {

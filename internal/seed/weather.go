@@ -32,8 +32,7 @@ const (
 
 // A weather holds the time scales that all turbines share.
 type weather struct {
-	// The farm shares fronts and half days; squalls, gusts and turbulence are
-	// each turbine's own.
+	// The farm shares fronts and half days; squalls, gusts and turbulence are each turbine's own.
 	wind     []octave
 	farmWind int
 	warmth   []octave
@@ -61,8 +60,7 @@ func newWeather() *weather {
 // A sample is what a turbine logs of one minute: m/s, kW and °C.
 type sample struct{ windSpeed, power, ambientTemperature float64 }
 
-// A series gives the samples of one turbine. A sample is a function of the
-// turbine and the minute alone, so ranges that overlap agree where they do.
+// A series gives the samples of one turbine, each a function of turbine and minute alone.
 type series struct {
 	wind   []noise
 	warmth []noise
@@ -88,16 +86,14 @@ func (w *weather) series(turbine int32) *series {
 	return s
 }
 
-// at returns the sample of a minute, counted from firstMinute. Values are
-// rounded to 3 decimals: a logger resolves no more, their text is short, and
-// processors that round the last bit of a product differently agree.
+// at returns the sample of a minute, counted from firstMinute, rounded to 3 decimals: a logger
+// resolves no more, and processors that round the last bit differently agree.
 func (s *series) at(minute int64) sample {
 	var g float64
 	for i := range s.wind {
 		g += s.wind[i].at(minute)
 	}
-	// From a Gaussian to its tail probability to the Weibull quantile, which is
-	// a square root for the shape 2.
+	// From a Gaussian to the Weibull quantile, which is a square root for the shape 2.
 	speed := round(weibullScale * math.Sqrt(-math.Log(math.Erfc(g/math.Sqrt2)/2)))
 
 	var t float64
@@ -114,9 +110,8 @@ func (s *series) at(minute int64) sample {
 	}
 }
 
-// power returns what the turbine yields at a wind speed, in kW. luck in (0, 1)
-// moves it: up to 3 % is lost on the way to rated power, and a turbine at rest
-// consumes 4 to 8 kW.
+// power returns what the turbine yields, in kW. luck in (0, 1) moves it: up to 3 % is lost on the way
+// to rated power, and a turbine at rest consumes 4 to 8 kW.
 func power(speed, luck float64) float64 {
 	switch {
 	case speed < cutIn || speed > cutOut:
@@ -133,19 +128,15 @@ func power(speed, luck float64) float64 {
 // round rounds to 3 decimals; adding 0 turns -0 into 0.
 func round(x float64) float64 { return math.Round(x*1000)/1000 + 0 }
 
-// An octave is smooth noise on one time scale: there is a Gaussian value at every
-// lattice point, period minutes apart, and each minute blends the two beside
-// it. The squares of the two weights sum to 1, so that the variance is the same
-// at every minute.
+// An octave is smooth noise on one time scale: each minute blends the Gaussian values of the lattice
+// points beside it, period minutes apart, by weights whose squares sum to 1.
 type octave struct {
 	period int64
 	share  float64
-	// fade is the weight of the lattice point behind, by the minutes since.
-	// The weight of the one ahead is fade mirrored.
+	// fade is the weight of the point behind, by the minutes since; that of the one ahead mirrors it.
 	fade []float64
 }
 
-// newOctave returns the octave whose values have the standard deviation share.
 func newOctave(period int64, share float64) octave {
 	o := octave{period: period, share: share, fade: make([]float64, period+1)}
 	for m := range o.fade {
@@ -170,8 +161,7 @@ func octaves(unscaled ...octave) []octave {
 	return scaled
 }
 
-// A noise walks along one octave of one stream of random numbers. Any minute
-// can be asked for; the next one is the cheapest.
+// A noise walks along one octave of one stream. The next minute is the cheapest.
 type noise struct {
 	octave        *octave
 	stream        uint64
@@ -183,7 +173,6 @@ func newNoise(o *octave, stream uint64) noise {
 	return noise{octave: o, stream: stream, lattice: math.MinInt64}
 }
 
-// at returns the noise at a minute, which must not be negative.
 func (n *noise) at(minute int64) float64 {
 	i := minute / n.octave.period
 	if i != n.lattice {
@@ -199,26 +188,22 @@ func (n *noise) at(minute int64) float64 {
 	return n.octave.fade[m]*n.behind + n.octave.fade[n.octave.period-m]*n.ahead
 }
 
-// stream returns an independent stream of random numbers for what one turbine
-// (0 for the whole farm) draws for one purpose.
+// stream returns what one turbine (0 for the whole farm) draws for one purpose.
 func stream(turbine int32, purpose uint64) uint64 {
 	return mix(mix(uint64(uint32(turbine))+1) ^ purpose)
 }
 
-// uniform returns the i-th number of a stream, inside (0, 1).
 func uniform(stream uint64, i int64) float64 {
 	h := mix(stream + uint64(i)*0x9e3779b97f4a7c15)
 	return (float64(h>>12) + 0.5) / (1 << 52)
 }
 
-// normal returns the i-th number of a stream as a standard Gaussian.
 func normal(stream uint64, i int64) float64 {
 	return math.Sqrt2 * math.Erfinv(2*uniform(stream, i)-1)
 }
 
-// mix is the finaliser of SplitMix64: every bit of x changes half of the
-// result's. With a hash in place of a generator, a minute needs none of the minutes
-// before it.
+// mix is the finaliser of SplitMix64. With a hash in place of a generator, a minute needs none of the
+// minutes before it.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

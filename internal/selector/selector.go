@@ -52,7 +52,6 @@ func Parse(s string) (Set, error) {
 	return set, nil
 }
 
-// parseSpan reads an id or a range of ids.
 func parseSpan(item string) (span, error) {
 	first, last, isRange := strings.Cut(item, "-")
 	lo, ok := parseID(first)

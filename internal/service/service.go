@@ -38,8 +38,7 @@ import (
 const MaxWorkers = 64
 
 const (
-	// spareSessions are those of the job's pool for the running day, and two that no
-	// load holds for long.
+	// spareSessions of the job's pool are for the running day, and two that no load holds for long.
 	spareSessions = 3
 	// patience is how long Open waits for a target that gives no session.
 	patience = time.Minute
@@ -63,11 +62,9 @@ type Config struct {
 	OpenAPI     []byte
 	// Metrics takes the metrics of the pools, the API and the orchestrator; nil: there are none.
 	Metrics prometheus.Registerer
-	// Drain bounds how long answers may go on after the end was asked for, 3 s if
-	// it is 0; loads may go on for SoftStop after that.
+	// Drain bounds how long answers may go on after the end, 3 s if it is 0; then loads have SoftStop.
 	Drain time.Duration
-	// Leaving is closed some time before Run's ctx ends, when the process has been
-	// told to stop; nil: never. The API says so at /ready.
+	// Leaving is closed when the process has been told to stop, some time before Run's ctx ends.
 	Leaving <-chan struct{}
 }
 
@@ -80,9 +77,8 @@ type Service struct {
 	closers      []func()
 }
 
-// Open waits for the target if it is away, brings River's tables up to date and
-// makes ready what Run needs. Close the Service when it is no longer wanted, also
-// after Run.
+// Open waits for the target if it is away, migrates River's tables and makes ready what Run needs.
+// Close the Service in the end, also after Run.
 func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	c.RunLog = orchestrator.NewRunLog()
 	c.Log = slog.New(c.RunLog.Handler(c.Log.Handler()))
@@ -138,7 +134,6 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	return s, s.register(loads, job)
 }
 
-// register hands over the metrics.
 func (s *Service) register(loads *pgxpool.Pool, job *etl.Job) error {
 	if s.config.Metrics == nil {
 		return nil
@@ -161,9 +156,8 @@ func (s *Service) register(loads *pgxpool.Pool, job *etl.Job) error {
 // Control shows and steers the queue; it works before Run and beside it.
 func (s *Service) Control() *orchestrator.Control { return s.orchestrator.Control() }
 
-// Run works and answers until ctx ends, which is no error. Then the API drains,
-// and loads under way get their time to end; what has not ended by then is
-// stopped, leaves its day as it was, and goes back to the queue.
+// Run works and answers until ctx ends, which is no error. Then the API drains, and loads may end for
+// a while; what has not ended leaves its day as it was, and goes back to the queue.
 func (s *Service) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
@@ -179,8 +173,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(err, <-worked)
 }
 
-// serve answers until ctx ends and requests have drained; a bare worker waits.
-// What serves the pages in the background ends with background.
+// serve answers until ctx ends and requests have drained; a bare worker waits. Pages end with
+// background.
 func (s *Service) serve(ctx, background context.Context) error {
 	c := s.config
 	if c.Listener == nil {

@@ -39,8 +39,7 @@ func New(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
 // Time returns the instant, in UTC.
 func (t Time) Time() time.Time { return t.t }
 
-// layouts are tried in order; time.Parse takes a fraction after the seconds
-// of any of them.
+// layouts are tried in order; time.Parse takes a fraction after any of their seconds.
 func layouts() [9]string {
 	return [...]string{
 		"2006-01-02T15:04:05Z07:00",
@@ -55,9 +54,8 @@ func layouts() [9]string {
 	}
 }
 
-// Parse reads s, truncated to the microsecond; the error is ErrMalformed or
-// ErrRange. In a query string the plus of an unescaped +01:00 arrives as a blank, so
-// a blank before an offset is one.
+// Parse reads s, truncated to the microsecond. In a query string the plus of an unescaped +01:00
+// arrives as a blank, so a blank before an offset is one.
 func Parse(s string) (Time, error) {
 	t, _, err := parse(s)
 	return New(t), err
@@ -87,8 +85,6 @@ func parse(s string) (t time.Time, layout string, err error) {
 	return time.Time{}, "", ErrMalformed
 }
 
-// inRange is the error of an instant that can't be written: an offset may push a
-// year of four digits over the edge.
 func inRange(t time.Time) error {
 	if y := t.UTC().Year(); y < 1 || y > 9999 {
 		return ErrRange
@@ -96,9 +92,8 @@ func inRange(t time.Time) error {
 	return nil
 }
 
-// normalize turns the forms that layouts lacks into those that it has. ok is false
-// for malformed ones that time.Parse would take: one digit for an hour, and a comma
-// for a fraction.
+// normalize turns the forms that layouts lacks into those that it has. ok is false for malformed ones
+// that time.Parse takes: one digit for an hour, a comma for a fraction.
 func normalize(s string) (b []byte, ok bool) {
 	b = []byte(strings.TrimSpace(s))
 	if len(b) > 10 {
@@ -118,8 +113,7 @@ func normalize(s string) (b []byte, ok bool) {
 	return b, true
 }
 
-// soundOffset reports whether the offset of b, which time.Parse has read, is within
-// a day: it takes +24:00 and +01:60 too.
+// soundOffset reports whether an offset is within a day: time.Parse takes +24:00 and +01:60 too.
 func soundOffset(b []byte) bool {
 	i := bytes.LastIndexAny(b, "+-")
 	if i <= len(time.DateOnly) {
@@ -167,9 +161,8 @@ func in(wall time.Time, zone *time.Location, midnight bool) (time.Time, error) {
 	}
 }
 
-// Instants are those at which clocks of the zone show what wall does in UTC: in the hour
-// that comes twice there are two, in the one that is left out none. before is the instant by
-// the offset of the day before.
+// Instants are those at which clocks of the zone show what wall does in UTC: two in the hour that
+// comes twice, none in one that is left out. before is by the offset of the day before.
 func Instants(wall time.Time, zone *time.Location) (found []time.Time, before time.Time) {
 	// An offset changes at most once within two days.
 	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
@@ -249,12 +242,10 @@ func appendFraction(b []byte, micros int64) []byte {
 		digit(fraction/100), digit(fraction/10), digit(fraction))
 }
 
-// digit is the last decimal digit of n.
 func digit(n uint64) byte { return byte('0' + n%10) }
 
-// civil is the date of a day counted from 0000-03-01, in the proleptic
-// Gregorian calendar. With years that begin in March the leap day is the last
-// one of a year and of an era, which is 400 years.
+// civil is the date of a day counted from 0000-03-01. With years that begin in March the leap day is
+// the last one of a year and of an era, which is 400 years.
 func civil(days uint64) (year, month, day uint64) {
 	const daysPerEra = 146_097
 	era, dayOfEra := days/daysPerEra, days%daysPerEra

@@ -195,8 +195,7 @@ func Jobs() []rivertype.Middleware {
 	}
 }
 
-// follower takes the trace of a job from its metadata, where otelriver puts it and makes a
-// mere link of it.
+// follower takes a job's trace from its metadata; otelriver makes a mere link of it.
 type follower struct{}
 
 // IsMiddleware implements rivertype.Middleware.

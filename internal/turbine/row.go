@@ -54,7 +54,6 @@ func NewRow(id int32, texts map[string]string, place func(column string) string)
 	return r, nil
 }
 
-// parse reads an attribute; the error says what is allowed.
 func parse(column attribute.Column, text string) (any, error) {
 	if column.Null && text == "" {
 		return nil, nil //nolint:nilnil // JSON's null
@@ -176,7 +175,6 @@ func checkHeader(header []string) error {
 	return nil
 }
 
-// syntax says in words where a file is no CSV.
 func syntax(err error) string {
 	broken, ok := errors.AsType[*csv.ParseError](err)
 	switch {

@@ -171,8 +171,7 @@ func (t Turbine) id() int32 {
 	return int32(id)
 }
 
-// checkNames refuses a new name that another turbine has. Names that were the same
-// before may stay so.
+// checkNames refuses a new name that another turbine has. Former doubles may stay so.
 func checkNames(rows []Row, before, after map[int32]Turbine) error {
 	const name = "name"
 	for _, row := range rows {
@@ -204,13 +203,11 @@ func Remove(ctx context.Context, pool *pgxpool.Pool, id int32) error {
 	return nil
 }
 
-// A rule is a CHECK of the table in words.
 type rule struct {
 	columns []string
 	want    string
 }
 
-// rules are all of them, by name.
 func rules() map[string]rule {
 	of := func(want string, columns ...string) rule { return rule{columns, want} }
 	const above = "want a number above 0"
@@ -231,8 +228,7 @@ func rules() map[string]rule {
 	}
 }
 
-// refused says which rule of the database a row breaks; stored is what the database has
-// of the turbine.
+// refused says which rule of the database a row breaks, and stored what it has.
 func (r Row) refused(err error, stored Turbine) error {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || pg.Code != pgerrcode.CheckViolation {
