@@ -13,7 +13,7 @@
 //	plan.go       what is to be changed, kept or refused
 //	session.go    the transaction, and reading SQL as Atlas sees it
 //	reference.go  the rows that others refer to
-//	river.go      River's tables, by River's migrations
+//	river.go      River's tables, by River's migrations; tables spread by Citus
 //	roles.go      the roles, what each may do, and their passwords
 //
 // Atlas matches constraints by name. Apply also compares a CHECK's expression;

@@ -89,17 +89,11 @@ func (s *system) run(ctx context.Context) error {
 		s.Level.Set(max(level, slog.LevelError))
 	}
 	api := apiURL(s.Listener.Addr())
-	if err := s.serve(ctx); err != nil {
-		return err
-	}
-	if err := s.step("api: listening on %s", api); err != nil {
+	if err := s.serve(ctx, api); err != nil {
 		return err
 	}
 	console := apiURL(s.Console.Addr())
-	if err := s.orchestrate(ctx, api); err != nil {
-		return err
-	}
-	if err := s.step("orchestrator: %d workers, listening on %s", s.Orchestrator.Workers, console); err != nil {
+	if err := s.orchestrate(ctx, api, console); err != nil {
 		return err
 	}
 	client, err := apiclient.NewTarget(console, apiclient.Token{})
@@ -176,7 +170,7 @@ func (s *system) start(ctx context.Context, sc schema.Schema, c Cluster) (*datab
 	return db, s.step("%s: schema applied", sc.Name)
 }
 
-func (s *system) serve(ctx context.Context) error {
+func (s *system) serve(ctx context.Context, api string) error {
 	pool, err := source.OpenPool(ctx, s.source.as(schema.APIRole))
 	if err != nil {
 		return err
@@ -190,10 +184,10 @@ func (s *system) serve(ctx context.Context) error {
 		defer pool.Close()
 		return httpserve.Serve(ctx, s.Listener, handler, httpserve.Options{Log: s.Log, DrainTimeout: drainLimit})
 	})
-	return nil
+	return s.step("api: listening on %s", api)
 }
 
-func (s *system) orchestrate(ctx context.Context, api string) error {
+func (s *system) orchestrate(ctx context.Context, api, console string) error {
 	config := s.Orchestrator
 	config.TargetURL, config.SourceURL = s.target.as(schema.ETLRole), api
 	config.Listener, config.OpenAPI, config.Log = s.Console, s.OpenAPI, slog.New(patient{s.Log.Handler(), ctx})
@@ -214,7 +208,7 @@ func (s *system) orchestrate(ctx context.Context, api string) error {
 		}
 		return err
 	})
-	return nil
+	return s.step("orchestrator: %d workers, listening on %s", s.Orchestrator.Workers, console)
 }
 
 // backfill has every day loaded over the target API, and prints what that came to.

@@ -62,12 +62,11 @@ func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
 	if err = who.own(log.Name(), held.Name()); err == nil && want == 0 { // for a later run without root
 		err = cluster.init(ctx)
 	}
-	if err != nil {
-		_ = log.Close()
-		return nil, err
+	if err == nil {
+		dropForeignPID(c.Dir)
+		err = cluster.makeRoles(ctx)
 	}
-	dropForeignPID(c.Dir)
-	if err := cluster.makeRoles(ctx); err != nil {
+	if err != nil {
 		_ = log.Close()
 		return nil, err
 	}

@@ -156,16 +156,11 @@ func StartDetached(ctx context.Context, c Config) (Detached, error) {
 			return Detached{}, err
 		}
 	}
-	held, err := acquire(ctx, c.Dir)
+	server, err := start(ctx, c, false)
 	if err != nil {
 		return Detached{}, err
 	}
-	server, err := start(ctx, c, held, false)
-	if err != nil {
-		held.release()
-		return Detached{}, err
-	}
-	return Detached{PID: server.PID(), Port: server.port, URL: server.URL()}, held.leave()
+	return Detached{PID: server.PID(), Port: server.port, URL: server.URL()}, server.cluster.lock.leave()
 }
 
 // StopDetached stops the server that StartDetached started in dir, and returns

@@ -172,20 +172,20 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return start(ctx, c, true)
+}
+
+// start makes the cluster if there is none. An attached server ends with this process.
+func start(ctx context.Context, c Config, attached bool) (_ *Server, err error) {
 	held, err := acquire(ctx, c.Dir)
 	if err != nil {
 		return nil, err
 	}
-	server, err := start(ctx, c, held, true)
-	if err != nil {
-		held.release()
-		return nil, err
-	}
-	return server, nil
-}
-
-// start makes the cluster if there is none. An attached server ends with this process.
-func start(ctx context.Context, c Config, held *lock, attached bool) (*Server, error) {
+	defer func() {
+		if err != nil {
+			held.release()
+		}
+	}()
 	if c.Port != 0 {
 		if err := CheckPort(ctx, c.Port); err != nil {
 			return nil, err

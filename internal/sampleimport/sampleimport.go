@@ -14,9 +14,8 @@
 //	input.go         what a file is, by its first bytes
 //	csv.go           a CSV file's dialect, by its first lines, and its records
 //	columns.go       the records of Arrow and Parquet
-//	reader.go        the rows: which column is what
+//	reader.go        the rows: which column is what, and turbines by name
 //	observations.go  what the rows have shown
-//	farm.go          turbines by name
 package sampleimport
 
 import (

@@ -4,6 +4,7 @@
 package selector
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -109,14 +110,10 @@ func (s Set) Contains(id int32) bool {
 		return true
 	}
 	_, found := slices.BinarySearchFunc(s.ranges, id, func(r span, id int32) int {
-		switch {
-		case r.hi < id:
+		if r.hi < id {
 			return -1
-		case r.lo > id:
-			return 1
-		default:
-			return 0
 		}
+		return max(0, cmp.Compare(r.lo, id))
 	})
 	return found
 }

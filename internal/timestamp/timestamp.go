@@ -123,9 +123,6 @@ func soundOffset(b []byte) bool {
 	return string(hours) < "24" && (len(b) == i+3 || string(minutes) < "60")
 }
 
-// AppendTo appends the text form of t, which is within the years 0001 to 9999, to b.
-func AppendTo(b []byte, t time.Time) []byte { return AppendMicros(b, t.UnixMicro()) }
-
 // Bind reads a parameter's text; the generated servers call it. Truncated, a bound
 // between two microseconds would take in, or leave out, what it should not.
 func (t *Time) Bind(s string) error { return t.BindIn(s, time.UTC) }
@@ -189,10 +186,10 @@ func (t *Time) UnmarshalText(b []byte) error {
 }
 
 // MarshalText implements encoding.TextMarshaler.
-func (t Time) MarshalText() ([]byte, error) { return AppendTo(nil, t.t), nil }
+func (t Time) MarshalText() ([]byte, error) { return AppendMicros(nil, t.t.UnixMicro()), nil }
 
 // String returns the text form.
-func (t Time) String() string { return string(AppendTo(nil, t.t)) }
+func (t Time) String() string { return string(AppendMicros(nil, t.t.UnixMicro())) }
 
 const (
 	microsPerSecond = 1_000_000
