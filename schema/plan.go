@@ -82,8 +82,7 @@ func (s Schema) plan(ctx context.Context, db *session, desired *schema.Schema, d
 		return Plan{}, steps{}, err
 	}
 	attributes := adopt(current, desired)
-	// Both sides were read back from a server, in its own spelling: so Atlas
-	// may compare the expressions of a CHECK as text.
+	// Both sides were read back from a server, so Atlas may compare a CHECK as text.
 	changes, err := db.driver.SchemaDiff(current, desired, schema.DiffNormalized())
 	if err != nil {
 		return Plan{}, steps{}, fmt.Errorf("compare schemas: %w", err)

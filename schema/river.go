@@ -16,8 +16,7 @@ import (
 	"github.com/delfos/delfos/internal/pgpool"
 )
 
-// RiverName is the schema of the target database that holds River's tables, and
-// the name by which they are applied.
+// RiverName is the schema of the target that holds River's tables, and names them for `apply`.
 const RiverName = "river"
 
 // riverLines is the first of River's migrations that notes the line that a version is of.

@@ -69,8 +69,7 @@ var Source = Schema{Name: "source", SQL: sourceSQL, retired: sourceRetired}
 //nolint:gochecknoglobals // As Source.
 var Target = Schema{Name: "target", SQL: targetSQL, retired: targetRetired, reference: ensureTargetRows, fill: targetFill()}
 
-// Options says how Apply goes about it. The zero value applies what loses no
-// data.
+// Options says how Apply goes about it. The zero value applies what loses no data.
 type Options struct {
 	DryRun bool
 	// AllowDestructive also drops the tables and columns of a former version.
@@ -96,8 +95,7 @@ type Plan struct {
 	Foreign []string
 }
 
-// SQL is the plan as a script, one that psql takes; "" when there is nothing
-// to do.
+// SQL is the plan as a script for psql; "" when there is nothing to do.
 func (p Plan) SQL() string {
 	if len(p.Statements) == 0 {
 		return ""

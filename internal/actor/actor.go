@@ -43,8 +43,7 @@ func Request(ctx context.Context) string {
 	return id
 }
 
-// CommandLine is who runs this process by hand, as cli:user@host. A container need not
-// know the name of its user: then it is the user's number.
+// CommandLine is who runs this process by hand, as cli:user@host; a container may know but a number.
 func CommandLine() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {

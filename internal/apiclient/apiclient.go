@@ -42,8 +42,7 @@ func New(transport http.RoundTripper, timeout time.Duration) *http.Client {
 	}
 }
 
-// Error is an answer that the contract does not promise. Another try would meet
-// the same.
+// Error is an answer that the contract does not promise. Another try would meet the same.
 type Error struct{ text string }
 
 // Error implements error.
@@ -58,8 +57,7 @@ func Source() API { return API{"source API", "SOURCE_API_URL", "SOURCE_API_TOKEN
 // Target is the target API.
 func Target() API { return API{"target API", "TARGET_API_URL", "TARGET_API_TOKEN"} }
 
-// Expect returns an *Error unless the answer is a 200, or a 202 to a write, of one
-// of the media types.
+// Expect returns an *Error unless the answer is a 200, or a 202 to a write, of a media type.
 func (a API) Expect(r *http.Response, media ...string) error {
 	switch {
 	case r.StatusCode == http.StatusOK, r.StatusCode == http.StatusAccepted && r.Request.Method == http.MethodPost:
@@ -87,8 +85,7 @@ func (a API) redirected(r *http.Response) error {
 	return a.errorf(r, "answered %s, a redirect to %s, which is not followed", r.Status, clip(to))
 }
 
-// NoTrailers is the error of an answer that ended cleanly, without what would
-// show that it is whole.
+// NoTrailers is the error of an answer that ended cleanly, but does not show that it is whole.
 func (a API) NoTrailers(r *http.Response) error {
 	return a.errorf(r, "was answered without the trailers Content-Digest and Delfos-Rows: something between Delfos and the %s drops them, "+
 		"and without them nothing shows that an answer is whole. Have it pass trailers on (nginx: proxy_pass_trailers), or go past it", a.name)
@@ -107,8 +104,7 @@ func place(u *url.URL) string {
 	return short.Redacted()
 }
 
-// From says in parentheses who sent an answer, as far as it tells, and by which
-// proxy it came.
+// From says in parentheses who sent an answer, and by which proxy it came.
 func From(r *http.Response) string {
 	var parts []string
 	for _, name := range []string{"Server", "Via"} {
@@ -143,8 +139,7 @@ func through(u *url.URL) string {
 	return fmt.Sprintf("by the proxy %s, which %s_PROXY names; hosts in NO_PROXY are asked without it", proxy.Redacted(), strings.ToUpper(u.Scheme))
 }
 
-// Header is what closes an answer: its trailer, or the header by that name, where
-// a server puts it that was asked over HTTP/1.0.
+// Header is what closes an answer: its trailer or, over HTTP/1.0, the header by that name.
 func Header(r *http.Response, name string) string {
 	return cmp.Or(r.Trailer.Get(name), r.Header.Get(name))
 }
@@ -233,8 +228,7 @@ func missingOf(t reflect.Type, text json.RawMessage) string {
 	return ""
 }
 
-// A Token is what a client says who it is by: the token itself or, without one, the
-// file that holds it. The zero Token says nothing.
+// A Token is what a client says who it is by: the token itself or, without one, a file with it.
 type Token struct{ Value, File string }
 
 // Authorize returns what adds a token to each request for an API, but not to one that an answer leads

@@ -42,16 +42,15 @@ type Program struct {
 	OpenAPI []byte // the HTTP contract, openapi.yaml
 }
 
-// Main runs the command that p.Args names and returns the exit code. SIGINT,
-// SIGTERM and SIGHUP cancel it, so that it ends in good order; a second one
-// ends the process at once, or first the delay that a server was told to keep.
+// Main runs the command that p.Args names and returns the exit code. SIGINT, SIGTERM and SIGHUP cancel
+// it; a second one ends the process at once, or first the delay of a server.
 func Main(ctx context.Context, p Program) int {
 	ctx, stop := signal.NotifyContext(ctx, endings()...)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
-	// Writing to a pipe that nobody reads any more is an error like any other,
-	// not the process's end: there may be servers to stop.
+	// Writing to a pipe that nobody reads any more is an error like any other: there may be servers to
+	// stop.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
@@ -133,8 +132,7 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 func (e *usageError) Error() string { return fmt.Sprintf("%v (see '%s --help')", e.err, e.command) }
 func (e *usageError) Unwrap() error { return e.err }
 
-// A Version says which build this is. What is empty is taken from what the Go
-// toolchain recorded in the binary.
+// A Version says which build this is. What is empty is taken from the binary's build information.
 type Version struct{ Number, Commit string }
 
 func (v Version) String() string {

@@ -213,8 +213,8 @@ func parseDay(s string) (*time.Time, error) {
 // maxDays is how many days one command may be about, as over HTTP.
 const maxDays = 20_000
 
-// checkRange refuses a last day, --to, that is before the first or too far behind
-// it; first is how the first was given. Either may be missing.
+// checkRange refuses a last day, --to, that is before the first or too far behind it, if there are
+// both.
 func checkRange(cmd *cobra.Command, first string, from, to *time.Time) error {
 	if from == nil || to == nil {
 		return nil

@@ -18,8 +18,7 @@ import (
 	"github.com/delfos/delfos/internal/dates"
 )
 
-// maxParallel bounds the days in work at once: each takes a session of the
-// target, which has about a hundred.
+// maxParallel bounds the days in work at once: each takes a session of the target.
 const maxParallel = 64
 
 func newETL(r *runner) *cobra.Command {
@@ -91,8 +90,7 @@ summary goes to standard output; with --output json it is one JSON object and no
 }
 
 func (r *runner) etl(ctx context.Context, c config.ETL, request etl.Request, from, to *time.Time, stale bool) (etl.Summary, error) {
-	// A day's garbage is little, some 50 MB of a thousand turbines, so collecting
-	// it twice as often costs nothing, and keeps the peak from growing with it.
+	// A day's garbage is little: collecting it twice as often costs nothing and keeps the peak low.
 	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	target, err := r.target(ctx, c.TargetDBURL)
 	if err != nil {

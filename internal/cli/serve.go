@@ -146,8 +146,7 @@ answers 503; a second signal ends the delay.`,
 
 func defaultWorkers() int { return min(runtime.NumCPU(), service.MaxWorkers) }
 
-// scheduleOf is the schedule that is asked for; the error is of SCHEDULE, as the rest is checked
-// already.
+// scheduleOf is the schedule that is asked for; the error is of SCHEDULE alone.
 func scheduleOf(c config.Schedule, source config.SourceRetention) (orchestrator.ScheduleConfig, error) {
 	if _, err := orchestrator.ParseCron(c.Cron); err != nil {
 		return orchestrator.ScheduleConfig{}, err
@@ -165,8 +164,7 @@ func insecureFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("insecure", false, "listen where other machines can reach it, and let everybody do everything")
 }
 
-// door is where a server listens, and what stands there: who asks clients who they are, and
-// what shows them who the server is. Both may be nil.
+// door is where a server listens, who asks clients who they are there, and its certificate, if any.
 type door struct {
 	net.Listener
 
@@ -202,8 +200,8 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// linger returns a context that ends delay after ctx has, or at the next signal,
-// so that those who send requests can take notice of /ready first.
+// linger returns a context that ends delay after ctx, or at the next signal, for clients to see
+// /ready.
 func (r *runner) linger(ctx context.Context, delay time.Duration) (context.Context, context.CancelFunc) {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(ctx, func() {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// dotenv is what a .env says, read as docker compose reads it: 'as it stands', "with \n and ${NAME}",
-// or bare up to the end of the line or a blank and #.
+// dotenv is what a .env says, read as docker compose reads it.
 type dotenv struct {
 	value map[string]string
 	// broken are the references of variables to one that is not set.

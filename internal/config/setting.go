@@ -123,8 +123,7 @@ type Notify struct {
 	NotifyToken string `env:"NOTIFY_TOKEN" kind:"TOKEN" secret:"true" want:"secret"`
 }
 
-// Receiver is whom notices are sent to, nil if it is nobody. Call it on a configuration
-// that is valid.
+// Receiver is whom notices are sent to, nil if it is nobody. The configuration has to be valid.
 func (c Notify) Receiver() *notify.Receiver {
 	if c.NotifyURL == "" {
 		return nil
@@ -185,8 +184,7 @@ type Log struct {
 	LogFormat string `env:"LOG_FORMAT" help:"format of the log: text or json; without it text on a terminal, else json" kind:"FORMAT"                                                 want:"text, json"`
 }
 
-// Logger returns a logger onto w, which may be a terminal, and what its level can
-// be changed by. Call it on a configuration that is valid.
+// Logger returns a logger onto w, and its level. The configuration has to be valid.
 func (c Log) Logger(w io.Writer, terminal bool) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // Parse has let through none but the four names
@@ -205,8 +203,7 @@ type Access struct {
 	CORSOrigins    string `env:"CORS_ORIGINS"    help:"origins whose pages may read answers, such as https://notebook.example.org, separated by commas"                          kind:"ORIGINS"   want:"origins"`
 }
 
-// At is what a server that listens at addr is told. Call it on a configuration
-// that is valid.
+// At is what a server that listens at addr is told. The configuration has to be valid.
 func (c Access) At(addr string) httpserve.Access {
 	a := httpserve.Access{Addr: addr, Hosts: items(c.AllowedHosts), Origins: items(c.CORSOrigins)}
 	a.BasePath, _ = httpserve.ParseBasePath(c.BasePath)

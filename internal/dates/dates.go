@@ -23,8 +23,7 @@ func Last() time.Time { return time.Date(9999, time.December, 31, 0, 0, 0, 0, ti
 // Earliest is the first day that can be believed.
 func Earliest() time.Time { return time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// Latest is the last day that can be believed: tomorrow, because that day has begun
-// for turbines further east.
+// Latest is the last day that can be believed: tomorrow, which has begun further east.
 func Latest(now time.Time) time.Time { return Of(now).AddDate(0, 0, 1) }
 
 // Of is the day of an instant.
@@ -43,8 +42,7 @@ func Believed(now time.Time) string {
 	return fmt.Sprintf("from %s to %s, which is tomorrow", Earliest().Format(time.DateOnly), Latest(now).Format(time.DateOnly))
 }
 
-// Count is how many days a range has, both ends included; less than 1 when it is
-// reversed. Unlike time.Duration it holds any two days apart.
+// Count is how many days a range has, both ends included; less than 1 when it is reversed.
 func Count(from, to time.Time) int {
 	return int(to.Unix()/secondsOfDay-from.Unix()/secondsOfDay) + 1
 }

@@ -46,16 +46,14 @@ const (
 	Cancelled Class = "cancelled"
 )
 
-// Meaning is what the tables say of an error. Found and Remedy reveal nothing of the
-// server's inside, so that a client may read them.
+// Meaning is what the tables say of an error, without anything of the server's inside.
 type Meaning struct {
 	Class  Class
 	Found  string // what is wrong; empty if it is Unknown
 	Remedy string // what to do about it; empty if there is nothing but to try again
 }
 
-// Database is one of the databases of Delfos, by its name in "delfos schema
-// apply". The zero value is any of them.
+// Database is one of the databases, by its name in "delfos schema apply"; the zero value is any.
 type Database string
 
 // The databases.
@@ -83,8 +81,7 @@ func (d Database) setting() string {
 	return strings.ToUpper(string(d)) + "_DB_URL"
 }
 
-// Of says what an error of this database means. The first row of the tables that it
-// matches decides.
+// Of says what an error of this database means. The first row that it matches decides.
 func (d Database) Of(err error) Meaning {
 	m := meaning(err)
 	if strings.Contains(m.Remedy, "{") {
@@ -93,8 +90,7 @@ func (d Database) Of(err error) Meaning {
 	return m
 }
 
-// Explain adds to an error of this database what to do about it, if that is known
-// and was not added before.
+// Explain adds to an error of this database what to do about it, once.
 func (d Database) Explain(err error) error {
 	if _, done := errors.AsType[*explained](err); done || err == nil {
 		return err
@@ -215,8 +211,7 @@ const (
 	corrected = "correct the settings in {setting}"
 )
 
-// states is the table; the first match counts. The names of the codes are those
-// of https://www.postgresql.org/docs/current/errcodes-appendix.html.
+// states is the table; the first match counts. Codes have the names of PostgreSQL's appendix.
 func states() []state {
 	pooled := Meaning{Never, "a pooler in transaction mode stands before the database, and this takes a session", pooler}
 	refusedLogin := Meaning{Never, "the database refuses the user or its password", logIn}
@@ -232,8 +227,7 @@ func states() []state {
 		{[]string{pgerrcode.ProtocolViolation}, []string{"no such database", "does not exist"}, missing},
 		{[]string{pgerrcode.DuplicatePreparedStatement, pgerrcode.InvalidSQLStatementName}, nil, pooled},
 
-		// Again: the transaction or the session was given up. 40001 is also a
-		// standby's that had to go on with what its primary sent.
+		// Again: the transaction or the session was given up. 40001 is also a standby's.
 		{[]string{"40"}, []string{"conflict with recovery"}, Meaning{Again, "the database is a standby, and its primary changed what was being read", retry}},
 		{[]string{"40"}, nil, Meaning{Again, "the database gave the transaction up for the sake of another", retry}},
 		{[]string{pgerrcode.IdleInTransactionSessionTimeout, "25P04"}, nil, Meaning{Again, "the database ended a transaction that lasted too long for it", retry}},

@@ -17,8 +17,7 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// Dir is the folder, below the working directory, that holds the data of the
-// embedded servers.
+// Dir is the folder, below the working directory, that holds the embedded servers' data.
 const Dir = ".delfos"
 
 // A Pair is the configuration of the two embedded servers.
@@ -33,9 +32,8 @@ type Cluster struct {
 	Server   localpg.Config
 }
 
-// NewPair takes ports, users, passwords and database names from the URLs, which
-// must point at this machine. Data goes to dir/source and dir/target. The error
-// joins a *config.Error each fault.
+// NewPair takes ports, users, passwords and database names from URLs that point at this machine. Data
+// goes to dir/source and dir/target. The error joins a *config.Error each fault.
 func NewPair(sourceURL, targetURL, dir, binDir string, log *slog.Logger) (Pair, error) {
 	source, err := newCluster("SOURCE_DB_URL", sourceURL, filepath.Join(dir, "source"), binDir, log)
 	target, bad := newCluster("TARGET_DB_URL", targetURL, filepath.Join(dir, "target"), binDir, log)
@@ -80,8 +78,7 @@ func newCluster(variable, value, dir, binDir string, log *slog.Logger) (Cluster,
 	}}, nil
 }
 
-// URL is the configured URL, at the port that the server really has, and with
-// the user and password that it fell back to when there were none.
+// URL is the configured URL, with the port, user and password that the server really has.
 func (c Cluster) URL(port int, serverURL string) string {
 	u := *c.url
 	u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(port))

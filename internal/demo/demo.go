@@ -48,8 +48,7 @@ type Config struct {
 	Access   httpserve.Access // of the source API
 	OpenAPI  []byte
 	Metrics  prometheus.Registerer // takes the metrics of all parts
-	// Orchestrator is how the orchestrator works; what it works on, where it
-	// answers and its log are the demo's.
+	// Orchestrator is how the orchestrator works, but not on what, nor where it answers.
 	Orchestrator service.Config
 	Delfos       string    // how a shell calls this program
 	FirstDay     time.Time // of the ten, midnight UTC
@@ -59,8 +58,7 @@ type Config struct {
 	Level        *slog.LevelVar // of Log
 }
 
-// Run starts the system and keeps it until ctx ends, which is not an error once
-// the system is up. A part that ends by itself is one.
+// Run starts the system and keeps it until ctx ends. A part that ends by itself is an error.
 func Run(ctx context.Context, c Config) error {
 	// Closed already when it came to serving, which does no harm.
 	defer func() { _ = errors.Join(c.Listener.Close(), c.Console.Close()) }()

@@ -27,8 +27,7 @@ import (
 )
 
 const (
-	// drainLimit bounds the end of the APIs, and of loads; stopLimit that of the
-	// servers after them.
+	// drainLimit bounds the end of the APIs, and of loads; stopLimit that of the servers after them.
 	drainLimit = time.Second
 	stopLimit  = 3 * time.Second
 )
@@ -81,9 +80,8 @@ func (s *system) run(ctx context.Context) error {
 	if err := s.databases(ctx); err != nil {
 		return err
 	}
-	// Until the system is up, the requests of the demo's own ETL, and the warnings of
-	// turbines that are faulty on purpose, must not bury the lines that it prints. Where
-	// debugging is asked for, everything is logged.
+	// Until the system is up, requests of the demo's own, and warnings of turbines that are faulty on
+	// purpose, must not bury the lines that it prints, unless debugging is asked for.
 	level := s.Level.Level()
 	if level > slog.LevelDebug {
 		s.Level.Set(max(level, slog.LevelError))

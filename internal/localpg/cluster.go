@@ -73,8 +73,7 @@ func open(ctx context.Context, c Config, held *lock) (*cluster, error) {
 	return cluster, nil
 }
 
-// makeRoles runs the statements of Roles, unless the same ones were run before; their
-// digest tells, as they may hold passwords.
+// makeRoles runs the statements of Roles unless the same were run before, as their digest tells.
 func (c *cluster) makeRoles(ctx context.Context) error {
 	if len(c.Roles) == 0 {
 		return nil
@@ -113,8 +112,7 @@ func major(data string) (int, error) {
 	return version, nil
 }
 
-// init makes the cluster beside its place and renames it when it is complete, so
-// that an interrupted one is never used.
+// init makes the cluster beside its place, so that an interrupted one is never used.
 func (c *cluster) init(ctx context.Context) error {
 	halfMade, err := filepath.Glob(filepath.Join(c.Dir, initPattern))
 	for _, path := range halfMade {
@@ -155,8 +153,8 @@ func (c *cluster) fill(ctx context.Context, data string) error {
 		superuser = "superuser"
 	}
 	err := c.run(ctx, data, "", "initdb", "--username", superuser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C",
-		// Waiting for the disk would take four times as long, and a crash of the
-		// machine could only damage a cluster that was just made.
+		// Waiting for the disk takes four times as long, and a crash could only damage what was just
+		// made.
 		"--no-sync")
 	if err != nil {
 		return err

@@ -16,15 +16,13 @@ import (
 // else it is the number of that process.
 const background = "background"
 
-// lock marks a folder as in use. Every process that we start for the folder
-// inherits it, and so do the sessions of a server. The kernel frees the lock when
-// the last of them has ended, in whatever way.
+// lock marks a folder as in use. Every process that we start for the folder inherits it, a server's
+// sessions too. The kernel frees the lock when the last of them has ended.
 type lock struct{ *os.File }
 
 func lockFile(dir string) string { return filepath.Join(dir, "lock") }
 
-// acquire makes the folder if need be and takes its lock. It waits for the server of
-// a killed process to end. For a live process it does not wait, and names it.
+// acquire makes and locks the folder. It waits for a killed process's server; a live one it names.
 func acquire(ctx context.Context, dir string) (*lock, error) {
 	//nolint:gosec // The server's account has to come through; the data in it is closed.
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -83,8 +81,7 @@ func (l *lock) write(text string) error {
 	return nil
 }
 
-// release frees the lock explicitly, because closing the file does not free it while
-// a process that is just being started has it open too.
+// release frees the lock explicitly: a process that is just being started has the file open too.
 func (l *lock) release() {
 	_ = flock(l.File, unlock)
 	_ = l.Close()
@@ -111,8 +108,7 @@ func heldByAnother(dir string) error {
 	return fmt.Errorf("%s is in use by process %s: end that one first, or choose another folder", dir, name)
 }
 
-// InUse reports whether a process uses the folder: a server, or one that starts,
-// has or stops a server there.
+// InUse reports whether a process has, starts or stops a server in the folder.
 func InUse(dir string) bool {
 	file, err := os.Open(lockFile(dir))
 	if err != nil {
@@ -163,8 +159,7 @@ func StartDetached(ctx context.Context, c Config) (Detached, error) {
 	return Detached{PID: server.PID(), Port: server.port, URL: server.URL()}, server.cluster.lock.leave()
 }
 
-// StopDetached stops the server that StartDetached started in dir, and returns
-// when it is gone. If none runs there, the error is ErrNotRunning.
+// StopDetached stops the server that StartDetached started in dir, or returns ErrNotRunning.
 func StopDetached(ctx context.Context, dir string) error {
 	c, err := Config{Dir: dir}.withDefaults()
 	if err != nil {

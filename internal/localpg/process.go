@@ -17,15 +17,14 @@ import (
 	"time"
 )
 
-// account is the user that the server runs as. PostgreSQL refuses to run as root, so
-// under root it runs as an unprivileged user, otherwise as the user of this process.
+// account is the user that the server runs as: an unprivileged one under root, which it refuses.
 type account struct {
 	uid, gid uint32
 	other    bool // not the account of this process
 }
 
-// accountFor picks the account for a cluster: as root, the owner of the data if
-// there is any, else postgres, else nobody.
+// accountFor picks the account: as root, the owner of the data if there is any, else postgres or
+// nobody.
 func accountFor(data string) (account, error) {
 	info, err := os.Stat(data)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

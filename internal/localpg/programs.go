@@ -163,8 +163,7 @@ func fetch(ctx context.Context, c Config, who account) (string, error) {
 	return bin, nil
 }
 
-// fetchTo fetches into a folder beside home and renames it, so that home is
-// complete or absent, also when several processes fetch at the same time.
+// fetchTo fetches beside home and renames it, so that home is complete or absent at any time.
 func fetchTo(ctx context.Context, repository, cache, home string) error {
 	//nolint:gosec // The server's account has to come through.
 	if err := os.MkdirAll(cache, 0o755); err != nil {

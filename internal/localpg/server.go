@@ -45,8 +45,7 @@ import (
 	"time"
 )
 
-// DefaultUser is the role of a cluster for which none is named, its password and its
-// database.
+// DefaultUser is the role of a cluster for which none is named, its password and database.
 const DefaultUser = "delfos"
 
 const (
@@ -54,8 +53,7 @@ const (
 	startLimit = 60 * time.Second // recovery after a crash included
 	poll       = 10 * time.Millisecond
 
-	// How long Stop waits for each way of stopping. Together they stay below the
-	// five seconds in which Ctrl-C has to end everything.
+	// How long Stop waits for each way. Together they stay below the five seconds that Ctrl-C has.
 	fastLimit      = 3 * time.Second
 	immediateLimit = time.Second
 )
@@ -72,9 +70,9 @@ type Config struct {
 	// superuser's password, well known here, everybody could run programs as the server's account.
 	Superuser bool
 
-	// Roles are statements of the server's superuser, which nobody can log in as, such as
-	// those that make roles. They run before the server first starts, a line each, and
-	// once more when they have changed; one that fails does not keep the next from its turn.
+	// Roles are statements of the server's superuser, which nobody can log in as. They run before the
+	// server first starts, a line each, and anew when they change; one that fails does not stop the
+	// next.
 	Roles []string
 
 	// BinDir is the folder of postgres and initdb. If empty, they are searched for, else fetched.
@@ -209,8 +207,7 @@ func start(ctx context.Context, c Config, attached bool) (_ *Server, err error) 
 	return s, nil
 }
 
-// launch starts the process and waits until it is ready. Where any free port will
-// do and another program takes it before the server, it tries another port.
+// launch starts the process and waits until it is ready, by another port if a free one was taken.
 func (s *Server) launch(ctx context.Context, attached bool) error {
 	const tries = 5
 	for try := 1; ; try++ {
@@ -267,8 +264,7 @@ func (s *Server) PID() int { return s.process.cmd.Process.Pid }
 // Done is closed when the server has ended, by Stop or by itself.
 func (s *Server) Done() <-chan struct{} { return s.process.done }
 
-// Err says why the server ended by itself, with the end of its log. It is nil
-// while the server runs and after Stop.
+// Err says why the server ended by itself; nil while it runs and after Stop.
 func (s *Server) Err() error {
 	if !s.process.ended() || s.stopping.Load() {
 		return nil
@@ -291,12 +287,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// CheckPort returns an error if another program listens on a port of the loopback
-// address.
+// CheckPort returns an error if another program listens on a port of the loopback address.
 func CheckPort(ctx context.Context, port int) error {
 	var config net.ListenConfig
-	// A client that connects to localhost tries IPv6 first, and would reach the
-	// program that listens there.
+	// A client that connects to localhost tries IPv6 first.
 	for network, host := range map[string]string{"tcp4": loopback, "tcp6": "::1"} {
 		listener, err := config.Listen(ctx, network, net.JoinHostPort(host, strconv.Itoa(port)))
 		switch {

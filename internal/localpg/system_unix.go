@@ -40,8 +40,7 @@ func (a account) become(cmd *exec.Cmd) {
 	}
 }
 
-// detach puts a program in a session of its own, which is a process group too, so
-// that the end of the terminal does not reach it.
+// detach puts a program in a session of its own, so that the end of the terminal does not reach it.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true
 }

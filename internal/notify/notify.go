@@ -52,8 +52,7 @@ type Receiver struct {
 	client     http.Client
 }
 
-// NewReceiver returns the receiver at an http or https URL, which is asked with a bearer
-// token unless that is empty.
+// NewReceiver returns the receiver at an http or https URL, asked with a token unless that is empty.
 func NewReceiver(url, token string) *Receiver {
 	return &Receiver{url: url, token: token, client: http.Client{
 		Timeout: timeout,

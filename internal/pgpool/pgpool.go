@@ -1,7 +1,7 @@
 // Package pgpool opens the databases. Every session of Delfos, of a pool or
 // alone, is opened here, and has the settings that statements depend on, whatever
 // role, database, server or environment say (session.go). A connection pooler on
-// the way is recognized, and accepted or refused (pooler.go).
+// the way is recognized, and accepted or refused.
 package pgpool
 
 import (
@@ -33,19 +33,15 @@ type Options struct {
 	Settings map[string]string
 	// MaxConns bounds the sessions; 0: as pgx does. pool_max_conns in the URL has precedence.
 	MaxConns int32
-	// AtLeast is how many sessions the pool may have even if the URL allows fewer,
-	// because it can't work with fewer.
+	// AtLeast is how many sessions the pool needs, even if the URL allows fewer.
 	AtLeast int32
-	// Shared says that nothing has to last in a session from one acquisition of
-	// the pool to the next, and that nothing is written. Then a pooler may give
-	// each transaction another session.
+	// Shared says that nothing is written, and nothing has to last from one acquisition of the pool to
+	// the next. Then a pooler may give each transaction another session.
 	Shared bool
 }
 
-// Open returns a pool of sessions for the database at url. Sessions are opened
-// when they are first needed, so that a server can start before its database;
-// the error is of the URL alone and leaves its password out. Instants are read
-// as UTC.
+// Open returns a pool of sessions for the database at url, opened when they are first needed, so that
+// a server can start before its database; the error is of the URL alone. Instants are read as UTC.
 func Open(ctx context.Context, url string, options Options) (*pgxpool.Pool, error) {
 	config, err := Config(url, options)
 	if err != nil {
@@ -98,8 +94,7 @@ func Config(url string, options Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// Single is the configuration of a session that belongs to no pool. The error is of
-// the URL alone.
+// Single is the configuration of a session that belongs to no pool; the error is of the URL alone.
 func Single(url string, options Options) (*pgx.ConnConfig, error) {
 	config, err := Parse(url)
 	if err != nil {
@@ -125,8 +120,7 @@ func Connect(ctx context.Context, url string, options Options) (*pgx.Conn, error
 	return conn, nil
 }
 
-// readUTC has instants read as UTC; pgx scans a timestamptz into the machine's
-// time zone.
+// readUTC has instants read as UTC; pgx scans a timestamptz into the machine's time zone.
 func readUTC(conn *pgx.Conn) {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
@@ -134,8 +128,7 @@ func readUTC(conn *pgx.Conn) {
 	})
 }
 
-// Parse reads a database's URL, or keywords, as pgx and psql do: a socket's
-// folder, several hosts and services too. The error is the reason alone; it
+// Parse reads a database's URL, or keywords, as pgx and psql do. The error is the reason alone; it
 // quotes nothing that may be a piece of a password.
 func Parse(url string) (*pgxpool.Config, error) {
 	const encoded = "; in a user's name and a password, such as / ? # % are %-encoded"
@@ -189,8 +182,7 @@ func cutByPath(url string) bool {
 
 var passwordKeyword = regexp.MustCompile(`(?i)(password\s*=\s*)(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\])*)`)
 
-// Mask is url with xxxxx for its password; false if it can't be read, because then it
-// is not known where the password is.
+// Mask is url with xxxxx for its password; false if it can't be read, and nobody knows where that is.
 func Mask(url string) (string, bool) {
 	if _, err := Parse(url); err != nil {
 		return "", false

@@ -3,9 +3,8 @@
 // PostgreSQL's binary format and without an allocation a row. Columns describe what
 // is in a row.
 //
-//	value.go   columns, their values at run time, the binary format of each type, PostgreSQL's hash
-//	stream.go  the rows of a query
-//	copy.go    COPY … FROM STDIN
+//	value.go   columns, their values at run time, their binary format, PostgreSQL's hash
+//	row.go     the rows of a query, and those of a COPY … FROM STDIN
 package pgrow
 
 import (
@@ -45,8 +44,7 @@ type Micros int64
 // Time is the instant in UTC.
 func (m Micros) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
 
-// Value is a value of any Kind of fixed size, or null, which the zero Value is.
-// The column says which kind it is.
+// Value is a value of any Kind of fixed size; the zero Value is null. The column has the kind.
 type Value struct {
 	bits  uint64
 	valid bool
@@ -61,8 +59,7 @@ func OfInt64(v int64) Value { return Value{uint64(v), true} }
 // OfFloat64 makes the value of a Float64 column.
 func OfFloat64(v float64) Value { return Value{math.Float64bits(v), true} }
 
-// OfTimestamp makes the value of a Timestamp column from microseconds of Unix
-// time.
+// OfTimestamp makes the value of a Timestamp column from microseconds of Unix time.
 func OfTimestamp[T ~int64](v T) Value { return Value{uint64(v), true} }
 
 // OfText makes the value of a Text column from the number of its text.
@@ -136,19 +133,17 @@ func AppendFloat64(b []byte, v float64) []byte { return AppendInt64(b, int64(mat
 // AppendTimestamp appends a timestamptz.
 func AppendTimestamp(b []byte, v Micros) []byte { return AppendInt64(b, int64(v)-epoch) }
 
-// Seed is HASH_PARTITION_SEED of PostgreSQL. With the seed 0 a double precision
-// of 0 would hash as a NULL does.
+// Seed is HASH_PARTITION_SEED of PostgreSQL. With the seed 0, 0 would hash as a NULL does.
 const Seed = 0x7A5B22367996DCFD
 
-// Hash computes PostgreSQL's hash_record_extended(row(…), Seed). The zero Hash has
-// no columns yet; add them in their order.
+// Hash computes PostgreSQL's hash_record_extended(row(…), Seed). The zero Hash has no columns yet; add
+// them in their order.
 //
-// So a query that reads rows needs no hash, which would cost the database two thirds
-// of what the rows cost, and the result still equals a digest in the database.
+// So a query that reads rows needs no hash, which would cost the database two thirds of what the rows
+// cost, and the result still equals a digest in the database.
 //
-// The functions are those of hash partitions, so they do not change from version to
-// version. A database on a big-endian machine hashes floats in another way. There
-// the two never agree, which is safe: nothing that changed is taken for unchanged.
+// The functions are those of hash partitions, which do not change. A big-endian database hashes floats
+// otherwise and never agrees, which is safe: nothing that changed is taken for unchanged.
 type Hash uint64
 
 // Null adds a NULL of any type.
@@ -182,8 +177,7 @@ func (h *Hash) Float64(v float64) {
 // add is the combination of hash_record_extended.
 func (h *Hash) add(column uint64) { *h = *h*31 + Hash(column) }
 
-// The state that lookup3 begins with, for keys of 4 and of 8 bytes: it depends
-// on their length and the seed alone. A test asks PostgreSQL.
+// The state that lookup3 begins with, for keys of 4 and of 8 bytes. A test asks PostgreSQL.
 const (
 	state4a, state4b, state4c uint32 = 0xe933553e, 0xc5da07a8, 0xfdfd95ed
 	state8a, state8b, state8c uint32 = 0x54dc0c32, 0x7a219d09, 0xbb713451

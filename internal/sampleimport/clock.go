@@ -90,8 +90,7 @@ func layout(format string) (func(string) (wall, error), error) {
 	return nil, errors.New("a strptime format such as %d.%m.%Y %H:%M, a Go layout such as 02.01.2006 15:04, unix, unix_ms or excel")
 }
 
-// own reads the forms that Delfos itself takes and writes. In a file, unlike in a query
-// string, no blank stands for a plus.
+// own reads the forms that Delfos takes and writes; in a file no blank stands for a plus.
 func own(text string) (wall, error) {
 	if strings.LastIndexByte(text, ' ') > len(time.DateOnly) {
 		return wall{}, timestamp.ErrMalformed
@@ -100,8 +99,7 @@ func own(text string) (wall, error) {
 	return wall{t, zoned}, err
 }
 
-// instant returns the instant of a value. Of an hour that comes twice it is the one
-// that goes on from the turbine's rows before it.
+// instant returns the instant of a value; of an hour that comes twice by the turbine's rows before.
 func (c *clock) instant(v value, before *track) (time.Time, error) {
 	w := v.at
 	v.text = v.word()

@@ -10,8 +10,7 @@ import (
 const (
 	bufferSize = 64 << 10
 
-	// maxRecord bounds a record, in bytes: a quote that is not closed must not read the
-	// rest of a large file into memory.
+	// maxRecord bounds a record, in bytes: a quote that is not closed must not read a large file.
 	maxRecord = 1 << 20
 )
 
@@ -24,9 +23,8 @@ type recordError struct {
 
 func (e *recordError) Error() string { return e.reason }
 
-// A csvTable reads the records of a text. Lines end with LF, CRLF or CR and are
-// counted as they stand in the file, also inside quotes. Blank lines, lines that
-// hold nothing but delimiters, and comments are left out.
+// A csvTable reads the records of a text, whose lines are counted as they stand in the file, also
+// inside quotes. Blank lines, lines of nothing but delimiters, and comments are left out.
 type csvTable struct {
 	in        *bufio.Reader
 	delimiter byte

@@ -169,8 +169,7 @@ func (r *rules) reading(place int, v value) (raw float64, reading sql.Null[float
 	return v.number, reading, nil
 }
 
-// number reads decimal notation. strconv also takes hexadecimal floats, infinities and
-// NaN, which the source does not hold.
+// number reads decimal notation. strconv also takes hexadecimal floats, infinities and NaN.
 func (r *rules) number(s string) (value, error) {
 	if s == "" || slices.ContainsFunc(r.Null, func(null string) bool { return strings.EqualFold(null, s) }) {
 		return value{}, nil

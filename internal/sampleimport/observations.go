@@ -12,8 +12,7 @@ import (
 	"github.com/delfos/delfos/internal/timestamp"
 )
 
-// Observations are what the rows of all files have shown. They take no more memory
-// with more rows.
+// Observations are what the rows of all files have shown, in the same memory for any number.
 type observations struct {
 	now        time.Time
 	allowDates bool

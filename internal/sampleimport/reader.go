@@ -69,8 +69,7 @@ func newReader(o *opener, number int32, f File, farm *farm, seen *observations) 
 	return r, nil
 }
 
-// commaIsPlain reports whether the readings have a decimal comma. One before three
-// digits may separate thousands.
+// commaIsPlain reports whether readings have a decimal comma. One before three digits may group.
 func (r *reader) commaIsPlain(records [][]string) bool {
 	plain := false
 	for _, record := range records {
@@ -282,8 +281,7 @@ func (r *reader) fault(err error) error {
 // defaultTurbine is the turbine of a file that names none.
 const defaultTurbine = 1
 
-// A farm finds turbines. New names get ids when all rows are staged; until then the
-// n-th of them is -n.
+// A farm finds turbines. New names get ids when all rows are staged; until then the n-th is -n.
 type farm struct {
 	told   int32 // the turbine of files without one, 0 for none
 	byName map[string][]int32

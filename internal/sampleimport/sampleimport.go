@@ -39,8 +39,7 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// A File is one file: its name in errors, and how to open it. It is opened
-// after the file before it has been read, and closed when it has been read.
+// A File is one file: its name in errors, and how to open it, once the one before has been read.
 type File struct {
 	Name string
 	Open func() (io.ReadCloser, error)
@@ -57,8 +56,7 @@ type Options struct {
 	// AllowDates takes samples before 1980 and more than a day ahead of now too.
 	AllowDates bool
 	DryRun     bool
-	// Progress, if any, is called with how many bytes of all files have been read,
-	// from another goroutine than Run's caller.
+	// Progress, if any, is called from another goroutine with how many bytes have been read.
 	Progress func(readBytes int64)
 	// Say, if any, is called with each line that a person should see, likewise.
 	Say func(line string)
@@ -78,8 +76,7 @@ func (o *Options) rules() (rules, error) {
 	return r, err
 }
 
-// Counts are the rows of the files by what was done with them. A row that stands twice
-// counts as unchanged.
+// Counts are the rows by what was done with them. A row that stands twice counts as unchanged.
 type Counts struct {
 	Inserted  int64 `json:"inserted"`
 	Updated   int64 `json:"updated"`
@@ -245,9 +242,8 @@ func conflict(d importdb.FindStagedConflictRow, files []File, seen *observations
 	return e
 }
 
-// An Error is a fault in a file: where it is and what would be right. Line
-// counts from 1; it is 0 when the file could not be read. Column is empty where no one
-// column is at fault.
+// An Error is a fault in a file: where it is and what would be right. Line counts from 1, 0 when the
+// file could not be read. Column is empty where no one column is at fault.
 type Error struct {
 	File   string
 	Line   int

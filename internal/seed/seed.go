@@ -51,8 +51,7 @@ type Options struct {
 // Result counts the rows that were added and those that were there.
 type Result struct{ Inserted, Existing int64 }
 
-// Validate reports every fault in one line, each with the option's name on the
-// command line, its value, and what is allowed.
+// Validate reports every fault in one line, with the option's name on the command line.
 func (o Options) Validate() error {
 	var faults []string
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }

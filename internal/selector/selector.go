@@ -31,8 +31,7 @@ type span struct{ lo, hi int32 }
 // All returns the set of every turbine.
 func All() Set { return Set{all: true} }
 
-// Parse reads a comma-separated list; whichever of its items is "all" makes
-// the whole set all. The error names the faulty item and what is allowed.
+// Parse reads a comma-separated list, of which one "all" makes all. The error names a faulty item.
 func Parse(s string) (Set, error) {
 	var set Set
 	for item := range strings.SplitSeq(s, ",") {
@@ -92,8 +91,7 @@ func merge(ranges []span) []span {
 // All reports whether the set is every turbine.
 func (s Set) All() bool { return s.all }
 
-// Bounds are the lowest and the highest id of the set; of the empty one the lowest is the
-// higher of the two.
+// Bounds are the lowest and the highest id of the set; of the empty one the lowest is higher.
 func (s Set) Bounds() (low, high int32) {
 	switch {
 	case s.all:
@@ -118,8 +116,7 @@ func (s Set) Contains(id int32) bool {
 	return found
 }
 
-// String returns the shortest text that Parse reads as the same set; it is
-// empty for the empty set.
+// String returns the shortest text that Parse reads as the same set.
 func (s Set) String() string {
 	if s.all {
 		return "all"

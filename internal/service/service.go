@@ -33,8 +33,7 @@ import (
 	"github.com/delfos/delfos/server/target"
 )
 
-// MaxWorkers bounds the days in work at once: each takes a session of the
-// target, which has about a hundred.
+// MaxWorkers bounds the days in work at once: each takes a session of the target.
 const MaxWorkers = 64
 
 const (
@@ -173,8 +172,7 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(err, <-worked)
 }
 
-// serve answers until ctx ends and requests have drained; a bare worker waits. Pages end with
-// background.
+// serve answers until ctx ends and requests have drained; a bare worker waits.
 func (s *Service) serve(ctx, background context.Context) error {
 	c := s.config
 	if c.Listener == nil {

@@ -19,9 +19,8 @@ var Statistics = [...]string{"mean", "min", "max", "std", "count"}
 // Count is the number of signals.
 const Count = variable.Count * len(Statistics)
 
-// Names returns the names of all signals, {variable}_{statistic}, ordered by
-// variable, then statistic. The target's reference rows give Names()[i] the
-// id i+1, unless a signal of somebody's own has it.
+// Names returns the names of all signals, {variable}_{statistic}, in that order. The target's
+// reference rows give Names()[i] the id i+1, unless a signal of somebody's own has it.
 func Names() []string {
 	names := make([]string, 0, Count)
 	for _, variable := range variable.Names {
@@ -40,8 +39,7 @@ func Split(name string) (measured, statistic string, ok bool) {
 	return measured, statistic, slices.Contains(variable.Names[:], measured) && slices.Contains(Statistics[:], statistic)
 }
 
-// Unit is the unit of a signal's values: its variable's, or 1 for a count; "" for
-// a name that is not in Names.
+// Unit is the unit of a signal's values: its variable's, or 1 for a count; "" for no signal.
 func Unit(name string) string {
 	measured, statistic, ok := Split(name)
 	switch {

@@ -127,8 +127,7 @@ func soundOffset(b []byte) bool {
 // between two microseconds would take in, or leave out, what it should not.
 func (t *Time) Bind(s string) error { return t.BindIn(s, time.UTC) }
 
-// BindIn is Bind, but what has no offset is a time of the zone: a bare date is the
-// first instant of that day there.
+// BindIn is Bind, but what has no offset is of the zone: a bare date is its first instant there.
 func (t *Time) BindIn(s string, zone *time.Location) error {
 	v, layout, err := parse(s)
 	if err == nil && zone != time.UTC && !strings.Contains(layout, "Z07") {
@@ -197,8 +196,7 @@ const (
 	toMarch0        = 719_468 // days from 0000-03-01 to 1970-01-01
 )
 
-// AppendMicros appends the text form of an instant, given in microseconds of
-// Unix time and within the years 0001 to 9999, to b.
+// AppendMicros appends the text of microseconds of Unix time, within the years 0001 to 9999, to b.
 func AppendMicros(b []byte, micros int64) []byte {
 	if micros%microsPerSecond == 0 {
 		return append(appendSeconds(b, micros), 'Z')

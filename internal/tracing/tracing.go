@@ -46,8 +46,7 @@ func On() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// Start begins to send traces if the environment asks for them. What it returns sends the
-// last ones.
+// Start begins to send traces if the environment asks for them; stop sends the last ones.
 func Start(ctx context.Context, version string, log *slog.Logger) (stop func(), err error) {
 	if !On() {
 		return func() {}, nil
@@ -102,8 +101,7 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// Handler makes a span of each request but the probes. The operation that answers gives
-// its name by Operation.
+// Handler makes a span of each request but the probes. Operation gives it its name.
 func Handler(server string, next http.Handler) http.Handler {
 	if !On() {
 		return next

@@ -97,8 +97,7 @@ func ParseID(text string) (int32, error) {
 	return int32(id), nil
 }
 
-// ReadFile reads a file of CSV, of this name in errors, whose header names the
-// attributes that it has and id, in any order.
+// ReadFile reads a CSV file, of this name in errors, whose header names id and attributes.
 func ReadFile(name string, in io.Reader) ([]Row, error) {
 	text, err := io.ReadAll(in)
 	if err != nil {

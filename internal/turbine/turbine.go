@@ -36,8 +36,7 @@ func Names() []string {
 	return names
 }
 
-// A Turbine is what the source has of a turbine, in JSON by attribute, as GET /turbines
-// answers.
+// A Turbine is what the source has of a turbine, in JSON by attribute, as GET /turbines answers.
 type Turbine map[string]json.RawMessage
 
 // Text writes an attribute as Write takes it; it is "" if it is not known.
@@ -100,8 +99,7 @@ func List(ctx context.Context, db importdb.DBTX) ([]Turbine, error) {
 	return turbines, nil
 }
 
-// Write makes and changes turbines in one transaction, all or none. What a row says
-// nothing of stays. A fault in a row is an Error.
+// Write makes and changes turbines, all or none. A fault in a row is an Error.
 func Write(ctx context.Context, pool *pgxpool.Pool, rows []Row) (changes []Change, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
 		changes, err = write(ctx, tx, rows)
