@@ -50,12 +50,12 @@ func applyRiver(ctx context.Context, config *connConfig, url string, opts Option
 	if err != nil {
 		return Plan{}, fmt.Errorf("make River's migrator: %w", err)
 	}
-	// Usually there is nothing to do, and then there is nothing to wait for.
 	create := "CREATE SCHEMA " + RiverName
 	if role := owner["role"]; role != "" {
 		create += " AUTHORIZATION " + role
 	}
 	create += ";"
+	// Usually there is nothing to do, and then there is nothing to wait for.
 	plan, err := planRiver(ctx, pool, migrator, create)
 	if err != nil || len(plan.Statements) == 0 || opts.DryRun {
 		return plan, err
