@@ -288,12 +288,11 @@ func (d *dayLoad) rules(ctx context.Context, q *targetdb.Queries, turbines []sou
 	return made, nil
 }
 
-// unchanged is the result of a day of which neither source nor target has changed since
-// the ledger's entry was written, nor what is expected of it; nil when one may have. Both
-// digests must match, because somebody may have emptied data by hand. A day whose last
-// load began before its end is judged anew. While the day runs, turbines that have not
-// changed are taken out of those that are read. A day whose samples were pruned from the
-// source counts as unchanged too.
+// unchanged is the result of a day of which nothing has changed since the ledger's entry
+// was written; nil when something may have. Both digests must match, because somebody may
+// have emptied data by hand. A day whose last load began before its end is judged anew.
+// While the day runs, turbines that have not changed are taken out of those that are
+// read.
 func (d *dayLoad) unchanged(ctx context.Context, c *ledger.Claim, l *load.Loader, source *sourceTurbines, digests func() ([]extract.Digest, error)) (*ledger.Result, error) {
 	if kept, err := keptOf(c.Entry, digests); err != nil || kept != nil || !c.Loaded() {
 		return kept, err
@@ -483,7 +482,11 @@ func (d *dayLoad) judge(t *dayTotals, most int64) error {
 	if !d.order.AllowEmpty {
 		if e := t.refused(most); e != nil {
 			d.result.Refused = e.Removed()
-			t.partial = join(t.partial, e)
+			if t.partial == nil {
+				t.partial = e
+			} else {
+				t.partial = fmt.Errorf("%w; %w", t.partial, e)
+			}
 			if len(e.Turbines) == 0 {
 				d.result.Samples, d.result.Rows = t.samples, t.held.Rows-t.Inserted+t.Deleted
 				return t.partial

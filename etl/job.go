@@ -50,10 +50,9 @@ type Config struct {
 	// Lease is how long a claim lives without a sign of life; ledger.DefaultLease
 	// if it is zero.
 	Lease time.Duration
-	// Late is how long after its end a day may still change while it is read: a
-	// day that ended longer ago is not held against the source's digest once more
-	// (check digest), which would have the database read it twice. DefaultLate if
-	// it is zero.
+	// Late is how long after its end a day may still change while it is read: one that
+	// ended longer ago is not held against the source's digest once more (check digest).
+	// DefaultLate if it is zero.
 	Late time.Duration
 	// Group is how many turbines one request asks for; extract.DefaultGroup if it is
 	// zero.
@@ -116,11 +115,9 @@ func (j *Job) Metrics() prometheus.Collector {
 // wait for more costs these more.
 const rangeRows = 5_000
 
-// summarize enters new rows in the index on timestamp; until then whoever looks for a
-// day looks through all of them, and so does the job itself on the next days of a long
-// run. It can't be part of the transaction, as it would hold up other days' loads, and
-// takes the claim's own session, as a free one may be long in coming. A failure costs
-// time alone.
+// summarize enters new rows in the index on timestamp: until then whoever looks for a day
+// looks through all of them. It can't be part of the transaction, as it would hold up
+// other days' loads. A failure costs time alone.
 func (j *Job) summarize(ctx context.Context, q *targetdb.Queries, day time.Time) {
 	j.added.Store(0)
 	if err := q.SummarizeData(ctx); err != nil {

@@ -12,11 +12,9 @@ import (
 	"github.com/delfos/delfos/gen/targetdb"
 )
 
-// Run brings the days of r to what the source holds, the extraction of one
-// beside the load of another. A day that fails does not hold up the others,
-// unless no other would fare better, as when the source API or the target is away
-// or the target lacks its tables: then no more are begun. The error joins those of
-// the days, in their order.
+// Run brings the days of r to what the source holds, the extraction of one beside the
+// load of another. A day that fails does not hold up the others, unless no other would
+// fare better: then no more are begun. The error joins those of the days, in their order.
 func (j *Job) Run(ctx context.Context, r Request) (Summary, error) {
 	begun := time.Now()
 	s := Summary{From: format(r.From), To: format(r.To), DryRun: r.DryRun, Partitions: []Partition{}}

@@ -102,11 +102,9 @@ func (j *Job) Stale(ctx context.Context, r Request) ([]time.Time, error) {
 	return look.Stale, err
 }
 
-// Look asks the source what it has of the days from r.From to r.To, and holds it
-// against the ledger. A day that was never loaded, or failed, is not stale.
-//
-// Unless it is a dry run, what the source holds now is recorded in the ledger, as
-// source_digest_seen of each day. Memory grows with the days alone.
+// Look asks the source what it has of the days from r.From to r.To, and holds it against
+// the ledger, which records it unless it is a dry run. A day that was never loaded, or
+// failed, is not stale. Memory grows with the days alone.
 func (j *Job) Look(ctx context.Context, r Request) (Look, error) {
 	if err := r.check(); err != nil {
 		return Look{}, err

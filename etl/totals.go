@@ -1,7 +1,6 @@
 package etl
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -209,12 +208,4 @@ func (e *EraseError) Unwrap() error {
 		return ErrNoSamples
 	}
 	return nil
-}
-
-// join is errors.Join in one line.
-func join(a, b error) error {
-	if a == nil || b == nil {
-		return cmp.Or(a, b)
-	}
-	return fmt.Errorf("%w; %w", a, b)
 }

@@ -4,12 +4,8 @@
 //
 // A Reader follows one turbine after another, sample by sample, beside
 // window.Aggregator. A Day takes the Series of each turbine and judges all of them
-// together. A check is made for each variable that it has a rule for
-// (internal/checkrule has the defaults, the target's check_rule what somebody
-// made of them): `off` leaves it out, `warn` records what it found, `block` fails
-// the day's attempt for good.
-//
-// A day is judged by itself: a run of equal readings over midnight is two runs.
+// together, for each variable that a check has a rule for (internal/checkrule has the
+// defaults, the target's check_rule what somebody made of them).
 //
 //	check.go   the checks and their rules
 //	reader.go  the samples of a turbine, and its runs of equal readings
@@ -32,62 +28,14 @@ import (
 // Name names a check.
 type Name string
 
+// The checks; docs/checks.md says what each counts, and why.
 const (
-	// Completeness points at samples that a turbine's interval promises and that are
-	// not there, and at readings that are missing in samples. The statistics of half a
-	// window look like those of a whole one.
-	//
-	// It counts the intervals that have no sample, so that two samples at once do not
-	// make up for a gap, and what the day has too few, so that a turbine that is always
-	// a little late is short of samples in the end. Less than an interval is no gap:
-	// the clock of a logger may waver.
-	Completeness Name = "completeness"
-
-	// Digest points at a source that changed while it was read. The digest of the
-	// samples as they arrived is compared with the source's own, asked for after the
-	// last of them.
-	Digest Name = "digest"
-
-	// Frozen points at a sensor that repeats one reading, to the last bit, for 30
-	// minutes or more, by six readings or more: less may be chance where they come
-	// seldom. Such a flat run is not always a fault. None of these counts:
-	//
-	//   - a run that others share: over its time, a quarter of the other turbines
-	//     or more have one of their own, as with a logger that rounds to whole
-	//     degrees. Only runs that would count by the other rules are shared, so
-	//     neighbours at rated power do not hide a stuck sensor;
-	//   - power at or below zero (a turbine at rest), and power from nine tenths of
-	//     the turbine's highest on (rated power, or the day's set point);
-	//   - wind below half a metre a second (a calm), unless the turbine's own power
-	//     moved meanwhile;
-	//   - where there is no other turbine, every run but one of wind during which
-	//     the turbine's own power moved by a tenth of its highest.
-	//
-	// A run ends with a missing reading, and with ten minutes or two of the turbine's
-	// intervals, whichever is longer, without a sample.
-	Frozen Name = "frozen"
-
-	// Order points at turbines whose samples came twice or out of order of time.
-	// Such a series has no windows, so it is refused whatever the rule says: the
-	// turbine keeps the values that it had, the others are loaded, and the day fails
-	// and names the turbine.
-	Order Name = "order"
-
-	// PowerCurve points at windows whose mean power is far off the turbine's own
-	// power curve of that day, as with ice on the blades, a derating or a stop in
-	// good wind. The curve is the median in bins of half a metre a second, as IEC
-	// 61400-12-1 has them, where eight windows or more make a bin. Far is more
-	// than six robust standard deviations (from the bin's median absolute
-	// deviation) and more than a fifth of the turbine's highest power.
-	//
-	// The curve is the day's own, so a fault that lasts all day is not found. Windows
-	// from 20 m/s on are left out, because a turbine may stop in a storm, and so are
-	// windows whose readings cover less than half of them.
-	PowerCurve Name = "power_curve"
-
-	// Range points at readings outside the limits of the variable's rule. The limits
-	// themselves are allowed.
-	Range Name = "range"
+	Completeness Name = "completeness" // samples and readings that are missing
+	Digest       Name = "digest"       // a source that changed while it was read
+	Frozen       Name = "frozen"       // a sensor that repeats one reading
+	Order        Name = "order"        // samples that came twice or out of order of time
+	PowerCurve   Name = "power_curve"  // windows far off the turbine's power curve of the day
+	Range        Name = "range"        // readings outside the limits of the variable's rule
 )
 
 // Version grows when a check would find something else in the same samples:

@@ -10,7 +10,7 @@ import (
 	"github.com/delfos/delfos/gen/variable"
 )
 
-// What makes a curve, and what is far off it: PowerCurve says why.
+// What makes a curve, and what is far off it: docs/checks.md says why.
 const (
 	binsPerMetre = 2  // a second
 	fullSpeed    = 20 // m/s

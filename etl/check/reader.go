@@ -176,7 +176,7 @@ func (r *Reader) End(windows []window.Window) Series {
 	return s
 }
 
-// What makes a run of equal readings a flat run: Frozen says why.
+// What makes a run of equal readings a flat run: docs/checks.md says why.
 const (
 	flatReadings = 6
 	flatTime     = 30 * minute

@@ -81,13 +81,6 @@ func (c *Client) Once() *Client {
 	return &once
 }
 
-// hurried is the client for a part of what has failed: it has half the patience.
-func (c *Client) hurried() *Client {
-	hurried := *c
-	hurried.retry.Attempts = (c.retry.Attempts + 1) / 2
-	return &hurried
-}
-
 // Try runs attempt until it succeeds, fails for good, or the client's patience is
 // exhausted.
 func Try[T any](ctx context.Context, c *Client, attempt func() (T, error)) (T, error) {
@@ -169,9 +162,8 @@ func (c *Client) refusal(response *http.Response) error {
 	}
 }
 
-// verified is get of an answer that has a digest, in its trailers or, over
-// HTTP/1.0, its header, which is held against the body. An answer is not decoded
-// before that: Arrow's reader trusts the lengths that it finds, and a single bit
+// verified is get of an answer that has a digest, which is held against the body before
+// anything is decoded: Arrow's reader trusts the lengths that it finds, and a single bit
 // could ask for a terabyte. An *UnverifiedError says that there is no digest.
 func (c *Client) verified(ctx context.Context, media string, size int, ask func(sourceclient.RequestEditorFn) (*http.Response, error)) (*answer, error) {
 	a, err := c.get(ctx, media, size, ask)

@@ -92,9 +92,8 @@ func (c *Client) Day(ctx context.Context, day time.Time) (sum DayDigest, err err
 	return sum, err
 }
 
-// digestsAtOnce is how many turbines' days one request may have digested: 29
-// million samples, some ten seconds of the source's database. Nothing of the
-// answer arrives before that, so it has to stay well below the minute after which a
+// digestsAtOnce is how many turbines' days one request may have digested: 29 million
+// samples, some ten seconds of the source's database, well below the minute after which a
 // stalled request is ended.
 const digestsAtOnce = 20_000
 

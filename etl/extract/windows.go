@@ -77,11 +77,12 @@ type dayReader struct {
 // turbines that break it are known, the larger parts first.
 func (r *dayReader) group(ctx context.Context, turbines []int32) (*Group, error) {
 	whole := new(Group)
-	client := r.client
+	client, hurried := r.client, *r.client // for a part of what has failed, with half the patience
+	hurried.retry.Attempts = (hurried.retry.Attempts + 1) / 2
 	for parts := [][]int32{turbines}; len(parts) > 0; parts = parts[1:] {
 		part := parts[0]
 		g, err := Try(ctx, client, func() (*Group, error) { return r.read(ctx, part) })
-		client = r.client.hurried()
+		client = &hurried
 		if err == nil {
 			r.failures = 0
 			whole.add(g)

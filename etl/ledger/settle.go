@@ -111,9 +111,8 @@ func (c *Claim) Begin(ctx context.Context) (pgx.Tx, *targetdb.Queries, error) {
 	return tx, c.q, nil
 }
 
-// Commit writes the ledger by the last statement of the load's transaction and
-// commits it. ErrClaimLost: the claim is somebody else's, all is rolled
-// back.
+// Commit writes the ledger by the last statement of the load's transaction and commits
+// it. ErrClaimLost: the claim is somebody else's, all is rolled back.
 func (c *Claim) Commit(ctx context.Context, r Result) error {
 	var message *string
 	if r.Err != nil {
@@ -242,12 +241,10 @@ func (c *Claim) outcome(ctx context.Context, q *targetdb.Queries) (*enum.Outcome
 }
 
 // Fail rolls back and records an attempt that wrote nothing, on another session than the
-// one that may have broken. ErrClaimLost: the claim was not ours any more.
-// ErrNotRecorded: it could not be recorded.
-//
-// It works for a cancelled context too. For a live one it waits for a target that
-// restarts, longer where another attempt would only wait for it as well: an attempt
-// that the ledger has no result of looks lost with its worker.
+// one that may have broken, for a cancelled context too. ErrClaimLost: the claim was not
+// ours any more. ErrNotRecorded: it could not be recorded. For a live context it waits
+// for a target that restarts: an attempt that the ledger has no result of looks lost with
+// its worker.
 func (c *Claim) Fail(ctx context.Context, outcome enum.Outcome, cause error) error {
 	c.rollBack(ctx)
 	patience := settleTimeout
@@ -330,9 +327,9 @@ func Storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// Prune removes the values of the claimed day, its flags and what the checks found, in
-// one transaction that also has the ledger call it pruned. It returns how many values
-// these were. ErrClaimLost: the claim is somebody else's, all is rolled back.
+// Prune removes the values of the claimed day, its flags and what the checks found, and
+// has the ledger call it pruned. ErrClaimLost: the claim is somebody else's, all is
+// rolled back.
 func (c *Claim) Prune(ctx context.Context) (deleted int64, err error) {
 	_, q, err := c.Begin(ctx)
 	if err != nil {
@@ -357,9 +354,8 @@ func (c *Claim) Prune(ctx context.Context) (deleted int64, err error) {
 	return deleted, c.end(ctx, mine, err)
 }
 
-// NoteSourcePruned has the ledger know that the samples of the claimed day are removed from
-// the source on purpose, and ends the claim; the values stay. outcome is what the day has.
-// ErrClaimLost: the claim is somebody else's.
+// NoteSourcePruned has the ledger know that the samples of the claimed day are removed
+// from the source on purpose, and ends the claim. ErrClaimLost: it is somebody else's.
 func (c *Claim) NoteSourcePruned(ctx context.Context, outcome enum.Outcome) error {
 	_, q, err := c.Begin(ctx)
 	if err != nil {

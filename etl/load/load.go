@@ -186,9 +186,8 @@ func (l *Loader) Logged(ctx context.Context, turbines []int32, of [variable.Coun
 	return logged, nil
 }
 
-// apply brings what the target holds of a group's turbines to what the group
-// says, touching only what differs. A turbine that would lose too much is left as
-// it is.
+// apply brings what the target holds of a group's turbines to what the group says,
+// touching only what differs. A turbine that would lose too much is left as it is.
 func (l *Loader) apply(ctx context.Context, g *extract.Group) (Written, error) {
 	if len(g.Read) == 0 {
 		return Written{}, nil
@@ -294,9 +293,9 @@ type difference struct {
 	remove targetdb.DeleteValuesParams
 }
 
-// compare finds what makes held, the rows of a group's turbines in the order of
-// data's key, equal to what the group says. Turbines that would lose too much are
-// noted and left out.
+// compare finds what makes held, the rows of a group's turbines in the order of data's
+// key, equal to what the group says. Turbines that would lose too much are noted and left
+// out.
 func (l *Loader) compare(held []value, g *extract.Group) difference {
 	var d difference
 	series := g.Series

@@ -135,12 +135,7 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.RunLog == nil {
-		c.RunLog = NewRunLog()
-	}
+	c.Log, c.RunLog = cmp.Or(c.Log, slog.Default()), cmp.Or(c.RunLog, NewRunLog())
 	c.Workers = max(c.Workers, 1)
 	c.SoftStop = cmp.Or(c.SoftStop, 5*time.Second)
 	c.Lease = cmp.Or(c.Lease, DefaultLease)

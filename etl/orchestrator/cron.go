@@ -131,10 +131,9 @@ func (p periodic) Next(t time.Time) time.Time {
 	return time.Unix(since+every, 0).UTC()
 }
 
-// next is the first instant at or after t that fires, false if there is none in
-// the next years, or none in a year of four digits. It goes from one change of the
-// zone's clock to the next: cron itself leaves out what a change does, and errs
-// where midnight is left out.
+// next is the first instant at or after t that fires, false if there is none in the next
+// years. It goes from one change of the zone's clock to the next: cron itself leaves out
+// what a change does, and errs where midnight is left out.
 func (c Cron) next(t time.Time) (time.Time, bool) {
 	for {
 		local := t.In(c.zone)
@@ -161,11 +160,9 @@ func yesterday(now time.Time) time.Time { return dates.Of(now).AddDate(0, 0, -1)
 
 func (c Cron) dueAt(day time.Time) (time.Time, bool) { return c.next(day.AddDate(0, 0, 1)) }
 
-// dueDays returns the days from start on that became due within the catch-up
-// time before now, the newest first, and the newest that became due before it, if
-// any. They are at least as many days as that time has, if the expression fires
-// daily; one that fires less often makes many days due at once, and all of them are
-// returned.
+// dueDays returns the days from start on that became due within the catch-up time before
+// now, the newest first, and the newest that became due before it, if any. An expression
+// that fires less than daily makes many days due at once.
 func (c Cron) dueDays(start, now time.Time, catchUp int) (days []time.Time, older *time.Time) {
 	since := now.AddDate(0, 0, -max(catchUp, 1))
 	for day := yesterday(now); !day.Before(start) && len(days) < MaxDays; day = day.AddDate(0, 0, -1) {

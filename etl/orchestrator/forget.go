@@ -48,10 +48,9 @@ func (e *InWorkError) Error() string {
 	return fmt.Sprintf("%s is being loaded by run %d", e.Day.Format(time.DateOnly), e.RunID)
 }
 
-// Forget removes the values of a day and what the ledger has of it, requests and
-// attempts too. The errors are ErrUnknownDay, a *SampledError and ErrSourceUnasked,
-// unless force is given, and an *InWorkError when a load of the day does not end
-// soon.
+// Forget removes the values of a day and what the ledger has of it. The errors are
+// ErrUnknownDay, a *SampledError and ErrSourceUnasked, unless force is given, and an
+// *InWorkError when a load of the day does not end soon.
 func (c *Control) Forget(ctx context.Context, day time.Time, force bool) error {
 	known, err := targetdb.New(c.config.Target).KnowsDay(ctx, targetdb.KnowsDayParams{Day: day, Start: day, Stop: day.AddDate(0, 0, 1)})
 	switch {

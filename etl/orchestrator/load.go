@@ -72,9 +72,9 @@ type dayJob struct {
 
 // Settle implements ledger.Settler: it closes the requests that the attempt answers and
 // completes the job, or says when there will be another attempt. A day that failed for
-// good stops the runs that asked for that. Whoever holds the
-// ledger's token may complete the job, even if River has begun another attempt of it
-// meanwhile, because that one will find nothing to do.
+// good stops the runs that asked for that. Whoever holds the ledger's token may complete
+// the job, even if River has begun another attempt meanwhile, which will find nothing to
+// do.
 func (r *dayJob) Settle(ctx context.Context, tx pgx.Tx, s ledger.Settlement) (again *time.Time, err error) {
 	defer func() { r.answered = err == nil && again == nil }()
 	if s.Outcome == enum.OutcomeCancelled {

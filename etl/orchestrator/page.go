@@ -175,10 +175,10 @@ type origin struct {
 	failing bool
 }
 
-// first is the first day to load, or not known while the source has no samples.
-// Whether a day from need on is one to load has to be right, and no more: so the
-// source is asked again only while its first sample is later than that. If the
-// source gives no answer, the first day that was ever loaded stands in.
+// first is the first day to load, or not known while the source has no samples. Whether a
+// day from need on is one to load has to be right, and no more: so the source is asked
+// again only while its first sample is later. If it gives no answer, the first day that
+// was ever loaded stands in.
 func (o *origin) first(ctx context.Context, now, need time.Time) (day time.Time, known bool, err error) {
 	if start := o.config.Schedule.PartitionStart; start != nil {
 		return *start, true, nil

@@ -66,9 +66,8 @@ func (r scheduledRun) facts() []any {
 	return []any{"run", r.id, "days", r.days, "from", r.first.Format(time.DateOnly), "to", r.last.Format(time.DateOnly)}
 }
 
-// tick asks for the days that are due at now and not loaded, as one run of
-// trigger Schedule, and for failed ones whose time has come, as another; unless
-// the schedule is paused.
+// tick asks for the days that are due at now and not loaded, and for failed ones whose
+// time has come, each as one run; unless the schedule is paused.
 func (s *scheduler) tick(ctx context.Context, now time.Time) error {
 	days, err := s.due(ctx, now)
 	if err != nil {
@@ -178,10 +177,9 @@ func againAfter(times int) (time.Duration, bool) {
 }
 
 // askAgain asks once more for days that have failed, and that nobody asks for or has
-// called off: what made them fail may have been mended. Those whose time has not
-// come get it noted, as the next attempt that the ledger shows. They are days of the
-// range that the schedule follows, and that the source is believed of; older ones
-// are left to whoever loaded them.
+// called off: what made them fail may have been mended. Those whose time has not come get
+// it noted, as the next attempt that the ledger shows. Days that the schedule does not
+// follow are left to whoever loaded them.
 func (s *scheduler) askAgain(ctx context.Context, tx pgx.Tx, now time.Time) (scheduledRun, error) {
 	c := s.config.Schedule
 	last := yesterday(now)

@@ -25,11 +25,10 @@ const sweepShare = 20
 // shows that it works.
 var errNotDue = errors.New("it is not yet time")
 
-// sweep asks the source which of the last StaleDays days have changed since they
-// were loaded (it looks at those of its agenda), and asks for exactly those as one run of
-// trigger Sweep. It returns errNotDue while the schedule is paused, or before it is time
-// again; one process at a time does it. What a suspect source says (see etl.Look) is not
-// followed, which the schedule says until the source is believed again.
+// sweep asks the source which of the last StaleDays days have changed since they were
+// loaded, and asks for exactly those as one run; one process at a time does it. It
+// returns errNotDue before it is time again. What a suspect source says (see etl.Look) is
+// not followed, which the schedule says until the source is believed again.
 func (s *scheduler) sweep(ctx context.Context, now time.Time) error {
 	c := s.config.Schedule
 	if c.StaleDays == 0 {
@@ -203,9 +202,8 @@ func (s *scheduler) agenda(ctx context.Context, now time.Time, followed etl.Span
 }
 
 // today asks for the running day, if the source has samples of it: also if none has come
-// since, as more are expected by now. It returns errNotDue while the schedule is paused or the source suspect, before it is
-// time again, and while what has come late of yesterday is to be loaded; one process at
-// a time does it.
+// since, as more are expected by now. It returns errNotDue before it is time again, and
+// while what has come late of yesterday is to be loaded; one process at a time does it.
 func (s *scheduler) today(ctx context.Context, now time.Time) error {
 	c := s.config.Schedule
 	day := dates.Of(now)

@@ -33,8 +33,7 @@ func (v *verifier) day(ctx context.Context, day time.Time) (*comparison, error) 
 const partSize = 100
 
 // compare compares one day, in parts that are at work beside each other. The reason of
-// differences is looked for last, so that a change during the comparison is found: parts
-// may see the day before and after a load.
+// differences is looked for last: parts may see the day before and after a load.
 func (v *verifier) compare(ctx context.Context, day time.Time) (*comparison, error) {
 	d := v.comparison(day)
 	var loaded *targetdb.Partition

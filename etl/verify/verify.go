@@ -57,10 +57,10 @@ type Config struct {
 
 // Request says what to compare.
 type Request struct {
-	// From and To are days at UTC midnight, both inclusive, or nil. With both,
-	// every day between them is compared; with one or none, the days on that side
-	// that the ledger has as loaded. Days that can't be believed (package dates)
-	// are compared if one of the ends lies among them.
+	// From and To are days at UTC midnight, both inclusive, or nil. With both, every day
+	// between them is compared; else the days that the ledger has as loaded, without
+	// those that can't be believed (package dates), unless one of the ends lies among
+	// them.
 	From, To *time.Time
 	// Turbines selects whose values are compared.
 	Turbines selector.Set

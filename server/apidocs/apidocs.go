@@ -1,9 +1,7 @@
-// Package apidocs serves a server's contract: openapi.yaml byte for byte, the part
-// of it that this server answers as JSON, and two pages that show that part,
-// Swagger UI at /docs and ReDoc at /redoc. All that the pages need is embedded.
-// ReDoc's bundle would fetch its makers' logo from their host; the pages'
-// Content-Security-Policy forbids that as anything else from outside, and ReDoc
-// then does without.
+// Package apidocs serves a server's contract: openapi.yaml byte for byte, the part of it
+// that this server answers as JSON, and two pages that show that part, Swagger UI at
+// /docs and ReDoc at /redoc. All that the pages need is embedded: their
+// Content-Security-Policy forbids ReDoc its makers' logo from outside.
 package apidocs
 
 import (
@@ -53,11 +51,9 @@ func Home(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r,
-// for the contract spec, which is YAML, and the server that answers the operations of
-// tag. A contract that cannot be read makes /openapi.json a 500, whose cause is in
-// the log. Paths in all of them follow the prefix under which a request reached
-// the server.
+// Mount adds /docs, /redoc, /openapi.yaml and /openapi.json to r, for a contract in YAML
+// and the server that answers the operations of tag. A contract that cannot be read makes
+// /openapi.json a 500. Paths follow the prefix under which a request reached the server.
 func Mount(r chi.Router, title, tag string, spec []byte) {
 	page := func(layout string) http.Handler {
 		return own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -147,10 +143,9 @@ func toJSON(spec []byte, tag string) ([]byte, error) {
 	return b, nil
 }
 
-// narrow removes from a contract what does not concern the server of a tag. The
-// operations of that server stay, the components that they refer to, and the tags
-// that no operation of another server has. The servers of its paths become those
-// of the document, because a path that both servers answer names none.
+// narrow removes from a contract what does not concern the server of a tag. The servers
+// of its paths become those of the document, because a path that both servers answer
+// names none.
 func narrow(document map[string]any, tag string) {
 	paths, _ := document["paths"].(map[string]any)
 	elsewhere := make(map[any]bool)

@@ -68,9 +68,8 @@ type Gate struct {
 	issuer *issuer
 }
 
-// Open returns the gate of a configuration, nil if it names no tokens. The error is
-// of the file of tokens, or of an issuer without an audience. The issuer need not
-// answer yet.
+// Open returns the gate of a configuration, nil if it names no tokens. The error is of
+// the file of tokens, or of an issuer without an audience, which need not answer yet.
 func Open(c Config) (*Gate, error) {
 	if (c.Issuer == "") != (c.Audience == "") {
 		return nil, errors.New("OIDC_ISSUER and OIDC_AUDIENCE need each other: set both, or neither")
@@ -83,7 +82,7 @@ func Open(c Config) (*Gate, error) {
 		}
 	}
 	if c.Issuer != "" {
-		g.issuer = newIssuer(c.Issuer, c.Audience)
+		g.issuer = &issuer{url: c.Issuer, audience: c.Audience, client: &http.Client{Timeout: issuerTimeout}}
 	}
 	if g.tokens == nil && g.issuer == nil {
 		return nil, nil //nolint:nilnil // A gate that asks nobody.

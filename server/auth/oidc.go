@@ -41,10 +41,6 @@ type issuer struct {
 	asked    time.Time
 }
 
-func newIssuer(url, audience string) *issuer {
-	return &issuer{url: url, audience: audience, client: &http.Client{Timeout: issuerTimeout}}
-}
-
 func (i *issuer) ready() (*oidc.IDTokenVerifier, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

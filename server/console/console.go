@@ -26,7 +26,7 @@ const policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-
 // Mount adds the page to r.
 func Mount(r chi.Router) {
 	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
-		secure(w)
+		httpserve.Secure(w, policy)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-cache") // it names the files of this version
 		_, _ = w.Write(page(r.URL.Query()))         //nolint:gosec // G705: page escapes what it takes over. Or the client has left.
@@ -36,7 +36,7 @@ func Mount(r chi.Router) {
 	// A route a file, so that what isn't there is the router's 404.
 	for _, entry := range entries {
 		r.Get("/console/"+strings.TrimSuffix(entry.Name(), ".gz"), func(w http.ResponseWriter, r *http.Request) {
-			secure(w)
+			httpserve.Secure(w, policy)
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // its name has its hash
 			serve.ServeHTTP(w, r)
 		})
@@ -58,5 +58,3 @@ func page(asked url.Values) []byte {
 	}
 	return bytes.Replace(text, []byte("{range}"), []byte(html.EscapeString("?"+of.Encode())), 1)
 }
-
-func secure(w http.ResponseWriter) { httpserve.Secure(w, policy) }

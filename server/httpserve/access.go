@@ -41,10 +41,9 @@ type ForbiddenError struct{ Detail string }
 func (e *ForbiddenError) Error() string { return e.Detail }
 
 // Middleware takes requests for this server alone. Requests for a host that nobody
-// configured, as after DNS rebinding, and writes from pages of other sites are
-// answered by fail with a *ForbiddenError. Probes, which come by address, may
-// always ask for /health and /ready. What it hands on has the path without its
-// prefix and the host that the client asked for; see URL.
+// configured, as after DNS rebinding, and writes from pages of other sites are answered
+// by fail; probes may always ask. What it hands on has the path without its prefix and
+// the host that the client asked for; see URL.
 func (a Access) Middleware(fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
 	hosts := a.hosts()
 	sites := http.NewCrossOriginProtection()

@@ -45,9 +45,9 @@ var ErrPanic = errors.New("panic")
 // before an answer.
 const StatusClientClosed = 499
 
-// Middleware gives every request an id, a write deadline that each write moves
-// on, a floor below which a slow client is cut off, one log line, and a problem in
-// place of a panic.
+// Middleware gives every request an id, a write deadline that each write moves on, a
+// floor below which a slow client is cut off, one log line, and a problem in place of a
+// panic.
 func (c Chain) Middleware(next http.Handler) http.Handler {
 	causes := &loggedCauses{times: map[string]time.Time{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

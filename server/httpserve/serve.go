@@ -34,10 +34,9 @@ type Options struct {
 	Leaving <-chan struct{}
 }
 
-// Serve answers on ln until ctx ends, then stops listening, lets the requests
-// in flight finish for Options.DrainTimeout and breaks off the rest. It
-// returns when no handler runs any more: nil after a drain, also a broken one
-// (the log says so), and an error when the listener fails.
+// Serve answers on ln until ctx ends, then lets the requests in flight finish for
+// Options.DrainTimeout and breaks off the rest. It returns when no handler runs any more:
+// nil after a drain, also a broken one, and an error when the listener fails.
 func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options Options) error {
 	log, drainTimeout := cmp.Or(options.Log, slog.Default()), cmp.Or(options.DrainTimeout, 10*time.Second)
 	// Requests outlive ctx until the drain's bound.
@@ -45,7 +44,7 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, options O
 	defer cancel()
 	open := &conns{fresh: make(map[net.Conn]bool)}
 	srv := &http.Server{
-		Handler:           closeWhenLeaving(open.handle(handler)),
+		Handler:           open.handle(handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       cmp.Or(options.ReadTimeout, 30*time.Second),
 		IdleTimeout:       2 * time.Minute,
@@ -93,10 +92,16 @@ type conns struct {
 	draining bool
 }
 
+// handle counts handlers: those of HTTP/2 may outlive their connection. Clients open a new
+// connection for their next request once the server is about to stop: by then it may go to
+// another.
 func (c *conns) handle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.running.Add(1)
 		defer c.running.Done()
+		if Leaving(r.Context()) {
+			w.Header().Set("Connection", "close")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -164,17 +169,6 @@ func Leaving(ctx context.Context) bool {
 	default: // also when there is no such channel
 		return false
 	}
-}
-
-// closeWhenLeaving makes clients open a new connection for their next request once the server
-// is about to stop: by then it may go to another.
-func closeWhenLeaving(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if Leaving(r.Context()) {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // Certificate is a certificate with its key, which are read from their files anew once

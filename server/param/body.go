@@ -25,8 +25,7 @@ const jsonType = "application/json"
 type properties []Param
 
 // read refuses a body that is not what the contract declares, and tells all of its
-// faults. The generated code that decodes it afterwards would tell only the first,
-// in its own words, and would take properties that it does not know.
+// faults. The generated code that decodes it afterwards would tell only the first.
 func (all properties) read(r *http.Request) error {
 	contentType := strings.Join(r.Header.Values("Content-Type"), ", ")
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != jsonType {

@@ -50,10 +50,9 @@ func Noted(o Operation, next http.Handler) http.Handler {
 	})
 }
 
-// Hook returns what checks the requests of an operation before next is asked:
-// fail answers a faulty one, with a *problem.Error that lists its faults, those of
-// the body when the rest has none. A sound one goes on with each list of its query
-// in one value, as the generated code reads lists.
+// Hook returns what checks the requests of an operation before next is asked: fail
+// answers a faulty one, with all its faults. A sound one goes on with each list of its
+// query in one value, as the generated code reads lists.
 func Hook(fail func(http.ResponseWriter, *http.Request, error)) func(Operation, http.Handler) http.Handler {
 	return func(o Operation, next http.Handler) http.Handler {
 		params, body := checked(o.Params), properties(checked(o.Body))

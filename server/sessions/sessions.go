@@ -187,10 +187,9 @@ const (
 // errNoPlace ends an answer that needs a place when there is none.
 var errNoPlace = errors.New("there is no place for another answer that waits for its client")
 
-// Answer has write send an answer, which calls outgrown before its first byte
-// leaves while there is more to read. An error of outgrown ends it, and then it
-// is written anew, from the start, once there is a place; so write must have sent
-// nothing by then.
+// Answer has write send an answer, which calls outgrown before its first byte leaves
+// while there is more to read. An error of outgrown ends it, and it is written anew once
+// there is a place; so write must have sent nothing by then.
 func (s *Sessions) Answer(ctx context.Context, kind Kind, write func(outgrown func() error) error) error {
 	p := &place{sessions: s, kind: kind}
 	defer p.leave()

@@ -194,24 +194,19 @@ func (got *reading) count(sample *sourcedb.ReadSamplesRow, limit int32) bool {
 
 // tagSamples says what read would count, by the database alone.
 func (s *server) tagSamples(ctx context.Context, q query) (got reading, err error) {
-	err = s.sessions.Answer(ctx, q.kind(sessions.Heavy), func(func() error) (err error) {
-		got, err = s.tagRows(ctx, q)
-		return err
+	err = s.sessions.Answer(ctx, q.kind(sessions.Heavy), func(func() error) error {
+		v, err := s.view(ctx, q)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		got = reading{wide: v.wide} // it may be a second try
+		if err := v.each(func(part part) error { return v.tag(ctx, part, &got) }); err != nil {
+			return fmt.Errorf("tag samples: %w", err)
+		}
+		return nil
 	})
 	return got, err
-}
-
-func (s *server) tagRows(ctx context.Context, q query) (got reading, err error) {
-	v, err := s.view(ctx, q)
-	if err != nil {
-		return got, err
-	}
-	defer v.Close()
-	got.wide = v.wide
-	if err := v.each(func(part part) error { return v.tag(ctx, part, &got) }); err != nil {
-		return got, fmt.Errorf("tag samples: %w", err)
-	}
-	return got, nil
 }
 
 func (v *view) tag(ctx context.Context, part part, got *reading) error {

@@ -71,12 +71,9 @@ func New(config Config) http.Handler {
 	apidocs.Mount(r, "Delfos source API", "source", config.OpenAPI)
 
 	fail := problem.Of(dberror.Source)
-	sourceserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), config.Limit.Hook(fail), param.Hook(fail), stream.Acceptable(fail), withRequest)
+	sourceserver.Route(r, s, fail, param.Noted, config.Gate.Hook(fail), config.Limit.Hook(fail), param.Hook(fail), stream.Acceptable(fail),
+		func(_ param.Operation, next http.Handler) http.Handler { return httpserve.WithRequest(next) })
 	return tracing.Handler("source api", r)
-}
-
-func withRequest(_ param.Operation, next http.Handler) http.Handler {
-	return httpserve.WithRequest(next)
 }
 
 // OpenPool returns a pool for the API on the source database; see

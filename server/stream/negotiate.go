@@ -11,10 +11,9 @@ import (
 	"github.com/delfos/delfos/server/problem"
 )
 
-// Negotiate picks the format named, if one is, and else the one that the Accept
-// headers like best (RFC 9110, 12.5.1); among equals the first on offer, and
-// that one too when nothing is said. The error lists what is on offer: a 422
-// for a name that is not, a 406 for headers that take none.
+// Negotiate picks the format named, if one is, and else the one that the Accept headers
+// like best (RFC 9110, 12.5.1), among equals the first on offer. The error lists what is
+// on offer: a 422 for a name that is not, a 406 for headers that take none.
 func Negotiate(accept []string, format string, onOffer []Format) (Format, error) {
 	if format != "" {
 		return named(format, onOffer)
@@ -135,10 +134,9 @@ func quality(ranges []preference, mediaType string) float64 {
 	return q
 }
 
-// NegotiateCoding picks the content coding that the Accept-Encoding headers
-// like best (RFC 9110, 12.5.3): "zstd", "gzip", or "" for identity, which a
-// client that names no coding gets, and whoever asks for a format that is
-// compressed by itself.
+// NegotiateCoding picks the content coding that the Accept-Encoding headers like best
+// (RFC 9110, 12.5.3): "zstd", "gzip", or "" for identity, also of a format compressed by
+// itself.
 func NegotiateCoding(acceptEncoding []string, f Format) string {
 	coding, _ := negotiateCoding(acceptEncoding, f)
 	return coding

@@ -127,8 +127,7 @@ func takeCoder(coding string, w io.Writer) (coder, func()) {
 const packedSize = 1 << 10
 
 // Packed is a hook of generated routes. It compresses the JSON of an answer that is at
-// hand whole, as the client takes it, and gives it a weak entity tag where the operation
-// knows If-None-Match. A Response does both by itself, and is left alone.
+// hand whole, and gives it a weak entity tag where the operation knows If-None-Match.
 func Packed(o param.Operation, next http.Handler) http.Handler {
 	if !slices.Equal(o.Produces, []string{"application/json"}) {
 		return next

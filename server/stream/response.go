@@ -73,11 +73,10 @@ func ETag(tag string, f Format, coding string) string {
 	return `"` + tag + "-" + f.Name + coding + `"`
 }
 
-// Write answers r. An error that it returns came before the first byte left:
-// the caller can still answer otherwise. After that it breaks the answer off
-// (httpserve.Abort) and does not return. Each write to the client has the
-// deadline that httpserve's middleware sets, so a client that stops reading
-// holds a database connection no longer than that.
+// Write answers r. An error that it returns came before the first byte left: the caller
+// can still answer otherwise. After that it breaks the answer off (httpserve.Abort). A
+// client that stops reading holds a database connection no longer than the write
+// deadline.
 func (s Response) Write(w http.ResponseWriter, r *http.Request) error {
 	accept := r.Header.Values("Accept-Encoding")
 	coding, ok := negotiateCoding(accept, s.Format)
@@ -243,8 +242,10 @@ func (s *sink) send(out *Buffer, last bool) error {
 		if s.whole || s.Tagged {
 			s.setTag()
 		}
-		if s.whole {
-			s.setLink()
+		if s.whole && s.LinkAfter != nil {
+			if link := s.LinkAfter(); link != "" {
+				s.w.Header().Set("Link", link)
+			}
 		}
 		s.head(true)
 		s.begun = true
@@ -300,14 +301,5 @@ func (s *sink) setTag() {
 	}
 	if tag := s.Tag(); tag != "" {
 		s.w.Header().Set("ETag", ETag(tag, s.Format, s.coding))
-	}
-}
-
-func (s *sink) setLink() {
-	if s.LinkAfter == nil {
-		return
-	}
-	if link := s.LinkAfter(); link != "" {
-		s.w.Header().Set("Link", link)
 	}
 }

@@ -51,9 +51,8 @@ func (s *server) GetEvents(ctx context.Context, request targetserver.GetEventsRe
 	return targetserver.GetEvents200Response(follow{s, httpserve.RequestOf(ctx), after}.write), nil
 }
 
-// follow is the 200 of getEvents, which goes on until its client leaves, or the
-// server does. Each has a goroutine of its own and waits for nobody else; a
-// client that stops reading is cut by httpserve's write deadline.
+// follow is the 200 of getEvents, which goes on until its client leaves, or the server
+// does. A client that stops reading is cut by httpserve's write deadline.
 type follow struct {
 	s     *server
 	r     *http.Request

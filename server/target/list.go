@@ -77,9 +77,8 @@ func (s *server) ListFlags(ctx context.Context, request targetserver.ListFlagsRe
 	}}.write), nil
 }
 
-// list is a 200 whose body is an object with one array, {"name":[…]}. Its items
-// are sent as they come: a year of them is no more to hold than a day. It closes
-// with the trailers of package stream.
+// list is a 200 whose body is an object with one array, {"name":[…]}. Its items are sent
+// as they come: a year of them is no more to hold than a day.
 type list struct {
 	sessions *sessions.Sessions
 	r        *http.Request

@@ -20,9 +20,8 @@ const (
 	energyName   = "energy"
 )
 
-// rollup takes values window by window, as they are read, and passes on those of
-// periods in the same form: by turbine, start of the period and signal. It holds one
-// period of one turbine.
+// rollup takes values window by window, as they are read, and passes on those of periods
+// in the same form. It holds one period of one turbine.
 type rollup struct {
 	rows // that take the values of periods
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -40,19 +39,15 @@ func (s *server) ListRuns(ctx context.Context, request targetserver.ListRunsRequ
 	response := targetserver.ListRuns200JSONResponse{Body: targetapi.RunList{Runs: []targetapi.Run{}}}
 	for i, run := range runs {
 		if i == int(limit) {
-			link := nextRuns(httpserve.RequestOf(ctx), runs[i-1].Run.ID)
-			response.Headers.Link = &link
+			r := httpserve.RequestOf(ctx)
+			values := r.URL.Query()
+			values.Set("before", strconv.FormatInt(runs[i-1].Run.ID, 10))
+			response.Headers.Link = new(httpserve.Link(r, values, "next"))
 			break
 		}
 		response.Body.Runs = append(response.Body.Runs, runOf(run))
 	}
 	return response, nil
-}
-
-func nextRuns(asked *http.Request, id int64) string {
-	values := asked.URL.Query()
-	values.Set("before", strconv.FormatInt(id, 10))
-	return httpserve.Link(asked, values, "next")
 }
 
 func runOf(row targetdb.ReadRunsRow) targetapi.Run {

@@ -55,10 +55,7 @@ func (s *server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	case openOA:
 		answer.shape, answer.asked = openOAShape, "openoa"
 	case param.Or(p.Wide, false):
-		answer.shape, answer.asked = wideWindows, "wide"
-		if answer.step != targetapi.StepWindow {
-			answer.shape = widePeriods
-		}
+		answer.shape, answer.asked = wideShape(answer.step == targetapi.StepWindow), "wide"
 	default:
 		answer.shape, answer.asked = longShape, "long"
 	}
