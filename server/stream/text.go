@@ -47,13 +47,13 @@ func (e *textEncoder) End(buf *Buffer) error {
 // NewJSON returns the encoder of application/json: an array of objects, a row a
 // line. An answer without rows is exactly [].
 func NewJSON(columns []Column) Encoder {
-	return &textEncoder{format: "JSON", open: "[", between: ",\n", end: "]", item: newJSONObject(columns).append}
+	return &textEncoder{format: "JSON", open: "[", between: ",\n", after: "}", end: "]", item: jsonRow(columns).append}
 }
 
 // NewNDJSON returns the encoder of application/x-ndjson: an object a line, and
 // nothing else.
 func NewNDJSON(columns []Column) Encoder {
-	return &textEncoder{format: "NDJSON", after: "\n", item: newJSONObject(columns).append}
+	return &textEncoder{format: "NDJSON", after: "}\n", item: jsonRow(columns).append}
 }
 
 // NewCSV returns the encoder of text/csv. It writes RFC 4180: a header, lines that
@@ -61,10 +61,14 @@ func NewNDJSON(columns []Column) Encoder {
 // alone may need quotes.
 func NewCSV(columns []Column) Encoder {
 	names := make([]string, len(columns))
+	r := &textRow{columns: make([]textColumn, len(columns)), text: appendField}
 	for i, c := range columns {
-		names[i] = c.Name
+		names[i], r.columns[i] = c.Name, textColumn{c, ","}
 	}
-	return &textEncoder{format: "CSV", open: strings.Join(names, ",") + "\r\n", after: "\r\n", item: csvRow(columns).append}
+	if len(columns) > 0 {
+		r.columns[0].before = ""
+	}
+	return &textEncoder{format: "CSV", open: strings.Join(names, ",") + "\r\n", after: "\r\n", item: r.append}
 }
 
 // Items is a response in JSON whose items come as they are to be written, between
@@ -95,82 +99,55 @@ func Document(text []byte) Format {
 	return format
 }
 
-type csvRow []Column
+// textRow writes the values of a row, up to what ends it.
+type textRow struct {
+	columns     []textColumn
+	null, quote string // a null, and what stands on both sides of a timestamp
+	text        func(b []byte, text string) []byte
+}
 
-func (columns csvRow) append(b []byte, row []Value) ([]byte, error) {
-	for i := range columns {
-		c := &columns[i]
-		if i > 0 {
-			b = append(b, ',')
-		}
+type textColumn struct {
+	Column
+
+	before string // a value: `,`, or in JSON `{"timestamp":` or `,"power":`
+}
+
+func jsonRow(columns []Column) *textRow {
+	r := &textRow{columns: make([]textColumn, len(columns)), null: "null", quote: `"`, text: appendQuoted}
+	before := "{"
+	for i, c := range columns {
+		// Names of columns are plain words, which Go and JSON quote alike.
+		r.columns[i], before = textColumn{c, before + strconv.Quote(c.Name) + ":"}, ","
+	}
+	return r
+}
+
+func (r *textRow) append(b []byte, row []Value) ([]byte, error) {
+	for i := range r.columns {
+		c := &r.columns[i]
 		v := row[i]
-		if err := check(c, v); err != nil {
+		if err := check(&c.Column, v); err != nil {
 			return nil, err
 		}
+		b = append(b, c.before...)
 		switch {
 		case v.Null():
+			b = append(b, r.null...)
 		case c.Kind == Timestamp:
-			b = appendTimestamp(b, c, v)
+			b = append(b, r.quote...)
+			b = appendTimestamp(b, &c.Column, v)
+			b = append(b, r.quote...)
 		case c.Kind == Int32:
 			b = strconv.AppendInt(b, int64(v.Int32()), 10)
 		case c.Kind == Int64:
 			b = strconv.AppendInt(b, v.Int64(), 10)
 		case c.Kind == Text:
-			b = appendField(b, c.Text(v.Int32()))
+			b = r.text(b, c.Text(v.Int32()))
 		default:
 			b = appendFloat(b, v.Float64())
 		}
 	}
 	return b, nil
-}
-
-type jsonObject []jsonMember
-
-type jsonMember struct {
-	Column
-
-	key string // what stands before a value: `{"timestamp":` or `,"power":`
-}
-
-func newJSONObject(columns []Column) jsonObject {
-	o := make(jsonObject, len(columns))
-	for i, c := range columns {
-		before := ","
-		if i == 0 {
-			before = "{"
-		}
-		// Names of columns are plain words, which Go and JSON quote alike.
-		o[i] = jsonMember{c, before + strconv.Quote(c.Name) + ":"}
-	}
-	return o
-}
-
-func (o jsonObject) append(b []byte, row []Value) ([]byte, error) {
-	for i := range o {
-		m := &o[i]
-		v := row[i]
-		if err := check(&m.Column, v); err != nil {
-			return nil, err
-		}
-		b = append(b, m.key...)
-		switch {
-		case v.Null():
-			b = append(b, "null"...)
-		case m.Kind == Timestamp:
-			b = append(b, '"')
-			b = appendTimestamp(b, &m.Column, v)
-			b = append(b, '"')
-		case m.Kind == Int32:
-			b = strconv.AppendInt(b, int64(v.Int32()), 10)
-		case m.Kind == Int64:
-			b = strconv.AppendInt(b, v.Int64(), 10)
-		case m.Kind == Text:
-			b = appendQuoted(b, m.Text(v.Int32()))
-		default:
-			b = appendFloat(b, v.Float64())
-		}
-	}
-	return append(b, '}'), nil
 }
 
 // appendTimestamp appends an instant in the form that all of its column have:

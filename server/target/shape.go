@@ -80,38 +80,36 @@ func (l *longRows) end() error { return nil }
 // is told by the counts, which every variable that was read has. Without these counts it
 // has a row for each period with a value of what is wanted: the counts of the other
 // variables, of all windows, would be half as much again to read.
-func wideShape(counts bool) func([]targetdb.Signal, *[]targetapi.SignalName, intervals) shape {
-	return func(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
-		columns := []stream.Column{
-			{Name: "timestamp", Kind: stream.Timestamp},
-			{Name: "turbine_id", Kind: stream.Int32},
-		}
-		var read []targetdb.Signal
-		var places []int // of the columns among the values held
-		for _, s := range signals {
-			_, statistic, ours := signal.Split(s.Name)
-			count := ours && statistic == "count"
-			want := wanted == nil || slices.Contains(*wanted, s.Name)
-			if want {
-				column := stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)}
-				if count {
-					column.Kind = stream.Int64
-				}
-				columns, places = append(columns, column), append(places, len(read))
-			}
-			if want || count && counts {
-				read = append(read, s)
-			}
-		}
-		return pivoted(columns, ids(read), pgrow.OfInt32, func(_ int32, held, row []stream.Value) {
-			for i, place := range places {
-				row[i] = held[place]
-				if columns[i+2].Kind == stream.Int64 && !row[i].Null() {
-					row[i] = pgrow.OfInt64(int64(held[place].Float64()))
-				}
-			}
-		})
+func wideShape(signals []targetdb.Signal, wanted *[]targetapi.SignalName, counts bool) shape {
+	columns := []stream.Column{
+		{Name: "timestamp", Kind: stream.Timestamp},
+		{Name: "turbine_id", Kind: stream.Int32},
 	}
+	var read []targetdb.Signal
+	var places []int // of the columns among the values held
+	for _, s := range signals {
+		_, statistic, ours := signal.Split(s.Name)
+		count := ours && statistic == "count"
+		want := wanted == nil || slices.Contains(*wanted, s.Name)
+		if want {
+			column := stream.Column{Name: s.Name, Kind: stream.Float64, Unit: signal.Unit(s.Name)}
+			if count {
+				column.Kind = stream.Int64
+			}
+			columns, places = append(columns, column), append(places, len(read))
+		}
+		if want || count && counts {
+			read = append(read, s)
+		}
+	}
+	return pivoted(columns, ids(read), pgrow.OfInt32, func(_ int32, held, row []stream.Value) {
+		for i, place := range places {
+			row[i] = held[place]
+			if columns[i+2].Kind == stream.Int64 && !row[i].Null() {
+				row[i] = pgrow.OfInt64(int64(held[place].Float64()))
+			}
+		}
+	})
 }
 
 // intervals are the times from a turbine's sample to the next.

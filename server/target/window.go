@@ -55,7 +55,10 @@ func (s *server) GetWindows(ctx context.Context, request targetserver.GetWindows
 	case openOA:
 		answer.shape, answer.asked = openOAShape, "openoa"
 	case param.Or(p.Wide, false):
-		answer.shape, answer.asked = wideShape(answer.step == targetapi.StepWindow), "wide"
+		counts := answer.step == targetapi.StepWindow
+		answer.asked, answer.shape = "wide", func(signals []targetdb.Signal, wanted *[]targetapi.SignalName, _ intervals) shape {
+			return wideShape(signals, wanted, counts)
+		}
 	default:
 		answer.shape, answer.asked = longShape, "long"
 	}
