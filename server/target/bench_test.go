@@ -84,6 +84,7 @@ func BenchmarkDays(b *testing.B) {
 	for name, path := range map[string]string{
 		"Partitions": "/partitions?from=1970-04-05&to=2025-01-05",
 		"Brief":      "/partitions?brief=true&from=1970-04-05&to=2025-01-05",
+		"Newest":     "/partitions?brief=true&from=1970-04-05&to=2025-01-05&limit=800",
 		"Status":     "/status",
 	} {
 		b.Run(name, func(b *testing.B) {
