@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/delfos/delfos/etl/orchestrator"
@@ -201,8 +202,22 @@ func TestNoticesAreGathered(t *testing.T) {
 	fail("2023-01-02")
 	fail("2023-01-03")
 	fail("2023-01-04")
-	pgtest.Exec(t, s.target, "UPDATE partition SET outcome = 'done', error = NULL WHERE day = '2023-01-04'")
-	pgtest.Exec(t, s.target, "UPDATE notice SET created_at = created_at - interval '2 hours'")
+	// Who looks holds the schedule: nobody saw the day failed and then the hour over.
+	err := pgx.BeginFunc(t.Context(), s.target, func(tx pgx.Tx) error {
+		for _, sql := range []string{
+			"SELECT FROM schedule FOR UPDATE",
+			"UPDATE partition SET outcome = 'done', error = NULL WHERE day = '2023-01-04'",
+			"UPDATE notice SET created_at = created_at - interval '2 hours'",
+		} {
+			if _, err := tx.Exec(t.Context(), sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := r.await(t, "the others", 2); got.Data.Count != 2 || got.Subject != "2023-01-02/2023-01-03" {
 		t.Errorf("got %d days, %s, want both of 2023-01-02/2023-01-03", got.Data.Count, got.Subject)
 	}
