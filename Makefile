@@ -81,12 +81,14 @@ define gotest
 		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(1) test $(2) -ldflags "-s -w" -count=1 -timeout 20m -json $(3); status=$$?; $(4) || status=$$?; exit $$status'
 endef
 
-# go test fuzzes one function at a time: they are listed by the packages' own tests.
+# go test fuzzes one function at a time: they are listed by the packages' own tests. Before Go 1.27
+# it takes its own end for a failure now and then (go.dev/issue/75804), one that has no input.
 fuzz: ## Try every reader of outside input with made-up input (FUZZTIME=10s each; what fails is kept under testdata/fuzz)
-	@set -e; found=$$(git ls-files '*_test.go' | xargs grep -n '^func Fuzz[A-Z]' | sed -E 's#^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]+).*#\1 \2#'); \
+	@set -e; mkdir -p bin; found=$$(git ls-files '*_test.go' | xargs grep -n '^func Fuzz[A-Z]' | sed -E 's#^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]+).*#\1 \2#'); \
 	[ -n "$$found" ] || { echo "make fuzz: no function Fuzz… is found" >&2; exit 1; }; \
 	echo "$$found" | while read -r package name; do \
-		CGO_ENABLED=0 $(GO) test "./$$package" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s </dev/null || exit 1; done
+		CGO_ENABLED=0 $(GO) test "./$$package" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s </dev/null >bin/fuzz.log 2>&1 && failed= || failed=1; \
+		cat bin/fuzz.log; [ -z "$$failed" ] || { grep -q '^    context deadline exceeded$$' bin/fuzz.log && ! grep -q 'Failing input' bin/fuzz.log; } || exit 1; done
 
 soak: ## Break something of a whole system every few seconds, then compare all of it (SOAK=20m; needs PostgreSQL's server programs)
 	@mkdir -p bin/soak
