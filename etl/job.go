@@ -6,8 +6,8 @@
 //	day.go     one day: claim, extraction beside load, checks, commit; or its preview
 //	totals.go  what a day's attempt read and wrote, and whether it may be committed
 //	stale.go   what has changed at the source since it was loaded
-//	prune.go   the end of a day's retention: its values are removed on purpose, or its
-//	           samples from the source
+//	prune.go   the end of a day's retention: its values are removed on purpose
+//	prunesource.go  likewise its samples, from the source
 //	job.go     the job and what can be asked of it
 //	target.go  the sessions for the target database, and what an error says about another
 //	           day, or another attempt

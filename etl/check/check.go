@@ -8,7 +8,8 @@
 // defaults, the target's check_rule what somebody made of them).
 //
 //	check.go   the checks and their rules
-//	reader.go  the samples of a turbine, and its runs of equal readings
+//	reader.go  the samples of a turbine
+//	frozen.go  its runs of equal readings
 //	curve.go   its power curve
 //	day.go     the turbines of a day, and the report
 package check
