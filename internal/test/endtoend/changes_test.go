@@ -2,6 +2,7 @@ package endtoend_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -55,18 +56,30 @@ func (f *follower) wantUnknown(what string) {
 // write runs a transaction of a session of its own, whose end has PostgreSQL count its rows.
 func (f *follower) write(do func(tx pgx.Tx) error) {
 	f.t.Helper()
-	conn := f.connect()
+	f.writeAs(f.connect(), do)
+}
+
+func (f *follower) writeAs(conn *pgx.Conn, do func(tx pgx.Tx) error) {
+	f.t.Helper()
 	if err := pgx.BeginFunc(f.t.Context(), conn, do); err != nil {
 		f.t.Fatal(err)
 	}
 	if err := conn.Close(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
+	await.True(f.t, "the session to be gone", func() bool { // it counts its rows before
+		return pgtest.Query[bool](f.t, f.source, fmt.Sprintf("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d)", conn.PgConn().PID()))
+	})
 }
 
+// connect opens a session of the role that imports.
 func (f *follower) connect() *pgx.Conn {
 	f.t.Helper()
-	url := pgtest.As(f.t, pgtest.Import, f.source.Config().ConnString())
+	return f.open(pgtest.As(f.t, pgtest.Import, f.source.Config().ConnString()))
+}
+
+func (f *follower) open(url string) *pgx.Conn {
+	f.t.Helper()
 	conn, err := pgx.Connect(f.t.Context(), url)
 	if err != nil {
 		f.t.Fatal(err)
@@ -89,10 +102,20 @@ func (f *follower) counted() {
 // sql writes as somebody does who knows nothing of notes.
 func (f *follower) sql(statement string) {
 	f.t.Helper()
-	f.write(func(tx pgx.Tx) error {
+	f.write(f.exec(statement))
+}
+
+// owner writes what only the owner of the schema may.
+func (f *follower) owner(statement string) {
+	f.t.Helper()
+	f.writeAs(f.open(f.source.Config().ConnString()), f.exec(statement))
+}
+
+func (f *follower) exec(statement string) func(tx pgx.Tx) error {
+	return func(tx pgx.Tx) error {
 		_, err := tx.Exec(f.t.Context(), statement)
 		return err //nolint:wrapcheck // The test prints it.
-	})
+	}
 }
 
 // noted changes a sample of a day, as a writer of Delfos does.
@@ -175,7 +198,7 @@ func TestChanges(t *testing.T) {
 	}
 	_ = conn.Close(ctx)
 	f.wantUnknown("a ROLLBACK")
-	pgtest.Exec(t, f.source, "CREATE TABLE away AS TABLE data; TRUNCATE data; INSERT INTO data TABLE away")
+	f.owner("CREATE TABLE away AS TABLE data; TRUNCATE data; INSERT INTO data TABLE away")
 	f.wantUnknown("another file")
 	pgtest.Exec(t, f.source, "DELETE FROM data_change")
 	f.write(func(tx pgx.Tx) error { return noted(ctx, tx, "2025-01-02") })
