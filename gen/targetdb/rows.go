@@ -130,12 +130,22 @@ func (q *Queries) ReadValues(ctx context.Context, arg ReadValuesParams) iter.Seq
 }
 
 const ReadWindows = `-- name: ReadWindows :many
-SELECT turbine_id, signal_id, timestamp, value
-FROM data
-WHERE turbine_id = ANY ($1::integer[])
-  AND signal_id = ANY ($2::integer[])
-  AND timestamp >= $3::timestamptz
-  AND timestamp < $4::timestamptz
+SELECT d.turbine_id, d.signal_id, d.timestamps, d.values
+FROM unnest($1::integer[]) AS t (turbine)
+CROSS JOIN unnest($2::integer[]) AS s (signal)
+CROSS JOIN LATERAL (
+    SELECT
+        data.turbine_id,
+        data.signal_id,
+        array_agg(data.timestamp)::timestamptz[] AS timestamps,
+        array_agg(data.value)::double precision[] AS values
+    FROM data
+    WHERE data.turbine_id = t.turbine
+      AND data.signal_id = s.signal
+      AND data.timestamp >= $3::timestamptz
+      AND data.timestamp < $4::timestamptz
+    GROUP BY data.turbine_id, data.signal_id
+) AS d
 `
 
 type ReadWindowsParams struct {
@@ -147,16 +157,14 @@ type ReadWindowsParams struct {
 
 // ReadWindows yields the rows as they come off the wire; an error is the last.
 //
-// Values of [start, stop), in no order: whoever wants them window by window sorts
-// as much as fits its memory. Turbines and signals are named, so that data_pkey
-// serves one short range for each pair.
+// Values of [start, stop), those of a turbine and signal together, in no order: whoever
+// wants them window by window sorts as much as fits its memory. In arrays they cost the
+// server and its reader half of what rows do. Turbines and signals are named, so that
+// data_pkey serves one short range for each pair.
 func (q *Queries) ReadWindows(ctx context.Context, arg ReadWindowsParams) iter.Seq2[ReadWindowsRow, error] {
 	args := []any{arg.TurbineIds, arg.SignalIds, arg.Start, arg.Stop}
-	return pgrow.Stream(ctx, q.db, "ReadWindows", ReadWindows, args, ReadValuesColumns[:], (*ReadWindowsRow).decode)
+	return pgrow.Stream(ctx, q.db, "ReadWindows", ReadWindows, args, ReadWindowsColumns[:], (*ReadWindowsRow).decode)
 }
-
-// ReadWindowsRow has the columns of ReadValuesRow.
-type ReadWindowsRow = ReadValuesRow
 
 // ReadCheckResultsRow is a row of ReadCheckResults.
 type ReadCheckResultsRow struct {
@@ -277,4 +285,31 @@ func (r *ReadValuesRow) Hash() uint64 {
 	h.Timestamp(r.Timestamp)
 	h.Float64(r.Value)
 	return uint64(h)
+}
+
+// ReadWindowsRow is a row of ReadWindows.
+type ReadWindowsRow struct {
+	TurbineID  int32
+	SignalID   int32
+	Timestamps []pgrow.Micros
+	Values     []float64
+}
+
+// ReadWindowsColumns describe the columns of ReadWindowsRow.
+var ReadWindowsColumns = [...]pgrow.Column{
+	{Name: "turbine_id", Kind: pgrow.Int32},
+	{Name: "signal_id", Kind: pgrow.Int32},
+	{Name: "timestamps", Kind: pgrow.Timestamps},
+	{Name: "values", Kind: pgrow.Float64s},
+}
+
+func (r *ReadWindowsRow) decode(raw [][]byte) bool {
+	if raw[0] == nil || raw[1] == nil || raw[2] == nil || raw[3] == nil {
+		return false
+	}
+	r.TurbineID = pgrow.DecodeInt32(raw[0])
+	r.SignalID = pgrow.DecodeInt32(raw[1])
+	r.Timestamps = pgrow.DecodeTimestamps(raw[2])
+	r.Values = pgrow.DecodeFloat64s(raw[3])
+	return true && r.Timestamps != nil && r.Values != nil
 }

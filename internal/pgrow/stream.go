@@ -2,6 +2,7 @@ package pgrow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -86,6 +87,10 @@ func (k Kind) sentAs(oid uint32) bool {
 		return oid == pgtype.TimestamptzOID
 	case Date:
 		return oid == pgtype.DateOID
+	case Float64s:
+		return oid == pgtype.Float8ArrayOID
+	case Timestamps:
+		return oid == pgtype.TimestamptzArrayOID
 	case Text:
 		return oid == pgtype.TextOID || oid == pgtype.VarcharOID || oid == pgtype.NameOID || oid >= firstUserOID
 	default:
@@ -99,5 +104,5 @@ func missing(raw [][]byte, columns []Column) error {
 			return fmt.Errorf("column %s is null, which it never may be", c.Name)
 		}
 	}
-	return nil
+	return errors.New("an array is not one list of values of which none is null")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,6 +77,60 @@ func TestStreamReportsErrors(t *testing.T) {
 			}
 			if got == nil || got.Error() != tt.want || rows != tt.rows {
 				t.Errorf("after %d rows: %v; want %s after %d", rows, got, tt.want, tt.rows)
+			}
+		})
+	}
+}
+
+// lists is a row of two arrays.
+type lists struct {
+	Values     []float64
+	Timestamps []pgrow.Micros
+}
+
+func (l *lists) decode(raw [][]byte) bool {
+	if raw[0] == nil || raw[1] == nil {
+		return false
+	}
+	l.Values, l.Timestamps = pgrow.DecodeFloat64s(raw[0]), pgrow.DecodeTimestamps(raw[1])
+	return l.Values != nil && l.Timestamps != nil
+}
+
+// Arrays are whole lists of values, or an error.
+func TestStreamOfArrays(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t, pgtest.Empty(t))
+	columns := []pgrow.Column{{Name: "values", Kind: pgrow.Float64s}, {Name: "timestamps", Kind: pgrow.Timestamps}}
+	const ok, broken = "", "query lists: row 1: an array is not one list of values of which none is null"
+	for sql, want := range map[string]struct {
+		row   lists
+		fault string
+	}{
+		"'{}', '{}'":                       {lists{[]float64{}, []pgrow.Micros{}}, ok},
+		"'{1.5,-1e300}', '{1970-01-01Z}'":  {lists{[]float64{1.5, -1e300}, []pgrow.Micros{0}}, ok},
+		"'{0.1}', '{2025-01-01 12:00Z}'":   {lists{[]float64{0.1}, []pgrow.Micros{1_735_732_800_000_000}}, ok},
+		"'[5:6]={1,2}', '{1970-01-02Z}'":   {lists{[]float64{1, 2}, []pgrow.Micros{86_400_000_000}}, ok},
+		"'{1,NULL}', '{}'":                 {lists{}, broken},
+		"'{1}', '{NULL}'":                  {lists{}, broken},
+		"'{{1,2},{3,4}}', '{1970-01-01Z}'": {lists{}, broken},
+		"'{1}', NULL":                      {lists{}, "query lists: row 1: column timestamps is null, which it never may be"},
+	} {
+		t.Run(sql, func(t *testing.T) {
+			t.Parallel()
+			values, timestamps, _ := strings.Cut(sql, ", ")
+			text := "SELECT " + values + "::float8[], " + timestamps + "::timestamptz[]"
+			rows := 0
+			for got, err := range pgrow.Stream(t.Context(), pool, "lists", text, nil, columns, (*lists).decode) {
+				if want.fault == "" && err != nil || want.fault != "" && (err == nil || !strings.Contains(err.Error(), want.fault)) {
+					t.Errorf("got %v, want %q", err, want.fault)
+				}
+				if diff := cmp.Diff(want.row, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				rows++
+			}
+			if rows != 1 {
+				t.Errorf("%d rows", rows)
 			}
 		})
 	}

@@ -20,12 +20,14 @@ type Kind int
 
 // The kinds of columns.
 const (
-	Int32     Kind = iota // a number of 32 bits
-	Float64               // a double precision
-	Timestamp             // microseconds of Unix time, UTC
-	Text                  // a text; a Value holds the number of the text
-	Int64                 // a number of 64 bits
-	Date                  // a day
+	Int32      Kind = iota // a number of 32 bits
+	Float64                // a double precision
+	Timestamp              // microseconds of Unix time, UTC
+	Text                   // a text; a Value holds the number of the text
+	Int64                  // a number of 64 bits
+	Date                   // a day
+	Float64s               // an array of doubles, none of them NULL
+	Timestamps             // an array of timestamps, none of them NULL
 )
 
 // Column describes a column.
@@ -105,6 +107,31 @@ func DecodeTimestamp(b []byte) Micros { return Micros(DecodeInt64(b) + epoch) }
 // DecodeDate reads a date: the start of that day in UTC.
 func DecodeDate(b []byte) time.Time {
 	return time.Unix((int64(DecodeInt32(b))+epochDay)*24*60*60, 0).UTC()
+}
+
+// DecodeFloat64s reads an array of doubles; nil if one of them is NULL.
+func DecodeFloat64s(b []byte) []float64 { return decodeArray(b, DecodeFloat64) }
+
+// DecodeTimestamps reads an array of timestamps; nil if one of them is NULL.
+func DecodeTimestamps(b []byte) []Micros { return decodeArray(b, DecodeTimestamp) }
+
+// decodeArray reads an array of one dimension whose elements have 8 bytes.
+func decodeArray[T any](b []byte, decode func([]byte) T) []T {
+	const word, size = 4, 8 // bytes
+	dimensions, null, b := DecodeInt32(b), DecodeInt32(b[word:]), b[3*word:]
+	if dimensions == 0 {
+		return []T{}
+	}
+	if dimensions != 1 || null != 0 {
+		return nil
+	}
+	values := make([]T, DecodeInt32(b))
+	b = b[2*word:]
+	for i := range values {
+		values[i] = decode(b[word:])
+		b = b[word+size:]
+	}
+	return values
 }
 
 // DecodeText reads a text, or the name of an enum's value.

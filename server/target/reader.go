@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 // chunkValues is how many values are merged at once, about: the database keeps
 // them by turbine, signal and time, and they are wanted window by window. So many
-// take 720 KB; the database would take three times as long to sort them.
+// take 480 KB; the database would take three times as long to sort them.
 const chunkValues = 30_000
 
 // windowReader reads a span in chunks: several turbines at once if their windows
@@ -33,11 +34,13 @@ type windowReader struct {
 	most    int // values of a chunk, about
 	ahead   int // chunks that may be read while one is yielded
 
-	chunks  chan []value // as they are read
-	free    chan []value // the memory of chunks, which others use anew
-	stopped atomic.Bool  // no further chunk is wanted
-	runs    [][]value    // those of a turbine in a chunk, each of a signal
+	chunks  chan []run    // as they are read
+	wanted  chan struct{} // a chunk may be read for each
+	stopped atomic.Bool   // no further chunk is wanted
 }
+
+// run is the values of a signal of one turbine in a chunk.
+type run = targetdb.ReadWindowsRow
 
 // errStopped ends the reading of chunks that nobody wants.
 var errStopped = errors.New("no further values are wanted")
@@ -45,9 +48,9 @@ var errStopped = errors.New("no further values are wanted")
 // read yields what is left of the turbine of after, from its time on, and the turbines
 // that follow. While a chunk is yielded, the database sends the next.
 func (r *windowReader) read(ctx context.Context, after param.Key) error {
-	r.chunks, r.free = make(chan []value), make(chan []value, 1+r.ahead)
-	for range cap(r.free) {
-		r.free <- nil
+	r.chunks, r.wanted = make(chan []run), make(chan struct{}, 1+r.ahead)
+	for range cap(r.wanted) {
+		r.wanted <- struct{}{}
 	}
 	var failed error
 	go func() {
@@ -56,15 +59,15 @@ func (r *windowReader) read(ctx context.Context, after param.Key) error {
 	}()
 	defer func() {
 		r.stopped.Store(true)
-		close(r.free)
+		close(r.wanted)
 		for range r.chunks { // nobody else may use the session before the reading has ended
 		}
 	}()
-	for held := range r.chunks {
-		if err := r.yieldAll(held); err != nil {
+	for runs := range r.chunks {
+		if err := r.yieldAll(runs); err != nil {
 			return err
 		}
-		r.free <- held[:0]
+		r.wanted <- struct{}{}
 	}
 	return failed
 }
@@ -142,61 +145,78 @@ func (r *windowReader) long(ctx context.Context, turbine int32, start time.Time)
 }
 
 func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
-	held := <-r.free
+	<-r.wanted
 	if r.stopped.Load() {
 		return errStopped
 	}
 	asked := targetdb.ReadWindowsParams{TurbineIds: turbines, SignalIds: r.signals, Start: start, Stop: stop}
-	for v, err := range r.db.ReadWindows(ctx, asked) {
+	var runs []run
+	for of, err := range r.db.ReadWindows(ctx, asked) {
 		if err != nil {
 			return err
 		}
-		held = append(held, v)
+		runs = append(runs, of)
 	}
-	r.chunks <- held
+	r.chunks <- runs
 	return nil
 }
 
-func (r *windowReader) yieldAll(held []value) error {
+// yieldAll yields a chunk by turbine, time and signal.
+func (r *windowReader) yieldAll(runs []run) error {
 	// They come by the key, so that there is nothing to sort; but no query promises it.
-	slices.SortFunc(held, func(a, b value) int {
-		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.SignalID, b.SignalID), cmp.Compare(a.Timestamp, b.Timestamp))
+	slices.SortFunc(runs, func(a, b run) int {
+		return cmp.Or(cmp.Compare(a.TurbineID, b.TurbineID), cmp.Compare(a.SignalID, b.SignalID))
 	})
-	for left := held; len(left) > 0; {
-		r.runs = r.runs[:0]
-		for turbine := left[0].TurbineID; len(left) > 0 && left[0].TurbineID == turbine; {
-			n := 1
-			for n < len(left) && left[n].TurbineID == turbine && left[n].SignalID == left[0].SignalID {
-				n++
-			}
-			r.runs, left = append(r.runs, left[:n]), left[n:]
+	for i := range runs {
+		if !slices.IsSorted(runs[i].Timestamps) {
+			sort.Sort(byTime(runs[i]))
 		}
-		if err := r.merge(); err != nil {
+	}
+	for len(runs) > 0 {
+		n := 1
+		for n < len(runs) && runs[n].TurbineID == runs[0].TurbineID {
+			n++
+		}
+		if err := r.merge(runs[:n]); err != nil {
 			return err
 		}
+		runs = runs[n:]
 	}
 	return nil
 }
 
-func (r *windowReader) merge() error {
+// merge yields the runs of a turbine window by window.
+func (r *windowReader) merge(runs []run) error {
 	for {
 		const never = pgrow.Micros(math.MaxInt64)
 		at := never
-		for _, run := range r.runs {
-			if len(run) > 0 {
-				at = min(at, run[0].Timestamp)
+		for i := range runs {
+			if times := runs[i].Timestamps; len(times) > 0 {
+				at = min(at, times[0])
 			}
 		}
 		if at == never {
 			return nil
 		}
-		for i, run := range r.runs {
-			if len(run) > 0 && run[0].Timestamp == at {
-				if err := r.yield(run[0]); err != nil {
-					return err
-				}
-				r.runs[i] = run[1:]
+		for i := range runs {
+			of := &runs[i]
+			if len(of.Timestamps) == 0 || of.Timestamps[0] != at {
+				continue
 			}
+			if err := r.yield(value{TurbineID: of.TurbineID, SignalID: of.SignalID, Timestamp: at, Value: of.Values[0]}); err != nil {
+				return err
+			}
+			of.Timestamps, of.Values = of.Timestamps[1:], of.Values[1:]
 		}
 	}
+}
+
+// byTime sorts a run.
+type byTime run
+
+func (b byTime) Len() int           { return len(b.Timestamps) }
+func (b byTime) Less(i, j int) bool { return b.Timestamps[i] < b.Timestamps[j] }
+func (b byTime) Swap(i, j int) {
+	b.Timestamps[i], b.Timestamps[j] = b.Timestamps[j], b.Timestamps[i]
+	b.Values[i], b.Values[j] = b.Values[j], b.Values[i]
 }

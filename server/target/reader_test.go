@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/delfos/delfos/internal/test/apitest"
 	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/server/httpserve"
@@ -62,6 +64,24 @@ func TestSlowReaders(t *testing.T) {
 	})
 	if n, err := io.Copy(io.Discard, cut.Body); err == nil {
 		t.Errorf("after %d bytes the answer ended as if it were whole", n)
+	}
+}
+
+// Values come by turbine, time and signal, in whatever order the table has them.
+func TestOrderOfValues(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`
+		INSERT INTO data (turbine_id, signal_id, timestamp, value)
+		SELECT t, s, at, 1000 * t + s + random()
+		FROM generate_series(1, 3) AS t, generate_series(1, 15) AS s,
+			generate_series('2025-01-01Z'::timestamptz, '2025-01-01 23:50Z', '10 min') AS at`)
+	const day = "/windows?start=2025-01-01&end=2025-01-02&format=csv"
+	want := b.OK(day).Body
+	b.exec("CREATE TEMP TABLE away AS TABLE data; TRUNCATE data; INSERT INTO data (turbine_id, signal_id, timestamp, value) SELECT turbine_id, signal_id, timestamp, value FROM away ORDER BY random()")
+	unordered := start(t, b.database+"&enable_indexscan=off&enable_seqscan=on") // which reads rows as they lie
+	if diff := cmp.Diff(want, unordered.OK(day).Body); diff != "" {
+		t.Errorf("of rows in disorder (-want +got):\n%s", diff)
 	}
 }
 

@@ -31,7 +31,7 @@ type rows interface {
 
 // value is one of the target's. Its time is the start of its window; that of a value
 // that becomes part of a row is what the row shows.
-type value = targetdb.ReadWindowsRow
+type value = targetdb.ReadValuesRow
 
 // chosen are the signals of the names, or all of them.
 func chosen(signals []targetdb.Signal, names *[]targetapi.SignalName) []targetdb.Signal {

@@ -20,6 +20,7 @@ type kind struct {
 	Go     string // the type of a field
 	Fixed  bool   // it fits a Value
 	Hashed bool   // Hash has it
+	Array  bool   // of values that are never NULL
 	Cast   string // the type to convert to and from, for an enum
 }
 
@@ -43,6 +44,8 @@ func typesOf(catalog *plugin.Catalog, runtime string) *types {
 	add(kind{Kind: "Float64", Go: "float64", Fixed: true, Hashed: true}, "double precision", "float8")
 	add(kind{Kind: "Timestamp", Go: runtime + ".Micros", Fixed: true, Hashed: true}, "timestamptz", "timestamp with time zone")
 	add(kind{Kind: "Date", Go: "time.Time"}, "date")
+	add(kind{Kind: "Float64s", Go: "[]float64", Array: true}, "double precision[]", "float8[]")
+	add(kind{Kind: "Timestamps", Go: "[]" + runtime + ".Micros", Array: true}, "timestamptz[]", "timestamp with time zone[]")
 	add(kind{Kind: "Text", Go: "string"}, "text", "varchar", "character varying", "name")
 	for _, schema := range catalog.GetSchemas() {
 		for _, enum := range schema.GetEnums() {
@@ -62,9 +65,12 @@ func (t *types) kind(c *plugin.Column) (kind, error) {
 	if schema := c.GetType().GetSchema(); schema != "" && schema != "pg_catalog" {
 		name = schema + "." + name
 	}
+	if c.GetIsArray() {
+		name += "[]"
+	}
 	k, ok := t.kinds[name]
-	if !ok || c.GetIsArray() {
-		return kind{}, fmt.Errorf("values of type %s (array: %t) can't be streamed", name, c.GetIsArray())
+	if !ok {
+		return kind{}, fmt.Errorf("values of type %s can't be streamed", name)
 	}
 	return k, nil
 }

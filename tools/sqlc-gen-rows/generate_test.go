@@ -60,7 +60,7 @@ func TestGenerateRefuses(t *testing.T) {
 		"one row":         {func(r *plugin.GenerateRequest) { r.Queries[0].Cmd = ":one" }, ":many"},
 		"both marks":      {func(r *plugin.GenerateRequest) { r.Queries[0].Comments = []string{"@stream", "@copy"} }, "either @stream or @copy"},
 		"an unknown type": {func(r *plugin.GenerateRequest) { r.Queries[0].Columns[0].Type.Name = "point" }, "values of type point"},
-		"an array":        {func(r *plugin.GenerateRequest) { r.Queries[0].Columns[0].IsArray = true }, "can't be streamed"},
+		"an array":        {func(r *plugin.GenerateRequest) { r.Queries[0].Columns[0].IsArray = true }, "values of type int4[] can't be streamed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

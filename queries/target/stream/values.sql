@@ -13,15 +13,26 @@ ORDER BY turbine_id, signal_id, timestamp;
 
 -- name: ReadWindows :many
 -- @stream
--- Values of [start, stop), in no order: whoever wants them window by window sorts
--- as much as fits its memory. Turbines and signals are named, so that data_pkey
--- serves one short range for each pair.
-SELECT turbine_id, signal_id, timestamp, value
-FROM data
-WHERE turbine_id = ANY (sqlc.arg(turbine_ids)::integer[])
-  AND signal_id = ANY (sqlc.arg(signal_ids)::integer[])
-  AND timestamp >= sqlc.arg(start)::timestamptz
-  AND timestamp < sqlc.arg(stop)::timestamptz;
+-- Values of [start, stop), those of a turbine and signal together, in no order: whoever
+-- wants them window by window sorts as much as fits its memory. In arrays they cost the
+-- server and its reader half of what rows do. Turbines and signals are named, so that
+-- data_pkey serves one short range for each pair.
+SELECT d.turbine_id, d.signal_id, d.timestamps, d.values
+FROM unnest(sqlc.arg(turbine_ids)::integer[]) AS t (turbine)
+CROSS JOIN unnest(sqlc.arg(signal_ids)::integer[]) AS s (signal)
+CROSS JOIN LATERAL (
+    SELECT
+        data.turbine_id,
+        data.signal_id,
+        array_agg(data.timestamp)::timestamptz[] AS timestamps,
+        array_agg(data.value)::double precision[] AS values
+    FROM data
+    WHERE data.turbine_id = t.turbine
+      AND data.signal_id = s.signal
+      AND data.timestamp >= sqlc.arg(start)::timestamptz
+      AND data.timestamp < sqlc.arg(stop)::timestamptz
+    GROUP BY data.turbine_id, data.signal_id
+) AS d;
 
 -- name: ReadStrays :many
 -- @stream
