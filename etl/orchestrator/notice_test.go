@@ -101,7 +101,7 @@ func TestNotices(t *testing.T) {
 				c.Now = func() time.Time { return date("2025-01-06").Add(12 * time.Hour) }
 				c.Schedule.StaleDays, c.Schedule.PartitionStart = 0, new(date("2025-01-05"))
 				c.Notify = orchestrator.NotifyConfig{
-					Receiver: notify.NewReceiver(r.URL+"/hook?key=k", "secret"), Every: 20 * time.Millisecond, Gather: time.Nanosecond,
+					Receiver: notify.NewReceiver(r.URL+"/hook?key=k", "secret"), Every: 100 * time.Millisecond, Gather: time.Nanosecond,
 				}
 			}))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -114,17 +115,29 @@ func remove(server *localpg.Server, dir string) error {
 	return errors.Join(died, server.Stop(context.Background()), os.RemoveAll(dir))
 }
 
-// Serve starts a server for the tests of several packages, which find it by the
-// variable ServerURL. The returned function stops it.
-func Serve() (url string, stop func() error, err error) {
+// Serve starts a server for the tests of several packages. They find it, and the memory
+// to keep their files in where there is plenty, by the returned variables. The returned
+// function stops it.
+func Serve() (environ []string, stop func() error, err error) {
 	if err := Neutral(); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	server, dir, err := start()
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	return server.URL(), func() error { return remove(server, dir) }, nil
+	stop = func() error { return remove(server, dir) }
+	environ = []string{ServerURL + "=" + server.URL()}
+	if memory == "" || filepath.Dir(dir) != memory {
+		return environ, stop, nil
+	}
+	files := filepath.Join(dir, "files")
+	//nolint:gosec // Tests run programs as other accounts.
+	if err := errors.Join(os.Mkdir(files, 0o755), os.Chmod(dir, 0o755)); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	// What go test links would take gigabytes of it.
+	return append(environ, "TMPDIR="+files, "GOTMPDIR="+os.TempDir()), stop, nil
 }
 
 // configOf turns a superuser's URL into what pgtestdb takes.

@@ -30,7 +30,7 @@ func run(args []string) (code int, err error) {
 	}
 	// The command gets the signals of a terminal too, and this program ends after it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
-	url, stop, err := pgtest.Serve()
+	environ, stop, err := pgtest.Serve()
 	if err != nil {
 		return 1, err
 	}
@@ -41,7 +41,7 @@ func run(args []string) (code int, err error) {
 	}()
 	//nolint:noctx // It ends by itself.
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), pgtest.ServerURL+"="+url)
+	cmd.Env = append(os.Environ(), environ...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
