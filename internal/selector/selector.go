@@ -116,6 +116,20 @@ func (s Set) Contains(id int32) bool {
 	return found
 }
 
+// Next is the lowest id of the set above one.
+func (s Set) Next(after int32) (id int32, ok bool) {
+	ranges := s.ranges
+	if s.all {
+		ranges = []span{{1, math.MaxInt32}}
+	}
+	for _, r := range ranges {
+		if r.hi > after {
+			return max(r.lo, after+1), true
+		}
+	}
+	return 0, false
+}
+
 // String returns the shortest text that Parse reads as the same set.
 func (s Set) String() string {
 	if s.all {

@@ -77,6 +77,30 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+func TestNext(t *testing.T) {
+	t.Parallel()
+	const most = math.MaxInt32
+	for in, want := range map[string]map[int32]int32{ // 0: none
+		"all":                   {0: 1, 1: 2, 7: 8, most - 1: most, most: 0},
+		"3":                     {0: 3, 2: 3, 3: 0, most: 0},
+		"2-4,80":                {0: 2, 1: 2, 2: 3, 4: 80, 79: 80, 80: 0},
+		"2147483640-2147483647": {0: 2147483640, most - 1: most, most: 0},
+	} {
+		set, err := selector.Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for after, id := range want {
+			if got, ok := set.Next(after); got != id || ok != (id > 0) {
+				t.Errorf("%s after %d: got %d, %t, want %d", in, after, got, ok, id)
+			}
+		}
+	}
+	if id, ok := (selector.Set{}).Next(0); ok {
+		t.Errorf("of the empty set: got %d", id)
+	}
+}
+
 func TestZeroAndAll(t *testing.T) {
 	t.Parallel()
 	var zero selector.Set

@@ -22,7 +22,7 @@ func BenchmarkWindows(b *testing.B) {
 		FROM generate_series(1, 1000) AS t, generate_series(1, 15) AS s,
 			generate_series('2025-01-01Z'::timestamptz, '2025-01-01 23:50Z', '10 min') AS at
 		ORDER BY t, s, at`) // as the ETL loads
-	const year, day = "start=2024-01-01&end=2024-12-31", "start=2025-01-01&end=2025-01-01T23:59:59"
+	const year, day = "start=2024-01-01&end=2024-12-31&turbines=1", "start=2025-01-01&end=2025-01-01T23:59:59"
 	for name, query := range map[string]string{
 		"YearJSON":        year,
 		"YearWideJSON":    year + "&wide=true",
@@ -52,9 +52,9 @@ func BenchmarkRollups(b *testing.B) {
 	s.exec("VACUUM ANALYZE data")
 	const signals = "&format=arrow&wide=true&signals=wind_speed_mean,wind_speed_min,wind_speed_max"
 	for name, query := range map[string]string{
-		"YearHours":     "/windows?start=2023-01-01&before=2024-01-01&step=1h" + signals,
+		"YearHours":     "/windows?start=2023-01-01&before=2024-01-01&step=1h&turbines=1" + signals,
 		"FleetHours":    "/windows?start=2025-01-01&before=2025-01-31&step=1h" + signals,
-		"TenYearsDays":  "/windows?start=2014-01-01&before=2024-01-01&step=1d&tz=Europe/Berlin" + signals,
+		"TenYearsDays":  "/windows?start=2014-01-01&before=2024-01-01&step=1d&tz=Europe/Berlin&turbines=1" + signals,
 		"YearCoverage":  "/stats/coverage?from=2023-01-01&to=2023-12-31&turbines=1",
 		"FleetCoverage": "/stats/coverage?from=2025-01-01&to=2025-01-30",
 		"YearEnergy":    "/stats/energy?from=2023-01-01&to=2023-12-31&turbines=1",

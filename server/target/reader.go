@@ -99,15 +99,20 @@ func (r *windowReader) readAll(ctx context.Context, after param.Key) error {
 	return err
 }
 
-// turbines calls each for those of the span after one that have values, in order.
+// turbines calls each for those of the span after one that have values, in order. It
+// looks for none between those that are asked for.
 func (r *windowReader) turbines(ctx context.Context, turbine int32, each func(int32) error) error {
 	for {
-		next, err := r.db.NextWindowTurbine(ctx, turbine)
+		lowest, ok := r.span.Turbines.Next(turbine)
+		if !ok {
+			return nil
+		}
+		next, err := r.db.NextWindowTurbine(ctx, lowest-1)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return nil
 		case err != nil:
-			return fmt.Errorf("look for turbines after %d: %w", turbine, err)
+			return fmt.Errorf("look for turbines from %d on: %w", lowest, err)
 		}
 		turbine = next
 		if r.span.Turbines.Contains(turbine) {
