@@ -158,9 +158,9 @@ type ReadWindowsParams struct {
 // ReadWindows yields the rows as they come off the wire; an error is the last.
 //
 // Values of [start, stop), those of a turbine and signal together, in no order: whoever
-// wants them window by window sorts as much as fits its memory. In arrays they cost the
-// server and its reader half of what rows do. Turbines and signals are named, so that
-// data_pkey serves one short range for each pair.
+// wants them window by window sorts as much as fits its memory. Arrays cost the server and
+// its reader less than rows. Turbines and signals are named, so that data_pkey serves one
+// short range for each pair.
 func (q *Queries) ReadWindows(ctx context.Context, arg ReadWindowsParams) iter.Seq2[ReadWindowsRow, error] {
 	args := []any{arg.TurbineIds, arg.SignalIds, arg.Start, arg.Stop}
 	return pgrow.Stream(ctx, q.db, "ReadWindows", ReadWindows, args, ReadWindowsColumns[:], (*ReadWindowsRow).decode)

@@ -14,9 +14,9 @@ ORDER BY turbine_id, signal_id, timestamp;
 -- name: ReadWindows :many
 -- @stream
 -- Values of [start, stop), those of a turbine and signal together, in no order: whoever
--- wants them window by window sorts as much as fits its memory. In arrays they cost the
--- server and its reader half of what rows do. Turbines and signals are named, so that
--- data_pkey serves one short range for each pair.
+-- wants them window by window sorts as much as fits its memory. Arrays cost the server and
+-- its reader less than rows. Turbines and signals are named, so that data_pkey serves one
+-- short range for each pair.
 SELECT d.turbine_id, d.signal_id, d.timestamps, d.values
 FROM unnest(sqlc.arg(turbine_ids)::integer[]) AS t (turbine)
 CROSS JOIN unnest(sqlc.arg(signal_ids)::integer[]) AS s (signal)
