@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func Serve() (environ []string, stop func() error, err error) {
 		return nil, nil, errors.Join(err, stop())
 	}
 	// What go test links would take gigabytes of it.
-	return append(environ, "TMPDIR="+files, "GOTMPDIR="+os.TempDir()), stop, nil
+	return append(environ, "TMPDIR="+files, "GOTMPDIR="+cmp.Or(os.Getenv("GOTMPDIR"), os.TempDir())), stop, nil
 }
 
 // configOf turns a superuser's URL into what pgtestdb takes.
