@@ -2,7 +2,6 @@ package endtoend_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -64,11 +63,17 @@ func (f *follower) writeAs(conn *pgx.Conn, do func(tx pgx.Tx) error) {
 	if err := pgx.BeginFunc(f.t.Context(), conn, do); err != nil {
 		f.t.Fatal(err)
 	}
+	f.end(conn)
+}
+
+// end closes a session and waits until it is gone: PostgreSQL counts its rows before.
+func (f *follower) end(conn *pgx.Conn) {
+	f.t.Helper()
 	if err := conn.Close(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
-	await.True(f.t, "the session to be gone", func() bool { // it counts its rows before
-		return pgtest.Query[bool](f.t, f.source, fmt.Sprintf("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d)", conn.PgConn().PID()))
+	await.True(f.t, "the session to be gone", func() bool {
+		return pgtest.Query[bool](f.t, f.source, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", int32(conn.PgConn().PID()))
 	})
 }
 
@@ -177,9 +182,7 @@ func TestChanges(t *testing.T) {
 	}
 	f.want("an earlier one", "2025-01-02")
 	f.want("neither again", "")
-	if err := early.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
+	f.end(early)
 
 	// What was written by SQL, taken back, or removed is known by its count.
 	f.sql("UPDATE data SET power = power + 1 WHERE timestamp = '2025-01-04'")
@@ -196,7 +199,7 @@ func TestChanges(t *testing.T) {
 	if err := tx.Rollback(ctx); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.Close(ctx)
+	f.end(conn)
 	f.wantUnknown("a ROLLBACK")
 	f.owner("CREATE TABLE away AS TABLE data; TRUNCATE data; INSERT INTO data TABLE away")
 	f.wantUnknown("another file")
