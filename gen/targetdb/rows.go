@@ -311,5 +311,5 @@ func (r *ReadWindowsRow) decode(raw [][]byte) bool {
 	r.SignalID = pgrow.DecodeInt32(raw[1])
 	r.Timestamps = pgrow.DecodeTimestamps(raw[2])
 	r.Values = pgrow.DecodeFloat64s(raw[3])
-	return true && r.Timestamps != nil && r.Values != nil
+	return r.Timestamps != nil && r.Values != nil
 }

@@ -18,7 +18,7 @@ type Querier interface {
 
 // Stream yields the rows of a query, of the given columns, as the server sends them, and nothing more
 // after an error. decode reads a row's values, nil for NULL, and reports whether each that is not
-// nullable is there. Leaving the loop ends the query on the server.
+// nullable is there, and no NULL within an array. Leaving the loop ends the query on the server.
 func Stream[R any](
 	ctx context.Context, db Querier, name, sql string, args []any, columns []Column, decode func(*R, [][]byte) bool,
 ) iter.Seq2[R, error] {

@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,12 +31,10 @@ type windowReader struct {
 	span    param.Span
 	signals []int32
 	yield   func(value) error
-	most    int // values of a chunk, about
-	ahead   int // chunks that may be read while one is yielded
+	most    int  // values of a chunk, about
+	ahead   bool // a chunk is read while the one before is yielded
 
-	chunks  chan []run    // as they are read
-	wanted  chan struct{} // a chunk may be read for each
-	stopped atomic.Bool   // no further chunk is wanted
+	take func([]run) error // each chunk
 }
 
 // run is the values of a signal of one turbine in a chunk.
@@ -46,28 +44,35 @@ type run = targetdb.ReadWindowsRow
 var errStopped = errors.New("no further values are wanted")
 
 // read yields what is left of the turbine of after, from its time on, and the turbines
-// that follow. While a chunk is yielded, the database sends the next.
+// that follow. If ahead, the database sends a chunk while the one before is yielded.
 func (r *windowReader) read(ctx context.Context, after param.Key) error {
-	r.chunks, r.wanted = make(chan []run), make(chan struct{}, 1+r.ahead)
-	for range cap(r.wanted) {
-		r.wanted <- struct{}{}
+	if !r.ahead {
+		r.take = r.yieldAll
+		return r.readAll(ctx, after)
+	}
+	chunks, left := make(chan []run), make(chan struct{})
+	r.take = func(runs []run) error {
+		select {
+		case chunks <- runs:
+			return nil
+		case <-left:
+			return errStopped
+		}
 	}
 	var failed error
-	go func() {
-		defer close(r.chunks)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(chunks)
 		failed = r.readAll(ctx, after)
-	}()
+	})
 	defer func() {
-		r.stopped.Store(true)
-		close(r.wanted)
-		for range r.chunks { // nobody else may use the session before the reading has ended
-		}
+		close(left)
+		reading.Wait() // nobody else may use the session before
 	}()
-	for runs := range r.chunks {
+	for runs := range chunks {
 		if err := r.yieldAll(runs); err != nil {
 			return err
 		}
-		r.wanted <- struct{}{}
 	}
 	return failed
 }
@@ -150,10 +155,6 @@ func (r *windowReader) long(ctx context.Context, turbine int32, start time.Time)
 }
 
 func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop time.Time) error {
-	<-r.wanted
-	if r.stopped.Load() {
-		return errStopped
-	}
 	asked := targetdb.ReadWindowsParams{TurbineIds: turbines, SignalIds: r.signals, Start: start, Stop: stop}
 	var runs []run
 	for of, err := range r.db.ReadWindows(ctx, asked) {
@@ -162,8 +163,7 @@ func (r *windowReader) chunk(ctx context.Context, turbines []int32, start, stop 
 		}
 		runs = append(runs, of)
 	}
-	r.chunks <- runs
-	return nil
+	return r.take(runs)
 }
 
 // yieldAll yields a chunk by turbine, time and signal.

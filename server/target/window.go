@@ -250,9 +250,9 @@ func (a windows) read(ctx context.Context, snapshot pgx.Tx, signals []int32, yie
 	if len(signals) == 0 {
 		return nil
 	}
-	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: signals, yield: yield, most: chunkValues, ahead: 1}
+	// A page is full with the first chunk, about.
+	r := &windowReader{db: targetdb.New(snapshot), span: a.span, signals: signals, yield: yield, most: chunkValues, ahead: a.limit == 0}
 	if a.limit > 0 {
-		r.ahead = 0 // the page is full with the first chunk, about
 		start, end := period(a.step, a.span.Start.In(a.zone))
 		r.most = min(r.most, (int(a.limit)+1)*len(signals)*int(end.Sub(start)/window.Width+1))
 	}

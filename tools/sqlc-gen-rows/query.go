@@ -186,6 +186,16 @@ func (c column) Type() string {
 // equal reports whether two rows have the same columns.
 func (r *row) equal(other *row) bool { return slices.Equal(r.Columns, other.Columns) }
 
+// Lists are the columns that are read as nil if an element is NULL.
+func (r *row) Lists() (lists []column) {
+	for _, c := range r.Columns {
+		if c.Array && !c.Nullable {
+			lists = append(lists, c)
+		}
+	}
+	return lists
+}
+
 // Required are the places of the columns that are never NULL.
 func (r *row) Required() (places []int) {
 	for i, c := range r.Columns {
