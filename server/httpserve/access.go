@@ -121,7 +121,7 @@ func (a Access) reached(r *http.Request) *http.Request {
 	if r.TLS != nil {
 		reached.scheme = "https"
 	}
-	host := r.Host
+	host := bracketed(r.Host)
 	reached.client = hostName(r.RemoteAddr)
 	if a.trusts(r.RemoteAddr) {
 		if client, err := netip.ParseAddr(forwarded(r, "For")); err == nil {
@@ -130,7 +130,7 @@ func (a Access) reached(r *http.Request) *http.Request {
 		if proto := forwarded(r, "Proto"); proto == "http" || proto == "https" {
 			reached.scheme = proto
 		}
-		if name := forwarded(r, "Host"); validHost(name) {
+		if name := bracketed(forwarded(r, "Host")); validHost(name) {
 			host = name
 		}
 		if prefix, ok := ParseBasePath(forwarded(r, "Prefix")); ok {
@@ -270,6 +270,9 @@ func (s hostSet) has(host string) bool {
 	if host == "" {
 		return true
 	}
+	if !validHost(bracketed(host)) {
+		return false
+	}
 	name := hostName(host)
 	if s.names[name] {
 		return true
@@ -299,8 +302,19 @@ func hostName(host string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
+// bracketed is a host as a URL writes it: an IPv6 address stands in brackets
+// there, which not everybody puts around it in Host.
+func bracketed(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// validHost reports whether a host, with or without a port, can stand in a URL.
 func validHost(host string) bool {
-	return host != "" && !strings.ContainsFunc(host, func(c rune) bool {
+	u, err := url.Parse("http://" + host)
+	return err == nil && host != "" && u.Host == host && !strings.ContainsFunc(host, func(c rune) bool {
 		return notUnreserved(c) && !strings.ContainsRune(":[]", c)
 	})
 }

@@ -244,6 +244,12 @@ func TestForwarded(t *testing.T) {
 		{httpserve.Access{BasePath: "/a/b"}, "/a/b/x%2Fy", nil, "/x%2Fy http://HERE/a/b/next?a=1"},
 		{httpserve.Access{BasePath: "/a/b"}, "/x%2Fy", nil, "/x%2Fy http://HERE/a/b/next?a=1"},
 		{httpserve.Access{BasePath: "/a/b"}, "/a/b/health", []string{"Host: 10.0.0.1"}, "/health http://10.0.0.1/a/b/next?a=1"},
+		// What can't stand in a URL, and what only lacks its brackets.
+		{httpserve.Access{}, "/x", []string{"Host: ::1"}, "/x http://[::1]/next?a=1"},
+		{httpserve.Access{}, "/x", []string{"Host: localhost:name"}, "403"},
+		{httpserve.Access{}, "/x", []string{"Host: [::1"}, "403"},
+		{httpserve.Access{Proxies: trusted}, "/x", []string{"X-Forwarded-Host: ::1"}, "/x http://[::1]/next?a=1"},
+		{httpserve.Access{Proxies: trusted}, "/x", []string{"X-Forwarded-Host: localhost:name"}, "/x http://HERE/next?a=1"},
 	} {
 		srv := door(t, tt.access)
 		status, body := send(t, srv, http.MethodGet, tt.path, tt.headers...)
@@ -292,12 +298,13 @@ func FuzzParseBasePath(f *testing.F) {
 }
 
 func FuzzForwarded(f *testing.F) {
-	f.Add("delfos.example", "https", "/a/b")
-	f.Add("[::1]:80", "http, https", "/")
-	f.Add("evil.example@delfos.example", "ftp", "//evil.example")
+	f.Add("delfos.example", "delfos.example", "https", "/a/b")
+	f.Add("[::1]:80", "::1", "http, https", "/")
+	f.Add("localhost:name", "evil.example@delfos.example", "ftp", "//evil.example")
 	access := httpserve.Access{Hosts: []string{"delfos.example", "example.com"}, Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
-	f.Fuzz(func(t *testing.T, host, proto, prefix string) {
+	f.Fuzz(func(t *testing.T, arrived, host, proto, prefix string) {
 		r := httptest.NewRequest(http.MethodGet, "/turbines", nil)
+		r.Host = arrived
 		for name, value := range map[string]string{"Host": host, "Proto": proto, "Prefix": prefix} {
 			r.Header.Set("X-Forwarded-"+name, value)
 		}
@@ -310,6 +317,10 @@ func FuzzForwarded(f *testing.F) {
 			}
 			switch name := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")); name {
 			case "delfos.example", "example.com", "localhost":
+			case "":
+				if arrived != "" {
+					t.Errorf("the address has no host: %q", shown)
+				}
 			default:
 				if ip, err := netip.ParseAddr(name); err != nil || !ip.Unmap().IsLoopback() {
 					t.Errorf("the address is of another host: %q", shown)
