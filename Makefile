@@ -72,13 +72,17 @@ race: ## Run the tests of what is concurrent under the race detector (needs gcc;
 		echo "make race: no C compiler ($$cc), which the race detector needs: install gcc (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	$(call gotest,GORACE=atexit_sleep_ms=10 $(GO),-race -parallel 4,$(RACE),true)
 
-# gotest GO,FLAGS,PACKAGES,MORE runs tests on one PostgreSQL server. gotestsum's own build has no C.
+# gotest GO,FLAGS,PACKAGES,MORE runs tests on one PostgreSQL server. Their programs are kept under
+# bin/, which go links anew only where something changed. gotestsum's own build has no C.
 define gotest
 	@for program in curl psql; do command -v $$program >/dev/null || { \
 		echo "make $@: no $$program, which the tests of README's lines call: install it (Debian: apt-get install curl postgresql)" >&2; exit 1; }; done
-	@mkdir -p bin; sum=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/gotestsum/go.mod gotestsum); \
+	@mkdir -p bin/$@; sum=$$(CGO_ENABLED=0 $(GO) tool -n -modfile=tools/gotestsum/go.mod gotestsum); \
 	"$$sum" --hide-summary=skipped --jsonfile bin/$@.json --post-run-command "sh tools/gotestsum/total.sh bin/$@.json" \
-		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c '$(1) test $(2) -ldflags "-s -w" -count=1 -timeout 20m -json $(3); status=$$?; $(4) || status=$$?; exit $$status'
+		--raw-command -- $(GO) run ./internal/test/withpostgres sh -c 'set -e; status=0; \
+			packages=$$($(GO) list -f "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}" $(3)); \
+			$(1) test $(2) -ldflags "-s -w" -count=1 -timeout 20m -json -o bin/$@/ $${packages:?none has tests} || status=$$?; \
+			$(4) || status=$$?; exit $$status'
 endef
 
 # go test fuzzes one function at a time: they are listed by the packages' own tests. Before Go 1.27
