@@ -24,10 +24,9 @@ func True(tb testing.TB, what string, holds func() bool) {
 // Value looks until what it sees is what the test waits for, and returns that.
 func Value[T any](tb testing.TB, what string, look func() (seen T, ok bool)) T {
 	tb.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
 	failed := tb.Failed()
-	for deadline := time.Now().Add(patience); ; <-tick.C {
+	for deadline := time.Now().Add(patience); ; {
+		begun := time.Now()
 		seen, ok := look()
 		if ok {
 			return seen
@@ -38,5 +37,7 @@ func Value[T any](tb testing.TB, what string, look func() (seen T, ok bool)) T {
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited %s for: %s; last seen: %+v", patience, what, seen)
 		}
+		// What is waited for needs the cores more than a look at a database does.
+		time.Sleep(min(max(5*time.Millisecond, 10*time.Since(begun)), 50*time.Millisecond))
 	}
 }
