@@ -132,40 +132,40 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 		left           []int64 // values by day once it is allowed
 	}{
 		{
-			name: "an emptied source", gone: etl.Removal{Values: 3 * 2160, Days: 3}, days: 3, turbines: 1, change: "DELETE FROM data",
+			name: "an emptied source", gone: etl.Removal{Values: 3 * dayValues, Days: 3}, days: 3, turbines: 1, change: "DELETE FROM data",
 			suspect: "the source has no samples of 3 days that are loaded, 2025-01-01 to 2025-01-03;", swept: "sss",
 			stale: way{[3]int64{0, 0, 3}, "fff"}, all: way{[3]int64{0, 0, 3}, "fff"},
 			allowed: way{[3]int64{0, 3, 0}, "eee"}, left: []int64{0, 0, 0},
 		},
 		{
-			name: "no turbines", gone: etl.Removal{Values: 3 * 2160, Days: 3}, days: 3, turbines: 1, change: "DELETE FROM data; DELETE FROM turbine",
+			name: "no turbines", gone: etl.Removal{Values: 3 * dayValues, Days: 3}, days: 3, turbines: 1, change: "DELETE FROM data; DELETE FROM turbine",
 			suspect: "the source lists no turbines, and 3 days are loaded from it;", swept: "sss",
 			stale: way{[3]int64{0, 0, 3}, "fff"}, all: way{[3]int64{0, 0, 3}, "fff"},
 			allowed: way{[3]int64{0, 3, 0}, "eee"}, left: []int64{0, 0, 0},
 		},
 		{
-			name: "one turbine of three", gone: etl.Removal{Values: 3 * 2160, Days: 3}, days: 3, turbines: 3, change: "DELETE FROM data WHERE turbine_id = 2; DELETE FROM turbine WHERE id = 2",
+			name: "one turbine of three", gone: etl.Removal{Values: 3 * dayValues, Days: 3}, days: 3, turbines: 3, change: "DELETE FROM data WHERE turbine_id = 2; DELETE FROM turbine WHERE id = 2",
 			swept: "fff", stale: way{[3]int64{}, "fff"}, all: way{[3]int64{0, 0, 3}, "fff"},
-			allowed: way{[3]int64{3, 0, 0}, "ddd"}, left: []int64{4320, 4320, 4320},
+			allowed: way{[3]int64{3, 0, 0}, "ddd"}, left: []int64{2 * dayValues, 2 * dayValues, 2 * dayValues},
 		},
 		{
-			name: "one day of ten", gone: etl.Removal{Values: 2160, Days: 1}, days: 10, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-04Z' AND timestamp < '2025-01-05Z'; UPDATE data SET power = power + 1",
+			name: "one day of ten", gone: etl.Removal{Values: dayValues, Days: 1}, days: 10, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-04Z' AND timestamp < '2025-01-05Z'; UPDATE data SET power = power + 1",
 			swept: "dddfdddddd", stale: way{[3]int64{}, "dddfdddddd"}, all: way{[3]int64{9, 0, 1}, "dddfdddddd"},
-			allowed: way{[3]int64{9, 1, 0}, "dddedddddd"}, left: []int64{2160, 2160, 2160, 0, 2160, 2160, 2160, 2160, 2160, 2160},
+			allowed: way{[3]int64{9, 1, 0}, "dddedddddd"}, left: []int64{dayValues, dayValues, dayValues, 0, dayValues, dayValues, dayValues, dayValues, dayValues, dayValues},
 		},
 		{
-			name: "nine readings", days: 3, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-02 08:00Z' AND timestamp < '2025-01-02 08:09Z'",
+			name: "nine readings", days: 3, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-02 12:00Z' AND timestamp < '2025-01-02 12:09Z'",
 			swept: "ddd", stale: way{[3]int64{}, "ddd"}, all: way{[3]int64{3, 0, 0}, "ddd"}, lost: map[int]int64{1: 3},
-			allowed: way{[3]int64{3, 0, 0}, "ddd"}, left: []int64{2160, 2157, 2160},
+			allowed: way{[3]int64{3, 0, 0}, "ddd"}, left: []int64{dayValues, dayValues - 3, dayValues},
 		},
 		{
-			name: "purged beyond 14 days", gone: etl.Removal{Values: 4 * 2160, Days: 4}, days: 18, turbines: 1, change: "DELETE FROM data WHERE timestamp < '2025-01-05Z'",
+			name: "purged beyond 14 days", gone: etl.Removal{Values: 4 * dayValues, Days: 4}, days: 18, turbines: 1, change: "DELETE FROM data WHERE timestamp < '2025-01-05Z'",
 			suspect: "the source has no samples of 4 days that are loaded, 2025-01-01 to 2025-01-04;", swept: "ssssdddddddddddddd",
 			stale: way{[3]int64{0, 0, 4}, "ffffdddddddddddddd"}, all: way{[3]int64{14, 0, 4}, "ffffdddddddddddddd"},
 		},
 		{
-			name: "purged beyond 14 days, and told so", gone: etl.Removal{Values: 4 * 2160, Days: 4}, days: 18, turbines: 1, retention: 14, change: "DELETE FROM data WHERE timestamp < '2025-01-05 02:00Z'",
-			swept: "dddddddddddddddddd", stale: way{[3]int64{}, "dddddddddddddddddd"}, all: way{[3]int64{14, 0, 4}, "ffffdddddddddddddd"}, lost: map[int]int64{4: 180},
+			name: "purged beyond 14 days, and told so", gone: etl.Removal{Values: 4 * dayValues, Days: 4}, days: 18, turbines: 1, retention: 14, change: "DELETE FROM data WHERE timestamp < '2025-01-05 01:00Z'",
+			swept: "dddddddddddddddddd", stale: way{[3]int64{}, "dddddddddddddddddd"}, all: way{[3]int64{14, 0, 4}, "ffffdddddddddddddd"}, lost: map[int]int64{4: 90},
 		},
 	}
 	for _, tt := range tests {
@@ -313,13 +313,13 @@ func TestPermissionIsOfARun(t *testing.T) {
 	if run := awaitRun(t, idle, other, "the end of the other", ended); run.State != "failed" {
 		t.Errorf("the other: %+v", run)
 	}
-	if got := f.rows()[0]; got != 2160 {
+	if got := f.rows()[0]; got != dayValues {
 		t.Errorf("%d values are left, want all", got)
 	}
 	if err := idle.Retry(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if run := awaitRun(t, idle, other, "the end of its retry", ended); run.State != "failed" || f.rows()[0] != 2160 {
+	if run := awaitRun(t, idle, other, "the end of its retry", ended); run.State != "failed" || f.rows()[0] != dayValues {
 		t.Errorf("the retry of a run without permission: %+v", run)
 	}
 	if err := idle.Retry(t.Context(), allowing); err != nil {

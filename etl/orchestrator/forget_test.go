@@ -51,7 +51,7 @@ func TestForget(t *testing.T) {
 	}
 
 	var sampled *orchestrator.SampledError
-	if err := c.Forget(t.Context(), date("2025-01-02"), false); !errors.As(err, &sampled) || sampled.Samples != 1440 {
+	if err := c.Forget(t.Context(), date("2025-01-02"), false); !errors.As(err, &sampled) || sampled.Samples != daySamples {
 		t.Errorf("a day with samples: got %v", err)
 	}
 	s.away.Store(true)

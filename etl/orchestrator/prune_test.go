@@ -25,7 +25,7 @@ func TestPruneByTheSchedule(t *testing.T) {
 	t.Parallel()
 	f := loaded(t, 6, 1, 0)
 	pgtest.Exec(t, f.target, "INSERT INTO flag SELECT 1, 'power', timestamp, 'range', 1, '' FROM data WHERE signal_id = 1")
-	const whole = 2160
+	const whole = dayValues
 	check := func(what, states string, rows ...int64) {
 		t.Helper()
 		if got := statesOf(t, f); got != states {
@@ -62,7 +62,7 @@ func TestPruneByTheSchedule(t *testing.T) {
 	check("pruned", "ppppdd", 0, 0, 0, 0, whole, whole)
 	left := pgtest.Query[string](t, f.target, `
 		SELECT concat_ws(' ', (SELECT count(DISTINCT timestamp::date) FROM flag), (SELECT count(DISTINCT day) FROM check_result),
-			(SELECT count(*) FROM attempt WHERE outcome = 'pruned' AND deleted = 2160), (SELECT count(*) FROM event WHERE state = 'pruned'))`)
+			(SELECT count(*) FROM attempt WHERE outcome = 'pruned' AND deleted = $1), (SELECT count(*) FROM event WHERE state = 'pruned'))`, whole)
 	if left != "2 2 4 4" {
 		t.Errorf("days with flags and results, attempts, events: %s, want 2 2 4 4", left)
 	}
@@ -118,7 +118,7 @@ func TestRetentionOfBoth(t *testing.T) {
 	if got := f.follow(); got != "" {
 		t.Errorf("the source is suspect: %s", got)
 	}
-	want := slices.Repeat([]int64{2160}, total)
+	want := slices.Repeat([]int64{dayValues}, total)
 	check := func(what, states string) {
 		t.Helper()
 		if diff := cmp.Diff(want, f.rows()); diff != "" || statesOf(t, f) != states {
@@ -197,7 +197,7 @@ func TestPrunedSource(t *testing.T) {
 	}
 
 	// What is not loaded stays, and so does all else.
-	const samples = 5 * 2 * 1440
+	const samples = 5 * 2 * daySamples
 	pgtest.Exec(t, f.source, "CREATE TABLE away AS TABLE data; UPDATE data SET power = power + 1 WHERE timestamp = '2025-01-02 12:00Z'")
 	_, err = prune("2025-01-04")
 	if unloaded, ok := errors.AsType[*etl.UnloadedError](err); !ok || unloaded.Error() !=
@@ -212,8 +212,8 @@ func TestPrunedSource(t *testing.T) {
 	}
 
 	p, err := prune("2025-01-04")
-	if err != nil || len(p.Days) != 3 || p.Values != 3*2*1440 {
-		t.Errorf("prune: got %+v, %v, want three days of 2880 samples", p, err)
+	if err != nil || len(p.Days) != 3 || p.Values != 3*2*daySamples {
+		t.Errorf("prune: got %+v, %v, want three days of both turbines", p, err)
 	}
 	if n := pgtest.Query[int](t, f.source, "SELECT count(*) FROM data WHERE timestamp >= '2025-01-04Z'"); n != samples-int(p.Values) {
 		t.Errorf("%d samples of the other days are left, want all", n)

@@ -9,17 +9,27 @@ import (
 
 	"github.com/delfos/delfos/etl"
 	"github.com/delfos/delfos/etl/orchestrator"
+	"github.com/delfos/delfos/internal/seed"
 	"github.com/delfos/delfos/internal/selector"
 	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
+
+// seedWhole writes a sample of each minute of a day.
+func (s *system) seedWhole(t *testing.T, day string, turbines int) {
+	t.Helper()
+	if _, err := seed.Run(t.Context(), s.source, seed.Options{Start: date(day), Days: 1, Turbines: turbines}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // While a backfill keeps the only worker busy the running day is loaded beside it, with
 // the samples that can be there by now.
 func TestTodayBesideABackfill(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 6)
+	s.seed(t, 5)
+	s.seedWhole(t, "2025-01-06", 1)
 	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp >= '2025-01-06T12:00:00Z'")
 	s.now = func() time.Time { return date("2025-01-06").Add(12*time.Hour - 30*time.Second) }
 	s.slow.Store(int64(time.Second))
@@ -60,7 +70,7 @@ func TestTodayBesideABackfill(t *testing.T) {
 func TestUnchangedTurbineOfTodayCostsItsDigest(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seedFarm(t, 1, 3)
+	s.seedWhole(t, "2025-01-01", 3)
 	pgtest.Exec(t, s.source, "CREATE TABLE later AS TABLE data")
 	pgtest.Exec(t, s.source, "DELETE FROM data WHERE timestamp >= '2025-01-01T12:00:00Z'")
 	pgtest.Exec(t, s.source, "UPDATE data SET wind_speed = 1000 WHERE turbine_id = 3 AND timestamp = '2025-01-01T03:00:00Z'")
