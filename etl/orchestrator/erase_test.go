@@ -149,9 +149,9 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 			allowed: way{[3]int64{3, 0, 0}, "ddd"}, left: []int64{2 * dayValues, 2 * dayValues, 2 * dayValues},
 		},
 		{
-			name: "one day of ten", gone: etl.Removal{Values: dayValues, Days: 1}, days: 10, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-04Z' AND timestamp < '2025-01-05Z'; UPDATE data SET power = power + 1",
-			swept: "dddfdddddd", stale: way{[3]int64{}, "dddfdddddd"}, all: way{[3]int64{9, 0, 1}, "dddfdddddd"},
-			allowed: way{[3]int64{9, 1, 0}, "dddedddddd"}, left: []int64{dayValues, dayValues, dayValues, 0, dayValues, dayValues, dayValues, dayValues, dayValues, dayValues},
+			name: "one day of four", gone: etl.Removal{Values: dayValues, Days: 1}, days: 4, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-03Z' AND timestamp < '2025-01-04Z'; UPDATE data SET power = power + 1",
+			swept: "ddfd", stale: way{[3]int64{}, "ddfd"}, all: way{[3]int64{3, 0, 1}, "ddfd"},
+			allowed: way{[3]int64{3, 1, 0}, "dded"}, left: []int64{dayValues, dayValues, 0, dayValues},
 		},
 		{
 			name: "nine readings", days: 3, turbines: 1, change: "DELETE FROM data WHERE timestamp >= '2025-01-02 12:00Z' AND timestamp < '2025-01-02 12:09Z'",
@@ -159,13 +159,13 @@ func TestWhatTheSourceLosesStays(t *testing.T) {
 			allowed: way{[3]int64{3, 0, 0}, "ddd"}, left: []int64{dayValues, dayValues - 3, dayValues},
 		},
 		{
-			name: "purged beyond 14 days", gone: etl.Removal{Values: 4 * dayValues, Days: 4}, days: 18, turbines: 1, change: "DELETE FROM data WHERE timestamp < '2025-01-05Z'",
-			suspect: "the source has no samples of 4 days that are loaded, 2025-01-01 to 2025-01-04;", swept: "ssssdddddddddddddd",
-			stale: way{[3]int64{0, 0, 4}, "ffffdddddddddddddd"}, all: way{[3]int64{14, 0, 4}, "ffffdddddddddddddd"},
+			name: "purged beyond 3 days", gone: etl.Removal{Values: 2 * dayValues, Days: 2}, days: 5, turbines: 1, change: "DELETE FROM data WHERE timestamp < '2025-01-03Z'",
+			suspect: "the source has no samples of 2 days that are loaded, 2025-01-01 to 2025-01-02;", swept: "ssddd",
+			stale: way{[3]int64{0, 0, 2}, "ffddd"}, all: way{[3]int64{3, 0, 2}, "ffddd"},
 		},
 		{
-			name: "purged beyond 14 days, and told so", gone: etl.Removal{Values: 4 * dayValues, Days: 4}, days: 18, turbines: 1, retention: 14, change: "DELETE FROM data WHERE timestamp < '2025-01-05 01:00Z'",
-			swept: "dddddddddddddddddd", stale: way{[3]int64{}, "dddddddddddddddddd"}, all: way{[3]int64{14, 0, 4}, "ffffdddddddddddddd"}, lost: map[int]int64{4: 90},
+			name: "purged beyond 3 days, and told so", gone: etl.Removal{Values: 2 * dayValues, Days: 2}, days: 5, turbines: 1, retention: 3, change: "DELETE FROM data WHERE timestamp < '2025-01-03 01:00Z'",
+			swept: "ddddd", stale: way{[3]int64{}, "ddddd"}, all: way{[3]int64{3, 0, 2}, "ffddd"}, lost: map[int]int64{2: 90},
 		},
 	}
 	for _, tt := range tests {
