@@ -33,10 +33,10 @@ func TestDifferencesAreNamed(t *testing.T) {
 	}{
 		"nothing": {},
 		"one changed": {
-			target: `UPDATE data SET value = 41 WHERE turbine_id = 2 AND signal_id = 2 AND timestamp = '2025-01-02T03:40Z'`,
+			target: `UPDATE data SET value = 41 WHERE turbine_id = 2 AND signal_id = 2 AND timestamp = '2025-01-02T12:40Z'`,
 			want: []string{
 				"2025-01-02  different (1 value wrong)",
-				"2025-01-02  turbine 2  wind_speed_min  2025-01-02T03:40:00Z  got 41, want 2.021, relative difference 0.951",
+				"2025-01-02  turbine 2  wind_speed_min  2025-01-02T12:40:00Z  got 41, want 2.021, relative difference 0.951",
 			},
 		},
 		"one a little more than the tolerance": {
@@ -111,25 +111,25 @@ func TestDifferencesAreNamed(t *testing.T) {
 		},
 		"a day that was never loaded": {
 			request: verify.Request{From: new(date(t, "2025-01-02")), To: new(date(t, "2025-01-03"))},
-			want:    []string{"2025-01-03  unloaded: it was never loaded (6480 values missing)"},
+			want:    []string{"2025-01-03  unloaded: it was never loaded (810 values missing)"},
 		},
 		"a day that failed": {
 			target: `UPDATE partition SET outcome = 'failed', error = 'broken' WHERE day = '2025-01-01';
 				DELETE FROM data WHERE turbine_id = 3 AND timestamp < '2025-01-02'`,
 			request: verify.Request{From: new(date(t, "2025-01-01")), To: new(date(t, "2025-01-02"))},
-			want:    []string{"2025-01-01  unloaded: the last load of it is failed (2160 values missing)"},
+			want:    []string{"2025-01-01  unloaded: the last load of it is failed (270 values missing)"},
 		},
 		"a day that is being loaded": {
 			target: `DELETE FROM data WHERE turbine_id = 3 AND timestamp < '2025-01-02';
 				UPDATE partition AS p SET claim_run_id = run_id, claim_pid = a.pid, claim_backend_start = a.backend_start, lease_until = now() + interval '1 hour'
 				FROM pg_stat_activity AS a WHERE a.pid = pg_backend_pid() AND p.day = '2025-01-01'`,
-			want: []string{"2025-01-01  stale: it is being loaded at this moment (2160 values missing)"},
+			want: []string{"2025-01-01  stale: it is being loaded at this moment (270 values missing)"},
 		},
 		"a day that was emptied": {
 			target:  `DELETE FROM data WHERE timestamp < '2025-01-02'; UPDATE partition SET outcome = 'empty' WHERE day = '2025-01-01'`,
 			request: verify.Request{Turbines: turbines(t, "2"), Limit: 1},
 			want: []string{
-				"2025-01-01  different (2160 values missing)",
+				"2025-01-01  different (270 values missing)",
 				"2025-01-01  turbine 2  wind_speed_mean  2025-01-01T00:00:00Z  missing: want 5.909",
 			},
 		},
@@ -143,9 +143,9 @@ func TestDifferencesAreNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
-			s.seed(t, 3)
+			s.seedHours(t, 3)
 			s.load(t, "2025-01-01", "2025-01-02")
-			if clean := s.verify(t, verify.Request{Parallel: 2}); !clean.OK() || clean.Days != 2 || clean.Values != 2*3*2160 || clean.Findings == nil {
+			if clean := s.verify(t, verify.Request{Parallel: 2}); !clean.OK() || clean.Days != 2 || clean.Values != 2*3*270 || clean.Findings == nil {
 				t.Fatalf("before: %+v", clean)
 			}
 			if tt.target != "" {
