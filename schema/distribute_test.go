@@ -14,7 +14,7 @@ import (
 func TestDistributeWithoutCitus(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
-	db.apply(t, schema.Target, schema.Options{})
+	db.exec(t, schema.Target.SQL)
 	_, err := schema.Distribute(t.Context(), db.url, schema.Target, 8, false)
 	if !errors.Is(err, schema.ErrNoCitus) || !strings.Contains(err.Error(), "CREATE EXTENSION citus") {
 		t.Errorf("error: got %v, want that there is no Citus, and what to do", err)
@@ -44,7 +44,7 @@ func TestExistsSelectsSomething(t *testing.T) {
 func TestEachPartOfAChangeIsAStatement(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
-	db.apply(t, schema.Source, schema.Options{})
+	db.exec(t, schema.Source.SQL)
 	db.exec(t, `ALTER TABLE data DROP COLUMN ambient_temperature, DROP CONSTRAINT data_power_finite,
 		ADD CONSTRAINT data_power_finite CHECK (power > -1)`)
 	plan := db.apply(t, schema.Source, schema.Options{})

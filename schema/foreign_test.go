@@ -50,8 +50,8 @@ var foreign = []struct{ sql, name string }{
 
 func TestForeignThingsAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	db, dev := setup(t), pgtest.Empty(t)
-	db.apply(t, schema.Target, schema.Options{DevURL: dev})
+	db := setup(t)
+	db.apply(t, schema.Target, schema.Options{})
 	var want []string
 	for _, f := range foreign {
 		db.exec(t, f.sql)
@@ -60,7 +60,7 @@ func TestForeignThingsAreLeftAlone(t *testing.T) {
 		}
 	}
 	before := db.objects(t)
-	for _, opts := range []schema.Options{{DevURL: dev, DryRun: true}, {DevURL: dev}, {DevURL: dev, AllowDestructive: true}} {
+	for _, opts := range []schema.Options{{DryRun: true}, {}, {AllowDestructive: true}} {
 		plan := db.apply(t, schema.Target, opts)
 		if plan.Statements != nil || plan.Retired != nil {
 			t.Errorf("plan with %+v: got %q, retired %q; want none", opts, plan.SQL(), plan.Retired)
@@ -84,18 +84,18 @@ func TestForeignThingsAreLeftAlone(t *testing.T) {
 // What people add to one table does not keep another from being made.
 func TestForeignThingsBesideAChange(t *testing.T) {
 	t.Parallel()
-	db, dev := setup(t), pgtest.Empty(t)
-	db.apply(t, schema.Target, schema.Options{DevURL: dev})
+	db := setup(t)
+	db.exec(t, schema.Target.SQL)
 	for _, f := range foreign {
 		db.exec(t, f.sql)
 	}
 	db.exec(t, `DROP TABLE flag; ALTER TABLE data DROP CONSTRAINT data_value_finite; DROP INDEX data_timestamp_idx;
 		ALTER TABLE partition ALTER COLUMN rows DROP NOT NULL`)
-	plan := db.apply(t, schema.Target, schema.Options{DevURL: dev})
+	plan := db.apply(t, schema.Target, schema.Options{})
 	if strings.Contains(plan.SQL(), "DROP") || len(plan.Statements) < 4 {
 		t.Errorf("plan: got\n%s", plan.SQL())
 	}
-	plan = db.apply(t, schema.Target, schema.Options{DevURL: dev, DryRun: true})
+	plan = db.apply(t, schema.Target, schema.Options{DryRun: true})
 	if plan.Statements != nil {
 		t.Errorf("second plan: got %q, want none", plan.SQL())
 	}
@@ -221,7 +221,7 @@ func TestNeedThatIsMet(t *testing.T) {
 func TestOurNamesAreBroughtToOurs(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
-	db.apply(t, schema.Target, schema.Options{})
+	db.exec(t, schema.Target.SQL)
 	db.exec(t, `ALTER TABLE data DROP CONSTRAINT data_value_finite, ADD CONSTRAINT data_value_finite CHECK (value < 5);
 		DROP INDEX data_timestamp_idx; CREATE INDEX data_timestamp_idx ON data (timestamp, value);
 		ALTER TABLE signal ALTER COLUMN name SET DEFAULT 'x', ALTER COLUMN name TYPE varchar(99)`)

@@ -14,62 +14,38 @@ import (
 
 func TestRetiredTablesAndColumns(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		before, after string
-		retired       []string
-	}{
-		"table": {
-			before:  "CREATE TABLE a (x integer); CREATE TABLE b (y integer)",
-			after:   "CREATE TABLE b (y bigint)",
-			retired: []string{"table a"},
-		},
-		"columns": {
-			before:  "CREATE TABLE a (x integer, y integer, z integer)",
-			after:   "CREATE TABLE a (y bigint)",
-			retired: []string{"column a.x", "column a.z"},
-		},
-		"renamed column": {
-			before:  "CREATE TABLE a (x integer)",
-			after:   "CREATE TABLE a (y integer)",
-			retired: []string{"column a.x"},
-		},
-		"both": {
-			before:  "CREATE TABLE a (x integer); CREATE TABLE b (y integer, z integer)",
-			after:   "CREATE TABLE b (z bigint); CREATE TABLE c (x integer)",
-			retired: []string{"table a", "column b.y"},
-		},
+	db := setup(t)
+	db.exec(t, `
+		CREATE TABLE gone (x integer); CREATE TABLE stays (y integer);
+		CREATE TABLE loses (x integer, y integer, z integer);
+		CREATE TABLE renames (x integer)`)
+	retired := []string{"table gone", "column loses.x", "column loses.z", "column renames.x"}
+	after := schema.New(`
+		CREATE TABLE stays (y bigint); CREATE TABLE comes (x integer);
+		CREATE TABLE loses (y bigint);
+		CREATE TABLE renames (y integer)`, retired...)
+
+	// All but the drops.
+	plan := db.apply(t, after, schema.Options{})
+	if len(plan.Statements) != 4 || strings.Contains(plan.SQL(), "DROP") {
+		t.Errorf("plan: got %q, want a change of each table that stays, a new one, and no drop", plan.SQL())
 	}
-	dev := pgtest.Empty(t)
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			db := setup(t)
-			db.apply(t, schema.New(test.before), schema.Options{DevURL: dev})
-			after := schema.New(test.after, test.retired...)
+	plan = db.apply(t, after, schema.Options{DryRun: true})
+	if diff := cmp.Diff(schema.Plan{Retired: retired}, plan); diff != "" {
+		t.Errorf("plan of a database that lacks the drops alone (-want +got):\n%s", diff)
+	}
 
-			// All but the drops.
-			plan := db.apply(t, after, schema.Options{DevURL: dev})
-			if len(plan.Statements) == 0 || strings.Contains(plan.SQL(), "DROP") {
-				t.Errorf("plan: got %q, want changes and no drop", plan.SQL())
-			}
-			plan = db.apply(t, after, schema.Options{DevURL: dev, DryRun: true})
-			if diff := cmp.Diff(schema.Plan{Retired: test.retired}, plan); diff != "" {
-				t.Errorf("plan of a database that lacks the drops alone (-want +got):\n%s", diff)
-			}
-
-			before := db.relations(t, "public")
-			db.apply(t, after, schema.Options{DevURL: dev, DryRun: true, AllowDestructive: true})
-			if diff := cmp.Diff(before, db.relations(t, "public")); diff != "" {
-				t.Errorf("relations after a dry run (-before +after):\n%s", diff)
-			}
-			plan = db.apply(t, after, schema.Options{DevURL: dev, AllowDestructive: true})
-			if !strings.Contains(plan.SQL(), "DROP") || plan.Retired != nil || plan.Foreign != nil {
-				t.Errorf("plan that may drop: got %+v", plan)
-			}
-			if plan := db.apply(t, after, schema.Options{DevURL: dev, DryRun: true}); !cmp.Equal(plan, schema.Plan{}) {
-				t.Errorf("plan after the drop: got %+v, want none", plan)
-			}
-		})
+	before := db.relations(t, "public")
+	db.apply(t, after, schema.Options{DryRun: true, AllowDestructive: true})
+	if diff := cmp.Diff(before, db.relations(t, "public")); diff != "" {
+		t.Errorf("relations after a dry run (-before +after):\n%s", diff)
+	}
+	plan = db.apply(t, after, schema.Options{AllowDestructive: true})
+	if !strings.Contains(plan.SQL(), "DROP") || plan.Retired != nil || plan.Foreign != nil {
+		t.Errorf("plan that may drop: got %+v", plan)
+	}
+	if plan := db.apply(t, after, schema.Options{DryRun: true}); !cmp.Equal(plan, schema.Plan{}) {
+		t.Errorf("plan after the drop: got %+v, want none", plan)
 	}
 }
 
@@ -77,16 +53,16 @@ func TestRetiredTablesAndColumns(t *testing.T) {
 // writes: it goes without being asked.
 func TestRetiredRulesGo(t *testing.T) {
 	t.Parallel()
-	db, dev := setup(t), pgtest.Empty(t)
-	db.apply(t, schema.New(`
+	db := setup(t)
+	db.exec(t, `
 		CREATE TABLE a (x integer PRIMARY KEY);
 		CREATE TABLE b (x integer CONSTRAINT b_x_fkey REFERENCES a, y integer CONSTRAINT b_y_known CHECK (y IN (1, 2)));
-		CREATE UNIQUE INDEX b_y_key ON b (y)`), schema.Options{DevURL: dev})
+		CREATE UNIQUE INDEX b_y_key ON b (y)`)
 	after := schema.New(`
 		CREATE TABLE a (x integer PRIMARY KEY);
 		CREATE TABLE b (x integer, y integer CONSTRAINT b_y_listed CHECK (y IN (1, 2, 3)))`,
 		"foreign key b_x_fkey on b", "check b_y_known on b", "index b_y_key on b")
-	db.apply(t, after, schema.Options{DevURL: dev})
+	db.apply(t, after, schema.Options{})
 	db.exec(t, "INSERT INTO b VALUES (7, 3), (7, 3)")
 	db.wantNothingToDo(t, after)
 }
@@ -95,15 +71,14 @@ func TestRetiredRulesGo(t *testing.T) {
 // stops the drop; the message names it.
 func TestRetiredTableThatOthersUse(t *testing.T) {
 	t.Parallel()
-	db, dev := setup(t), pgtest.Empty(t)
-	db.apply(t, schema.New("CREATE TABLE a (x integer, y integer)"), schema.Options{DevURL: dev})
-	db.exec(t, "CREATE VIEW report AS SELECT y FROM a")
+	db := setup(t)
+	db.exec(t, "CREATE TABLE a (x integer, y integer); CREATE VIEW report AS SELECT y FROM a")
 	after := schema.New("CREATE TABLE a (x integer)", "column a.y")
-	_, err := schema.Apply(t.Context(), db.url, after, schema.Options{DevURL: dev, AllowDestructive: true})
+	_, err := schema.Apply(t.Context(), db.url, after, schema.Options{DevURL: db.dev(), AllowDestructive: true})
 	if err == nil || !strings.Contains(err.Error(), "view report depends on column y of table a") {
 		t.Errorf("error: got %v, want the name of the view", err)
 	}
-	if plan := db.apply(t, after, schema.Options{DevURL: dev}); !cmp.Equal(plan, schema.Plan{Retired: []string{"column a.y"}}) {
+	if plan := db.apply(t, after, schema.Options{}); !cmp.Equal(plan, schema.Plan{Retired: []string{"column a.y"}}) {
 		t.Errorf("plan without the drop: got %+v", plan)
 	}
 }

@@ -252,11 +252,11 @@ func TestRolesByAnAdministrator(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop(context.WithoutCancel(t.Context())) })
-	admin := database{server.URL(), connect(t, server.URL())}
+	admin := database{url: server.URL(), conn: connect(t, server.URL())}
 	admin.exec(t, "CREATE ROLE plain LOGIN CREATEDB PASSWORD 'secret'")
 	admin.exec(t, "CREATE DATABASE wind OWNER plain")
 	plain := strings.Replace(as(t, "plain", "secret", server.URL()), "/delfos?", "/wind?", 1)
-	db := database{plain, connect(t, plain)}
+	db := database{url: plain, conn: connect(t, plain)}
 	db.apply(t, schema.Source, schema.Options{})
 	before := db.relations(t, "public")
 

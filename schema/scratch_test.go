@@ -33,7 +33,10 @@ func TestScratchIsDropped(t *testing.T) {
 	t.Run("after success", func(t *testing.T) {
 		t.Parallel()
 		db := setup(t)
-		plan := db.apply(t, schema.New(`DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', current_database()); END $$`), schema.Options{})
+		plan, err := schema.Apply(t.Context(), db.url, schema.New(`DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', current_database()); END $$`), schema.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		db.wantScratchGone(t, scratchName.FindString(plan.SQL()))
 	})
 
@@ -108,7 +111,10 @@ func TestDevURLFromEnvironment(t *testing.T) {
 	db := setup(t)
 	dev := pgtest.Empty(t)
 	t.Setenv("ATLAS_DEV_URL", dev)
-	plan := db.apply(t, schema.New(`DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', current_database()); END $$`), schema.Options{DryRun: true})
+	plan, err := schema.Apply(t.Context(), db.url, schema.New(`DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', current_database()); END $$`), schema.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	parsed, err := url.Parse(dev)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +194,7 @@ func TestURLs(t *testing.T) {
 				query.Set("statement_timeout", "60000")
 			}),
 		} {
-			if _, err := schema.Apply(t.Context(), given, schema.Target, schema.Options{DevURL: dev}); err != nil {
+			if _, err := schema.Apply(t.Context(), given, schema.New("CREATE TABLE a (x integer)"), schema.Options{DevURL: dev}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -10,16 +11,18 @@ import (
 	"github.com/delfos/delfos/schema"
 )
 
-// database is an empty one, and a connection to look into it.
+// database is an empty one, a connection to look into it, and the URL of another in which
+// apply tries the SQL out: to have one made each time costs more.
 type database struct {
 	url  string
 	conn *pgx.Conn
+	dev  func() string
 }
 
 func setup(t *testing.T) database {
 	t.Helper()
 	url := pgtest.Empty(t)
-	return database{url: url, conn: connect(t, url)}
+	return database{url: url, conn: connect(t, url), dev: sync.OnceValue(func() string { return pgtest.Empty(t) })}
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {
@@ -63,6 +66,9 @@ func (d database) relations(t *testing.T, namespace string) []string {
 
 func (d database) apply(t *testing.T, s schema.Schema, opts schema.Options) schema.Plan {
 	t.Helper()
+	if opts.DevURL == "" && d.dev != nil {
+		opts.DevURL = d.dev()
+	}
 	plan, err := schema.Apply(t.Context(), d.url, s, opts)
 	if err != nil {
 		t.Fatalf("Apply: %v", err)
