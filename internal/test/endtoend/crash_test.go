@@ -21,6 +21,9 @@ import (
 // transaction.
 const twoGroups = 3
 
+// everyWindow changes a sample of each window.
+const everyWindow = "UPDATE data SET power = power + 1 WHERE extract(minute FROM timestamp)::int % 10 = 5"
+
 // hold is a fault that passes one request to the second group on only when it
 // is released; reached is closed when the request has come.
 func hold() (f fault, reached, release chan struct{}) {
@@ -59,7 +62,8 @@ func TestKilledInTheMiddleOfALoad(t *testing.T) {
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 10, 3)
+	const days = 4
+	s.seed(t, days, twoGroups)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -69,19 +73,19 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		if rounds > 100 {
 			t.Fatalf("%d of 100 kills hit a load", pgtest.Query[int](t, s.target, lost))
 		}
-		pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
-		w := s.worker(t, 10, time.Hour)
+		pgtest.Exec(t, s.source, everyWindow)
+		w := s.worker(t, days, time.Hour)
 		done := make(chan struct{})
 		go func() { _ = w.Wait(); close(done) }()
 		select {
 		case <-done:
-		case <-time.After(time.Duration(r.Int64N(int64(600 * time.Millisecond)))):
+		case <-time.After(time.Duration(r.Int64N(int64(400 * time.Millisecond)))):
 			w.signal(syscall.SIGKILL)
 			<-done
 		}
 	}
-	if got := s.run(t, 10); got.Done != 10 {
-		t.Errorf("clean run: got %d done, want 10", got.Done)
+	if got := s.run(t, days); got.Done != days {
+		t.Errorf("clean run: got %d done, want %d", got.Done, days)
 	}
 	near(t, s.values(t), s.expected(t))
 	s.noOverlap(t)
@@ -156,12 +160,12 @@ func (s *system) noOverlap(t *testing.T) {
 func TestDaysAtOnce(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 6, 3)
+	s.seed(t, 6, 1)
 	parallel := request(6)
 	parallel.Parallel = 3
 	told := 0
 	parallel.Progress = func(etl.Partition) { told++ }
-	for _, inserted := range []int64{6 * 3 * 2160, 0} {
+	for _, inserted := range []int64{6 * 2160, 0} {
 		got, err := s.job.Run(t.Context(), parallel)
 		if err != nil || got.Done != 6 || got.Inserted != inserted {
 			t.Fatalf("run: got %d done, %d inserted, %v, want 6 and %d", got.Done, got.Inserted, err, inserted)
@@ -187,7 +191,7 @@ func TestDaysAtOnce(t *testing.T) {
 func TestAPIStoppedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 3, twoGroups)
+	s.seed(t, 1, twoGroups)
 	s.run(t, 1)
 	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 	want := s.values(t)

@@ -62,7 +62,7 @@ func TestBackfillsUnderFaults(t *testing.T) {
 		}
 		seed := first + n
 		r := rand.New(rand.NewPCG(seed, 0))
-		pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
+		pgtest.Exec(t, s.source, everyWindow)
 		if r.IntN(2) == 0 {
 			pgtest.Exec(t, s.target, "TRUNCATE data")
 		}

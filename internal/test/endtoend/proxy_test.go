@@ -156,7 +156,7 @@ func TestProxiesThatSpoilAnswers(t *testing.T) {
 		}, 0, true, []string{"JSON that is not the source API's: altitude is missing of item 0"}},
 	}
 	loaded := setup(t)
-	loaded.seed(t, 1, 5)
+	loaded.seed(t, 1, twoGroups)
 	loaded.run(t, 1)
 	before := loaded.values(t)
 	pgtest.Exec(t, loaded.source, "UPDATE data SET power = power + 1")
@@ -198,12 +198,12 @@ func TestProxiesThatSpeakHTTP10(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
-			s.seed(t, 2, 3)
+			s.seed(t, 1, twoGroups)
 			s.behind(t, http10(most))
-			s.run(t, 2)
+			s.run(t, 1)
 			near(t, s.values(t), s.expected(t))
-			pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
-			s.run(t, 2)
+			pgtest.Exec(t, s.source, everyWindow)
+			s.run(t, 1)
 			near(t, s.values(t), s.expected(t))
 		})
 	}

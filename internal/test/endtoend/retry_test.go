@@ -13,6 +13,7 @@ import (
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
+//nolint:tparallel // They share a day of the target, which one at a time claims.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -29,11 +30,11 @@ func TestRetries(t *testing.T) {
 		"a bit changed on the wire": {[]fault{flipBit()}, 2},
 		"one after another":         {[]fault{cutShort(), flipBit(), status(503)}, 4},
 	}
+	s := setup(t)
+	s.seed(t, 1, 1)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := setup(t)
-			s.seed(t, 1, 1)
+			pgtest.Exec(t, s.target, "TRUNCATE data")
 			s.gateway.spoil(tt.faults...)
 			s.run(t, 1)
 			if n := s.gateway.count(); n != tt.requests {
@@ -44,6 +45,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+//nolint:tparallel // As TestRetries.
 func TestGivesUp(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -57,11 +59,10 @@ func TestGivesUp(t *testing.T) {
 		"a fault of the server's": {status(500), 1, false, "turbine 1: 500 Internal Server Error: made to fail"},
 		"always cut":              {cutShort(), 4, false, "turbine 1: broken answer"},
 	}
+	s := setup(t)
+	s.seed(t, 1, 1)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := setup(t)
-			s.seed(t, 1, 1)
 			s.gateway.spoil()
 			s.gateway.spoilAll(tt.fault)
 			_, err := s.job.Run(t.Context(), request(1))
@@ -102,31 +103,31 @@ func TestReasonThatNoDatabaseHolds(t *testing.T) {
 func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 1, 5)
+	s.seed(t, 1, twoGroups)
 	s.run(t, 1)
 	before := s.values(t)
 	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		return slices.Contains(strings.Split(r.URL.Query().Get("turbines"), ","), "3") && status(500)(w, r, next)
+		return slices.Contains(strings.Split(r.URL.Query().Get("turbines"), ","), "2") && status(500)(w, r, next)
 	})
 	got, err := s.job.Run(t.Context(), request(1))
 	var broken *extract.BrokenError
-	if !errors.As(err, &broken) || len(broken.Turbines) != 1 || broken.Turbines[0].ID != 3 {
-		t.Fatalf("run: got %v, want turbine 3 to be named", err)
+	if !errors.As(err, &broken) || len(broken.Turbines) != 1 || broken.Turbines[0].ID != 2 {
+		t.Fatalf("run: got %v, want turbine 2 to be named", err)
 	}
-	if p := got.Partitions[0]; p.Outcome != enum.OutcomeFailed || p.Updated == 0 || p.Samples != 4*1440 {
-		t.Errorf("partition: got %s, %d updated, %d samples, want failed, some and %d", p.Outcome, p.Updated, p.Samples, 4*1440)
+	if p := got.Partitions[0]; p.Outcome != enum.OutcomeFailed || p.Updated == 0 || p.Samples != 2*1440 {
+		t.Errorf("partition: got %s, %d updated, %d samples, want failed, some and %d", p.Outcome, p.Updated, p.Samples, 2*1440)
 	}
 	want := s.expected(t)
 	for k, v := range before {
-		if k.turbine == 3 {
+		if k.turbine == 2 {
 			want[k] = v
 		}
 	}
 	near(t, s.values(t), want)
 	p, err := targetdb.New(s.target).ReadPartition(t.Context(), date("2025-01-01"))
-	if err != nil || *p.Outcome != "failed" || !strings.Contains(*p.Error, "turbine 3") {
-		t.Errorf("ledger: got %v, %v, %v, want failed and turbine 3", *p.Outcome, p.Error, err)
+	if err != nil || *p.Outcome != "failed" || !strings.Contains(*p.Error, "turbine 2") {
+		t.Errorf("ledger: got %v, %v, %v, want failed and turbine 2", *p.Outcome, p.Error, err)
 	}
 	s.gateway.spoilAll(nil)
 	s.run(t, 1)

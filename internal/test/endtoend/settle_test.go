@@ -84,9 +84,9 @@ func TestCancelled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
-			s.seed(t, 3, twoGroups)
+			s.seed(t, 2, twoGroups)
 			if reload {
-				s.run(t, 3)
+				s.run(t, 2)
 				pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 			}
 			want := s.values(t)
@@ -97,7 +97,7 @@ func TestCancelled(t *testing.T) {
 				<-reached
 				cancel()
 			}()
-			got, err := s.job.Run(ctx, request(3))
+			got, err := s.job.Run(ctx, request(2))
 			if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "attempts") {
 				t.Errorf("run: got %v, want %v alone", err, context.Canceled)
 			}
