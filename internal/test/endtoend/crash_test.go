@@ -160,12 +160,12 @@ func (s *system) noOverlap(t *testing.T) {
 func TestDaysAtOnce(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 6, 1)
+	s.hours(t, 6, 3)
 	parallel := request(6)
 	parallel.Parallel = 3
 	told := 0
 	parallel.Progress = func(etl.Partition) { told++ }
-	for _, inserted := range []int64{6 * 2160, 0} {
+	for _, inserted := range []int64{6 * 3 * hourly, 0} {
 		got, err := s.job.Run(t.Context(), parallel)
 		if err != nil || got.Done != 6 || got.Inserted != inserted {
 			t.Fatalf("run: got %d done, %d inserted, %v, want 6 and %d", got.Done, got.Inserted, err, inserted)
@@ -191,7 +191,7 @@ func TestDaysAtOnce(t *testing.T) {
 func TestAPIStoppedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 1, twoGroups)
+	s.hours(t, 1, twoGroups)
 	s.run(t, 1)
 	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
 	want := s.values(t)

@@ -35,7 +35,7 @@ const (
 func TestBackfillsUnderFaults(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, faultDays, 2)
+	s.seed(t, faultDays, 1)
 	cut, through := newWire(t, s.targetURL)
 	workers := []*worker{
 		s.process(t, orchestratorWorkers, 2, shortLease, through),

@@ -114,12 +114,12 @@ func TestFollowsTheSource(t *testing.T) {
 func TestTruncatedTargetIsFilledAgain(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 2, 1)
+	s.hours(t, 2, 1)
 	s.run(t, 2)
 	want := s.values(t)
 	pgtest.Exec(t, s.target, "TRUNCATE data")
-	if got := s.run(t, 2); got.Inserted != 2*2160 {
-		t.Errorf("inserted: got %d, want %d", got.Inserted, 2*2160)
+	if got := s.run(t, 2); got.Inserted != 2*hourly {
+		t.Errorf("inserted: got %d, want %d", got.Inserted, 2*hourly)
 	}
 	same(t, s.values(t), want, 0)
 }

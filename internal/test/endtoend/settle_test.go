@@ -32,7 +32,7 @@ func TestManyDaysThroughFewSessions(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	const days = 6
-	s.seed(t, days, 1)
+	s.hours(t, days, 1)
 	job := s.newJob(t, s.targetURL+"&pool_max_conns=2")
 	var work sync.WaitGroup
 	for day := range days {
@@ -127,7 +127,7 @@ func TestCancelled(t *testing.T) {
 func TestBrokenTurbineDoesNotStopTheRange(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 2, 2)
+	s.hours(t, 2, 2)
 	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		return r.URL.Query().Get("start") == "2025-01-01T00:00:00Z" && reset(w, r, next)
 	})
@@ -146,7 +146,7 @@ func TestBrokenTurbineDoesNotStopTheRange(t *testing.T) {
 func TestEmptiedSourceWithABrokenTurbine(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 1, 2)
+	s.hours(t, 1, 2)
 	s.run(t, 1)
 	want := s.values(t)
 	pgtest.Exec(t, s.source, "DELETE FROM data")

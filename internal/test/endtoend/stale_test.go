@@ -50,7 +50,7 @@ const (
 func TestStaleDaysAreRunAgain(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.seed(t, 12, 2)
+	s.hours(t, 12, 2)
 	failing := request(0)
 	failing.From = date("2024-12-31")
 	if _, err := s.job.Run(t.Context(), failing); !errors.Is(err, etl.ErrNoSamples) {
@@ -67,8 +67,8 @@ func TestStaleDaysAreRunAgain(t *testing.T) {
 
 	for _, sql := range []string{
 		"INSERT INTO data VALUES (1, '2024-12-31 12:00', 1, 2, 3)", // of the day that failed
-		"UPDATE data SET power = power + 1 WHERE turbine_id = 2 AND timestamp = '2025-01-03 10:03'",
-		"DELETE FROM data WHERE turbine_id = 1 AND timestamp = '2025-01-05 23:59'",
+		"UPDATE data SET power = power + 1 WHERE turbine_id = 2 AND timestamp = '2025-01-03 10:00'",
+		"DELETE FROM data WHERE turbine_id = 1 AND timestamp = '2025-01-05 23:00'",
 		"INSERT INTO data VALUES (1, '2025-01-07 00:00:30', 1, 2, 3)",
 		"DELETE FROM data WHERE timestamp >= '2025-01-09' AND timestamp < '2025-01-10'",
 	} {
@@ -138,7 +138,7 @@ func TestStaleWhenUnknown(t *testing.T) {
 	if got := s.stale(t, request(2)); len(got) > 0 {
 		t.Errorf("stale in an empty ledger: got %s, want none", days(got))
 	}
-	s.seed(t, 2, 2)
+	s.hours(t, 2, 2)
 	s.run(t, 2)
 	some := request(1)
 	var err error

@@ -127,6 +127,17 @@ func (s *system) seed(t *testing.T, days, turbines int) {
 }
 
 // run runs the days from 2025-01-01 on and fails the test when they fail.
+// hours fills days with a sample an hour, for tests to which whole days show no more.
+func (s *system) hours(t *testing.T, days, turbines int) {
+	t.Helper()
+	pgtest.Exec(t, s.source, "INSERT INTO turbine (id, name) SELECT n, 'Turbine ' || n FROM generate_series(1, $1::integer) AS n ON CONFLICT DO NOTHING", turbines)
+	pgtest.Exec(t, s.source, `INSERT INTO data SELECT id, '2025-01-01Z'::timestamptz + n * interval '1 h', n % 23, 2 * (n % 23) + id, n % 19
+		FROM generate_series(1, $2::integer) AS id, generate_series(0, 24 * $1::integer - 1) AS n`, days, turbines)
+}
+
+// hourly is how many values a turbine has of a day of hours: it has no deviations.
+const hourly = 24 * 3 * 4
+
 func (s *system) run(t *testing.T, days int) etl.Summary {
 	t.Helper()
 	summary, err := s.job.Run(t.Context(), request(days))
