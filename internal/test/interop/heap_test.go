@@ -56,21 +56,17 @@ func TestHeapIsFlat(t *testing.T) {
 	t.Parallel()
 	rows := *heapDays * 24 * 60
 	database := pgtest.Source(t)
-	if _, err := pgtest.Pool(t, database).Exec(t.Context(), `INSERT INTO data
+	fill(t, pgtest.Pool(t, database), `INSERT INTO data
 		SELECT 1, '2025-01-01Z'::timestamptz + i * interval '1 min', 12 + 12 * sin(i), 2000 * sin(i * 1.1), i % 400 / 10.0
-		FROM generate_series(0, $1::integer - 1) AS i`, rows); err != nil {
-		t.Fatal(err)
-	}
+		FROM generate_series(0, $1::integer - 1) AS i`, rows)
 	for _, format := range stream.Formats() {
 		t.Run(format.Name, func(t *testing.T) {
 			t.Parallel()
 			s := startTraced(t, database)
-			path := "/data?start=2025-01-01&end=2025-12-31T23:59:59.999999Z&format=" + format.Name
-			size := s.export(t, path, rows, math.MaxInt64)
+			path := "/data?start=2025-01-01&format=" + format.Name + "&end="
+			tenth := s.export(t, path+time.Date(2025, 1, 1, 0, rows/10-1, 59, 0, time.UTC).Format(time.RFC3339), rows/10, math.MaxInt64)
 			s.mark()
-			if again := s.export(t, path, rows, size/100); again != size {
-				t.Errorf("the second export has %d bytes, the first had %d", again, size)
-			}
+			size := s.export(t, path+"2025-12-31T23:59:59.999999Z", rows, tenth/10)
 			live, before := s.stop(t)
 			if len(live) < 10 {
 				t.Fatalf("the collector ran %d times, want 10 at least: %v", len(live), live)
@@ -171,7 +167,7 @@ func (s *traced) mark() {
 // export reads an answer and sends some probes after each part of it.
 func (s *traced) export(t *testing.T, path string, want int, part int64) (size int64) {
 	t.Helper()
-	const probes = 4
+	const probes = 2
 	resp, err := s.client.Get(s.url + path)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func TestNodeReads(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	want := b.get(all + "&format=ndjson")
-	for format, parts := range map[string]int{"arrow": 36, "parquet": 3} {
+	for format, parts := range map[string]int{"arrow": 18, "parquet": 2} {
 		node := exec.CommandContext(t.Context(), "node", "../../../tools/readers/read.mjs", format)
 		node.Stdin = bytes.NewReader(b.get(all + "&format=" + format))
 		var stdout, stderr bytes.Buffer
