@@ -171,7 +171,7 @@ func (r *readers) each(t *testing.T, name string, read func() error) {
 			select {
 			case <-r.stop:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 		}
 	})
