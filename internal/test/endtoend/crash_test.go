@@ -22,7 +22,7 @@ import (
 const twoGroups = 3
 
 // everyWindow changes a sample of each window.
-const everyWindow = "UPDATE data SET power = power + 1 WHERE extract(minute FROM timestamp)::int % 10 = 5"
+const everyWindow = "UPDATE data SET power = power + 1 WHERE extract(minute FROM timestamp)::int % 10 = 0"
 
 // hold is a fault that passes one request to the second group on only when it
 // is released; reached is closed when the request has come.
@@ -193,7 +193,7 @@ func TestAPIStoppedInTheMiddle(t *testing.T) {
 	s := setup(t)
 	s.hours(t, 1, twoGroups)
 	s.run(t, 1)
-	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
+	pgtest.Exec(t, s.source, everyWindow)
 	want := s.values(t)
 	held, reached, release := hold()
 	s.gateway.spoil(pass, held)
@@ -241,7 +241,7 @@ func TestTakenOverDuringItsCommit(t *testing.T) {
 		first <- err
 	}()
 	s.await(t, "the first COMMIT to wait", "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))")
-	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
+	pgtest.Exec(t, s.source, everyWindow)
 	second := make(chan error, 1)
 	go func() {
 		_, err := s.job.Run(t.Context(), request(1))

@@ -159,7 +159,7 @@ func TestProxiesThatSpoilAnswers(t *testing.T) {
 	loaded.seed(t, 1, twoGroups)
 	loaded.run(t, 1)
 	before := loaded.values(t)
-	pgtest.Exec(t, loaded.source, "UPDATE data SET power = power + 1")
+	pgtest.Exec(t, loaded.source, everyWindow)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := *loaded

@@ -106,7 +106,7 @@ func TestBrokenTurbineDoesNotStopTheOthers(t *testing.T) {
 	s.seed(t, 1, twoGroups)
 	s.run(t, 1)
 	before := s.values(t)
-	pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
+	pgtest.Exec(t, s.source, everyWindow)
 	s.gateway.spoilAll(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		return slices.Contains(strings.Split(r.URL.Query().Get("turbines"), ","), "2") && status(500)(w, r, next)
 	})

@@ -87,7 +87,7 @@ func TestCancelled(t *testing.T) {
 			s.seed(t, 2, twoGroups)
 			if reload {
 				s.run(t, 2)
-				pgtest.Exec(t, s.source, "UPDATE data SET power = power + 1")
+				pgtest.Exec(t, s.source, everyWindow)
 			}
 			want := s.values(t)
 			hung, reached := forever()

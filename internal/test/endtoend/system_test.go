@@ -199,14 +199,16 @@ func (s *system) expected(t *testing.T) map[key]float64 {
 	return collect(t, s.source, `
 		SELECT turbine_id, w, name || '_' || stat, value
 		FROM (
-			SELECT turbine_id, date_bin('10 min', timestamp, 'epoch') AS w, name,
-				avg(x) AS mean, min(x) AS min, max(x) AS max, stddev_samp(x) AS std, count(x)::float8 AS count
+			SELECT turbine_id, date_bin('10 min', timestamp, 'epoch') AS w,
+				avg(wind_speed) AS w1, min(wind_speed) AS w2, max(wind_speed) AS w3, stddev_samp(wind_speed) AS w4, count(wind_speed) AS w5,
+				avg(power) AS p1, min(power) AS p2, max(power) AS p3, stddev_samp(power) AS p4, count(power) AS p5,
+				avg(ambient_temperature) AS t1, min(ambient_temperature) AS t2, max(ambient_temperature) AS t3,
+				stddev_samp(ambient_temperature) AS t4, count(ambient_temperature) AS t5
 			FROM data
-			CROSS JOIN LATERAL (VALUES ('wind_speed', wind_speed), ('power', power), ('ambient_temperature', ambient_temperature)) AS v (name, x)
-			WHERE x IS NOT NULL
-			GROUP BY 1, 2, 3
+			GROUP BY 1, 2
 		) AS s
-		CROSS JOIN LATERAL (VALUES ('mean', mean), ('min', min), ('max', max), ('std', std), ('count', count)) AS u (stat, value)
+		CROSS JOIN LATERAL (VALUES ('wind_speed', w1, w2, w3, w4, w5), ('power', p1, p2, p3, p4, p5), ('ambient_temperature', t1, t2, t3, t4, t5)) AS v (name, mean, min, max, std, count)
+		CROSS JOIN LATERAL (VALUES ('mean', mean), ('min', min), ('max', max), ('std', std), ('count', nullif(count, 0))) AS u (stat, value)
 		WHERE value IS NOT NULL`)
 }
 
