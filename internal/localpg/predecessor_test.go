@@ -13,6 +13,7 @@ import (
 
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // sleeping is a program that does nothing.
@@ -43,7 +44,7 @@ func sleepAs(t *testing.T, uid, gid uint32) sleeping {
 // next Start does.
 func TestKilledPredecessor(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := filled(t)
 	predecessor := startHelper(t, "attached", dir)
 	exec1(t, predecessor.url(t), "CREATE TABLE kept AS SELECT 'still here' AS x")
 	pid := pidOf(t, dir)
@@ -81,7 +82,7 @@ func TestPredecessorKilledInInitdb(t *testing.T) {
 //nolint:tparallel // The subtests follow each other in one folder.
 func TestDetached(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := filled(t)
 	if err := localpg.StopDetached(t.Context(), dir); !errors.Is(err, localpg.ErrNotRunning) {
 		t.Errorf("StopDetached before any start: got %v, want ErrNotRunning", err)
 	}
@@ -155,13 +156,16 @@ func TestAccounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(parent, "pg")
+			if mode == 0o755 { // initdb there is TestServer's
+				pgtest.Cluster(t, dir)
+			}
 			c := config(dir)
-			c.Superuser = true // for the checkpoint and the reload
+			c.Superuser, c.Roles = true, pgtest.Superuser() // for the checkpoint and the reload
 			server := start(t, c)
 			exec1(t, server.URL(), "CREATE TABLE kept AS SELECT string_agg(i::text, ',') AS x FROM generate_series(1, 10000) AS i; CHECKPOINT; SELECT pg_reload_conf()")
 			exec1(t, server.URL(), "CREATE DATABASE another")
 			stop(t, server)
-			server = start(t, config(dir))
+			server = start(t, c)
 			if got := len(query(t, server.URL(), "SELECT x FROM kept")); got != 48893 {
 				t.Errorf("length of the text after a restart: got %d, want 48893", got)
 			}

@@ -140,8 +140,11 @@ func TestFetch(t *testing.T) {
 		t.Errorf("cache: got %q, want the fetched version alone", entries)
 	}
 	before := asked.Load()
+	// The second needs to get no further than its log, which it can't write.
 	c.Dir = filepath.Join(c.Dir, "second")
-	stop(t, start(t, c))
+	write(t, filepath.Join(c.Dir, "server.log", "file"), "", 0o600)
+	_, err := localpg.Start(t.Context(), c)
+	wantSentence(t, err, "server.log", "can't write")
 	if got := asked.Load(); before != 2 || got != before {
 		t.Errorf("requests: got %d for the first server and %d for the second, want 2 and 0", before, got-before)
 	}

@@ -13,7 +13,7 @@ import (
 // and also on a cluster of a version that had none.
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	c := config(folder(t))
+	c := config(filled(t))
 	for i, statements := range [][]string{
 		nil, {"CREATE ROLE reader"}, {"CREATE ROLE reader"}, {"CREATE ROLE reader", `GRANT reader TO delfos`},
 	} {

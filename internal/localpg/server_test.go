@@ -17,6 +17,7 @@ import (
 
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/test/await"
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 //nolint:tparallel // The subtests follow each other on one server.
@@ -117,8 +118,7 @@ func TestServer(t *testing.T) {
 //nolint:tparallel // The subtests follow each other in one folder.
 func TestStalePIDFile(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
-	stop(t, start(t, config(dir)))
+	dir := filled(t)
 	data := filepath.Join(dir, "data")
 	info, err := os.Stat(data)
 	if err != nil {
@@ -169,6 +169,9 @@ func TestCancelledStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := folder(t)
+			if name == "before it's ready" {
+				pgtest.Cluster(t, dir)
+			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := make(chan error, 1)
@@ -198,7 +201,7 @@ func TestCancelledStart(t *testing.T) {
 
 func TestStopOfAServerThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := filled(t)
 	server := start(t, config(dir))
 	if err := syscall.Kill(server.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
 
 	"github.com/delfos/delfos/internal/localpg"
 	"github.com/delfos/delfos/internal/test/await"
@@ -29,11 +28,7 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv(helperMode); mode != "" {
 		os.Exit(help(mode, os.Args[1]))
 	}
-	if err := pgtest.Neutral(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
+	pgtest.Main(m)
 }
 
 // help starts a server in dir, says its URL, and stays until its input ends.
@@ -129,6 +124,14 @@ func folder(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// filled is a folder with the data of a server that was stopped, for tests of what comes after initdb.
+func filled(t *testing.T) string {
+	t.Helper()
+	dir := folder(t)
+	pgtest.Cluster(t, dir)
 	return dir
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/delfos/delfos/gen/sourceapi"
 	"github.com/delfos/delfos/internal/test/apitest"
+	"github.com/delfos/delfos/internal/test/await"
 	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
@@ -21,9 +22,7 @@ func TestStandbyConflicts(t *testing.T) {
 	writer := pgtest.Pool(t, primary)
 	b.db = writer
 	b.fill(50_000)
-	for behind := true; behind; { // until the standby has them
-		behind = b.Get("/data?"+day).Body == "[]"
-	}
+	await.True(t, "the standby has the samples", func() bool { return b.Get("/data?"+day).Body != "[]" })
 	// Nobody counts there what is written.
 	var changes sourceapi.DataChanges
 	for range 2 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +186,7 @@ func TestEventsHeartbeatAndEnd(t *testing.T) {
 func TestEventsSlowReader(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *options) { o.api.WriteTimeout = 2 * time.Second })
-	const many = 60_000
+	const many = 7_500 // of 4 kB each: more than buffers hold
 	slow, left, quick := b.follow(t, ""), b.follow(t, ""), b.follow(t, "")
 	left.cancel()
 	ended := func() (lines []apitest.Line) {
@@ -197,9 +198,9 @@ func TestEventsSlowReader(t *testing.T) {
 		return lines
 	}
 	await.True(t, "the one that left is gone", func() bool { return len(ended()) == 1 })
-	b.exec(`INSERT INTO event (id, kind, state) SELECT i, 'schedule', repeat('x', 400) FROM generate_series(1, $1) AS i`, many)
+	b.exec(`INSERT INTO event (id, kind, state) SELECT i, 'schedule', repeat('x', 4000) FROM generate_series(1, $1) AS i`, many)
 	for i, m := range quick.events(many) {
-		if i == many-1 && m.id != "60000" {
+		if i == many-1 && m.id != strconv.Itoa(many) {
 			t.Errorf("the last event is %+v", m)
 		}
 	}

@@ -28,6 +28,7 @@ var shared struct {
 	dir    string
 	server *localpg.Server
 	err    error
+	data   string // see Cluster; removed with its folder
 }
 
 // ServerURL is the variable that names a server to use, by the URL of a superuser.
@@ -103,10 +104,14 @@ func start() (*localpg.Server, string, error) {
 func stop() error {
 	shared.mutex.Lock()
 	defer shared.mutex.Unlock()
-	if shared.server == nil {
-		return nil
+	var err error
+	if shared.data != "" {
+		err = os.RemoveAll(filepath.Dir(shared.data))
 	}
-	return remove(shared.server, shared.dir)
+	if shared.server != nil {
+		err = errors.Join(err, remove(shared.server, shared.dir))
+	}
+	return err
 }
 
 // remove stops a server and removes its folder. It is an error that the server has
