@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/delfos/delfos/internal/test/pgtest"
 )
 
 // A process is a run of the program, beside the test.
@@ -44,6 +46,14 @@ func newInstallation(t *testing.T) *installation {
 	in.target = "postgres://delfos:delfos@localhost:" + port(target) + "/delfos?sslmode=disable"
 	in.ports = []string{in.api, source, target, in.console}
 	return in
+}
+
+// initialised spares embedded servers, of the default user and database, their initdb.
+func (in *installation) initialised(t *testing.T, servers ...string) {
+	t.Helper()
+	for _, name := range servers {
+		pgtest.Cluster(t, filepath.Join(in.dir, ".delfos", name))
+	}
 }
 
 func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }

@@ -85,6 +85,7 @@ func TestReadme(t *testing.T) {
 
 	in := newInstallation(t)
 	in.source = strings.NewReplacer("me:it's%20secret", "delfos:delfos", "/wind", "/delfos").Replace(in.source)
+	in.initialised(t, "source", "target")
 	demo := in.start(t, "demo")
 	demo.await(up)
 	if err := os.Symlink(in.bin, filepath.Join(in.dir, "bin")); err != nil {
