@@ -21,7 +21,7 @@ func TestPlans(t *testing.T) {
 	pool := pgtest.Pool(t, pgtest.Target(t))
 	pgtest.Exec(t, pool, `INSERT INTO data SELECT 1, s, t, 0
 		FROM generate_series('2025-01-01'::timestamptz, '2025-12-31', '1 day') AS d, generate_series(1, 15) AS s,
-			generate_series(d, d + '23:50', '10 min') AS t ORDER BY d, s, t`)
+			generate_series(d, d + '23:50', '30 min') AS t ORDER BY d, s, t`)
 	pgtest.Exec(t, pool, "VACUUM ANALYZE data")
 	const day, signals = "'2025-01-02Z', '2025-01-03Z'", "'{1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}'"
 	var plans strings.Builder
