@@ -62,7 +62,7 @@ func (s *system) seedHours(t *testing.T, days int) {
 	t.Helper()
 	pgtest.Exec(t, s.source, "INSERT INTO turbine (id, name) VALUES (2, 'Turbine 2'), (3, 'Turbine 3')")
 	pgtest.Exec(t, s.source, `INSERT INTO data (turbine_id, timestamp, wind_speed, power, ambient_temperature)
-		SELECT turbine, at, turbine + extract(epoch FROM at)::bigint / 60 % 97 / 32.0, 600 + turbine, 20 + extract(epoch FROM at)::bigint / 60 % 89
+		SELECT turbine, at, turbine + extract(epoch FROM at)::bigint / 60 % 97 / 32.0, 600 + extract(epoch FROM at)::bigint / 60 % 89, 20
 		FROM generate_series(1, 3) AS turbine, generate_series('2025-01-01Z'::timestamptz, '2025-01-01Z'::timestamptz + make_interval(days => $1, mins => -1), '1 minute') AS at
 		WHERE extract(hour FROM at AT TIME ZONE 'UTC') IN (0, 12, 23)`, days)
 }
