@@ -60,7 +60,7 @@ func TestPlansOfStatistics(t *testing.T) {
 	b.exec(`
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT t, s, at, 1
-		FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-10 23:50Z', '10 min') AS at,
+		FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-30 23:50Z', '10 min') AS at,
 			generate_series(1, 3) AS t, generate_series(1, 15) AS s`)
 	pool, err := target.OpenPool(t.Context(), b.database+"&enable_nestloop=off") // as SetNestedLoops has it
 	if err != nil {
