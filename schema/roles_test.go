@@ -174,6 +174,7 @@ func TestRightToCopy(t *testing.T) {
 // version, the roles have their rights.
 func TestRolesOfWhatComesLater(t *testing.T) {
 	t.Parallel()
+	pgtest.Target(t) // so that no test beside this one makes the roles, which are the whole server's
 	db := setup(t)
 	apply := func(opts schema.Options) []string {
 		t.Helper()

@@ -16,6 +16,7 @@ import (
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.exec("ALTER TABLE data SET (autovacuum_enabled = off)") // which may analyze it at any time
 	b.exec(`
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT t, s, at, 1
@@ -57,6 +58,7 @@ func TestPlans(t *testing.T) {
 func TestPlansOfStatistics(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.exec("ALTER TABLE data SET (autovacuum_enabled = off)") // which may analyze it at any time
 	b.exec(`
 		INSERT INTO data (turbine_id, signal_id, timestamp, value)
 		SELECT t, s, at, 1

@@ -76,7 +76,7 @@ func TestFewSessions(t *testing.T) {
 	for i, pool := range []*pgxpool.Pool{s.source, s.target} {
 		u := must(url.Parse(urls[i]))
 		role := "few_" + strings.TrimPrefix(u.Path, "/")
-		pgtest.Exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'few' CONNECTION LIMIT 8 IN ROLE %s", role, u.User.Username()))
+		pgtest.Exec(t, pool, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD 'few' CONNECTION LIMIT 10 IN ROLE %s", role, u.User.Username()))
 		t.Cleanup(func() {
 			if _, err := pool.Exec(context.WithoutCancel(t.Context()), "DROP ROLE "+role); err != nil {
 				t.Error(err)
