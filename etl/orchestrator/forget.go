@@ -96,7 +96,8 @@ func (c *Control) forgetOnceFree(ctx context.Context, day time.Time) error {
 // somebody works on it. Without its request nobody can claim it any more.
 func (c *Control) forget(ctx context.Context, day time.Time) error {
 	// Before any lock: who has claimed the day may hold its row for long.
-	if _, err := freeToken(ctx, targetdb.New(c.config.Target), day); err != nil {
+	before, err := freeToken(ctx, targetdb.New(c.config.Target), day)
+	if err != nil {
 		return err
 	}
 	return pgx.BeginFunc(ctx, c.config.Target, func(tx pgx.Tx) error {
@@ -104,7 +105,7 @@ func (c *Control) forget(ctx context.Context, day time.Time) error {
 		if err := db.ForgetRequests(ctx, day); err != nil {
 			return fmt.Errorf("remove its requests: %w", err)
 		}
-		if err := lockFree(ctx, db, day); err != nil {
+		if err := lockFree(ctx, db, day, before); err != nil {
 			return err
 		}
 		if err := db.ForgetPartition(ctx, targetdb.ForgetPartitionParams{Day: day, Start: day, Stop: day.AddDate(0, 0, 1), Actor: actor.Of(ctx)}); err != nil {
@@ -124,10 +125,10 @@ func (c *Control) forget(ctx context.Context, day time.Time) error {
 }
 
 // lockFree holds a day's row, if there is one; an *InWorkError if somebody works on
-// the day, or has claimed it meanwhile.
-func lockFree(ctx context.Context, db *targetdb.Queries, day time.Time) error {
-	free, err := freeToken(ctx, db, day)
-	if err != nil {
+// the day, or has claimed it since it had the token before: a load that somebody asked for
+// meanwhile may have begun and ended.
+func lockFree(ctx context.Context, db *targetdb.Queries, day time.Time, before int64) error {
+	if _, err := freeToken(ctx, db, day); err != nil {
 		return err
 	}
 	token, err := db.LockPartition(ctx, day)
@@ -136,7 +137,7 @@ func lockFree(ctx context.Context, db *targetdb.Queries, day time.Time) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("hold it: %w", err)
-	case token != free:
+	case token != before:
 		return &InWorkError{Day: day}
 	}
 	return nil

@@ -162,6 +162,41 @@ func TestForgetWaitsForALoad(t *testing.T) {
 	s.wantNoTraces(t, "2025-01-01")
 }
 
+// A load that is asked for, begins and ends while the former requests are being removed
+// leaves no request of a day that is gone.
+func TestForgetBesideAWholeLoad(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.seed(t, 1)
+	c := s.start(t, 1).Control()
+	awaitRun(t, c, startRun(t, c, days(1, "")).RunID, "the former run", ended)
+	holder, err := s.target.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.Exec(t.Context(), "SELECT FROM run_partition FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	forgotten := make(chan error, 1)
+	go func() { forgotten <- c.Forget(t.Context(), date("2025-01-01"), true) }()
+	await.True(t, "the removal of requests to wait", func() bool {
+		return pgtest.Query[bool](t, s.target, `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%DELETE FROM run_partition%')`)
+	})
+	awaitRun(t, c, startRun(t, c, days(1, "")).RunID, "the run beside it", ended)
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = <-forgotten
+	if _, busy := errors.AsType[*orchestrator.InWorkError](err); busy { // no time is left to try again
+		err = c.Forget(t.Context(), date("2025-01-01"), true)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	s.wantNoTraces(t, "2025-01-01")
+}
+
 // Whatever comes first, a load or the end of its day: there is the whole day or
 // nothing of it, and no token is handed out twice.
 func TestForgetAmidLoads(t *testing.T) {
