@@ -89,11 +89,8 @@ func (b *bundle) exec(sql string, args ...any) {
 // some 100 bytes each as JSON.
 func (b *bundle) fill(minutes int) {
 	b.TB.Helper()
-	// A look for the turbine of each sample would cost more than the samples.
-	b.exec("ALTER TABLE data DROP CONSTRAINT data_turbine_id_fkey")
-	b.exec(`INSERT INTO data SELECT 1, '2025-01-01Z'::timestamptz + i * interval '1 min',
+	pgtest.Fill(b.TB, b.db, `INSERT INTO data SELECT 1, '2025-01-01Z'::timestamptz + i * interval '1 min',
 		i % 25, i % 2000 / 10.0, i % 40 / 3.0 FROM generate_series(0, $1 - 1) AS i`, minutes)
-	b.exec("ALTER TABLE data ADD CONSTRAINT data_turbine_id_fkey FOREIGN KEY (turbine_id) REFERENCES turbine")
 	b.exec("ANALYZE data")
 }
 

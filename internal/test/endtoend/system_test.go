@@ -126,7 +126,6 @@ func (s *system) seed(t *testing.T, days, turbines int) {
 	}
 }
 
-// run runs the days from 2025-01-01 on and fails the test when they fail.
 // hours fills days with a sample an hour, for tests to which whole days show no more.
 func (s *system) hours(t *testing.T, days, turbines int) {
 	t.Helper()
@@ -138,6 +137,7 @@ func (s *system) hours(t *testing.T, days, turbines int) {
 // hourly is how many values a turbine has of a day of hours: it has no deviations.
 const hourly = 24 * 3 * 4
 
+// run runs the days from 2025-01-01 on and fails the test when they fail.
 func (s *system) run(t *testing.T, days int) etl.Summary {
 	t.Helper()
 	summary, err := s.job.Run(t.Context(), request(days))

@@ -56,7 +56,7 @@ func TestHeapIsFlat(t *testing.T) {
 	t.Parallel()
 	rows := *heapDays * 24 * 60
 	database := pgtest.Source(t)
-	fill(t, pgtest.Pool(t, database), `INSERT INTO data
+	pgtest.Fill(t, pgtest.Pool(t, database), `INSERT INTO data
 		SELECT 1, '2025-01-01Z'::timestamptz + i * interval '1 min', 12 + 12 * sin(i), 2000 * sin(i * 1.1), i % 400 / 10.0
 		FROM generate_series(0, $1::integer - 1) AS i`, rows)
 	for _, format := range stream.Formats() {

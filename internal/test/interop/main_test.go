@@ -50,7 +50,7 @@ func setup(t *testing.T) *bundle {
 	database := pgtest.Source(t)
 	db := pgtest.Pool(t, database)
 	pgtest.Exec(t, db, "INSERT INTO turbine (id, name) VALUES (80, 'Turbine 80')")
-	fill(t, db, `INSERT INTO data
+	pgtest.Fill(t, db, `INSERT INTO data
 		SELECT id, '2025-01-01Z'::timestamptz + i * interval '1 min' + CASE WHEN i % 7 = 0 THEN interval '1 us' * (i % 1000) ELSE '0' END,
 			CASE WHEN i % 11 > 0 THEN i % 25000 / 1000.0 END,
 			CASE i % 13 WHEN 0 THEN NULL WHEN 1 THEN 1.7976931348623157e308 WHEN 2 THEN -5e-324 WHEN 3 THEN 1e21 WHEN 4 THEN 1e-7 ELSE i / 7.0 - 40 END,
@@ -59,14 +59,6 @@ func setup(t *testing.T) *bundle {
 	srv := httptest.NewServer(source.New(source.Config{Pool: db, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(srv.Close)
 	return &bundle{t, database, db, srv.URL}
-}
-
-// fill inserts many samples without a look for the turbine of each, which costs most of it.
-func fill(t *testing.T, db *pgxpool.Pool, sql string, args ...any) {
-	t.Helper()
-	pgtest.Exec(t, db, "ALTER TABLE data DROP CONSTRAINT data_turbine_id_fkey")
-	pgtest.Exec(t, db, sql, args...)
-	pgtest.Exec(t, db, "ALTER TABLE data ADD CONSTRAINT data_turbine_id_fkey FOREIGN KEY (turbine_id) REFERENCES turbine (id)")
 }
 
 // get reads an answer whole.
